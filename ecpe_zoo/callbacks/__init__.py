@@ -1,0 +1,1 @@
+"""Scoring, seeding and recording around Lightning's loops."""

@@ -1,0 +1,1 @@
+"""Documents, readers, the registry of corpora, splits and audits."""

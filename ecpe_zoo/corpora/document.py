@@ -1,0 +1,125 @@
+"""The unit of all tasks: a document is a sequence of segments.
+
+A segment is a clause (emotion-cause pair extraction), an utterance (conversation) or a whole comment.
+Indices are 0-based here and 1-based only in corpus files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Language = Literal["zh", "en"]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One clause, utterance or comment.
+
+    Args:
+        text: the text as its corpus gives it; word-segmented Chinese has spaces between words.
+        speaker: who says it, in a conversation.
+        emotions: gold emotion labels; empty for a segment without an emotion or without annotation.
+        keyword: gold emotion keyword of an ECPE corpus; never an input of a model.
+        intensities: gold or relabelled strength of each label, 0.0 to 10.0.
+    """
+
+    text: str
+    speaker: str | None = None
+    emotions: tuple[str, ...] = ()
+    keyword: str | None = None
+    intensities: Mapping[str, float] | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The whitespace-separated words of the text."""
+        return self.text.split()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A sequence of segments with optional gold annotation.
+
+    Args:
+        id: unique within its corpus.
+        segments: at least one.
+        pairs: distinct gold (emotion, cause) segment indices, 0-based; None where not annotated.
+        language: decides prompts and how running text is cut.
+
+    Raises:
+        ValueError: no segment, an empty segment, or a pair beyond the document.
+
+    >>> document_from_texts("1", ["I won", "and I am glad"], pairs=[(1, 0)], language="en").without_gold().pairs
+    """
+
+    id: str
+    segments: tuple[Segment, ...]
+    pairs: frozenset[Pair] | None = None
+    language: Language = "zh"
+
+    def __post_init__(self) -> None:
+        if not self.segments:
+            raise ValueError(f"document {self.id}: expected at least one segment, but got none")
+        for index, segment in enumerate(self.segments):
+            if not segment.text.strip():
+                raise ValueError(f"document {self.id}: expected text in segment {index}, but it is empty")
+        for emotion, cause in self.pairs or ():
+            if not (0 <= emotion < len(self.segments) and 0 <= cause < len(self.segments)):
+                raise ValueError(
+                    f"document {self.id}: expected pair indices from 0 to {len(self.segments) - 1}, "
+                    f"but got ({emotion}, {cause})"
+                )
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    @property
+    def emotion_indices(self) -> frozenset[int]:
+        """Gold emotion clauses: the first members of the gold pairs."""
+        return frozenset(emotion for emotion, _ in self.pairs or ())
+
+    @property
+    def cause_indices(self) -> frozenset[int]:
+        """Gold cause clauses: the second members of the gold pairs."""
+        return frozenset(cause for _, cause in self.pairs or ())
+
+    def without_gold(self) -> Document:
+        """The document as a model may see it at evaluation: text and speakers only.
+
+        The data module hands this to the collator outside of training, so that a gold label cannot reach an
+        input, a truncation or a batch order by mistake.
+        """
+        bare = tuple(
+            replace(segment, emotions=(), keyword=None, intensities=None) for segment in self.segments
+        )
+        return replace(self, segments=bare, pairs=None)
+
+
+def document_from_texts(
+    id: str,
+    texts: Iterable[str],
+    *,
+    speakers: Iterable[str | None] | None = None,
+    pairs: Iterable[Pair] | None = None,
+    language: Language = "zh",
+) -> Document:
+    """Build a document from plain text, for inference and tests.
+
+    Args:
+        id: name of the document in the predictions.
+        texts: one text a segment.
+        speakers: one a segment, where known.
+        pairs: gold pairs (0-based), where known.
+        language: "zh" or "en".
+
+    Raises:
+        ValueError: see `Document`; or as many speakers as segments were expected.
+    """
+    listed = list(texts)
+    named = list(speakers) if speakers is not None else [None] * len(listed)
+    if len(named) != len(listed):
+        raise ValueError(f"document {id}: expected {len(listed)} speakers, but got {len(named)}")
+    segments = tuple(Segment(text=text, speaker=speaker) for text, speaker in zip(listed, named, strict=True))
+    return Document(id, segments, frozenset(pairs) if pairs is not None else None, language)

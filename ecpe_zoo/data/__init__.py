@@ -1,0 +1,1 @@
+"""The data module, its sampler and its batches."""

@@ -1,0 +1,39 @@
+"""Errors that are meant for the person at the keyboard.
+
+The command line prints them without a traceback and exits with status 1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ZooError(Exception):
+    """Something the user can mend: the message says what was expected, what was got, and the way out."""
+
+
+class CorpusError(ZooError):
+    """A corpus file that cannot be read as its format demands.
+
+    Args:
+        path: the file.
+        line: its 1-based line, or None where the file as a whole is at fault.
+        expected: what the format asks for.
+        found: what stands there.
+        hint: the way out, if there is one beyond mending the line.
+    """
+
+    def __init__(self, path: Path | str, line: int | None, expected: str, found: str, hint: str = "") -> None:
+        self.path, self.line, self.expected, self.found, self.hint = Path(path), line, expected, found, hint
+        where = f"{path}:{line}" if line is not None else f"{path}"
+        super().__init__(f"{where}: expected {expected}, but got {found}" + (f". {hint}" if hint else ""))
+
+    def __reduce__(self) -> tuple[type[CorpusError], tuple[Path, int | None, str, str, str]]:
+        """Let the error travel between processes: the default would call the class with the message alone."""
+        return type(self), (self.path, self.line, self.expected, self.found, self.hint)
+
+
+def unknown_choice(what: str, value: object, choices: object) -> ZooError:
+    """An error for a name that is not in a written list; it lists the choices."""
+    listed = ", ".join(str(choice) for choice in choices)  # type: ignore[attr-defined]
+    return ZooError(f"Expected {what} to be one of: {listed}, but got {value!r}.")

@@ -1,0 +1,135 @@
+"""What all methods share: the steps, the logging of losses, the vocabulary and the tuned threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.predictions import Prediction
+
+
+class Collator(Protocol):
+    """Turns documents into a method's typed batch (a NamedTuple, so that it moves between devices)."""
+
+    def __call__(self, documents: Sequence[Document]) -> Any:
+        """Build the batch; outside of training the documents hold no gold."""
+
+
+class Method(LightningModule):
+    """Base of all methods.
+
+    A method is one file: it names itself, builds its network, turns documents into batches, gives its losses
+    by name and decodes batches into predictions. It computes no metric: the scorer callback does.
+
+    The network is built late, by `build`, when the training documents are known (they may give the
+    vocabulary) or when a checkpoint is loaded (its vocabulary is stored there).
+    """
+
+    id: ClassVar[str]
+    task: ClassVar[Literal["ecpe"]] = "ecpe"
+    sort_by: ClassVar[Literal["tokens", "segments"]] = "tokens"
+    """Which length makes two documents alike for a batch."""
+
+    threshold: float = 0.5
+    """Pairs score above it: the method's default, which chooses the epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.save_hyperparameters()  # the arguments of the subclass: Lightning walks up the frames
+        self.vocabulary: list[str] | None = None
+        self.built = False
+        self.tuned_threshold: Tensor
+        self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
+
+    # --- what a method provides
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str] | None:
+        """The words that the network gives a row to, from training documents or files; None for no such list."""
+        return None
+
+    def build(self, from_checkpoint: bool) -> None:
+        """Create the network. `self.vocabulary` is set.
+
+        Args:
+            from_checkpoint: the weights come from a checkpoint, so that no file of vectors or pretrained
+                weights is read.
+        """
+        raise NotImplementedError
+
+    def tokens(self, document: Document) -> int:
+        """Token slots that the document fills in a batch; from the text alone."""
+        raise NotImplementedError
+
+    def collator(self, training: bool) -> Collator:
+        """The collator for training (documents with gold) or for evaluation (documents without)."""
+        raise NotImplementedError
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """The losses by name, in their final weights: their sum is minimised."""
+        raise NotImplementedError
+
+    def decode(self, batch: Any) -> list[Prediction]:
+        """The predictions of a batch."""
+        raise NotImplementedError
+
+    # --- what every method inherits
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Sum and log the losses."""
+        losses = self.losses(batch)
+        total = torch.stack(list(losses.values())).sum()
+        size = len(batch.ids)
+        for name, value in {**losses, "loss": total}.items():
+            self.log(f"train/{name}", value.detach(), on_step=False, on_epoch=True, batch_size=size,
+                     prog_bar=name == "loss", sync_dist=True)  # fmt: skip
+        return total
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
+        """Predict: the scorer gathers."""
+        return self.decode(batch)
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
+        """Predict: the scorer gathers."""
+        return self.decode(batch)
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
+        """Predict: the scorer writes the file."""
+        return self.decode(batch)
+
+    def setup(self, stage: str) -> None:
+        """Build the network from the training documents, unless a checkpoint did."""
+        if self.built:
+            return
+        if stage == "fit":
+            self.vocabulary = self.make_vocabulary(self.trainer.datamodule.train_documents)  # type: ignore[attr-defined]
+            self._build(from_checkpoint=False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what the network is built from."""
+        checkpoint["ecpe_zoo"] = {"method": self.id, "vocabulary": self.vocabulary}
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Build the network before its weights are loaded."""
+        stored = checkpoint.get("ecpe_zoo")
+        if stored is None or stored["method"] != self.id:
+            found = "a checkpoint of another program" if stored is None else f"one of {stored['method']!r}"
+            raise ZooError(f"Expected a checkpoint of method {self.id!r}, but got {found}.")
+        if not self.built or stored["vocabulary"] != self.vocabulary:
+            self.vocabulary = stored["vocabulary"]
+            self._build(from_checkpoint=True)
+
+    def _build(self, from_checkpoint: bool) -> None:
+        self.build(from_checkpoint)
+        self.built = True
+
+    @property
+    def tuned(self) -> float | None:
+        """The threshold that validation chose, if it did."""
+        value = float(self.tuned_threshold)
+        return None if value != value else value

@@ -1,0 +1,1 @@
+"""Scores as pure functions over sets and arrays, and thin torchmetrics classes."""

@@ -1,0 +1,1 @@
+"""Folds x seeds x methods."""

@@ -1,0 +1,1 @@
+"""Tokenisation, encoders, word vectors and prompts."""

@@ -1,0 +1,55 @@
+"""Word vectors in the text format of word2vec."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecpe_zoo.errors import CorpusError
+
+
+def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[str], Tensor]:
+    """Read a word2vec text file, plain or .gz: a line of count and size, then a word and its values a line.
+
+    Args:
+        path: the file.
+        encoding: of the words.
+
+    Returns:
+        The words in file order (the first of repeated words wins) and their vectors (V, size), float32.
+
+    Raises:
+        CorpusError: the file is missing, a line has another number of values, or a value is no number.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CorpusError(path, None, "a file of word vectors", "no such file", "Check --model.vectors.")
+    words: dict[str, None] = {}
+    rows: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+        header = lines.readline().split()
+        if len(header) != 2 or not all(field.isdigit() for field in header):
+            raise CorpusError(path, 1, "'count size', two numbers", repr(b" ".join(header[:4]))[1:])
+        count, size = int(header[0]), int(header[1])
+        for number, line in enumerate(lines, start=2):
+            head, *values = line.rstrip(b" \r\n").split(b" ")
+            if len(values) != size:
+                raise CorpusError(path, number, f"a word and {size} values", f"{len(values)} values")
+            try:
+                row = np.array(values, dtype=np.float32)
+                word = head.decode(encoding)
+            except ValueError as error:
+                raise CorpusError(path, number, f"a word in {encoding} and {size} numbers", str(error)) from None
+            if word not in words:
+                words[word] = None
+                rows.append(row)
+    if number - 1 != count if rows else count:
+        raise CorpusError(
+            path, None, f"{count} vectors, as its first line says", f"{number - 1 if rows else 0}",
+            "The file may be cut short; fetch it again.",
+        )  # fmt: skip
+    return list(words), torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, size)
