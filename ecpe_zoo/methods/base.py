@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.predictions import Prediction
+from ecpe_zoo.data.predictions import Prediction
 
 
 class Collator(Protocol):

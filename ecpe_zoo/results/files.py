@@ -1,23 +1,3 @@
-"""Files that appear whole or not at all."""
+"""Moved to ecpe_zoo.files."""
 
-from __future__ import annotations
-
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-
-@contextmanager
-def replaced_when_complete(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success it takes the name, on any error it vanishes.
-
-    The name holds the process id, so two writers never share it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+from ecpe_zoo.files import replaced_when_complete as replaced_when_complete

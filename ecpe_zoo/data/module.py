@@ -1,0 +1,181 @@
+"""The one data module: it knows corpora, folds, protocols, sampling and workers, and no method."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.registry import LoadedCorpus, load_corpus
+from ecpe_zoo.corpora.splits import Partition, partition
+from ecpe_zoo.data.sampler import LikeLengthBatchSampler
+from ecpe_zoo.errors import ZooError
+
+Split = Literal["train", "validation", "test"]
+
+
+@runtime_checkable
+class Batcher(Protocol):
+    """What the data module asks of a method."""
+
+    sort_by: ClassVar[Literal["tokens", "segments"]]
+
+    def tokens(self, document: Document) -> int:
+        """Token slots that a document fills."""
+
+    def collator(self, training: bool) -> Callable[[list[Document]], Any]:
+        """Documents to a batch."""
+
+
+class EmotionDataModule(LightningDataModule):
+    """Documents of a corpus, split by a protocol and batched by the method that the trainer runs.
+
+    Args:
+        corpus: a name that `ecpe-zoo data list` shows.
+        root: the folder that holds the corpora; the environment's ECPE_ZOO_DATA, else the user's cache.
+        fold: 1-based, of corpora with folds.
+        protocol: `strict` chooses epoch and threshold on a part of the training documents; `paper` trains on all
+            of them and chooses on the test fold, as the published code did.
+        validation_share: of the training documents, under `strict`, where the corpus has no validation part.
+        split_seed: of that part; the same for every method and model seed.
+        batch_size: most documents in a training batch, on each process.
+        batch_tokens: most token slots in a training batch, on each process.
+        eval_batch_size: the same for evaluation; as in training where neither is given.
+        eval_batch_tokens: the same for evaluation.
+        num_workers: processes that build batches; 0 builds them in the training process.
+        on_error: `raise` stops at the first malformed document; `skip` leaves it out and counts it.
+        predict_split: what `ecpe-zoo predict` reads.
+    """
+
+    def __init__(
+        self,
+        corpus: str = "bundled-ecpe",
+        root: Path | None = None,
+        fold: int = 1,
+        protocol: Literal["strict", "paper"] = "strict",
+        validation_share: float = 0.1,
+        split_seed: int = 20190701,
+        batch_size: int | None = None,
+        batch_tokens: int | None = None,
+        eval_batch_size: int | None = None,
+        eval_batch_tokens: int | None = None,
+        num_workers: int = 0,
+        on_error: Literal["raise", "skip"] = "raise",
+        predict_split: Split = "test",
+    ) -> None:
+        super().__init__()
+        self.corpus, self.root, self.fold, self.protocol = corpus, root, fold, protocol
+        self.validation_share, self.split_seed = validation_share, split_seed
+        self.batch_size, self.batch_tokens = batch_size, batch_tokens
+        if eval_batch_size is None and eval_batch_tokens is None:
+            eval_batch_size, eval_batch_tokens = batch_size, batch_tokens
+        self.eval_batch_size, self.eval_batch_tokens = eval_batch_size, eval_batch_tokens
+        self.num_workers, self.on_error = num_workers, on_error
+        self.predict_split: Split = predict_split
+        self.watch_test = False  # set by the scorer: validation then reads the test documents beside its own
+        self.loaded: LoadedCorpus | None = None
+        self.parts: Partition | None = None
+
+    def setup(self, stage: str) -> None:
+        """Read and split the corpus, once."""
+        if self.parts is None:
+            self.loaded = load_corpus(self.corpus, self.root, self.fold, self.on_error)
+            self.parts = partition(self.loaded, self.protocol, self.validation_share, self.split_seed)
+            for split in ("train", "validation", "test"):
+                if not self.documents(split):
+                    raise ZooError(
+                        f"Expected documents in the {split} part of {self.corpus!r} (fold {self.fold}), but "
+                        "it is empty."
+                    )
+
+    def documents(self, split: Split) -> Sequence[Document]:
+        """The documents of a part, gold included, in the order of the corpus."""
+        assert self.parts is not None, "setup() comes first"
+        return {"train": self.parts.train, "validation": self.parts.validation, "test": self.parts.test}[split]
+
+    @property
+    def train_documents(self) -> Sequence[Document]:
+        """What a method may build its vocabulary from."""
+        return self.documents("train")
+
+    def _method(self) -> Batcher:
+        assert self.trainer is not None
+        method = self.trainer.lightning_module
+        if not isinstance(method, Batcher):
+            raise ZooError(f"Expected the trainer to run a method of the zoo, but got {type(method).__name__}.")
+        return method
+
+    def _loader(self, split: Split, training: bool) -> DataLoader[Document]:
+        assert self.trainer is not None
+        trainer, method = self.trainer, self._method()
+        documents = list(self.documents(split))
+        if not training:  # the structural promise: outside of training, no batch is built from gold
+            documents = [document.without_gold() for document in documents]
+        costs = [method.tokens(document) for document in documents]
+        lengths = costs if method.sort_by == "tokens" else [len(document) for document in documents]
+        sampler = LikeLengthBatchSampler(
+            lengths,
+            costs,
+            batch_size=self.batch_size if training else self.eval_batch_size,
+            batch_tokens=self.batch_tokens if training else self.eval_batch_tokens,
+            shuffle=training,
+            seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),
+            epoch=_CurrentEpoch(trainer),
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        return DataLoader(
+            documents,  # type: ignore[arg-type]
+            batch_sampler=sampler,
+            collate_fn=method.collator(training),
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=trainer.strategy.root_device.type == "cuda",
+        )
+
+    def train_dataloader(self) -> DataLoader[Document]:
+        """Training batches, with gold."""
+        return self._loader("train", training=True)
+
+    def val_dataloader(self) -> list[DataLoader[Document]]:
+        """Validation batches; the test documents after them where the scorer watches them."""
+        splits: list[Split] = ["validation", "test"] if self.watch_test else ["validation"]
+        return [self._loader(split, training=False) for split in splits]
+
+    def test_dataloader(self) -> DataLoader[Document]:
+        """Test batches."""
+        return self._loader("test", training=False)
+
+    def predict_dataloader(self) -> DataLoader[Document]:
+        """Batches of the part that `predict_split` names."""
+        return self._loader(self.predict_split, training=False)
+
+
+class _CurrentEpoch:
+    """The trainer's epoch, asked when an iteration starts.
+
+    Lightning sets epochs only on samplers that it knows (`.sampler`, `.batch_sampler.sampler`), ours is a batch
+    sampler. Worker processes get no trainer: they never ask.
+    """
+
+    def __init__(self, trainer: object) -> None:
+        self.trainer = trainer
+
+    def __call__(self) -> int:
+        return int(self.trainer.current_epoch)  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> tuple[type[_FixedEpoch], tuple[int]]:
+        return _FixedEpoch, (self(),)
+
+
+class _FixedEpoch:
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __call__(self) -> int:
+        return self.epoch
