@@ -51,7 +51,8 @@ class Document:
     Raises:
         ValueError: no segment, an empty segment, or a pair beyond the document.
 
-    >>> document_from_texts("1", ["I won", "and I am glad"], pairs=[(1, 0)], language="en").without_gold().pairs
+    >>> document = document_from_texts("1", ["I won", "and I am glad"], pairs=[(1, 0)], language="en")
+    >>> document.without_gold().pairs
     """
 
     id: str

@@ -1,0 +1,266 @@
+"""The corpora that the zoo knows by name, and how one of them is loaded.
+
+Adding a corpus is one entry of `CORPORA`, the rows of its files in `pins`, and a reader where its format is
+new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pooch
+
+from ecpe_zoo.corpora import pins
+from ecpe_zoo.corpora.document import Document, Language
+from ecpe_zoo.corpora.pins import PinnedFile
+from ecpe_zoo.corpora.readers import (
+    OnError,
+    Reader,
+    read_ecf,
+    read_reccon,
+    read_xia_ding,
+    read_xia_ding_english,
+)
+from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+
+Task = Literal["ecpe", "erc"]
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+BUNDLED_FOLDER = Path(__file__).parent / "bundled"
+ROOT_VARIABLE = "ECPE_ZOO_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What is known about a corpus before one of its files is read.
+
+    Args:
+        id: its name, and that of its folder below the root.
+        description: one line.
+        languages: of its documents.
+        tasks: what it is annotated for.
+        licence: as its publisher states it.
+        splits: the files of each part and how each is read, for a fold; a corpus without an official
+            validation part leaves it empty.
+        folds: how many train/test folds it has.
+        whole: files with all documents, which the audit reads and no method does.
+        repository: `owner/name` of the published repository; empty for the bundled corpus.
+        commit: of that repository.
+        files: its pinned files; none for the bundled corpus, which comes with the package.
+    """
+
+    id: str
+    description: str
+    languages: tuple[Language, ...]
+    tasks: tuple[Task, ...]
+    licence: str
+    splits: Callable[[int], Mapping[Split, Mapping[str, Reader]]]
+    folds: int = 1
+    whole: Mapping[str, Reader] = field(default_factory=dict)
+    repository: str = ""
+    commit: str = ""
+    files: tuple[PinnedFile, ...] = ()
+
+    @property
+    def bundled(self) -> bool:
+        """It comes with the package, so that nothing has to be fetched."""
+        return not self.files
+
+    def folder(self, root: Path | None = None) -> Path:
+        """Where its files lie; see `data_root`."""
+        return BUNDLED_FOLDER if self.bundled else data_root(root) / self.id
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCorpus:
+    """The documents of one fold, as the files have them.
+
+    Args:
+        corpus: the corpus's name.
+        fold: 1-based.
+        train: training documents.
+        validation: of the official validation part; None where the corpus has none.
+        test: test documents.
+        counts: what the readers counted, as `part/reason`; `train/skipped_documents` for one.
+        files: the sha256 of every file that was read, by name.
+    """
+
+    corpus: str
+    fold: int
+    train: tuple[Document, ...]
+    validation: tuple[Document, ...] | None
+    test: tuple[Document, ...]
+    counts: dict[str, int]
+    files: dict[str, str]
+
+
+def _bundled(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    return {
+        "train": {"zh_train.txt": read_xia_ding, "en_train.txt": read_xia_ding_english},
+        "test": {"zh_test.txt": read_xia_ding, "en_test.txt": read_xia_ding_english},
+    }
+
+
+def _xia_ding(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    return {
+        "train": {f"fold{fold}_train.txt": read_xia_ding},
+        "test": {f"fold{fold}_test.txt": read_xia_ding},
+    }
+
+
+def _reccon(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    return {
+        "train": {"dailydialog_train.json": read_reccon},
+        "validation": {"dailydialog_valid.json": read_reccon},
+        "test": {"dailydialog_test.json": read_reccon},
+    }
+
+
+def _ecf(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    return {
+        "train": {"train.txt": read_ecf},
+        "validation": {"dev.txt": read_ecf},
+        "test": {"test.txt": read_ecf},
+    }
+
+
+CORPORA: dict[str, Corpus] = {
+    "bundled-ecpe": Corpus(
+        id="bundled-ecpe",
+        description="Invented Chinese and English texts: numbers on them say nothing about a method",
+        languages=("zh", "en"),
+        tasks=("ecpe",),
+        licence="Apache-2.0, part of this package",
+        splits=_bundled,
+    ),
+    "xia-ding-2019": Corpus(
+        id="xia-ding-2019",
+        description="Chinese city news with emotion-cause pairs, the ECPE benchmark (Xia and Ding, ACL 2019)",
+        languages=("zh",),
+        tasks=("ecpe",),
+        licence="none stated; released for research",
+        splits=_xia_ding,
+        folds=10,
+        whole={"all_data_pair.txt": read_xia_ding},
+        repository="NUSTM/ECPE",
+        commit="c4cf99359c5b5f0726d712e5843f47c96683c020",
+        files=pins.XIA_DING_2019,
+    ),
+    "reccon": Corpus(
+        id="reccon",
+        description="DailyDialog conversations with causes of emotions (RECCON, Poria et al. 2021)",
+        languages=("en",),
+        tasks=("ecpe", "erc"),
+        licence="none stated; released for research",
+        splits=_reccon,
+        repository="declare-lab/RECCON",
+        commit="579ea8a726f6705f7a3a02f7535b8f5595ec35aa",
+        files=pins.RECCON,
+    ),
+    "ecf": Corpus(
+        id="ecf",
+        description="Friends conversations with emotion-cause pairs (ECF, Wang et al. 2023)",
+        languages=("en",),
+        tasks=("ecpe", "erc"),
+        licence="GPL-3.0 repository",
+        splits=_ecf,
+        repository="NUSTM/MECPE",
+        commit="359c97c74416aecd6b9e62738db10a37b4aa0104",
+        files=pins.ECF,
+    ),
+}
+
+
+def find_corpus(name: str) -> Corpus:
+    """The corpus with this name.
+
+    Raises:
+        ZooError: there is none; the message lists the names.
+    """
+    if name not in CORPORA:
+        raise unknown_choice("a corpus", name, CORPORA)
+    return CORPORA[name]
+
+
+def data_root(root: Path | None = None) -> Path:
+    """The folder that holds the corpora: the argument, else ECPE_ZOO_DATA, else the user's cache."""
+    if root is not None:
+        return Path(root).expanduser()
+    if named := os.environ.get(ROOT_VARIABLE):
+        return Path(named).expanduser()
+    return Path(pooch.os_cache("ecpe-zoo"))
+
+
+def load_corpus(
+    name: str, root: Path | None = None, fold: int = 1, on_error: OnError = "raise"
+) -> LoadedCorpus:
+    """Read one fold of a corpus.
+
+    Args:
+        name: one of `CORPORA`.
+        root: see `data_root`; the bundled corpus needs none.
+        fold: 1-based; 1 for a corpus without folds.
+        on_error: stop at the first malformed document, or leave it out and count it.
+
+    Raises:
+        ZooError: unknown name or fold, or files that are not there; the message says how to get them.
+        CorpusError: a file that does not follow its format.
+
+    >>> load_corpus("bundled-ecpe").corpus
+    'bundled-ecpe'
+    """
+    corpus = find_corpus(name)
+    if not 1 <= fold <= corpus.folds:
+        raise ZooError(f"Expected a fold from 1 to {corpus.folds} of {name!r}, but got {fold}.")
+    folder, splits = corpus.folder(root), corpus.splits(fold)
+    missing = [file for files in splits.values() for file in files if not (folder / file).is_file()]
+    if missing:
+        raise _missing(corpus, folder, missing)
+    documents: dict[Split, tuple[Document, ...]] = {}
+    counts: Counter[str] = Counter()
+    hashes: dict[str, str] = {}
+    for split, files in splits.items():
+        listed: dict[str, Document] = {}
+        for file, reader in files.items():
+            reading = reader(folder / file, on_error)
+            hashes[file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            for reason, count in reading.counts.items():
+                counts[f"{split}/{reason}"] += count
+            for document in reading.documents:
+                if document.id in listed:
+                    expected = f"every document id once in the {split} files"
+                    raise CorpusError(
+                        folder / file, None, expected, f"{document.id} again, as in another file"
+                    )
+                listed[document.id] = document
+        documents[split] = tuple(listed.values())
+    return LoadedCorpus(
+        corpus=name,
+        fold=fold,
+        train=documents.get("train", ()),
+        validation=documents.get("validation"),
+        test=documents.get("test", ()),
+        counts=dict(counts),
+        files=hashes,
+    )
+
+
+def _missing(corpus: Corpus, folder: Path, missing: list[str]) -> ZooError:
+    listed = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+    if corpus.bundled:
+        return ZooError(
+            f"Expected {listed} in {folder}, but the package is incomplete. Install ecpe-zoo again."
+        )
+    found = "no such file there" if folder.is_dir() else "no such folder"
+    return ZooError(
+        f"Expected {listed} in {folder}, but found {found}. Run `ecpe-zoo data fetch {corpus.id}`; or, if "
+        f"the files lie in DIR/{corpus.id}, say `--data.root DIR` or set {ROOT_VARIABLE}=DIR. By hand: they "
+        f"come from https://github.com/{corpus.repository} at commit {corpus.commit}."
+    )

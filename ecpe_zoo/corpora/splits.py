@@ -1,0 +1,164 @@
+"""Which documents train, choose and test: the two protocols, and documents that are nearly the same.
+
+Under `strict` nothing of a test text is trained on, and nothing of a validation text either: the same running
+text appears twice in real corpora, and a clause-wise copy of a test document in the training part is a leak.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.registry import LoadedCorpus
+from ecpe_zoo.errors import ZooError, unknown_choice
+
+Protocol = Literal["strict", "paper"]
+SPLIT_SEED = 20190701
+NEAR_CLAUSE_CHARACTERS = 5
+"""Shorter clauses ("he said", a date) are shared by documents that have nothing to do with each other."""
+NEAR_SHARE = 0.5
+_FEWEST = 2  # one common line ("Oh my God !") makes no duplicates of two short conversations
+_COMMON = 50  # a clause in more documents than this is a formula and would make the search quadratic
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The three parts that a run uses.
+
+    Args:
+        train: what the weights are fitted to.
+        validation: what chooses epoch and threshold.
+        test: what is scored at the end.
+        twins_left_out: ids of training documents with the same text as a test or validation document, and of
+            validation documents with the same text as a test document, which are in no part.
+    """
+
+    train: tuple[Document, ...]
+    validation: tuple[Document, ...]
+    test: tuple[Document, ...]
+    twins_left_out: tuple[str, ...]
+
+
+def running_text(document: Document) -> str:
+    """The text without borders between segments and without spaces: the same however a document was cut."""
+    return "".join("".join(segment.text.split()) for segment in document.segments)
+
+
+def near_duplicates(documents: Sequence[Document]) -> list[tuple[int, int]]:
+    """Positions of document pairs with the same text, or that share at least half of their longer clauses.
+
+    Half of the clauses of the shorter document, counting distinct clauses of at least
+    `NEAR_CLAUSE_CHARACTERS` characters.
+
+    >>> from ecpe_zoo.corpora.document import document_from_texts as build
+    >>> near_duplicates([build("1", ["今天 下雨", "他 很 难过"]), build("2", ["今天", "下雨 他 很 难过"])])
+    [(0, 1)]
+    """
+    found: set[tuple[int, int]] = set()
+    texts: defaultdict[str, list[int]] = defaultdict(list)
+    holders: defaultdict[str, list[int]] = defaultdict(list)
+    sizes: list[int] = []
+    for position, document in enumerate(documents):
+        texts[running_text(document)].append(position)
+        bare = {"".join(segment.text.split()) for segment in document.segments}
+        clauses = sorted(clause for clause in bare if len(clause) >= NEAR_CLAUSE_CHARACTERS)
+        sizes.append(len(clauses))
+        for clause in clauses:
+            holders[clause].append(position)
+    for positions in texts.values():
+        found.update(combinations(positions, 2))
+    shared: Counter[tuple[int, int]] = Counter()
+    for positions in holders.values():
+        if len(positions) <= _COMMON:
+            shared.update(combinations(positions, 2))
+    for (one, other), count in shared.items():
+        if count >= max(_FEWEST, NEAR_SHARE * min(sizes[one], sizes[other])):
+            found.add((one, other))
+    return sorted(found)
+
+
+def groups(documents: Sequence[Document]) -> list[list[int]]:
+    """Positions of documents that must stay in one part: near-duplicates, and their near-duplicates."""
+    leader = list(range(len(documents)))
+
+    def find(position: int) -> int:
+        while leader[position] != position:
+            leader[position] = leader[leader[position]]
+            position = leader[position]
+        return position
+
+    for one, other in near_duplicates(documents):
+        low, high = sorted((find(one), find(other)))
+        leader[high] = low
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for position in range(len(documents)):
+        members[find(position)].append(position)
+    return list(members.values())
+
+
+def partition(
+    loaded: LoadedCorpus,
+    protocol: Protocol = "strict",
+    validation_share: float = 0.1,
+    split_seed: int = SPLIT_SEED,
+) -> Partition:
+    """Split a loaded corpus as a protocol says.
+
+    Args:
+        loaded: one fold of a corpus.
+        protocol: `strict` takes the official validation part, else a share of the training documents, and
+            leaves out twins of held-out documents. `paper` trains on all training documents and validates on
+            the test documents, as the published code did.
+        validation_share: of the training documents, where there is no official validation part.
+        split_seed: of that choice, which depends on nothing but the documents and this number.
+
+    Raises:
+        ZooError: unknown protocol, or a share that is not between 0 and 1.
+    """
+    if protocol == "paper":
+        return Partition(loaded.train, loaded.test, loaded.test, ())
+    if protocol != "strict":
+        raise unknown_choice("a protocol", protocol, ("strict", "paper"))
+    if not 0 < validation_share < 1:
+        raise ZooError(f"Expected a validation share between 0 and 1, but got {validation_share}.")
+    train, twins = _without(loaded.train, loaded.test)
+    if loaded.validation is None:
+        held_out = _held_out(train, validation_share, split_seed)
+        validation = tuple(document for document in train if document.id in held_out)
+        return Partition(
+            tuple(document for document in train if document.id not in held_out),
+            validation,
+            loaded.test,
+            twins,
+        )
+    validation, more = _without(loaded.validation, loaded.test)
+    train, most = _without(train, validation)
+    return Partition(train, validation, loaded.test, twins + most + more)
+
+
+def _without(
+    documents: Sequence[Document], held_out: Iterable[Document]
+) -> tuple[tuple[Document, ...], tuple[str, ...]]:
+    """The documents whose text is in no held-out document, and the ids of the others."""
+    texts = {running_text(document) for document in held_out}
+    kept = tuple(document for document in documents if running_text(document) not in texts)
+    names = {document.id for document in kept}
+    return kept, tuple(document.id for document in documents if document.id not in names)
+
+
+def _held_out(documents: Sequence[Document], share: float, seed: int) -> set[str]:
+    """Ids of about that share of the documents, groups of near-duplicates whole."""
+    ordered = sorted(documents, key=lambda document: document.id)  # the order of the file decides nothing
+    wanted = max(1, round(share * len(ordered)))
+    shuffled = groups(ordered)
+    random.Random(seed).shuffle(shuffled)
+    taken: set[str] = set()
+    for group in shuffled:
+        if len(taken) + len(group) <= wanted:
+            taken.update(ordered[position].id for position in group)
+    return taken
