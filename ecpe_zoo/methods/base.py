@@ -43,6 +43,7 @@ class Method(LightningModule):
         super().__init__()
         self.save_hyperparameters()  # the arguments of the subclass: Lightning walks up the frames
         self.vocabulary: list[str] | None = None
+        self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
         self.built = False
         self.tuned_threshold: Tensor
         self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
@@ -112,7 +113,12 @@ class Method(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what the network is built from."""
-        checkpoint["ecpe_zoo"] = {"method": self.id, "vocabulary": self.vocabulary}
+        checkpoint["ecpe_zoo"] = {
+            "method": self.id,
+            "class_path": f"{type(self).__module__}.{type(self).__qualname__}",
+            "vocabulary": self.vocabulary,
+            "facts": self.facts,
+        }
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Build the network before its weights are loaded."""
@@ -121,7 +127,7 @@ class Method(LightningModule):
             found = "a checkpoint of another program" if stored is None else f"one of {stored['method']!r}"
             raise ZooError(f"Expected a checkpoint of method {self.id!r}, but got {found}.")
         if not self.built or stored["vocabulary"] != self.vocabulary:
-            self.vocabulary = stored["vocabulary"]
+            self.vocabulary, self.facts = stored["vocabulary"], stored["facts"]
             self._build(from_checkpoint=True)
 
     def _build(self, from_checkpoint: bool) -> None:

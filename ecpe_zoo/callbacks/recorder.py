@@ -1,0 +1,128 @@
+"""Writes the record of a run when its test is over."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from ecpe_zoo.callbacks.scorer import Scorer, _zoo, predictions_folder
+from ecpe_zoo.results import record
+
+
+class Recorder(Callback):
+    """Collects what a record needs while a run trains, and writes `record.json` after its test.
+
+    A test without a fit in the same command writes no record: nobody then knows how the weights were made.
+
+    Args:
+        config: of the run, resolved.
+        seed: of the run.
+        scorer: whose results are recorded.
+    """
+
+    def __init__(self, config: dict[str, Any], seed: int, scorer: Scorer) -> None:
+        self.config, self.seed, self.scorer = config, seed, scorer
+        self.seconds = 0.0
+        self.fitted = False
+        self.written: Path | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds of the runs before a resume count too."""
+        return {"seconds": self._elapsed()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See `state_dict`."""
+        self.seconds = state_dict["seconds"]
+
+    def _elapsed(self) -> float:
+        return self.seconds + (time.monotonic() - self.started if hasattr(self, "started") else 0.0)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        self.started = time.monotonic()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self.seconds = self._elapsed()
+        del self.started
+        self.fitted, self.epochs, self.steps = True, trainer.current_epoch, trainer.global_step
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the record."""
+        folder = predictions_folder(trainer)  # collective: before ranks part
+        if not self.fitted or not trainer.is_global_zero:
+            return
+        data, method = _zoo(trainer, pl_module)
+        scorer = self.scorer
+        assert data.loaded is not None
+        assert data.parts is not None
+        headline = scorer.headline(data, method)
+        metrics = scorer.results[headline]
+        vectors = getattr(method, "vectors", None)
+        made = record.RunRecord(
+            method=method.id,
+            config=self.config,
+            config_hash=record.config_hash(self.config),
+            inputs={Path(vectors).name: record.file_sha256(vectors)} if vectors else {},
+            corpus=record.Corpus(
+                id=data.corpus,
+                fold=data.fold,
+                files=dict(data.loaded.files),
+                train=len(data.documents("train")),
+                validation=len(data.documents("validation")),
+                test=len(data.documents("test")),
+                scored=scorer.test_documents,
+                twins_left_out=list(data.parts.twins_left_out),
+                left_out=dict(data.loaded.counts),
+            ),
+            protocol=record.Protocol(
+                name=data.protocol,
+                selection="test fold" if data.protocol == "paper" else "validation part",
+                default_threshold=method.threshold,
+                tuned_threshold=method.tuned,
+                tuned_on=None if method.tuned is None else "validation part",
+                headline=headline,
+                truncated_segments=scorer.truncated_segments,
+                test_reads=scorer.test_reads,
+                validation_share=data.validation_share,
+                split_seed=data.split_seed,
+            ),
+            seed=self.seed,
+            epoch=_epoch_of(trainer),
+            epochs=self.epochs,
+            steps=self.steps,
+            metrics=record.versioned(method.task, metrics),
+            metrics_default=record.versioned(method.task, scorer.results["default"]),
+            history=scorer.history,
+            predictions=record.file_sha256(folder / "test.npz"),
+            machine=record.Machine(
+                seconds=round(self.seconds, 2),
+                peak_memory_bytes=record.peak_memory(),
+                parameters=sum(p.numel() for p in method.parameters()),
+                trainable_parameters=sum(p.numel() for p in method.parameters() if p.requires_grad),
+                hardware=record.hardware(),
+                precision=str(trainer.precision),
+                world_size=trainer.world_size,
+                threads=torch.get_num_threads(),
+                versions=record.library_versions(),
+            ),
+            code=record.code_state(),
+            status="ok" if metrics["pair_f1"] > 0 else "collapsed",
+        )
+        path = folder.parent / "record.json"
+        made.write(path)
+        self.written = path
+
+
+def _epoch_of(trainer: Trainer) -> int | None:
+    """The epoch whose weights were tested: read from the checkpoint, the trainer has forgotten."""
+    path = trainer.ckpt_path
+    if path is None:
+        return None
+    return int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])

@@ -1,0 +1,215 @@
+"""The scorer: gathers predictions over batches and processes, and computes all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.module import EmotionDataModule, Split
+from ecpe_zoo.data.predictions import Prediction, write_predictions
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.metrics.pairs import score_pairs, tune_threshold
+
+Metrics = dict[str, float]
+
+WATCHED = "watched_test"
+"""Prefix of test scores of every epoch, which choose nothing."""
+
+
+class Scorer(Callback):
+    """Scores validation and test documents, each exactly once, and saves the scores before thresholds.
+
+    Under `strict` each validation also tunes the pair threshold and leaves it in the method, so that every
+    checkpoint holds the threshold that its own validation chose; the epoch is chosen at the default threshold.
+    Test metrics are computed at both: the tuned one is the headline under `strict`, the default under `paper`.
+
+    Args:
+        watch_test: score the test documents at every validation too, under names of their own that nothing
+            chooses by, so that the price of choosing on test can be measured later. The record counts it.
+    """
+
+    def __init__(self, watch_test: bool = False) -> None:
+        self.watch_test = watch_test
+        self.gathered: dict[Split, list[Prediction]] = {}
+        self.history: list[dict[str, Any]] = []  # one row a validation; plain values: it is in the checkpoint
+        self.test_reads = 0
+        self.results: dict[str, Metrics] = {}  # of the last test: at the tuned and at the default threshold
+        self.best_validation = -1.0
+        self.truncated_segments = 0
+
+    # --- where the documents come from
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Ask the data module for the test documents beside the validation ones where they are watched."""
+        data, method = _zoo(trainer, pl_module)
+        if self.watch_test and data.protocol == "paper":
+            raise ZooError(
+                "Expected --scorer.watch_test with --data.protocol strict, but got the paper protocol, whose "
+                "validation is the test fold: its scores are in the log already."
+            )
+        data.watch_test = self.watch_test and stage == "fit"
+
+    def state_dict(self) -> dict[str, Any]:
+        """History and counters survive a resume."""
+        return {
+            "history": self.history, "test_reads": self.test_reads, "best_validation": self.best_validation
+        }  # fmt: skip
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See `state_dict`."""
+        self.history, self.test_reads = list(state_dict["history"]), state_dict["test_reads"]
+        self.best_validation = state_dict["best_validation"]
+
+    # --- gathering
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget what an interrupted loop left."""
+        self.gathered = {"validation": [], "test": []}
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        """Keep the predictions of a batch."""
+        splits: tuple[Split, Split] = ("validation", "test")
+        self.gathered[splits[dataloader_idx]].extend(outputs)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget what an interrupted loop left."""
+        self.gathered = {"test": []}
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        """Keep the predictions of a batch."""
+        self.gathered["test"].extend(outputs)
+
+    def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget what an interrupted loop left."""
+        self.gathered = {"test": []}
+
+    on_predict_batch_end = on_test_batch_end  # type: ignore[assignment]
+
+    def _complete(
+        self, trainer: Trainer, split: Split, limit: float, documents: Sequence[Document]
+    ) -> tuple[list[Prediction], dict[str, Document]]:
+        """The predictions of all ranks and the documents they are scored on.
+
+        Every document is expected once; where Lightning was told to stop early (`limit_*_batches`), only
+        documents that were reached are scored.
+        """
+        predictions = gather_over_ranks(self.gathered.pop(split))
+        by_id = {document.id: document for document in documents}
+        reached = {prediction.id for prediction in predictions}
+        if limit == 1.0 and not trainer.fast_dev_run and not trainer.sanity_checking:
+            if missing := by_id.keys() - reached:
+                raise ZooError(
+                    f"Expected each of {len(by_id)} {split} documents to be scored, but {len(missing)} were "
+                    f"not: {', '.join(sorted(missing)[:5])} ..."
+                )
+        else:
+            by_id = {id: document for id, document in by_id.items() if id in reached}
+        return sorted(predictions, key=lambda prediction: prediction.id), by_id
+
+    # --- scoring
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score the validation documents, tune the threshold under `strict`, log and remember."""
+        data, method = _zoo(trainer, pl_module)
+        limit = trainer.limit_val_batches
+        fitting = trainer.state.fn == "fit"  # else a finished checkpoint is validated: show, change nothing
+        predictions, gold = self._complete(trainer, "validation", limit, data.documents("validation"))
+        metrics = score_pairs(predictions, gold, method.threshold)
+        if trainer.sanity_checking:
+            return
+        pl_module.log_dict({f"val/{name}": value for name, value in metrics.items()}, rank_zero_only=False)
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "validation": metrics}
+        if data.protocol == "strict":
+            tuned, tuned_f1 = tune_threshold(predictions, gold, method.threshold)
+            if fitting:
+                method.tuned_threshold.fill_(tuned)
+            row |= {"tuned_threshold": tuned, "tuned_validation_f1": tuned_f1}
+            pl_module.log("val/tuned_threshold", tuned)
+        else:
+            self.test_reads += 1
+        folder = predictions_folder(trainer)
+        if metrics["pair_f1"] > self.best_validation and fitting:
+            self.best_validation = metrics["pair_f1"]
+            if trainer.is_global_zero:
+                write_predictions(folder / "validation-best.npz", predictions)
+        if data.watch_test and "test" in self.gathered:
+            predictions, gold = self._complete(trainer, "test", limit, data.documents("test"))
+            watched = score_pairs(predictions, gold, method.threshold)
+            at_tuned = score_pairs(predictions, gold, row["tuned_threshold"])
+            self.test_reads += 1
+            row |= {WATCHED: watched, f"{WATCHED}_at_tuned": at_tuned}
+            pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()}, rank_zero_only=False)
+            if trainer.is_global_zero:
+                write_predictions(folder / WATCHED / f"epoch-{trainer.current_epoch:03d}.npz", predictions)
+        if fitting:
+            self.history.append(row)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score the test documents at the tuned and at the default threshold, log and save."""
+        data, method = _zoo(trainer, pl_module)
+        documents = data.documents("test")
+        predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, documents)
+        self.results = {"default": score_pairs(predictions, gold, method.threshold)}
+        if method.tuned is not None:
+            self.results["tuned"] = score_pairs(predictions, gold, method.tuned)
+        headline = self.results[self.headline(data, method)]
+        pl_module.log_dict({f"test/{name}": value for name, value in headline.items()}, rank_zero_only=False)
+        default = self.results["default"]
+        pl_module.log_dict({f"test_default/{n}": v for n, v in default.items()}, rank_zero_only=False)
+        self.truncated_segments = sum(prediction.truncated for prediction in predictions)
+        if self.truncated_segments:
+            rank_zero_warn(f"{self.truncated_segments} test segments were cut; pairs in lost ones count as missed.")
+        self.test_documents = len(gold)
+        if trainer.is_global_zero:
+            write_predictions(predictions_folder(trainer) / "test.npz", predictions)
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save all scores, the extra ones of `predict_step` included."""
+        data, _ = _zoo(trainer, pl_module)
+        predictions = sorted(gather_over_ranks(self.gathered.pop("test")), key=lambda p: p.id)
+        path = predictions_folder(trainer) / f"predict-{data.predict_split}.npz"
+        if trainer.is_global_zero:
+            write_predictions(path, predictions)
+        rank_zero_info(f"Scores of {len(predictions)} documents: {path}")
+
+    @staticmethod
+    def headline(data: EmotionDataModule, method: Method) -> str:
+        """Which of the two thresholds the reported number uses."""
+        return "tuned" if data.protocol == "strict" and method.tuned is not None else "default"
+
+
+def _zoo(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataModule, Method]:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, EmotionDataModule) or not isinstance(module, Method):
+        raise ZooError(
+            "Expected the scorer to run with an EmotionDataModule and a method of the zoo, but got "
+            f"{type(data).__name__} and {type(module).__name__}."
+        )
+    return data, module
+
+
+def predictions_folder(trainer: Trainer) -> Path:
+    """Where a run's predictions lie; asked by every rank, since finding the folder is collective."""
+    return Path(trainer.log_dir or trainer.default_root_dir) / "predictions"
+
+
+def gather_over_ranks(predictions: list[Prediction]) -> list[Prediction]:
+    """The predictions of all processes, on each of them."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return predictions
+    parts: list[list[Prediction]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(parts, predictions)
+    return [prediction for part in parts for prediction in part]

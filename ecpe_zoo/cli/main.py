@@ -1,0 +1,78 @@
+"""The command `ecpe-zoo`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+from ecpe_zoo.errors import ZooError
+
+HELP = """\
+usage: ecpe-zoo COMMAND [OPTIONS]
+
+Train, score and compare methods that find emotions in text and what caused them.
+
+training (every option of Lightning; --help after the command lists all):
+  fit       --config configs/mgcl.yaml             train, then score the test documents
+  validate  --config C --ckpt_path F               score the validation documents
+  test      --config C --ckpt_path F               score the test documents
+  predict   --config C --ckpt_path F               write all scores of a part of the corpus
+
+corpora:
+  data list                                        what there is, and what lies in your folder
+  data fetch CORPUS...                             download, with hashes checked
+  data check CORPUS                                count, and look for leaks and altered files
+
+  --version, --help
+
+Often used options of fit: --data.corpus, --data.root, --data.fold, --data.protocol, --seed_everything,
+--trainer.max_epochs, --model.NAME (a method's arguments), --test false.
+"""
+
+COMMANDS = ("fit", "validate", "test", "predict", "data")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the arguments; those of the process by default.
+
+    Returns:
+        The exit status: 0, or 1 after an error that the user can mend, which is printed without a traceback.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _dispatch(arguments)
+    except ZooError as error:
+        print(f"ecpe-zoo: {error}", file=sys.stderr)
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    command, *rest = arguments
+    if command == "--version":
+        print(version("ecpe-zoo"))
+        return 0
+    if command == "data":
+        from ecpe_zoo.cli import data
+
+        return data.main(rest)
+    if command in COMMANDS:
+        from ecpe_zoo.cli import training  # torch and lightning take seconds to import: only where needed
+
+        return training.run(arguments)
+    later = next((word for word in arguments if word in COMMANDS), None)
+    if command.startswith("-") and later is not None:
+        others = [word for index, word in enumerate(arguments) if index != arguments.index(later)]
+        raise ZooError(
+            f"Expected the command first, but got {command!r}. Write: ecpe-zoo {later} {' '.join(others)}"
+        )
+    raise ZooError(f"Expected a command ({', '.join(COMMANDS)}), but got {command!r}. See ecpe-zoo --help.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""fit, validate, test and predict: LightningCLI with the zoo's defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from ecpe_zoo.callbacks.recorder import Recorder
+from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder
+from ecpe_zoo.callbacks.seeding import SeedEachEpoch
+from ecpe_zoo.cli.report import show_results
+from ecpe_zoo.data.module import EmotionDataModule
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.loading import read_checkpoint
+
+TRAINING_COMMANDS = ("fit", "validate", "test", "predict")
+
+TRAINER_DEFAULTS = {
+    "use_distributed_sampler": False,  # ours is rank-aware, and evaluation never repeats a document
+    "enable_model_summary": False,
+    "log_every_n_steps": 10,
+}
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """The state at the end of every epoch, from which a killed run resumes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            filename="last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
+        )
+
+
+class ZooCLI(LightningCLI):
+    """Adds the scorer, checkpoints, seeding, the log and the closing test; everything else is Lightning's."""
+
+    datamodule: EmotionDataModule
+    model: Method
+
+    def __init__(self, args: list[str]) -> None:
+        self.typed = args  # before Lightning parses: what the user typed wins over a checkpoint
+        super().__init__(
+            Method,
+            EmotionDataModule,
+            subclass_mode_model=True,
+            seed_everything_default=0,
+            trainer_defaults=TRAINER_DEFAULTS,
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options of the callbacks that every run has."""
+        parser.add_lightning_class_args(Scorer, "scorer")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/pair_f1",
+                "checkpoint.mode": "max",
+                "checkpoint.filename": "best-epoch{epoch:03d}-step{step}",
+                "checkpoint.auto_insert_metric_name": False,  # the slash in the name would make a folder
+            }
+        )
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.set_defaults(
+            {
+                "early_stopping.monitor": "val/pair_f1",
+                "early_stopping.mode": "max",
+                "early_stopping.patience": 1000,
+            }
+        )
+        parser.add_argument(
+            "--test", type=bool, default=True, help="fit: score the test documents with the best checkpoint at the end"
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Put a checkpoint's hyper-parameters over the config's, but under what the user typed.
+
+        Lightning's own version puts them over everything, silently.
+        """
+        config = self.config[self.config.subcommand]
+        path = config.get("ckpt_path")
+        if path is None or path in ("last", "best", "hpc", "registry"):
+            return
+        checkpoint = read_checkpoint(path)
+        stored = checkpoint["ecpe_zoo"]
+        if config.model.class_path != stored["class_path"]:
+            raise ZooError(
+                f"{path}: expected a checkpoint of {config.model.class_path}, as the config says, but got one of "
+                f"{stored['class_path']}."
+            )
+        typed = typed_model_options(self.typed)
+        changed = []
+        for name, value in checkpoint["hyper_parameters"].items():
+            mine = config.model.init_args.get(name)
+            if name not in typed:
+                config.model.init_args[name] = value
+            elif mine != value:
+                changed.append(f"{name}: {value} in the checkpoint, {mine} on the command line")
+        if changed:
+            rank_zero_warn("The command line wins over the checkpoint's hyper-parameters: " + "; ".join(changed))
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Name the run's folder; add the log, the callbacks that are no options, and the progress bar."""
+        config = self.config_init[self.subcommand]
+        seed = int(os.environ["PL_GLOBAL_SEED"])
+        data = self.datamodule
+        root = Path(config.trainer.default_root_dir or "runs")
+        name = f"{self.model.id}/{data.corpus}-fold{data.fold}-{data.protocol}-seed{seed}"
+        csv = CSVLogger(root, name=name)
+        self.scorer = config.scorer
+        plain = self.parser.dump(self.config, skip_none=False, format="json")
+        callbacks: list[Callback] = [SeedEachEpoch(seed), LastCheckpoint()]
+        if self.subcommand == "fit":
+            self.recorder = Recorder(json.loads(plain)["fit"], seed, self.scorer)
+            callbacks.append(self.recorder)
+        if config.trainer.enable_progress_bar is not False:
+            callbacks.append(RichProgressBar(leave=False))
+        given = config.trainer.logger
+        others = given if isinstance(given, list) else [given] if isinstance(given, Logger) else []
+        loggers: list[Logger] = [csv, *others]  # first, so that its folder is the run's
+        if not others and given is not False and self.subcommand == "fit" and not config.trainer.fast_dev_run:
+            loggers.extend(self._wandb(name, csv))
+        previous = list(config.trainer.callbacks or [])
+        return super().instantiate_trainer(logger=loggers, callbacks=previous + callbacks, **kwargs)
+
+    def _wandb(self, name: str, csv: CSVLogger) -> list[Logger]:
+        """W&B without an account: offline unless WANDB_MODE asks otherwise."""
+        mode = os.environ.get("WANDB_MODE", "offline")
+        if mode == "disabled":
+            return []
+        os.environ.setdefault("WANDB_SILENT", "true")
+        return [
+            WandbLogger(
+                project="ecpe-zoo", name=name, group=self.model.id, save_dir=csv.root_dir, offline=mode != "online"
+            )
+        ]
+
+    # --- around the commands
+
+    def before_instantiate_classes(self) -> None:
+        """Nothing stands in the way of two runs on one machine: libraries must not start threads in workers."""
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+    def before_fit(self) -> None:
+        """Say where the numbers of this run do not reach."""
+        if self.datamodule.corpus.startswith("bundled"):
+            rank_zero_info(
+                f"NOTE: the corpus {self.datamodule.corpus!r} is invented text that shows that the zoo runs; its "
+                "scores say nothing about the method."
+            )
+        if getattr(self.model, "encoder_name", None) == "embedded":
+            rank_zero_info(
+                "NOTE: the 'embedded' encoder is a small transformer with random weights; without pretrained "
+                "weights the scores say nothing about the method."
+            )
+
+    def after_fit(self) -> None:
+        """Test the best checkpoint, and show everything."""
+        config = self.config[self.subcommand]
+        trainer = self.trainer
+        if trainer.fast_dev_run:
+            return
+        best = next(c for c in trainer.checkpoint_callbacks if c.monitor is not None)
+        assert isinstance(best, ModelCheckpoint)
+        if config.test and trainer.state.status == "finished":
+            path = best.best_model_path or None
+            if path is None:
+                rank_zero_warn("No validation was run: the test documents are scored with the last weights.")
+            trainer.test(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
+            if trainer.is_global_zero:
+                show_results(self.scorer, self.model, self.datamodule, self.recorder.written)
+        folder = predictions_folder(trainer).parent
+        rank_zero_info(f"checkpoint:  {best.best_model_path or best.dirpath}")
+        rank_zero_info(f"log:         {folder / 'metrics.csv'}")
+        rank_zero_info(f"predictions: {folder / 'predictions'}")
+
+    def before_validate(self) -> None:
+        """A method without weights cannot be scored."""
+        self._demand_checkpoint()
+
+    def before_test(self) -> None:
+        """A method without weights cannot be scored."""
+        self._demand_checkpoint()
+
+    def before_predict(self) -> None:
+        """A method without weights cannot predict."""
+        self._demand_checkpoint()
+
+    def after_test(self) -> None:
+        """Show the scores."""
+        if self.trainer.is_global_zero:
+            show_results(self.scorer, self.model, self.datamodule, None)
+
+    def _demand_checkpoint(self) -> None:
+        if not self.config[self.subcommand].ckpt_path:
+            raise ZooError(f"Expected --ckpt_path FILE for {self.subcommand!r}, but got none: train with 'fit' first.")
+
+
+def typed_model_options(args: list[str]) -> set[str]:
+    """Names of the method's arguments that stand on a command line.
+
+    >>> sorted(typed_model_options(["--model.lr", "1", "--model.init_args.beta=2", "--data.fold", "1"]))
+    ['beta', 'lr']
+    """
+    names = set()
+    for argument in args:
+        if argument.startswith("--model."):
+            names.add(argument.removeprefix("--model.").removeprefix("init_args.").split("=")[0].split(".")[0])
+    return names
+
+
+def run(args: list[str]) -> int:
+    """Run a training command.
+
+    Returns:
+        0; errors are raised (`ZooError`) or leave through `SystemExit` (a wrong option).
+    """
+    torch.set_float32_matmul_precision("high")  # TF32 where the device has it; the CPU is not touched
+    ZooCLI(args)
+    return 0

@@ -1,0 +1,353 @@
+"""E2EECPE: End-to-end Emotion-Cause Pair Extraction via Learning to Link (Song, Zhang, Song; arXiv 2002.10710).
+
+Clauses are nodes; a biaffine form scores a directed link from every emotion clause to every cause clause, and
+an asymmetric weight prefers causes just before their emotion. Emotion and cause tagging are auxiliary tasks.
+
+Where the paper and its released code differ the default is the paper; arguments name the other:
+
+==================  ==========================  =====================================================
+argument            paper (default)             released code
+==================  ==========================  =====================================================
+`filters`           50 per kernel               75
+`initialisation`    `he`                        `xavier`
+`reduction`         `sum` over entries          `mean` over entries
+`masked`            (silent) True               False: padding counts as entries without emotion or pair
+==================  ==========================  =====================================================
+
+Departures from both: a window of the clause network lies within the clause (the released code lets windows reach
+into the padding of the batch, which makes a clause depend on its batch-mates); the optimiser is fresh for each
+fold; emotion and cause predictions on padding are never scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.text.vectors import read_word_vectors
+
+KERNELS = (2, 3, 4, 5)  # words; paper, section 4.2
+PADDING, UNKNOWN, SPECIALS = 0, 1, 2  # word ids; words of the vocabulary follow
+MIN_WORDS = max(KERNELS)  # shorter clauses are padded to one whole window of the widest kernel
+
+
+class LinkBatch(NamedTuple):
+    """Documents as one run of words, without padding between clauses; B documents, N clauses at most, W words."""
+
+    ids: tuple[str, ...]
+    words: Tensor
+    """(W,) word ids of all clauses, one after another."""
+    clause_words: Tensor
+    """(clauses of all documents,) number of word slots of each clause, at least 5."""
+    document_clauses: Tensor
+    """(B,) on the CPU, where the packing of sequences wants it."""
+    segment_mask: Tensor
+    """(B, N) True for real clauses."""
+    emotion: Tensor
+    """(B, N) 1 for gold emotion clauses; all 0 outside of training."""
+    cause: Tensor
+    """(B, N) likewise."""
+    pairs: Tensor
+    """(B, N, N) float, 1 where [b, i, j] is a gold (emotion, cause) pair."""
+
+
+class ClauseCNN(nn.Module):
+    """Word windows of several widths, ReLU, max over the clause, over clauses of any length without padding.
+
+    A convolution is computed as one product of all words with the taps of all kernels, followed by shifted
+    sums: the same arithmetic as `Conv1d`, but on real words alone.
+
+    Args:
+        width: of the word vectors.
+        filters: for each kernel.
+    """
+
+    def __init__(self, width: int, filters: int) -> None:
+        super().__init__()
+        self.filters = filters
+        self.taps = nn.Linear(width, sum(KERNELS) * filters, bias=False)
+        self.bias = nn.Parameter(torch.zeros(len(KERNELS) * filters))
+
+    def forward(self, vectors: Tensor, clause_words: Tensor) -> Tensor:
+        """Encode clauses.
+
+        Args:
+            vectors: (W, width) of all words, clause after clause.
+            clause_words: (C,) slots of each clause, at least the widest kernel, adding up to W.
+
+        Returns:
+            (C, kernels x filters), at least 0.
+        """
+        products = self.taps(vectors)  # (W, taps x filters)
+        ends = clause_words.cumsum(0)
+        left = ends.repeat_interleave(clause_words) - torch.arange(len(vectors), device=vectors.device)
+        pieces = products.split(self.filters, dim=1)
+        maxima, first = [], 0
+        for kernel in KERNELS:
+            windows = len(vectors) - kernel + 1
+            total = pieces[first][:windows]
+            for tap in range(1, kernel):
+                total = total + pieces[first + tap][tap : windows + tap]
+            first += kernel
+            # the last kernel - 1 starts of a clause would reach into the next one
+            inside = (left[:windows] >= kernel).nonzero().squeeze(1)
+            lengths = clause_words - (kernel - 1)
+            maxima.append(torch.segment_reduce(total[inside].float(), "max", lengths=lengths, unsafe=True))
+        return F.relu(torch.cat(maxima, dim=1) + self.bias)  # ReLU and bias change no maximum's place
+
+
+def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tensor:
+    """A_pq = (n - |p - q - 1| + eps) / (n + eps): 1 where the cause is the clause just before the emotion.
+
+    Args:
+        clauses: (B,) real number n of clauses of each document.
+        size: N, to which the documents are padded.
+        smoothing: eps; 1 in the paper.
+
+    Returns:
+        (B, N, N) in (0, 1], and 0 on padding.
+    """
+    index = torch.arange(size, device=clauses.device)
+    distance = (index[:, None] - index[None, :] - 1).abs()
+    n = clauses[:, None, None]
+    real = index[None, :] < clauses[:, None]
+    weights = (n - distance + smoothing) / (n + smoothing)
+    return weights * (real[:, :, None] & real[:, None, :])
+
+
+class LinkOutputs(NamedTuple):
+    """What the network gives for a batch."""
+
+    emotion: Tensor
+    """(B, N, 2) logits."""
+    cause: Tensor
+    """(B, N, 2) logits."""
+    pair: Tensor
+    """(B, N, N) probabilities in [0, 1), fp32, 0 on padding."""
+
+
+class E2EECPE(Method):
+    """Directed link prediction over clauses.
+
+    Args:
+        vectors: word2vec text file, plain or .gz; none learns word vectors from scratch.
+        freeze_vectors: keep the vectors of the file as they are, as the released code does.
+        word_width: of vectors learned from scratch.
+        filters: of each of the four kernels; the paper's 50, the released code's 75.
+        hidden: of the document BiLSTM, in each direction.
+        node: width of the four projections.
+        dropout: on word vectors and on clause vectors.
+        auxiliary: train the emotion and cause tasks (Table 3: without).
+        position: weigh links by the asymmetric distance (Table 3: without).
+        beta: weight of the auxiliary losses.
+        smoothing: eps of the position weights.
+        threshold: a pair scores above it (Table 4 sweeps it).
+        masked: padding stays out of the losses; the released code counts it.
+        reduction: of the losses over the entries of a document (`sum`) or of the batch (`mean`).
+        initialisation: `he` as the paper says, `xavier` as the released code does.
+        learning_rate: of Adam.
+        weight_decay: lambda, L2 on every parameter, biases included.
+    """
+
+    id: ClassVar[str] = "e2eecpe"
+    sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
+
+    def __init__(
+        self,
+        vectors: str | None = None,
+        freeze_vectors: bool = True,
+        word_width: int = 200,
+        filters: int = 50,
+        hidden: int = 300,
+        node: int = 100,
+        dropout: float = 0.5,
+        auxiliary: bool = True,
+        position: bool = True,
+        beta: float = 1.0,
+        smoothing: float = 1.0,
+        threshold: float = 0.3,
+        masked: bool = True,
+        reduction: Literal["sum", "mean"] = "sum",
+        initialisation: Literal["he", "xavier"] = "he",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.vectors, self.freeze_vectors, self.word_width = vectors, freeze_vectors, word_width
+        self.filters, self.hidden, self.node, self.dropout_rate = filters, hidden, node, dropout
+        self.auxiliary, self.position, self.beta, self.smoothing = auxiliary, position, beta, smoothing
+        self.threshold, self.masked, self.reduction = threshold, masked, reduction
+        self.initialisation = initialisation
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.word_ids: dict[str, int] = {}
+        self._pretrained: Tensor | None = None
+
+    # --- text to batch
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """The words of the vectors file, else of the training documents."""
+        if self.vectors is not None:
+            words, self._pretrained = read_word_vectors(self.vectors)
+            self.facts["word_width"] = self._pretrained.shape[1]
+            return words
+        self.facts["word_width"] = self.word_width
+        return sorted({word for document in documents for text in document.segments for word in words_of(text)})
+
+    def tokens(self, document: Document) -> int:
+        """Word slots: every clause fills at least one window of the widest kernel."""
+        return sum(max(len(segment.words), MIN_WORDS) for segment in document.segments)
+
+    def collator(self, training: bool) -> Callable[[Sequence[Document]], LinkBatch]:
+        """See `collate`."""
+        return _Collator(self.word_ids)
+
+    # --- network
+
+    def build(self, from_checkpoint: bool) -> None:
+        """Create and initialise the network."""
+        assert self.vocabulary is not None
+        self.word_ids = {word: index + SPECIALS for index, word in enumerate(self.vocabulary)}
+        width = int(self.facts["word_width"])
+        self.embedding = nn.Embedding(len(self.vocabulary) + SPECIALS, width, padding_idx=PADDING)
+        self.clause_encoder = ClauseCNN(width, self.filters)
+        clause_width = len(KERNELS) * self.filters
+        self.document_encoder = nn.LSTM(clause_width, self.hidden, batch_first=True, bidirectional=True)
+        self.projections = nn.Linear(2 * self.hidden, 4 * self.node)
+        self.link = nn.Linear(self.node, self.node)  # W and b of the biaffine form
+        if self.auxiliary:
+            self.emotion_head, self.cause_head = nn.Linear(self.node, 2), nn.Linear(self.node, 2)
+        self.dropout = nn.Dropout(self.dropout_rate)
+        self._initialise()
+        if self._pretrained is not None:
+            with torch.no_grad():  # words without a vector are zero, as in the released code
+                self.embedding.weight[:SPECIALS].zero_()
+                self.embedding.weight[SPECIALS:].copy_(self._pretrained)
+            self._pretrained = None  # the file's copy has served
+        self.embedding.weight.requires_grad_(self.vectors is None or not self.freeze_vectors)
+
+    def _initialise(self) -> None:
+        """He or Xavier, uniform, for matrices (each kernel of the clause network on its own); vectors of length
+        k from U(-1/sqrt k, 1/sqrt k); the recurrent matrices like the others, as the released code does."""
+        fill = nn.init.kaiming_uniform_ if self.initialisation == "he" else nn.init.xavier_uniform_
+        options = {"nonlinearity": "relu"} if self.initialisation == "he" else {}
+        width = self.embedding.embedding_dim
+        for name, parameter in self.named_parameters():
+            if name == "embedding.weight":
+                nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
+                with torch.no_grad():
+                    parameter[PADDING].zero_()
+            elif name == "clause_encoder.taps.weight":
+                with torch.no_grad():
+                    for piece, kernel in zip(parameter.split([k * self.filters for k in KERNELS]), KERNELS, strict=True):
+                        whole = fill(torch.empty(self.filters, width, kernel), **options)
+                        piece.copy_(whole.permute(2, 0, 1).reshape(kernel * self.filters, width))
+            elif parameter.dim() > 1:
+                fill(parameter, **options)
+            else:
+                nn.init.uniform_(parameter, -(len(parameter) ** -0.5), len(parameter) ** -0.5)
+
+    def forward(self, batch: LinkBatch) -> LinkOutputs:
+        """Score clauses and links; see `LinkOutputs`."""
+        words = self.dropout(self.embedding(batch.words))  # (W, width)
+        clauses = self.dropout(self.clause_encoder(words, batch.clause_words))  # (C, 4 filters)
+        padded = pad_sequence(clauses.split(batch.document_clauses.tolist()), batch_first=True)
+        packed = pack_padded_sequence(padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False)
+        hidden, _ = pad_packed_sequence(self.document_encoder(packed)[0], batch_first=True)  # (B, N, 2 hidden)
+        link_e, link_c, tag_e, tag_c = F.relu(self.projections(hidden)).split(self.node, dim=-1)
+        scores = torch.sigmoid((self.link(link_e) @ link_c.transpose(1, 2)).float())  # (B, N, N): (W z^e + b)^T z^c
+        if self.position:
+            weights = position_weights(batch.segment_mask.sum(1), scores.shape[1], self.smoothing)
+        else:
+            weights = (batch.segment_mask[:, :, None] & batch.segment_mask[:, None, :]).float()
+        # without the auxiliary tasks the pairs alone say what is an emotion or a cause
+        emotion, cause = (
+            (self.emotion_head(tag_e), self.cause_head(tag_c)) if self.auxiliary else (tag_e[..., :0], tag_c[..., :0])
+        )
+        return LinkOutputs(emotion.float(), cause.float(), scores * weights)
+
+    def losses(self, batch: LinkBatch) -> dict[str, Tensor]:
+        """Equations 15 to 17: binary cross-entropy of the links, cross-entropy of the tags."""
+        outputs = self(batch)
+        mask = batch.segment_mask
+        both = mask[:, :, None] & mask[:, None, :]
+        with torch.autocast(outputs.pair.device.type, enabled=False):  # the weights act on probabilities: fp32
+            entries = F.binary_cross_entropy(outputs.pair, batch.pairs, reduction="none")
+        losses = {"pair": self._reduce(entries, both)}
+        if self.auxiliary:
+            for name in ("emotion", "cause"):
+                logits: Tensor = getattr(outputs, name)
+                entries = F.cross_entropy(logits.transpose(1, 2), getattr(batch, name), reduction="none")
+                losses[name] = self.beta * self._reduce(entries, mask)
+        return losses
+
+    def _reduce(self, entries: Tensor, mask: Tensor) -> Tensor:
+        """Sum over a document's entries and mean over documents, or mean over all entries; (B, ...) -> ()."""
+        if not self.masked:
+            mask = torch.ones_like(mask)
+        total = (entries * mask).sum()
+        return total / (mask.sum() if self.reduction == "mean" else len(entries))
+
+    def decode(self, batch: LinkBatch) -> list[Prediction]:
+        """Probabilities of links, and of the tags where they are trained."""
+        outputs = self(batch)
+        scores = {"pair": outputs.pair}
+        if self.auxiliary:
+            scores |= {"emotion": outputs.emotion.softmax(-1)[..., 1], "cause": outputs.cause.softmax(-1)[..., 1]}
+        arrays = {name: value.detach().cpu().numpy() for name, value in scores.items()}
+        predictions = []
+        for row, (id, n) in enumerate(zip(batch.ids, batch.document_clauses.tolist(), strict=True)):
+            cut = {name: value[row, :n, :n] if name == "pair" else value[row, :n] for name, value in arrays.items()}
+            predictions.append(Prediction(id, cut))
+        return predictions
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam with coupled weight decay, no schedule."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return torch.optim.Adam(trained, lr=self.learning_rate, weight_decay=self.weight_decay)
+
+
+def words_of(segment: Segment) -> list[str]:
+    """Lower-cased words of a segment."""
+    return [word.lower() for word in segment.words]
+
+
+class _Collator:
+    """Documents to a `LinkBatch`; word ids of a text are kept, since every epoch asks for them again."""
+
+    def __init__(self, word_ids: dict[str, int]) -> None:
+        self.word_ids = word_ids
+        self.known: dict[str, list[int]] = {}
+
+    def _ids(self, segment: Segment) -> list[int]:
+        if segment.text not in self.known:
+            ids = [self.word_ids.get(word, UNKNOWN) for word in words_of(segment)]
+            self.known[segment.text] = ids + [PADDING] * (MIN_WORDS - len(ids))
+        return self.known[segment.text]
+
+    def __call__(self, documents: Sequence[Document]) -> LinkBatch:
+        rows = [self._ids(segment) for document in documents for segment in document.segments]
+        clauses = torch.tensor([len(document) for document in documents])
+        size = int(clauses.max())
+        emotion, cause = torch.zeros(2, len(documents), size, dtype=torch.long)
+        pairs = torch.zeros(len(documents), size, size)
+        for row, document in enumerate(documents):
+            for e, c in document.pairs or ():
+                pairs[row, e, c] = emotion[row, e] = cause[row, c] = 1
+        return LinkBatch(
+            ids=tuple(document.id for document in documents),
+            words=torch.tensor([word for row in rows for word in row]),
+            clause_words=torch.tensor([len(row) for row in rows]),
+            document_clauses=clauses,
+            segment_mask=torch.arange(size) < clauses[:, None],
+            emotion=emotion,
+            cause=cause,
+            pairs=pairs,
+        )

@@ -1,0 +1,58 @@
+"""Get a trained method back from its checkpoint."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.base import Method
+
+
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Read a checkpoint of the zoo, without executing anything that it holds.
+
+    Raises:
+        ZooError: no such file, a damaged file, or a checkpoint of another program.
+    """
+    if not Path(path).is_file():
+        raise ZooError(f"{path}: expected a checkpoint, but there is no such file. Check --ckpt_path.")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise ZooError(f"{path}: expected a whole checkpoint, but it cannot be read: {reason}") from error
+    if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
+        raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
+    return checkpoint
+
+
+def method_class(class_path: str) -> type[Method]:
+    """Import a method by its full class path.
+
+    Raises:
+        ZooError: nothing of that name, or something that is no method.
+    """
+    module, _, name = class_path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ZooError(f"Expected the class path of a method, but got {class_path!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise ZooError(f"Expected the class path of a method, but {class_path!r} is none.")
+    return found
+
+
+def load_method(path: Path | str) -> Method:
+    """The trained method of a checkpoint, on the CPU, in evaluation mode, thresholds and vocabulary included.
+
+    Raises:
+        ZooError: see `read_checkpoint`.
+    """
+    stored = read_checkpoint(path)["ecpe_zoo"]
+    method = method_class(stored["class_path"]).load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    return method.eval()

@@ -1,0 +1,206 @@
+"""The result record: everything that says how a number was made, in one immutable JSON file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import replaced_when_complete
+
+SCHEMA_VERSION = 1
+METRIC_VERSION = "v1"
+
+
+class Part(BaseModel):
+    """Base of the parts of a record: unknown fields are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Corpus(Part):
+    """Which documents were used."""
+
+    id: str
+    fold: int
+    files: dict[str, str] = Field(description="file name -> sha256")
+    train: int = Field(description="documents trained on")
+    validation: int
+    test: int = Field(description="documents expected")
+    scored: int = Field(description="test documents scored")
+    twins_left_out: list[str] = Field(description="training documents equal to a test or validation document")
+    left_out: dict[str, int] = Field(description="what the reader left out or skipped, by reason")
+
+
+class Protocol(Part):
+    """What chose, and what was seen."""
+
+    name: Literal["strict", "paper"]
+    selection: str = Field(description="documents whose pair F1 chose the epoch")
+    default_threshold: float
+    tuned_threshold: float | None
+    tuned_on: str | None
+    headline: Literal["default", "tuned"] = Field(description="threshold of `metrics`")
+    lexicon: Literal["none"] = "none"
+    truncated_segments: int
+    test_reads: int = Field(description="times that this run's test documents were scored before the last")
+    validation_share: float
+    split_seed: int
+
+
+class Machine(Part):
+    """What it ran on and what it took."""
+
+    seconds: float = Field(description="wall clock of training, validation included")
+    peak_memory_bytes: int
+    parameters: int
+    trainable_parameters: int
+    hardware: str
+    precision: str
+    world_size: int
+    threads: int
+    versions: dict[str, str]
+
+
+class Code(Part):
+    """Which code."""
+
+    version: str
+    commit: str | None
+    dirty: bool | None
+
+
+class RunRecord(Part):
+    """One run: a method, its config, a corpus, a protocol, a fold and a seed."""
+
+    schema_version: Literal[1] = 1
+    method: str
+    config: dict[str, Any]
+    config_hash: str
+    inputs: dict[str, str] = Field(description="other files read (word vectors): path's last part -> sha256")
+    corpus: Corpus
+    protocol: Protocol
+    seed: int
+    epoch: int | None = Field(description="0-based epoch of the checkpoint that was scored")
+    epochs: int = Field(description="epochs trained")
+    steps: int
+    metrics: dict[str, float] = Field(description="versioned id -> value, at the headline's threshold")
+    metrics_default: dict[str, float] = Field(description="the same at the method's default threshold")
+    history: list[dict[str, Any]] = Field(
+        description="a row a validation: validation metrics and, where asked for, watched test metrics"
+    )
+    predictions: str = Field(description="sha256 of the file of all test scores")
+    machine: Machine
+    code: Code
+    status: Literal["ok", "collapsed", "failed"]
+
+    def write(self, path: Path) -> None:
+        """Write the record; it appears whole or not at all.
+
+        Raises:
+            ZooError: the file exists: a record is never overwritten.
+        """
+        if path.exists():
+            raise ZooError(f"{path}: a record is there already and is never overwritten. Use another folder.")
+        with replaced_when_complete(path) as part:
+            part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a record.
+
+    Raises:
+        ZooError: no such file, or no record of a known version.
+    """
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path}: expected a result record: {error}") from error
+
+
+def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
+    """Metric names with the task before and the version of their definition behind.
+
+    >>> versioned("ecpe", {"pair_f1": 0.5})
+    {'ecpe.pair_f1.v1': 0.5}
+    """
+    return {f"{task}.{name}.{METRIC_VERSION}": value for name, value in metrics.items()}
+
+
+def file_sha256(path: Path | str) -> str:
+    """Hash of a file's content."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Hash of what decides a result: the method, its arguments, the data's and the trainer's.
+
+    Places (folders, workers, loggers) are left out: they change no number.
+    """
+    decisive = json.loads(json.dumps(config, default=str))
+    for section, names in {
+        "data": ("root", "num_workers", "predict_split"),
+        "trainer": ("logger", "default_root_dir", "enable_progress_bar", "enable_model_summary",
+                    "log_every_n_steps", "profiler", "callbacks", "plugins"),
+    }.items():  # fmt: skip
+        for name in names:
+            decisive.get(section, {}).pop(name, None)
+    kept = {name: decisive.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def code_state() -> Code:
+    """Version, commit and whether the working tree differs; None outside of a checkout."""
+    folder = Path(__file__).resolve().parents[2]
+
+    def git(*arguments: str) -> str | None:
+        try:
+            run = subprocess.run(
+                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return run.stdout.strip()
+
+    if not (folder / ".git").exists():  # an installed package may lie inside somebody else's repository
+        return Code(version=version("ecpe-zoo"), commit=None, dirty=None)
+    status = git("status", "--porcelain", "--untracked-files=no")
+    return Code(version=version("ecpe-zoo"), commit=git("rev-parse", "HEAD"), dirty=None if status is None else bool(status))
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what computes."""
+    names = ("torch", "lightning", "transformers", "torch-geometric", "torchmetrics", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def hardware() -> str:
+    """The accelerator, or the processor and its cores."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        named = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        name = named[0] if named else name
+    return f"{os.cpu_count()} x {name}"
+
+
+def peak_memory() -> int:
+    """Most memory this process held, in bytes: the accelerator's where there is one."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    import resource  # not on Windows
+
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,161 @@
+"""E2EECPE against direct transcriptions of the paper's formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document, document_from_texts
+from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, position_weights
+
+DOCUMENTS = [
+    document_from_texts("a", ["he lost his old dog", "so", "he cried all night long and more"], pairs=[(2, 0)]),
+    document_from_texts("b", ["she won", "the prize of the whole town", "she is glad", "very"], pairs=[(2, 0), (2, 1)]),
+    document_from_texts("c", ["rain fell"], pairs=[(0, 0)]),
+]
+
+
+def built(**arguments: Any) -> E2EECPE:
+    torch.manual_seed(0)
+    method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **arguments)
+    method.vocabulary = method.make_vocabulary(DOCUMENTS)
+    method._build(from_checkpoint=False)
+    return method.double().eval()
+
+
+def test_the_clause_network_is_a_convolution_over_each_clause_alone() -> None:
+    torch.manual_seed(0)
+    network = ClauseCNN(6, 3).double()
+    torch.nn.init.normal_(network.bias)
+    clauses = [torch.randn(size, 6, dtype=torch.double) for size in (5, 9, 6)]
+    found = network(torch.cat(clauses), torch.tensor([5, 9, 6]))
+    expected = []
+    for clause in clauses:
+        features, first = [], 0
+        for number, kernel in enumerate(KERNELS):
+            rows = network.taps.weight[first * 3 : (first + kernel) * 3]  # (kernel x filters, width)
+            weight = rows.reshape(kernel, 3, 6).permute(1, 2, 0)  # as Conv1d has it: (filters, width, kernel)
+            bias = network.bias[3 * number : 3 * number + 3]
+            features.append(F.relu(F.conv1d(clause.T[None], weight, bias)).amax(2)[0])
+            first += kernel
+        expected.append(torch.cat(features))
+    torch.testing.assert_close(found, torch.stack(expected), rtol=0, atol=1e-6)  # the maximum is taken in fp32
+
+
+def test_position_weights_entry_by_entry() -> None:
+    weights = position_weights(torch.tensor([3, 5]), 5).double()
+    for b, n in enumerate((3, 5)):
+        for p in range(5):
+            for q in range(5):
+                true = (n - abs(p - q - 1) + 1) / (n + 1) if p < n and q < n else 0.0
+                assert weights[b, p, q] == pytest.approx(true)
+    assert weights[1, 2, 1] == 1  # the cause just before its emotion
+
+
+def test_the_link_formula() -> None:
+    """M = sigmoid((W z^e + b)^T z^c) A, with rows for emotions and columns for causes."""
+    method = built()
+    batch = method.collator(True)(DOCUMENTS)
+    captured: dict[str, Tensor] = {}
+    method.projections.register_forward_hook(lambda _module, _inputs, output: captured.update(z=output))
+    outputs = method(batch)
+    z_e, z_c, f_e, f_c = F.relu(captured["z"]).split(4, dim=-1)
+    weights = position_weights(torch.tensor([3, 4, 1]), 4)
+    W, b = method.link.weight, method.link.bias  # noqa: N806 - the paper's letters
+    for d, n in enumerate((3, 4, 1)):
+        for p in range(n):
+            for q in range(n):
+                m = torch.sigmoid((W @ z_e[d, p] + b) @ z_c[d, q]) * weights[d, p, q]
+                assert float(outputs.pair[d, p, q]) == pytest.approx(float(m), abs=1e-6)
+    torch.testing.assert_close(outputs.emotion.double(), method.emotion_head(f_e), atol=1e-6, rtol=0)
+    torch.testing.assert_close(outputs.cause.double(), method.cause_head(f_c), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_losses_entry_by_entry(masked: bool, reduction: str) -> None:
+    method = built(masked=masked, reduction=reduction, beta=0.7)
+    batch = method.collator(True)(DOCUMENTS)
+    outputs, losses = method(batch), method.losses(batch)
+    sizes = [3, 4, 1]
+    pair, emotion, cause = [], [], []
+    for d, document in enumerate(DOCUMENTS):
+        gold = document.pairs or frozenset()
+        n = sizes[d] if masked else 4
+        for p in range(n):
+            for name, into, place in (("emotion", emotion, 0), ("cause", cause, 1)):
+                label = int(any(pair_[place] == p for pair_ in gold))
+                into.append(-torch.log_softmax(getattr(outputs, name)[d, p].double(), 0)[label])
+            for q in range(n):
+                m = outputs.pair[d, p, q].double()
+                pair.append(-torch.log(m) if (p, q) in gold else -torch.log(1 - m))
+    combine = (lambda rows: torch.stack(rows).sum() / 3) if reduction == "sum" else (lambda rows: torch.stack(rows).mean())
+    expected = {"pair": combine(pair), "emotion": 0.7 * combine(emotion), "cause": 0.7 * combine(cause)}
+    assert losses.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name].double(), value, atol=1e-6, rtol=1e-6)
+
+
+def test_batch_mates_change_nothing() -> None:
+    method = built().float()
+    collate = method.collator(False)
+    together = {p.id: p for p in method.decode(collate(DOCUMENTS))}
+    for document in DOCUMENTS:
+        (alone,) = method.decode(collate([document]))
+        for name, scores in alone.scores.items():
+            torch.testing.assert_close(torch.tensor(scores), torch.tensor(together[document.id].scores[name]), atol=1e-5, rtol=0)
+
+
+def test_switches_of_the_ablations() -> None:
+    bare = built(auxiliary=False)
+    batch = bare.collator(True)(DOCUMENTS)
+    assert set(bare.losses(batch)) == {"pair"}
+    assert set(bare.decode(batch)[0].scores) == {"pair"}
+    free = built(position=False)
+    outputs = free(batch)
+    assert outputs.pair[0, :3, :3].min() > 0
+    assert outputs.pair[2, 1:].abs().sum() == 0  # padding
+
+
+def test_vectors_are_read_frozen_and_travel_in_the_checkpoint(tmp_path: Any) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("2 3\nhe 1 0 0\ndog 0 1 0\n", encoding="utf-8")
+    method = E2EECPE(vectors=str(path), filters=2, hidden=3, node=2)
+    method.vocabulary = method.make_vocabulary(DOCUMENTS)
+    method._build(from_checkpoint=False)
+    assert method.vocabulary == ["he", "dog"]
+    assert not method.embedding.weight.requires_grad
+    assert method.embedding.weight.tolist() == [[0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    path.unlink()  # from here on the file is not needed
+    again = E2EECPE(vectors=str(path), filters=2, hidden=3, node=2)
+    checkpoint: dict[str, Any] = {}
+    method.on_save_checkpoint(checkpoint)
+    again.on_load_checkpoint(checkpoint)
+    again.load_state_dict(method.state_dict())
+    assert again.embedding.weight.tolist() == method.embedding.weight.tolist()
+
+
+def test_initialisations_differ_in_their_bounds() -> None:
+    he, xavier = built(), built(initialisation="xavier")
+    assert float(he.link.weight.abs().max()) > (6 / 8) ** 0.5 * 1.01 or float(xavier.link.weight.abs().max()) <= (6 / 8) ** 0.5
+    assert float(xavier.link.weight.abs().max()) <= (6 / (4 + 4)) ** 0.5
+    assert float(he.link.weight.abs().max()) <= (6 / 4) ** 0.5
+    assert float(he.document_encoder.weight_ih_l0.abs().max()) <= (6 / 12) ** 0.5
+    assert float(he.embedding.weight[0].detach().abs().sum()) == 0
+
+
+def test_bf16_stays_finite() -> None:
+    method = built().float().train()
+    batch = method.collator(True)(DOCUMENTS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = method.losses(batch)
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+
+
+def test_documents_know_their_slots() -> None:
+    document = Document("x", DOCUMENTS[0].segments)
+    assert built().tokens(document) == 5 + 5 + 7
