@@ -1,0 +1,72 @@
+"""AdamW with the customs of BERT: no decay on biases and norms, linear warm-up and decline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lightning import LightningModule
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from ecpe_zoo.errors import ZooError
+
+
+def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups of trainable parameters, each once.
+
+    Args:
+        modules: a module and its learning rate; a parameter belongs to the first module that holds it.
+        weight_decay: of matrices; biases, norms and other vectors get none.
+    """
+    groups: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    for module, rate in modules:
+        fresh = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
+        seen.update(id(p) for p in fresh)
+        for decay, chosen in (
+            (weight_decay, [p for p in fresh if p.ndim > 1]),
+            (0.0, [p for p in fresh if p.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+    return groups
+
+
+def warmup_factor(step: int, warmup: int, total: int) -> float:
+    """Share of the full learning rate: up from 0 over the warm-up, then down to 0 at the end.
+
+    >>> [warmup_factor(step, 2, 6) for step in (0, 1, 2, 4, 6)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if step < warmup:
+        return step / max(warmup, 1)
+    return max(0.0, (total - step) / max(total - warmup, 1))
+
+
+def adamw_with_warmup(
+    module: LightningModule, groups: list[dict[str, Any]], warmup_share: float
+) -> Mapping[str, Any]:
+    """What `configure_optimizers` returns: AdamW and the schedule of `warmup_factor`, by step.
+
+    Args:
+        module: tells the steps of the whole run by its trainer.
+        groups: of `parameter_groups`.
+        warmup_share: of all steps, 0 to 1.
+
+    Raises:
+        ZooError: the number of steps is not known.
+    """
+    steps = module.trainer.estimated_stepping_batches
+    if not math.isfinite(steps):
+        raise ZooError(
+            "Expected a run with an end, since the learning rate falls to 0 there, but got no limit. Give "
+            "--trainer.max_epochs or --trainer.max_steps."
+        )
+    total = int(steps)
+    warmup = round(total * warmup_share)
+    optimizer = AdamW(groups)
+    schedule = LambdaLR(optimizer, lambda step: warmup_factor(step, warmup, total))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

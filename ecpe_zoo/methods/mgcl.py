@@ -1,0 +1,433 @@
+"""MGCL: Multi-Granularity Clue Learning for emotion-cause pair extraction (no public code).
+
+Four kinds of question are asked of the whole document, and each clause is an answer or not: which are the
+emotion clauses (EE), the cause clauses (CE), the causes of one emotion clause (ESCE), the emotions of one cause
+clause (CSEE). A student answers by clause vectors; a teacher with the same weights answers by the mean of its
+tokens' answers, so that it learns from clause labels which tokens are clues. The two teach each other, and the
+student is held to its answer when the clues are masked: it must find clues in other clauses.
+
+Equation and table numbers are the paper's. What the paper leaves open is an argument whose default is our
+choice. Where the paper contradicts itself: the question stands once in a row (eq. 4; eq. 5 repeats it), W of
+eq. 9 takes 2d features, eq. 10 takes the gold label, eq. 11 pairs a clause-level question with tokens.
+The prompts are ours (the paper prints English glosses), and no lexicon filters emotions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.layers.clause_encoders import ClauseEncoderKind, make_clause_encoder
+from ecpe_zoo.layers.divergences import symmetric_kl
+from ecpe_zoo.layers.masking import Replacement, corrupt
+from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.pooling import mean_by_group
+from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
+from ecpe_zoo.methods.base import Collator, Method
+from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
+from ecpe_zoo.text.queries import (
+    Query,
+    QueryBuilder,
+    QueryRows,
+    TokenisedDocument,
+    chunk_rows,
+    gold_queries,
+    negative_queries,
+    open_queries,
+)
+
+ESCE, CSEE = KINDS.index("ESCE"), KINDS.index("CSEE")
+
+
+class QueryBatch(NamedTuple):
+    """Documents and their first questions: all training questions, or EE and CE of each document."""
+
+    ids: list[str]
+    documents: list[TokenisedDocument]
+    rows: QueryRows
+
+
+class Reading(NamedTuple):
+    """Answers to questions, as two-class logits (no, yes) in fp32.
+
+    Args:
+        student: (R, N, 2) of the clauses.
+        teacher: (R, N, 2) of the clauses, by their tokens.
+        tokens: (R, T, 2) of the tokens, by the teacher.
+    """
+
+    student: Tensor
+    teacher: Tensor
+    tokens: Tensor
+
+
+class Reader(nn.Module):
+    """Student and teacher in one.
+
+    Args:
+        encoder: of tokens.
+        clause_encoder: of the question and the clauses, as nodes.
+    """
+
+    def __init__(self, encoder: TokenEncoder, clause_encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.clause_encoder = encoder, clause_encoder
+        self.head = nn.Linear(2 * encoder.hidden_size, 2)
+
+    def forward(self, tokens: Tensor, clause_of: Tensor, types: Tensor, lengths: Tensor, clauses: int) -> Reading:
+        """Read rows; see `QueryRows` for the arguments, `clauses` is N."""
+        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (R, T)
+        hidden = self.encoder(tokens, mask, types)  # (R, T, H)
+        nodes = mean_by_group(hidden, clause_of, clauses + 1)  # (R, N + 1, H), eq. 7
+        node_mask = torch.arange(clauses + 1, device=tokens.device) <= clause_of.amax(dim=1, keepdim=True)
+        nodes = self.clause_encoder(nodes, node_mask)  # eq. 8
+        with torch.autocast(tokens.device.type, enabled=False):
+            nodes, hidden = nodes.float(), hidden.float()
+            for_question, for_answer = self.head.weight.chunk(2, dim=1)  # (2, H) each
+            question = F.linear(nodes[:, :1], for_question, self.head.bias)  # (R, 1, 2)
+            student = question + F.linear(nodes[:, 1:], for_answer)  # eq. 9
+            by_token = question + F.linear(hidden, for_answer)  # eq. 11
+            teacher = mean_by_group(by_token, clause_of, clauses + 1)[:, 1:]
+        return Reading(student, teacher, by_token)
+
+
+class MGCL(Method):
+    """Multi-Granularity Clue Learning.
+
+    Args:
+        encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
+        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
+        encoder_layers: of `embedded` (2) and `recurrent` (1).
+        encoder_heads: of `embedded`.
+        encoder_dropout: the encoder's own where not given.
+        vectors: word2vec text file, plain or .gz, for `recurrent`.
+        vector_size: of the word vectors of `recurrent`.
+        train_vectors: whether vectors from the file are trained.
+        clause_encoder: over the question and the clauses; `none` is the paper's "BERT only" (Table 4). The
+            paper leaves the kind open and calls its ablation "BERT + GCN".
+        clause_heads: of `gat`.
+        clause_dropout: of the clause encoder.
+        multi_instance: whether there is a teacher at all; without it no clue is learned (Table 4).
+        sub_clause_clue: whether the teacher learns from the labels (Table 3).
+        extra_clause_clue: whether the student reads the corrupted text too (Table 3).
+        cross_grained_distillation: whether student and teacher teach each other (Table 3).
+        temperature: t of eq. 13.
+        consistency_temperature: t in eq. 15; the paper uses the same symbol as in eq. 12.
+        temperature_squared: multiply divergences by t^2, so that t does not shrink gradients; not in eq. 16.
+        stop_gradients: distillation moves only the second argument in each direction of eq. 14.
+        clue_confidence: alpha: tokens that the teacher holds for clues with more confidence are masked.
+        confidence_temperature: of that confidence; without effect at alpha = 0.5.
+        random_masking: beta: share of the document's tokens that are masked besides.
+        random_replacement: what those become: `devlin` is [MASK] 80 %, another token 10 %, the same 10 %.
+        masking_pass: whether the confidence is that of the training pass (with dropout) or of one more pass in
+            evaluation mode.
+        consistency_target: whose answer to the original text eq. 15 holds the student to; the paper's formula
+            says teacher, its text and figure say student.
+        consistency_target_gradient: whether eq. 15 moves its target too.
+        consistency_warmup: share of the steps over which the weight of eq. 15 rises from 0 to 1.
+        corrupted_cross_entropy: whether the labels teach the reading of the corrupted text too.
+        reduction: `task` averages over the clauses of one kind of question and sums over kinds (as MM-R does),
+            `mean` averages over all clauses, `sum` sums over all.
+        negatives: in training, this many more ESCE and CSEE questions a document, of random clauses that have
+            no answer.
+        mark_asked: point at the asked clause inside the document, by its token type; not in the paper.
+        ask_above: follow-up questions are asked of clauses with a higher probability.
+        rethink: `paper` lowers a pair that CSEE does not return; `mm-r` lowers it once for each other emotion
+            clause that CSEE returns and adds that clause's pair; `none` asks no CSEE.
+        gamma: factor of a lowered pair.
+        encoder_lr: learning rate of the encoder; this and the next three are MM-R's, the paper states none.
+        lr: learning rate of all else.
+        weight_decay: of AdamW, none on biases and norms.
+        warmup_share: of the steps, before the learning rate falls linearly.
+        token_slots: most token slots that are run at once, padding included; of speed and memory only.
+    """
+
+    id: ClassVar[str] = "mgcl"
+
+    def __init__(
+        self,
+        encoder: str = "bert-base-chinese",
+        encoder_size: int | None = None,
+        encoder_layers: int | None = None,
+        encoder_heads: int = 4,
+        encoder_dropout: float | None = None,
+        vectors: str | None = None,
+        vector_size: int = 200,
+        train_vectors: bool = True,
+        clause_encoder: ClauseEncoderKind = "gcn",
+        clause_heads: int = 4,
+        clause_dropout: float = 0.1,
+        multi_instance: bool = True,
+        sub_clause_clue: bool = True,
+        extra_clause_clue: bool = True,
+        cross_grained_distillation: bool = True,
+        temperature: float = 5.0,
+        consistency_temperature: float = 5.0,
+        temperature_squared: bool = False,
+        stop_gradients: bool = True,
+        clue_confidence: float = 0.5,
+        confidence_temperature: float = 1.0,
+        random_masking: float = 0.15,
+        random_replacement: Replacement = "devlin",
+        masking_pass: Literal["train", "eval"] = "train",
+        consistency_target: Literal["student", "teacher"] = "student",
+        consistency_target_gradient: bool = False,
+        consistency_warmup: float = 0.0,
+        corrupted_cross_entropy: bool = False,
+        reduction: Reduction = "task",
+        negatives: int = 0,
+        mark_asked: bool = False,
+        ask_above: float = 0.5,
+        rethink: Literal["paper", "mm-r", "none"] = "paper",
+        gamma: float = 0.7,
+        encoder_lr: float = 1e-5,
+        lr: float = 1e-5,
+        weight_decay: float = 0.01,
+        warmup_share: float = 0.1,
+        token_slots: int = 8192,
+    ) -> None:
+        super().__init__()
+        self.settings = EncoderSettings(
+            encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
+            train_vectors,
+        )  # fmt: skip
+        self.clause_settings = (clause_encoder, clause_heads, clause_dropout)
+        self.multi_instance = multi_instance
+        self.sub_clause_clue = multi_instance and sub_clause_clue
+        self.extra_clause_clue = multi_instance and extra_clause_clue
+        self.cross_grained_distillation = multi_instance and cross_grained_distillation
+        self.temperature, self.consistency_temperature = temperature, consistency_temperature
+        self.temperature_squared, self.stop_gradients = temperature_squared, stop_gradients
+        self.clue_confidence, self.confidence_temperature = clue_confidence, confidence_temperature
+        self.random_masking, self.random_replacement = random_masking, random_replacement
+        self.masking_pass, self.consistency_target = masking_pass, consistency_target
+        self.consistency_target_gradient, self.consistency_warmup = consistency_target_gradient, consistency_warmup
+        self.corrupted_cross_entropy, self.reduction = corrupted_cross_entropy, reduction
+        self.negatives, self.mark_asked = negatives, mark_asked
+        self.ask_above, self.rethink, self.gamma = ask_above, rethink, gamma
+        self.encoder_lr, self.lr = encoder_lr, lr
+        self.weight_decay, self.warmup_share = weight_decay, warmup_share
+        self.token_slots = token_slots
+        self.real_tokens = self.run_slots = 0  # since the start: their ratio is the share without padding
+        self.reader: Reader
+        self.builder: QueryBuilder
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """See `make_encoder_vocabulary`."""
+        texts = [segment.text for document in documents for segment in document.segments]
+        return make_encoder_vocabulary(self.settings, texts, PROMPT_TEXTS)
+
+    def build(self, from_checkpoint: bool) -> None:
+        """See `Method.build`."""
+        assert self.vocabulary is not None
+        encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
+        kind, heads, dropout = self.clause_settings
+        self.reader = Reader(encoder, make_clause_encoder(kind, encoder.hidden_size, heads, dropout))
+        self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
+        plain = set(range(encoder.tokenizer.vocab_size)) - encoder.tokenizer.special_ids
+        self.register_buffer("plain_ids", torch.tensor(sorted(plain)), persistent=False)
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of one question's row."""
+        return self.builder.slots(document)
+
+    def collator(self, training: bool) -> Collator:
+        """Training: all questions that the gold pairs give. Evaluation: EE and CE."""
+        return _QueryCollator(self.builder, self.negatives, training)
+
+    def read(self, rows: QueryRows, tokens: Tensor) -> Reading:
+        """Read rows of tokens (R, T) in groups of like length."""
+        groups = chunk_rows(rows.lengths, self.token_slots)
+        parts = []
+        for group in groups:
+            width, clauses = rows.lengths[group[0]], max(rows.sizes[row] for row in group)
+            index = torch.tensor(group, device=tokens.device)
+            lengths = torch.tensor([rows.lengths[row] for row in group], device=tokens.device)
+            cut = (values[index, :width] for values in (tokens, rows.clause_of, rows.types))
+            part = self.reader(*cut, lengths, clauses)
+            missing = (max(rows.sizes) - clauses, max(rows.sizes) - clauses, tokens.shape[1] - width)
+            parts.append([F.pad(v, (0, 0, 0, more)) for v, more in zip(part, missing, strict=True)])
+            self.run_slots += width * len(group)
+        self.real_tokens += sum(rows.lengths)
+        order = torch.tensor([row for group in groups for row in group], device=tokens.device).argsort()
+        return Reading(*(torch.cat(values)[order] for values in zip(*parts, strict=True)))
+
+    def losses(self, batch: QueryBatch) -> dict[str, Tensor]:
+        """Eq. 16; all weights are 1."""
+        rows = batch.rows
+        reading = self.read(rows, rows.tokens)
+        losses = {"student": self._cross_entropy(reading.student, rows)}  # eq. 10
+        if self.sub_clause_clue:
+            losses["teacher"] = self._cross_entropy(reading.teacher, rows)
+        if self.cross_grained_distillation:
+            t = self.temperature
+            divergence = symmetric_kl(reading.teacher, reading.student, t, self.stop_gradients)  # eq. 12, 14
+            losses["distillation"] = self._reduce(divergence, rows) * (t**2 if self.temperature_squared else 1)
+        if self.extra_clause_clue:
+            corrupted = self.read(rows, self._corrupt(rows, reading)).student
+            target = reading.student if self.consistency_target == "student" else reading.teacher
+            target = target if self.consistency_target_gradient else target.detach()
+            t = self.consistency_temperature
+            divergence = symmetric_kl(corrupted, target, t)  # eq. 15
+            weight = self._consistency_weight() * (t**2 if self.temperature_squared else 1)
+            losses["consistency"] = self._reduce(divergence, rows) * weight
+            if self.corrupted_cross_entropy:
+                losses["corrupted"] = self._cross_entropy(corrupted, rows)
+        return losses
+
+    def _reduce(self, values: Tensor, rows: QueryRows) -> Tensor:
+        return mean_over_questions(values, rows.labels >= 0, rows.kinds, len(KINDS), self.reduction)
+
+    def _cross_entropy(self, logits: Tensor, rows: QueryRows) -> Tensor:
+        values = F.cross_entropy(logits.transpose(1, 2), rows.labels, ignore_index=-1, reduction="none")
+        return self._reduce(values, rows)
+
+    @torch.no_grad()
+    def _corrupt(self, rows: QueryRows, reading: Reading) -> Tensor:
+        """Tokens (R, T) with the clues and a random part masked; question and special tokens stay."""
+        if self.masking_pass == "eval" and self.training:
+            self.reader.eval()
+            reading = self.read(rows, rows.tokens)
+            self.reader.train()
+        confidence = torch.softmax(reading.tokens / self.confidence_temperature, dim=-1)[..., 1]  # (R, T)
+        own = rows.clause_of > 0
+        clues = own & (confidence > self.clue_confidence)
+        mask_id = self.reader.encoder.tokenizer.mask_id
+        assert isinstance(self.plain_ids, Tensor)
+        tokens, chosen = corrupt(
+            rows.tokens, clues, own, self.random_masking, mask_id, self.plain_ids, self.random_replacement
+        )
+        if self._trainer is not None:
+            for name, masked in (("masked_share", chosen), ("clue_share", clues)):
+                self.log(f"train/{name}", masked.sum() / own.sum(), on_step=False, on_epoch=True,
+                         batch_size=len(set(query.document for query in rows.queries)), sync_dist=True)  # fmt: skip
+        return tokens
+
+    def _consistency_weight(self) -> float:
+        if not self.consistency_warmup:
+            return 1.0
+        rising = self.consistency_warmup * self.trainer.estimated_stepping_batches
+        return min(1.0, self.global_step / max(rising, 1))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a linear schedule with warm-up (stated), rates and decay as in MM-R."""
+        modules = [(self.reader.encoder, self.encoder_lr), (self.reader, self.lr)]
+        return adamw_with_warmup(self, parameter_groups(modules, self.weight_decay), self.warmup_share)
+
+    def decode(self, batch: QueryBatch) -> list[Prediction]:
+        """Ask of all documents at once: EE and CE, then all ESCE, then all CSEE."""
+        return self._decode(batch)[0]
+
+    def predict_step(self, batch: QueryBatch, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
+        """Predict, with `token_teacher_emotion` and `token_teacher_cause` (N, T) beside the other scores.
+
+        [i, j] is the teacher's probability that token j of segment i answers EE or CE; T is the length of the
+        document's longest segment as the encoder reads it, and there is NaN where a segment has no such token.
+        """
+        predictions, reading = self._decode(batch)
+        if not self.multi_instance:
+            return predictions
+        scores = [dict(prediction.scores) for prediction in predictions]
+        probabilities = torch.softmax(reading.tokens, dim=-1)[..., 1].cpu().numpy()
+        for row, query in enumerate(batch.rows.queries):
+            document = batch.documents[query.document]
+            width = max((len(clause) for clause in document.clauses), default=0)
+            table = np.full((document.size, width), np.nan, dtype=np.float32)
+            clause_of = batch.rows.clause_of[row].cpu().numpy()
+            for index, clause in enumerate(document.clauses):
+                table[index, : len(clause)] = probabilities[row, clause_of == index + 1]
+            name = {"EE": "emotion", "CE": "cause"}[KINDS[query.kind]]
+            scores[query.document][f"token_teacher_{name}"] = table
+        return [p._replace(scores=score) for p, score in zip(predictions, scores, strict=True)]
+
+    def _decode(self, batch: QueryBatch) -> tuple[list[Prediction], Reading]:
+        documents = batch.documents
+        reading = self.read(batch.rows, batch.rows.tokens)
+        first = self._answers(batch.rows, reading, documents)
+        emotions = {query.document: p for query, p in first.items() if KINDS[query.kind] == "EE"}
+        causes = {query.document: p for query, p in first.items() if KINDS[query.kind] == "CE"}
+        asked = [Query(d, ESCE, int(e)) for d, p in emotions.items() for e in np.flatnonzero(p > self.ask_above)]
+        forward = self._ask(documents, asked)
+        returned = {
+            Query(query.document, CSEE, int(c))
+            for query, p in forward.items()
+            for c in np.flatnonzero(p > self.ask_above)
+        }
+        backward = self._ask(documents, sorted(returned) if self.rethink != "none" else [])
+        pairs = [np.zeros((document.size, document.size), dtype=np.float32) for document in documents]
+        for query, p in forward.items():
+            pairs[query.document][query.asked] = emotions[query.document][query.asked] * p
+        self._rethink(pairs, forward, backward)
+        predictions = [
+            Prediction(document.id, {"pair": pairs[d], "emotion": emotions[d], "cause": causes[d]}, document.cut)
+            for d, document in enumerate(documents)
+        ]
+        return predictions, reading
+
+    def _rethink(
+        self, pairs: Sequence[Array], forward: Mapping[Query, Array], backward: Mapping[Query, Array]
+    ) -> None:
+        """Lower the score of pairs (e, c) that CSEE(c) does not confirm, in place."""
+        for query, p in forward.items():
+            for cause in np.flatnonzero(p > self.ask_above):
+                again = backward.get(Query(query.document, CSEE, int(cause)))
+                if again is None:
+                    continue
+                scores, emotion = pairs[query.document], query.asked
+                if self.rethink == "paper":
+                    scores[emotion, cause] *= 1 if again[emotion] > self.ask_above else self.gamma
+                    continue
+                for other in np.flatnonzero(again > self.ask_above):
+                    if other != emotion:
+                        scores[emotion, cause] *= self.gamma
+                        # MM-R multiplies by P(c|e) of the last emotion asked, which is a slip: of this one here
+                        scores[other, cause] = max(scores[other, cause], again[other] * p[cause])
+
+    def _ask(self, documents: Sequence[TokenisedDocument], queries: Sequence[Query]) -> dict[Query, Array]:
+        if not queries:
+            return {}
+        rows = self.builder.rows(documents, queries)
+        moved = rows._replace(
+            tokens=rows.tokens.to(self.device), clause_of=rows.clause_of.to(self.device),
+            types=rows.types.to(self.device),
+        )  # fmt: skip
+        return self._answers(moved, self.read(moved, moved.tokens), documents)
+
+    @staticmethod
+    def _answers(
+        rows: QueryRows, reading: Reading, documents: Sequence[TokenisedDocument]
+    ) -> dict[Query, Array]:
+        """The student's probabilities (N,) over the whole document, 0 for lost clauses."""
+        probabilities = torch.softmax(reading.student, dim=-1)[..., 1].cpu().numpy()
+        answers = {}
+        for row, query in enumerate(rows.queries):
+            answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
+            answers[query][: rows.sizes[row]] = probabilities[row, : rows.sizes[row]]
+        return answers
+
+
+class _QueryCollator:
+    """Documents to the rows of their first questions; see `MGCL.collator`."""
+
+    def __init__(self, builder: QueryBuilder, negatives: int, training: bool) -> None:
+        self.builder, self.negatives, self.training = builder, negatives, training
+
+    def __call__(self, documents: Sequence[Document]) -> QueryBatch:
+        tokenised = [self.builder.tokenise(document) for document in documents]
+        queries: list[Query] = []
+        for index, (document, read) in enumerate(zip(documents, tokenised, strict=True)):
+            if self.training:
+                queries += gold_queries(index, document, len(read.clauses))
+                queries += negative_queries(index, document, len(read.clauses), self.negatives)
+            else:
+                queries += open_queries(index)
+        rows = self.builder.rows(tokenised, queries, documents if self.training else None)
+        return QueryBatch([document.id for document in documents], tokenised, rows)

@@ -1,0 +1,271 @@
+"""Token encoders: one name chooses a pretrained, an embedded or a recurrent one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text.recurrent import BiLSTM
+from ecpe_zoo.text.tokenizers import (
+    FROM_FILE,
+    PretrainedTokenizer,
+    Tokenizer,
+    VocabularyTokenizer,
+    count_vocabulary,
+)
+from ecpe_zoo.text.vectors import read_word_vectors
+
+EMBEDDED, RECURRENT = "embedded", "recurrent"
+EMBEDDED_MAX_TOKENS = 512  # BERT's own limit, so that the light encoder truncates as the pretrained one does
+
+
+class EncoderSettings(NamedTuple):
+    """What chooses a token encoder; all plain values.
+
+    Args:
+        name: `embedded`, `recurrent`, or a Hugging Face name or folder.
+        size: of a token vector; None for 128 (embedded) or 300 (recurrent); a pretrained one has its own.
+        layers: of `embedded` and `recurrent`; None for 2 and 1.
+        heads: of `embedded`.
+        dropout: None for the encoder's own: 0.1, recurrent 0.5 (on word vectors and output).
+        vectors: word2vec file of `recurrent`.
+        vector_size: of its word vectors, with or without a file; 200 as in the ECPE papers.
+        train_vectors: whether the vectors from the file are trained.
+    """
+
+    name: str
+    size: int | None = None
+    layers: int | None = None
+    heads: int = 4
+    dropout: float | None = None
+    vectors: str | None = None
+    vector_size: int = 200
+    train_vectors: bool = True
+
+
+class TokenEncoder(nn.Module):
+    """Base of the token encoders.
+
+    Attributes:
+        hidden_size: H.
+        max_tokens: most tokens of a row, special ones included; None for any number.
+        tokenizer: text to the ids that `forward` takes.
+    """
+
+    hidden_size: int
+    max_tokens: int | None
+    tokenizer: Tokenizer
+
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        """Encode rows of tokens.
+
+        Args:
+            ids: (R, T) token ids, padded at the end.
+            mask: (R, T) bool, False at padding; each row has a token.
+            token_types: (R, T) in {0, 1}: first and second text of a row.
+
+        Returns:
+            (R, T, H); padding means nothing.
+        """
+        raise NotImplementedError
+
+
+class TransformerEncoder(TokenEncoder):
+    """A transformer of the Hugging Face library, without its pooler (which no method here uses).
+
+    Args:
+        model: takes input_ids, attention_mask and perhaps token_type_ids; gives last_hidden_state.
+        tokenizer: of the model.
+        max_tokens: of the model.
+    """
+
+    def __init__(self, model: Any, tokenizer: Tokenizer, max_tokens: int | None) -> None:
+        super().__init__()
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None  # its weights would get no gradient
+        self.model = model
+        self.tokenizer, self.max_tokens = tokenizer, max_tokens
+        self.hidden_size = int(model.config.hidden_size)
+        self.has_types = (getattr(model.config, "type_vocab_size", 0) or 0) > 1
+
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        """See `TokenEncoder.forward`."""
+        types = {"token_type_ids": token_types} if self.has_types and token_types is not None else {}
+        output: Tensor = self.model(input_ids=ids, attention_mask=mask.long(), **types).last_hidden_state
+        return output
+
+
+class RecurrentEncoder(TokenEncoder):
+    """A BiLSTM over word vectors.
+
+    Args:
+        vocabulary: words; those behind `FROM_FILE` have a vector from a file.
+        size: H, both directions together.
+        layers: of the BiLSTM.
+        dropout: on the word vectors and on the output.
+        vector_size: of a word vector.
+        vectors: (V, vector_size) of the words behind `FROM_FILE`; None leaves them to a checkpoint.
+        train_vectors: whether those are trained.
+    """
+
+    def __init__(
+        self,
+        vocabulary: list[str],
+        size: int,
+        layers: int,
+        dropout: float,
+        vector_size: int,
+        vectors: Tensor | None,
+        train_vectors: bool,
+    ) -> None:
+        super().__init__()
+        self.tokenizer = VocabularyTokenizer(vocabulary, "words")
+        self.hidden_size, self.max_tokens = size, None
+        self.from_file = vocabulary.index(FROM_FILE) + 1 if FROM_FILE in vocabulary else len(vocabulary)
+        self.words = nn.Embedding(self.from_file, vector_size)
+        nn.init.normal_(self.words.weight, std=0.1)  # 0.1: the spread of the values of word2vec vectors
+        self.file_words: nn.Embedding | None = None
+        if self.from_file < len(vocabulary):
+            self.file_words = nn.Embedding(len(vocabulary) - self.from_file, vector_size)
+            if vectors is not None:
+                self.file_words.weight.data.copy_(vectors)
+            self.file_words.weight.requires_grad_(train_vectors)
+        self.types = nn.Embedding(2, vector_size)
+        nn.init.zeros_(self.types.weight)
+        self.lstm = BiLSTM(vector_size, size // 2, layers, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        """See `TokenEncoder.forward`."""
+        vectors = self.words(ids.clamp(max=self.from_file - 1))  # (R, T, vector_size)
+        if self.file_words is not None:
+            given = self.file_words((ids - self.from_file).clamp(min=0))
+            vectors = torch.where((ids >= self.from_file)[..., None], given, vectors)
+        types = torch.zeros_like(ids) if token_types is None else token_types
+        inputs = self.dropout(vectors + self.types(types))
+        output: Tensor = self.dropout(self.lstm(inputs, mask.sum(dim=1)))
+        return output
+
+
+def make_encoder_vocabulary(settings: EncoderSettings, texts: Iterable[str], prompts: Iterable[str]) -> list[str]:
+    """What an encoder is rebuilt from, besides weights: plain strings that travel in the checkpoint.
+
+    Args:
+        settings: the choice.
+        texts: of the training documents.
+        prompts: texts that a method adds to them; their words are kept however rare.
+
+    Returns:
+        Words for `embedded` and `recurrent`. For a pretrained model its config, the ids of its special tokens
+        and its tokenizer, each as JSON: with them a checkpoint needs neither the folder nor the network.
+
+    Raises:
+        ZooError: the pretrained model or the vectors cannot be read.
+    """
+    if settings.name == EMBEDDED:
+        return count_vocabulary(texts, "characters", always=prompts)
+    if settings.name == RECURRENT:
+        words = read_word_vectors(settings.vectors)[0] if settings.vectors else []
+        return count_vocabulary(texts, "words", always=prompts, from_file=words)
+    return _describe_pretrained(settings.name)
+
+
+def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
+    """Build an encoder.
+
+    Args:
+        settings: the choice.
+        vocabulary: of `make_encoder_vocabulary`.
+        from_checkpoint: read no weights and no vectors: a checkpoint fills them in.
+
+    Raises:
+        ZooError: sizes that do not fit, or weights that cannot be read.
+    """
+    if settings.name == EMBEDDED:
+        size, dropout = settings.size or 128, 0.1 if settings.dropout is None else settings.dropout
+        if size % settings.heads:
+            raise ZooError(f"Expected an encoder size that {settings.heads} heads divide, but got {size}.")
+        config = BertConfig(
+            vocab_size=len(vocabulary), hidden_size=size, num_hidden_layers=settings.layers or 2,
+            num_attention_heads=settings.heads, intermediate_size=4 * size, hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout, max_position_embeddings=EMBEDDED_MAX_TOKENS, pad_token_id=0,
+        )  # fmt: skip
+        tokenizer = VocabularyTokenizer(vocabulary, "characters")
+        return TransformerEncoder(BertModel(config, add_pooling_layer=False), tokenizer, EMBEDDED_MAX_TOKENS)
+    if settings.name == RECURRENT:
+        vectors = None
+        if settings.vectors and not from_checkpoint:
+            vectors = read_word_vectors(settings.vectors)[1]
+            if vectors.shape[1] != settings.vector_size:
+                raise ZooError(
+                    f"Expected word vectors of size {settings.vector_size}, but {settings.vectors} holds size "
+                    f"{vectors.shape[1]}. Give --model.vector_size {vectors.shape[1]}."
+                )
+        size = settings.size or 300
+        if size % 2:
+            raise ZooError(f"Expected an even encoder size (two directions), but got {size}.")
+        dropout = 0.5 if settings.dropout is None else settings.dropout
+        return RecurrentEncoder(
+            vocabulary, size, settings.layers or 1, dropout, settings.vector_size, vectors,
+            settings.train_vectors,
+        )  # fmt: skip
+    return _pretrained(settings, vocabulary, from_checkpoint)
+
+
+def _describe_pretrained(name: str) -> list[str]:
+    """Config, special ids and tokenizer of a pretrained model, each as JSON."""
+    config, tokenizer = _load(AutoConfig, name), _load(AutoTokenizer, name)
+    special = {name: getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "mask", "pad")}
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    missing = [name for name, value in special.items() if value is None]
+    if backend is None or missing:
+        what = "no fast tokenizer" if backend is None else f"no special tokens {', '.join(missing)}"
+        raise ZooError(f"Expected encoder {name!r} to be like BERT, but it has {what}. Choose another one.")
+    facts = {
+        **special,
+        "special": sorted(set(tokenizer.all_special_ids)),
+        "max_tokens": min(tokenizer.model_max_length, _positions(config)),
+    }
+    # to_diff_dict: with model_type, without what is the class's own default
+    return [json.dumps(config.to_diff_dict(), default=str), json.dumps(facts), backend.to_str()]
+
+
+def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
+    values = json.loads(vocabulary[0])
+    config = AutoConfig.for_model(values.pop("model_type"), **{k: v for k, v in values.items() if k != "dtype"})
+    if settings.dropout is not None:
+        config.hidden_dropout_prob = config.attention_probs_dropout_prob = settings.dropout
+    if from_checkpoint:
+        model = AutoModel.from_config(config, dtype=torch.float32)
+    else:  # transformers 5 would keep a half-precision folder's dtype
+        model = _load(AutoModel, settings.name, config=config, dtype=torch.float32)
+    facts = json.loads(vocabulary[1])
+    tokenizer = PretrainedTokenizer(vocabulary[2], vocabulary[1])
+    return TransformerEncoder(model, tokenizer, facts["max_tokens"])
+
+
+def _positions(config: Any) -> int:
+    positions: int = getattr(config, "max_position_embeddings", None) or 512
+    # RoBERTa and its kin count positions from the padding id + 1
+    shifted = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "roberta-prelayernorm"}
+    return positions - config.pad_token_id - 1 if config.model_type in shifted else positions
+
+
+def _load(loader: Any, name: str, **options: Any) -> Any:
+    try:
+        return loader.from_pretrained(name, **options)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        there = "the folder is there but cannot be read" if Path(name).is_dir() else "no such folder"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ZooError(
+            f"Expected encoder to be 'embedded', 'recurrent', or a Hugging Face name or folder, but {name!r} "
+            f"cannot be loaded ({there}; {reason}). Offline, download it elsewhere and give the path of the "
+            "folder with config.json, vocab.txt or tokenizer.json, and the weights."
+        ) from error

@@ -1,0 +1,227 @@
+"""Questions about documents as rows of tokens, and how rows of unlike length are run with little padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document, Language
+from ecpe_zoo.text.prompts import KINDS, QUESTIONS, Kind, fit_lengths
+from ecpe_zoo.text.tokenizers import Tokenizer
+
+
+class Query(NamedTuple):
+    """One question.
+
+    Args:
+        document: index of the document in its batch.
+        kind: index into `KINDS`.
+        asked: index of the clause that the question repeats, -1 for none.
+    """
+
+    document: int
+    kind: int
+    asked: int = -1
+
+
+class TokenisedDocument:
+    """A document as token ids, cut to the encoder's limit.
+
+    A plain class, so that Lightning hands it on when it moves a batch between devices.
+
+    Attributes:
+        id: of the document.
+        language: of its questions.
+        clauses: token ids of each clause that is read: the first clauses, each with at least one token.
+        size: clauses of the whole document.
+        cut: clauses that are shortened or lost.
+    """
+
+    def __init__(self, id: str, language: Language, clauses: list[list[int]], size: int, cut: int) -> None:
+        self.id, self.language, self.clauses, self.size, self.cut = id, language, clauses, size, cut
+
+
+class QueryRows(NamedTuple):
+    """Rows `[CLS] question [SEP] clause_1 [SEP] clause_2 ... clause_n`, padded at the end.
+
+    Args:
+        tokens: (R, T) token ids.
+        clause_of: (R, T) 0 for the question, 1..N for the clauses, -1 for special tokens and padding.
+        types: (R, T) 0 for [CLS], question and its [SEP], 1 for the document.
+        kinds: (R,) index into `KINDS`.
+        labels: (R, N) 1 for an answer, 0 for another clause, -1 behind the last clause; all -1 without gold.
+        queries: the questions, one a row.
+        lengths: tokens of each row.
+        sizes: clauses of each row.
+    """
+
+    tokens: Tensor
+    clause_of: Tensor
+    types: Tensor
+    kinds: Tensor
+    labels: Tensor
+    queries: list[Query]
+    lengths: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+class QueryBuilder:
+    """Builds the rows of one tokenizer.
+
+    Args:
+        tokenizer: text to ids.
+        max_tokens: of a row; None for any number.
+        mark_asked: whether the asked clause is pointed at inside the document, by the question's token type.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, mark_asked: bool = False) -> None:
+        self.tokenizer, self.max_tokens, self.mark_asked = tokenizer, max_tokens, mark_asked
+        self.questions: dict[Language, dict[Kind, tuple[list[int], list[int]]]] = {
+            language: {
+                kind: (tokenizer.encode(before), tokenizer.encode(behind))
+                for kind, (before, behind) in kinds.items()
+            }
+            for language, kinds in QUESTIONS.items()
+        }
+
+    def tokenise(self, document: Document) -> TokenisedDocument:
+        """Token ids of a document; from its text alone."""
+        # a text of which the tokenizer makes nothing still is a clause
+        whole = [self.tokenizer.encode(s.text) or [self.tokenizer.mask_id] for s in document.segments]
+        longest = max(len(a) + len(b) for a, b in self.questions[document.language].values())
+        kept = fit_lengths([len(clause) for clause in whole], longest, self.max_tokens)
+        clauses = [clause[:count] for clause, count in zip(whole, kept, strict=True) if count]
+        cut = sum(count < len(clause) for clause, count in zip(whole, kept, strict=True))
+        return TokenisedDocument(document.id, document.language, clauses, len(document), cut)
+
+    def slots(self, document: Document) -> int:
+        """Tokens of the row that asks for all emotion clauses."""
+        tokenised = self.tokenise(document)
+        before, behind = self.questions[document.language]["EE"]
+        return 1 + len(before) + len(behind) + sum(len(clause) + 1 for clause in tokenised.clauses)
+
+    def rows(
+        self,
+        documents: Sequence[TokenisedDocument],
+        queries: Iterable[Query],
+        gold: Sequence[Document] | None = None,
+    ) -> QueryRows:
+        """Lay questions out.
+
+        Args:
+            documents: of the batch.
+            queries: questions about them, of clauses that are read.
+            gold: the same documents with pairs, for the labels.
+        """
+        asked = list(queries)
+        laid = [self._lay_out(documents[query.document], query) for query in asked]
+        lengths = tuple(len(tokens) for tokens, _, _ in laid)
+        sizes = tuple(len(documents[query.document].clauses) for query in asked)
+        width, most = max(lengths, default=0), max(sizes, default=0)
+        pad = self.tokenizer.pad_id
+
+        def table(column: int, fill: int) -> Tensor:
+            rows = [row[column] + [fill] * (width - len(row[column])) for row in laid]
+            return torch.tensor(rows, dtype=torch.long).reshape(len(laid), width)
+
+        labels = torch.full((len(asked), most), -1)
+        for row, (query, size) in enumerate(zip(asked, sizes, strict=True)):
+            if gold is not None:
+                labels[row, :size] = 0
+                labels[row, [i for i in answers(gold[query.document], query) if i < size]] = 1
+        return QueryRows(
+            table(0, pad), table(1, -1), table(2, 0), torch.tensor([query.kind for query in asked]), labels,
+            asked, lengths, sizes,
+        )  # fmt: skip
+
+    def _lay_out(self, document: TokenisedDocument, query: Query) -> tuple[list[int], list[int], list[int]]:
+        before, behind = self.questions[document.language][KINDS[query.kind]]
+        repeated = document.clauses[query.asked] if query.asked >= 0 else []
+        question = [*before, *repeated, *behind]
+        tokens = [self.tokenizer.cls_id, *question]
+        clause_of = [-1] + [0] * len(question)
+        types = [0] * (len(tokens) + 1)  # with the [SEP] behind the question
+        for index, clause in enumerate(document.clauses):
+            tokens += [self.tokenizer.sep_id, *clause]
+            clause_of += [-1] + [index + 1] * len(clause)
+            kind = 0 if self.mark_asked and index == query.asked else 1
+            types += [kind] * len(clause) + [1]  # with the [SEP] behind the clause, if there is one
+        return tokens, clause_of, types[: len(tokens)]
+
+
+def answers(document: Document, query: Query) -> set[int]:
+    """Gold answers to a question."""
+    pairs = document.pairs or frozenset()
+    match KINDS[query.kind]:
+        case "EE":
+            return {emotion for emotion, _ in pairs}
+        case "CE":
+            return {cause for _, cause in pairs}
+        case "ESCE":
+            return {cause for emotion, cause in pairs if emotion == query.asked}
+        case "CSEE":
+            return {emotion for emotion, cause in pairs if cause == query.asked}
+
+
+def open_queries(document: int) -> list[Query]:
+    """The questions that need no answer to another one: EE and CE."""
+    return [Query(document, KINDS.index("EE")), Query(document, KINDS.index("CE"))]
+
+
+def gold_queries(index: int, document: Document, read: int) -> list[Query]:
+    """Training questions: EE, CE, ESCE of each gold emotion clause, CSEE of each gold cause clause.
+
+    Args:
+        index: of the document in its batch.
+        document: with pairs.
+        read: clauses that truncation left; of lost ones nothing is asked.
+    """
+    emotions = [Query(index, KINDS.index("ESCE"), i) for i in sorted(document.emotion_indices) if i < read]
+    causes = [Query(index, KINDS.index("CSEE"), i) for i in sorted(document.cause_indices) if i < read]
+    return [*open_queries(index), *emotions, *causes]
+
+
+def negative_queries(index: int, document: Document, read: int, count: int) -> list[Query]:
+    """Training questions without an answer, about random clauses (from torch's generator).
+
+    Args:
+        index: of the document in its batch.
+        document: with pairs.
+        read: clauses that truncation left.
+        count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause none.
+    """
+    queries: list[Query] = []
+    for kind, gold in (("ESCE", document.emotion_indices), ("CSEE", document.cause_indices)):
+        others = [i for i in range(read) if i not in gold]
+        drawn = torch.randperm(len(others))[:count].tolist() if count else []
+        queries += [Query(index, KINDS.index(kind), others[i]) for i in sorted(drawn)]  # type: ignore[arg-type]
+    return queries
+
+
+def chunk_rows(lengths: Sequence[int], slots: int, slack: float = 0.1) -> list[list[int]]:
+    """Group rows of like length, so that each group can be run with little padding.
+
+    Args:
+        lengths: tokens of each row.
+        slots: most token slots of a group; a longer row stands alone.
+        slack: a row shorter than (1 - slack) of its group's longest begins a new group, so that padding stays
+            below that share.
+
+    Returns:
+        Row indices by group, longest rows first.
+
+    >>> chunk_rows([5, 50, 52, 6], slots=110)
+    [[2, 1], [3], [0]]
+    """
+    groups: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
+        longest = lengths[groups[-1][0]] if groups else 0
+        fits = bool(groups) and (len(groups[-1]) + 1) * longest <= slots
+        if fits and lengths[row] >= (1 - slack) * longest:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups

@@ -1,0 +1,131 @@
+"""Text to token ids, by a vocabulary that travels in the checkpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Protocol
+
+from tokenizers import Tokenizer as BackendTokenizer
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL = (PAD, UNK, CLS, SEP, MASK)
+FROM_FILE = ""
+"""Entry of a vocabulary behind which the words with a vector from a file begin; no text holds it."""
+
+Units = Literal["characters", "words"]
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNITS: dict[Units, re.Pattern[str]] = {
+    # a Chinese character, a word of another script, or one mark
+    "characters": re.compile(rf"[{_HAN}]|[^\W{_HAN}]+|[^\w\s]"),
+    # a word, with inner marks as in "don't" and "3.5", or a run of marks as in "……"
+    "words": re.compile(r"\w+(?:['’.·-]\w+)*|[^\w\s]+"),
+}
+
+
+class Tokenizer(Protocol):
+    """What methods ask of a tokenizer."""
+
+    cls_id: int
+    sep_id: int
+    mask_id: int
+    pad_id: int
+    vocab_size: int
+    special_ids: frozenset[int]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+
+
+def split_units(text: str, units: Units) -> list[str]:
+    """Cut text into the units of a vocabulary; whitespace separates and is dropped.
+
+    >>> split_units("我 很高兴, Don't cry", "characters")
+    ['我', '很', '高', '兴', ',', 'Don', "'", 't', 'cry']
+    >>> split_units("我 很 高兴 , Don't cry", "words")
+    ['我', '很', '高兴', ',', "Don't", 'cry']
+    """
+    return _UNITS[units].findall(text)
+
+
+def count_vocabulary(
+    texts: Iterable[str],
+    units: Units,
+    *,
+    min_count: int = 2,
+    always: Iterable[str] = (),
+    from_file: Sequence[str] = (),
+) -> list[str]:
+    """The vocabulary of a `VocabularyTokenizer`.
+
+    Args:
+        texts: training text.
+        units: what an entry is.
+        min_count: rarer units become [UNK], which is thereby trained; 2, as one occurrence teaches no vector.
+        always: texts whose units are kept however rare (the prompts).
+        from_file: words with a vector from a file; they stand behind `FROM_FILE`, in file order.
+
+    Returns:
+        The special tokens, then units by falling count (ties by code point), then the file's words.
+    """
+    known = set(from_file)
+
+    def unknown(text: str) -> list[str]:
+        words = split_units(text, units)
+        return [word.lower() for word in words if word not in known and word.lower() not in known]
+
+    counts = Counter(word for text in texts for word in unknown(text))
+    kept = {word: count for word, count in counts.items() if count >= min_count}
+    for text in always:
+        for word in unknown(text):
+            kept.setdefault(word, 0)
+    listed = [*SPECIAL, *sorted(kept, key=lambda word: (-kept[word], word))]
+    return [*listed, FROM_FILE, *from_file] if from_file else listed
+
+
+class VocabularyTokenizer:
+    """Looks units up in a list.
+
+    Args:
+        vocabulary: of `count_vocabulary`.
+        units: what an entry is.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], units: Units) -> None:
+        self.units = units
+        self.ids = {word: index for index, word in enumerate(vocabulary)}
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (self.ids[name] for name in SPECIAL)
+        self.vocab_size = len(vocabulary)
+        self.special_ids = frozenset(self.ids[name] for name in (*SPECIAL, FROM_FILE) if name in self.ids)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the units: as written, else in lower case, else [UNK]."""
+        find, unknown = self.ids.get, self.unk_id
+        return [find(unit, find(unit.lower(), unknown)) for unit in split_units(text, self.units)]
+
+
+class PretrainedTokenizer:
+    """The tokenizer of a pretrained model, rebuilt from text alone: no file is read.
+
+    Args:
+        backend: the JSON of a `tokenizers.Tokenizer`.
+        facts: JSON with the ids cls, sep, mask, pad and the list special.
+    """
+
+    def __init__(self, backend: str, facts: str) -> None:
+        self.backend = BackendTokenizer.from_str(backend)
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        ids: dict[str, Any] = json.loads(facts)
+        self.cls_id, self.sep_id, self.mask_id, self.pad_id = (
+            int(ids[name]) for name in ("cls", "sep", "mask", "pad")
+        )
+        self.special_ids = frozenset(ids["special"])
+        self.vocab_size = self.backend.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return list(self.backend.encode(text, add_special_tokens=False).ids)
