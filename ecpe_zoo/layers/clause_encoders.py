@@ -18,9 +18,11 @@ ClauseEncoderKind = Literal["gcn", "gat", "lstm", "none"]
 class GraphClauseEncoder(nn.Module):
     """One dense graph layer over fully connected nodes with self-loops.
 
-    `gcn`: symmetric normalisation, ELU, residual (without it all nodes of a fully connected graph become one).
-    `gat`: heads x size/heads attention, ELU, and RANKCP's sigmoid gate between the layer and its input, as MM-R
-    has it (there with a tanh in the attention scores, which the dense layer of torch-geometric leaves out).
+    `gcn`: symmetric normalisation, ELU, residual (without it all nodes of a fully connected graph become
+    one).
+    `gat`: heads x size/heads attention, ELU, and RANKCP's sigmoid gate between the layer and its input, as
+    MM-R has it (there with a tanh in the attention scores, which the dense layer of torch-geometric leaves
+    out).
 
     Args:
         size: H.
@@ -56,10 +58,9 @@ class GraphClauseEncoder(nn.Module):
         """
         edges = (mask[:, :, None] & mask[:, None, :]).to(nodes.dtype)  # (R, N, N)
         update = self.dropout(F.elu(self.layer(nodes, edges, mask)))
-        if self.gate is None:
-            return nodes + update
-        gate = torch.sigmoid(self.gate(nodes))
-        return gate * update + (1 - gate) * nodes
+        share = torch.sigmoid(self.gate(nodes)) if self.gate is not None else None
+        encoded: Tensor = nodes + update if share is None else share * update + (1 - share) * nodes
+        return encoded
 
 
 class RecurrentClauseEncoder(nn.Module):
@@ -89,7 +90,9 @@ class NoClauseEncoder(nn.Module):
         return nodes
 
 
-def make_clause_encoder(kind: ClauseEncoderKind, size: int, heads: int = 4, dropout: float = 0.1) -> nn.Module:
+def make_clause_encoder(
+    kind: ClauseEncoderKind, size: int, heads: int = 4, dropout: float = 0.1
+) -> nn.Module:
     """An encoder of nodes (R, N, H) under a mask (R, N).
 
     Args:

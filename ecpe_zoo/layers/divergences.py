@@ -22,9 +22,7 @@ def safe_kl(first: Tensor, second: Tensor, temperature: float = 1.0) -> Tensor:
     return (p.exp() * (p - q)).sum(dim=-1)
 
 
-def symmetric_kl(
-    first: Tensor, second: Tensor, temperature: float = 1.0, stop: bool = False
-) -> Tensor:
+def symmetric_kl(first: Tensor, second: Tensor, temperature: float = 1.0, stop: bool = False) -> Tensor:
     """Half the sum of both directions of `safe_kl`.
 
     Args:

@@ -1,10 +1,10 @@
 """MGCL: Multi-Granularity Clue Learning for emotion-cause pair extraction (no public code).
 
 Four kinds of question are asked of the whole document, and each clause is an answer or not: which are the
-emotion clauses (EE), the cause clauses (CE), the causes of one emotion clause (ESCE), the emotions of one cause
-clause (CSEE). A student answers by clause vectors; a teacher with the same weights answers by the mean of its
-tokens' answers, so that it learns from clause labels which tokens are clues. The two teach each other, and the
-student is held to its answer when the clues are masked: it must find clues in other clauses.
+emotion clauses (EE), the cause clauses (CE), the causes of one emotion clause (ESCE), the emotions of one
+cause clause (CSEE). A student answers by clause vectors; a teacher with the same weights answers by the mean
+of its tokens' answers, so that it learns from clause labels which tokens are clues. The two teach each other,
+and the student is held to its answer when the clues are masked: it must find clues in other clauses.
 
 Equation and table numbers are the paper's. What the paper leaves open is an argument whose default is our
 choice. Where the paper contradicts itself: the question stands once in a row (eq. 4; eq. 5 repeats it), W of
@@ -14,7 +14,7 @@ The prompts are ours (the paper prints English glosses), and no lexicon filters 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -23,36 +23,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.layers.clause_encoders import ClauseEncoderKind, make_clause_encoder
 from ecpe_zoo.layers.divergences import symmetric_kl
 from ecpe_zoo.layers.masking import Replacement, corrupt
+from ecpe_zoo.layers.multi_turn import Answers, Rethink, pairs_in_turns
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.pooling import mean_by_group
 from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
-from ecpe_zoo.methods.base import Collator, Method
+from ecpe_zoo.layers.rows import ChunkedRows
+from ecpe_zoo.methods.base import Method
 from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
 from ecpe_zoo.text.queries import (
     Query,
+    QueryBatch,
     QueryBuilder,
+    QueryCollator,
     QueryRows,
     TokenisedDocument,
-    chunk_rows,
-    gold_queries,
-    negative_queries,
-    open_queries,
 )
-
-ESCE, CSEE = KINDS.index("ESCE"), KINDS.index("CSEE")
-
-
-class QueryBatch(NamedTuple):
-    """Documents and their first questions: all training questions, or EE and CE of each document."""
-
-    ids: list[str]
-    documents: list[TokenisedDocument]
-    rows: QueryRows
 
 
 class Reading(NamedTuple):
@@ -82,7 +72,9 @@ class Reader(nn.Module):
         self.encoder, self.clause_encoder = encoder, clause_encoder
         self.head = nn.Linear(2 * encoder.hidden_size, 2)
 
-    def forward(self, tokens: Tensor, clause_of: Tensor, types: Tensor, lengths: Tensor, clauses: int) -> Reading:
+    def forward(
+        self, tokens: Tensor, clause_of: Tensor, types: Tensor, lengths: Tensor, clauses: int
+    ) -> Reading:
         """Read rows; see `QueryRows` for the arguments, `clauses` is N."""
         mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (R, T)
         hidden = self.encoder(tokens, mask, types)  # (R, T, H)
@@ -127,15 +119,15 @@ class MGCL(Method):
         confidence_temperature: of that confidence; without effect at alpha = 0.5.
         random_masking: beta: share of the document's tokens that are masked besides.
         random_replacement: what those become: `devlin` is [MASK] 80 %, another token 10 %, the same 10 %.
-        masking_pass: whether the confidence is that of the training pass (with dropout) or of one more pass in
-            evaluation mode.
+        masking_pass: whether the confidence is that of the training pass (with dropout) or of one more pass
+            in evaluation mode.
         consistency_target: whose answer to the original text eq. 15 holds the student to; the paper's formula
             says teacher, its text and figure say student.
         consistency_target_gradient: whether eq. 15 moves its target too.
         consistency_warmup: share of the steps over which the weight of eq. 15 rises from 0 to 1.
         corrupted_cross_entropy: whether the labels teach the reading of the corrupted text too.
-        reduction: `task` averages over the clauses of one kind of question and sums over kinds (as MM-R does),
-            `mean` averages over all clauses, `sum` sums over all.
+        reduction: `task` averages over the clauses of one kind of question and sums over kinds (as MM-R
+            does), `mean` averages over all clauses, `sum` sums over all.
         negatives: in training, this many more ESCE and CSEE questions a document, of random clauses that have
             no answer.
         mark_asked: point at the asked clause inside the document, by its token type; not in the paper.
@@ -186,7 +178,7 @@ class MGCL(Method):
         negatives: int = 0,
         mark_asked: bool = False,
         ask_above: float = 0.5,
-        rethink: Literal["paper", "mm-r", "none"] = "paper",
+        rethink: Rethink = "paper",
         gamma: float = 0.7,
         encoder_lr: float = 1e-5,
         lr: float = 1e-5,
@@ -209,14 +201,14 @@ class MGCL(Method):
         self.clue_confidence, self.confidence_temperature = clue_confidence, confidence_temperature
         self.random_masking, self.random_replacement = random_masking, random_replacement
         self.masking_pass, self.consistency_target = masking_pass, consistency_target
-        self.consistency_target_gradient, self.consistency_warmup = consistency_target_gradient, consistency_warmup
-        self.corrupted_cross_entropy, self.reduction = corrupted_cross_entropy, reduction
+        self.consistency_target_gradient = consistency_target_gradient
+        self.consistency_warmup, self.reduction = consistency_warmup, reduction
+        self.corrupted_cross_entropy = corrupted_cross_entropy
         self.negatives, self.mark_asked = negatives, mark_asked
         self.ask_above, self.rethink, self.gamma = ask_above, rethink, gamma
         self.encoder_lr, self.lr = encoder_lr, lr
         self.weight_decay, self.warmup_share = weight_decay, warmup_share
-        self.token_slots = token_slots
-        self.real_tokens = self.run_slots = 0  # since the start: their ratio is the share without padding
+        self.chunked = ChunkedRows(token_slots)
         self.reader: Reader
         self.builder: QueryBuilder
 
@@ -239,26 +231,13 @@ class MGCL(Method):
         """Tokens of one question's row."""
         return self.builder.slots(document)
 
-    def collator(self, training: bool) -> Collator:
-        """Training: all questions that the gold pairs give. Evaluation: EE and CE."""
-        return _QueryCollator(self.builder, self.negatives, training)
+    def collator(self, training: bool) -> QueryCollator:
+        """See `QueryCollator`."""
+        return QueryCollator(self.builder, training, self.negatives)
 
     def read(self, rows: QueryRows, tokens: Tensor) -> Reading:
-        """Read rows of tokens (R, T) in groups of like length."""
-        groups = chunk_rows(rows.lengths, self.token_slots)
-        parts = []
-        for group in groups:
-            width, clauses = rows.lengths[group[0]], max(rows.sizes[row] for row in group)
-            index = torch.tensor(group, device=tokens.device)
-            lengths = torch.tensor([rows.lengths[row] for row in group], device=tokens.device)
-            cut = (values[index, :width] for values in (tokens, rows.clause_of, rows.types))
-            part = self.reader(*cut, lengths, clauses)
-            missing = (max(rows.sizes) - clauses, max(rows.sizes) - clauses, tokens.shape[1] - width)
-            parts.append([F.pad(v, (0, 0, 0, more)) for v, more in zip(part, missing, strict=True)])
-            self.run_slots += width * len(group)
-        self.real_tokens += sum(rows.lengths)
-        order = torch.tensor([row for group in groups for row in group], device=tokens.device).argsort()
-        return Reading(*(torch.cat(values)[order] for values in zip(*parts, strict=True)))
+        """Read rows with the tokens (R, T)."""
+        return Reading(*self.chunked(self.reader, rows, tokens))
 
     def losses(self, batch: QueryBatch) -> dict[str, Tensor]:
         """Eq. 16; all weights are 1."""
@@ -270,7 +249,9 @@ class MGCL(Method):
         if self.cross_grained_distillation:
             t = self.temperature
             divergence = symmetric_kl(reading.teacher, reading.student, t, self.stop_gradients)  # eq. 12, 14
-            losses["distillation"] = self._reduce(divergence, rows) * (t**2 if self.temperature_squared else 1)
+            losses["distillation"] = self._reduce(divergence, rows) * (
+                t**2 if self.temperature_squared else 1
+            )
         if self.extra_clause_clue:
             corrupted = self.read(rows, self._corrupt(rows, reading)).student
             target = reading.student if self.consistency_target == "student" else reading.teacher
@@ -308,14 +289,14 @@ class MGCL(Method):
         if self._trainer is not None:
             for name, masked in (("masked_share", chosen), ("clue_share", clues)):
                 self.log(f"train/{name}", masked.sum() / own.sum(), on_step=False, on_epoch=True,
-                         batch_size=len(set(query.document for query in rows.queries)), sync_dist=True)  # fmt: skip
+                         batch_size=len(rows.queries), sync_dist=True)  # fmt: skip
         return tokens
 
     def _consistency_weight(self) -> float:
         if not self.consistency_warmup:
             return 1.0
         rising = self.consistency_warmup * self.trainer.estimated_stepping_batches
-        return min(1.0, self.global_step / max(rising, 1))
+        return float(min(1.0, self.global_step / max(rising, 1)))
 
     def configure_optimizers(self) -> Any:
         """AdamW with a linear schedule with warm-up (stated), rates and decay as in MM-R."""
@@ -330,7 +311,8 @@ class MGCL(Method):
         """Predict, with `token_teacher_emotion` and `token_teacher_cause` (N, T) beside the other scores.
 
         [i, j] is the teacher's probability that token j of segment i answers EE or CE; T is the length of the
-        document's longest segment as the encoder reads it, and there is NaN where a segment has no such token.
+        document's longest segment as the encoder reads it, and there is NaN where a segment has no such
+        token.
         """
         predictions, reading = self._decode(batch)
         if not self.multi_instance:
@@ -339,8 +321,7 @@ class MGCL(Method):
         probabilities = torch.softmax(reading.tokens, dim=-1)[..., 1].cpu().numpy()
         for row, query in enumerate(batch.rows.queries):
             document = batch.documents[query.document]
-            width = max((len(clause) for clause in document.clauses), default=0)
-            table = np.full((document.size, width), np.nan, dtype=np.float32)
+            table = np.full((document.size, max(map(len, document.clauses))), np.nan, dtype=np.float32)
             clause_of = batch.rows.clause_of[row].cpu().numpy()
             for index, clause in enumerate(document.clauses):
                 table[index, : len(clause)] = probabilities[row, clause_of == index + 1]
@@ -350,84 +331,24 @@ class MGCL(Method):
 
     def _decode(self, batch: QueryBatch) -> tuple[list[Prediction], Reading]:
         documents = batch.documents
+
+        def ask(queries: Sequence[Query]) -> Answers:
+            if not queries:
+                return {}
+            rows = self.builder.rows(documents, queries).to(self.device)
+            return _answers(rows, self.read(rows, rows.tokens), documents)
+
         reading = self.read(batch.rows, batch.rows.tokens)
-        first = self._answers(batch.rows, reading, documents)
-        emotions = {query.document: p for query, p in first.items() if KINDS[query.kind] == "EE"}
-        causes = {query.document: p for query, p in first.items() if KINDS[query.kind] == "CE"}
-        asked = [Query(d, ESCE, int(e)) for d, p in emotions.items() for e in np.flatnonzero(p > self.ask_above)]
-        forward = self._ask(documents, asked)
-        returned = {
-            Query(query.document, CSEE, int(c))
-            for query, p in forward.items()
-            for c in np.flatnonzero(p > self.ask_above)
-        }
-        backward = self._ask(documents, sorted(returned) if self.rethink != "none" else [])
-        pairs = [np.zeros((document.size, document.size), dtype=np.float32) for document in documents]
-        for query, p in forward.items():
-            pairs[query.document][query.asked] = emotions[query.document][query.asked] * p
-        self._rethink(pairs, forward, backward)
-        predictions = [
-            Prediction(document.id, {"pair": pairs[d], "emotion": emotions[d], "cause": causes[d]}, document.cut)
-            for d, document in enumerate(documents)
-        ]
-        return predictions, reading
-
-    def _rethink(
-        self, pairs: Sequence[Array], forward: Mapping[Query, Array], backward: Mapping[Query, Array]
-    ) -> None:
-        """Lower the score of pairs (e, c) that CSEE(c) does not confirm, in place."""
-        for query, p in forward.items():
-            for cause in np.flatnonzero(p > self.ask_above):
-                again = backward.get(Query(query.document, CSEE, int(cause)))
-                if again is None:
-                    continue
-                scores, emotion = pairs[query.document], query.asked
-                if self.rethink == "paper":
-                    scores[emotion, cause] *= 1 if again[emotion] > self.ask_above else self.gamma
-                    continue
-                for other in np.flatnonzero(again > self.ask_above):
-                    if other != emotion:
-                        scores[emotion, cause] *= self.gamma
-                        # MM-R multiplies by P(c|e) of the last emotion asked, which is a slip: of this one here
-                        scores[other, cause] = max(scores[other, cause], again[other] * p[cause])
-
-    def _ask(self, documents: Sequence[TokenisedDocument], queries: Sequence[Query]) -> dict[Query, Array]:
-        if not queries:
-            return {}
-        rows = self.builder.rows(documents, queries)
-        moved = rows._replace(
-            tokens=rows.tokens.to(self.device), clause_of=rows.clause_of.to(self.device),
-            types=rows.types.to(self.device),
-        )  # fmt: skip
-        return self._answers(moved, self.read(moved, moved.tokens), documents)
-
-    @staticmethod
-    def _answers(
-        rows: QueryRows, reading: Reading, documents: Sequence[TokenisedDocument]
-    ) -> dict[Query, Array]:
-        """The student's probabilities (N,) over the whole document, 0 for lost clauses."""
-        probabilities = torch.softmax(reading.student, dim=-1)[..., 1].cpu().numpy()
-        answers = {}
-        for row, query in enumerate(rows.queries):
-            answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
-            answers[query][: rows.sizes[row]] = probabilities[row, : rows.sizes[row]]
-        return answers
+        first = _answers(batch.rows, reading, documents)
+        scores = pairs_in_turns(first, ask, self.ask_above, self.rethink, self.gamma)
+        return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
 
 
-class _QueryCollator:
-    """Documents to the rows of their first questions; see `MGCL.collator`."""
-
-    def __init__(self, builder: QueryBuilder, negatives: int, training: bool) -> None:
-        self.builder, self.negatives, self.training = builder, negatives, training
-
-    def __call__(self, documents: Sequence[Document]) -> QueryBatch:
-        tokenised = [self.builder.tokenise(document) for document in documents]
-        queries: list[Query] = []
-        for index, (document, read) in enumerate(zip(documents, tokenised, strict=True)):
-            if self.training:
-                queries += gold_queries(index, document, len(read.clauses))
-                queries += negative_queries(index, document, len(read.clauses), self.negatives)
-            else:
-                queries += open_queries(index)
-        rows = self.builder.rows(tokenised, queries, documents if self.training else None)
-        return QueryBatch([document.id for document in documents], tokenised, rows)
+def _answers(rows: QueryRows, reading: Reading, documents: Sequence[TokenisedDocument]) -> Answers:
+    """The student's probabilities (N,) over each whole document, 0 for lost clauses."""
+    probabilities = torch.softmax(reading.student, dim=-1)[..., 1].cpu().numpy()
+    answers = {}
+    for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
+        answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
+        answers[query][:size] = probabilities[row, :size]
+    return answers

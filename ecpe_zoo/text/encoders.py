@@ -154,7 +154,9 @@ class RecurrentEncoder(TokenEncoder):
         return output
 
 
-def make_encoder_vocabulary(settings: EncoderSettings, texts: Iterable[str], prompts: Iterable[str]) -> list[str]:
+def make_encoder_vocabulary(
+    settings: EncoderSettings, texts: Iterable[str], prompts: Iterable[str]
+) -> list[str]:
     """What an encoder is rebuilt from, besides weights: plain strings that travel in the checkpoint.
 
     Args:
@@ -205,8 +207,8 @@ def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoi
             vectors = read_word_vectors(settings.vectors)[1]
             if vectors.shape[1] != settings.vector_size:
                 raise ZooError(
-                    f"Expected word vectors of size {settings.vector_size}, but {settings.vectors} holds size "
-                    f"{vectors.shape[1]}. Give --model.vector_size {vectors.shape[1]}."
+                    f"Expected word vectors of size {settings.vector_size}, but {settings.vectors} holds "
+                    f"size {vectors.shape[1]}. Give --model.vector_size {vectors.shape[1]}."
                 )
         size = settings.size or 300
         if size % 2:
@@ -239,7 +241,8 @@ def _describe_pretrained(name: str) -> list[str]:
 
 def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
     values = json.loads(vocabulary[0])
-    config = AutoConfig.for_model(values.pop("model_type"), **{k: v for k, v in values.items() if k != "dtype"})
+    values.pop("dtype", None)  # weights are fp32 here, whatever the folder holds
+    config = AutoConfig.for_model(values.pop("model_type"), **values)
     if settings.dropout is not None:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = settings.dropout
     if from_checkpoint:

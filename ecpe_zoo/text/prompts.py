@@ -37,10 +37,10 @@ PROMPT_TEXTS = tuple(part for kinds in QUESTIONS.values() for parts in kinds.val
 def fit_lengths(lengths: Sequence[int], question: int, max_tokens: int | None) -> list[int]:
     """Token counts that the clauses of a document keep.
 
-    Room is left for a question that repeats any one clause, so that a document is cut alike for every question
-    that may be asked of it: a row holds [CLS] question clause [SEP] clause_1 [SEP] ... clause_n. The longest
-    clauses are shortened to one common length. Where even one token a clause is too much, later clauses are
-    lost.
+    Room is left for a question that repeats any one clause, so that a document is cut alike for every
+    question that may be asked of it: a row holds [CLS] question clause [SEP] clause_1 [SEP] ... clause_n. The
+    longest clauses are shortened to one common length. Where even one token a clause is too much, later
+    clauses are lost.
 
     Args:
         lengths: tokens of each clause.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document, Language
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.prompts import KINDS, QUESTIONS, Kind, fit_lengths
 from ecpe_zoo.text.tokenizers import Tokenizer
 
@@ -67,6 +68,30 @@ class QueryRows(NamedTuple):
     lengths: tuple[int, ...]
     sizes: tuple[int, ...]
 
+    def to(self, device: torch.device) -> QueryRows:
+        """The rows with their tensors on a device."""
+        return self._replace(
+            tokens=self.tokens.to(device),
+            clause_of=self.clause_of.to(device),
+            types=self.types.to(device),
+            kinds=self.kinds.to(device),
+            labels=self.labels.to(device),
+        )
+
+
+class QueryBatch(NamedTuple):
+    """Documents and their first questions.
+
+    Args:
+        ids: of the documents.
+        documents: for further questions.
+        rows: all training questions, or EE and CE of each document.
+    """
+
+    ids: list[str]
+    documents: list[TokenisedDocument]
+    rows: QueryRows
+
 
 class QueryBuilder:
     """Builds the rows of one tokenizer.
@@ -75,6 +100,9 @@ class QueryBuilder:
         tokenizer: text to ids.
         max_tokens: of a row; None for any number.
         mark_asked: whether the asked clause is pointed at inside the document, by the question's token type.
+
+    Raises:
+        ZooError: rows that could not hold a question and a clause.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, mark_asked: bool = False) -> None:
@@ -86,12 +114,19 @@ class QueryBuilder:
             }
             for language, kinds in QUESTIONS.items()
         }
+        self.longest = {
+            language: max(len(before) + len(behind) for before, behind in kinds.values())
+            for language, kinds in self.questions.items()
+        }
+        fewest = max(self.longest.values()) + 4  # [CLS], a clause of one token in the question, [SEP], clause
+        if max_tokens is not None and max_tokens < fewest:
+            raise ZooError(f"Expected an encoder that takes at least {fewest} tokens, but got {max_tokens}.")
 
     def tokenise(self, document: Document) -> TokenisedDocument:
         """Token ids of a document; from its text alone."""
         # a text of which the tokenizer makes nothing still is a clause
         whole = [self.tokenizer.encode(s.text) or [self.tokenizer.mask_id] for s in document.segments]
-        longest = max(len(a) + len(b) for a, b in self.questions[document.language].values())
+        longest = self.longest[document.language]
         kept = fit_lengths([len(clause) for clause in whole], longest, self.max_tokens)
         clauses = [clause[:count] for clause, count in zip(whole, kept, strict=True) if count]
         cut = sum(count < len(clause) for clause, count in zip(whole, kept, strict=True))
@@ -191,14 +226,44 @@ def negative_queries(index: int, document: Document, read: int, count: int) -> l
         index: of the document in its batch.
         document: with pairs.
         read: clauses that truncation left.
-        count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause none.
+        count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause
+            none.
     """
     queries: list[Query] = []
-    for kind, gold in (("ESCE", document.emotion_indices), ("CSEE", document.cause_indices)):
+    for number, gold in (
+        (KINDS.index("ESCE"), document.emotion_indices),
+        (KINDS.index("CSEE"), document.cause_indices),
+    ):
         others = [i for i in range(read) if i not in gold]
         drawn = torch.randperm(len(others))[:count].tolist() if count else []
-        queries += [Query(index, KINDS.index(kind), others[i]) for i in sorted(drawn)]  # type: ignore[arg-type]
+        queries += [Query(index, number, others[i]) for i in sorted(drawn)]
     return queries
+
+
+class QueryCollator:
+    """Documents to a batch: with all questions that gold pairs give, or with EE and CE.
+
+    Args:
+        builder: of the rows.
+        training: whether the documents hold gold.
+        negatives: see `negative_queries`.
+    """
+
+    def __init__(self, builder: QueryBuilder, training: bool, negatives: int = 0) -> None:
+        self.builder, self.training, self.negatives = builder, training, negatives
+
+    def __call__(self, documents: Sequence[Document]) -> QueryBatch:
+        """Build the batch."""
+        tokenised = [self.builder.tokenise(document) for document in documents]
+        queries: list[Query] = []
+        for index, (document, short) in enumerate(zip(documents, tokenised, strict=True)):
+            if self.training:
+                queries += gold_queries(index, document, len(short.clauses))
+                queries += negative_queries(index, document, len(short.clauses), self.negatives)
+            else:
+                queries += open_queries(index)
+        rows = self.builder.rows(tokenised, queries, documents if self.training else None)
+        return QueryBatch([document.id for document in documents], tokenised, rows)
 
 
 def chunk_rows(lengths: Sequence[int], slots: int, slack: float = 0.1) -> list[list[int]]:

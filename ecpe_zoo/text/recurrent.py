@@ -10,8 +10,8 @@ class BiLSTM(nn.Module):
     """Two one-way LSTMs, the second over each row reversed within its own length.
 
     Padding stands behind the words in both readings, so that rows of unlike length share a batch without
-    packing: packed sequences leave the fused CPU kernel and take 3.5 times as long to train (measured: 32 rows
-    of 100 to 140 steps, 150 units, torch 2.13).
+    packing: packed sequences leave the fused CPU kernel and take 3.5 times as long to train (measured: 32
+    rows of 100 to 140 steps, 150 units, torch 2.13).
 
     Args:
         input_size: size of an input vector.

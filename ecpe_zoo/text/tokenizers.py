@@ -97,7 +97,9 @@ class VocabularyTokenizer:
     def __init__(self, vocabulary: Sequence[str], units: Units) -> None:
         self.units = units
         self.ids = {word: index for index, word in enumerate(vocabulary)}
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (self.ids[name] for name in SPECIAL)
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
+            self.ids[name] for name in SPECIAL
+        )
         self.vocab_size = len(vocabulary)
         self.special_ids = frozenset(self.ids[name] for name in (*SPECIAL, FROM_FILE) if name in self.ids)
 
