@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh machine: `make fit` and `make test`. Both stand on `make install`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= 2
+ARGS ?=
+
+# Corpora that lie beside the checkout are used; elsewhere ECPE_ZOO_DATA or the user's cache decides.
+ifneq ($(wildcard ../shared/data/.),)
+export ECPE_ZOO_DATA ?= $(abspath ../shared/data)
+endif
+
+# Without a GPU driver a pinned release is asked for, of which a CPU build may be at hand (from a local wheel or
+# an index in pip's configuration); with one, the platform's default build.
+ifeq ($(shell command -v nvidia-smi 2>/dev/null),)
+TORCH ?= torch==2.13.0
+else
+TORCH ?= torch>=2.11,<2.14
+endif
+
+.PHONY: install fit test lint types format bench clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
+
+fit: install
+	$(BIN)/ecpe-zoo fit --config configs/mgcl.yaml $(ARGS)
+
+# One thread a process: two test processes share the machine's cores.
+test: install
+	OMP_NUM_THREADS=1 WANDB_MODE=disabled HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python -m experiments.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
