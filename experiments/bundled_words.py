@@ -1,8 +1,8 @@
 """The invented words and clause templates of the bundled corpus; see make_bundled_ecpe.py.
 
-In a template, `{name}` is replaced by one of the words listed under that name, again and again until none is left.
-`{s}` is the person an episode is about, `{o}` somebody else, `{w}` an emotion word, `{v}` an event as it is told
-of somebody (`lost the wallet`) and `{u}` the same after a negation (in Chinese without 了).
+In a template, `{name}` is replaced by one of the words listed under that name, again and again until none is
+left. `{s}` is the person an episode is about, `{o}` somebody else, `{w}` an emotion word, `{v}` an event as
+it is told of somebody (`lost the wallet`) and `{u}` the same after a negation (in Chinese without 了).
 """
 
 from __future__ import annotations
@@ -67,14 +67,17 @@ CHINESE = Words(
             "收到 了 {gift}|赢得 了 {prize}|找回 了 {thing}|考上 了 {school}|抽中 了 {gift}|买到 了 {ticket}"
         ),
         "sadness": _listed(
-            "丢失 了 {thing}|错过 了 {occasion}|输掉 了 {contest}|摔坏 了 {thing}|告别 了 {friend}|落选 了 {prize}"
+            "丢失 了 {thing}|错过 了 {occasion}|输掉 了 {contest}|摔坏 了 {thing}|告别 了 {friend}|"
+            "落选 了 {prize}"
         ),
         "anger": _listed(
-            "被 {rude} 冤枉 偷 了 {thing}|被 {rude} 骂 了 一顿|被 {rude} 骗走 了 {thing}|被 {rude} 插队 抢走 了 {ticket}|"
+            "被 {rude} 冤枉 偷 了 {thing}|被 {rude} 骂 了 一顿|被 {rude} 骗走 了 {thing}|"
+            "被 {rude} 插队 抢走 了 {ticket}|"
             "被 {rude} 扣押 了 {thing}|被 {rude} 无故 罚款"
         ),
         "fear": _listed(
-            "遇到 了 {danger}|听见 {place} 传来 {noise}|被 困 在 {trap}|撞见 了 {danger}|闻到 {place} 的 焦味|险些 掉进 {trap}"
+            "遇到 了 {danger}|听见 {place} 传来 {noise}|被 困 在 {trap}|撞见 了 {danger}|"
+            "闻到 {place} 的 焦味|险些 掉进 {trap}"
         ),
     },
     slots={
@@ -111,34 +114,42 @@ CHINESE = Words(
         "原来 {s} {v}|因为 {time} {v}|原来 {time} {v}|因为 {s} 在 {site} {v}|原来 是 {work} 时 {v}"
     ),
     emotion=_listed(
-        "{s} 感到 {very} {w}|{s} {w} 极 了|{s} 心里 {very} {w}|{s} 一下子 {w} 起来|{s} {w} 地 告诉 {o}|{time} {s} 感到 {very} {w}|"
+        "{s} 感到 {very} {w}|{s} {w} 极 了|{s} 心里 {very} {w}|{s} 一下子 {w} 起来|{s} {w} 地 告诉 {o}|"
+        "{time} {s} 感到 {very} {w}|"
         "{s} {w} 地 走 出 {site}"
     ),
     both=_listed(
-        "{v} 让 {s} {very} {w}|{time} {v} 让 {s} {very} {w}|{s} 因 {v} 而 {very} {w}|在 {site} {v} 让 {s} {w} 极 了"
+        "{v} 让 {s} {very} {w}|{time} {v} 让 {s} {very} {w}|{s} 因 {v} 而 {very} {w}|"
+        "在 {site} {v} 让 {s} {w} 极 了"
     ),
     unfelt=_listed(
-        "{o} 却 并 不 {w}|{time} {o} 也 没有 显得 {w}|要是 换成 {o} 也许 会 {very} {w}|电影 {time} 讲 的 是 {w} 的 {hero}|"
+        "{o} 却 并 不 {w}|{time} {o} 也 没有 显得 {w}|要是 换成 {o} 也许 会 {very} {w}|"
+        "电影 {time} 讲 的 是 {w} 的 {hero}|"
         "{site} 的 广告 说 不必 {w}|{staff} 劝 {o} 不要 {w}|谁 都 以为 {o} 会 {w}|{site} 里 没有 人 {w}"
     ),
     unreal=_listed(
-        "其实 {o} 没有 {u}|要是 {o} {v} 怎么办|电影 里 的 {hero} {v}|{o} 梦见 {hero} {v}|传说 从前 有 {hero} {v}|"
+        "其实 {o} 没有 {u}|要是 {o} {v} 怎么办|电影 里 的 {hero} {v}|{o} 梦见 {hero} {v}|"
+        "传说 从前 有 {hero} {v}|"
         "{time} 没有 人 {u}"
     ),
     filler=_listed(
-        "{s} 今年 {age} 岁|{s} 家 住 {site} 附近|{time} {s} 去 {site} {work}|{o} 正在 {site} {work}|据 {paper} {time} 报道|"
-        "{staff} 来到 {site} 登记 情况|{time} {site} 的 天气 晴朗|{time} {site} 的 人 很 多|{paper} 记者 采访 了 {o}|"
+        "{s} 今年 {age} 岁|{s} 家 住 {site} 附近|{time} {s} 去 {site} {work}|{o} 正在 {site} {work}|"
+        "据 {paper} {time} 报道|"
+        "{staff} 来到 {site} 登记 情况|{time} {site} 的 天气 晴朗|{time} {site} 的 人 很 多|"
+        "{paper} 记者 采访 了 {o}|"
         "{o} 陪 {s} {work}|{staff} {time} 在 {site} {work}|{s} 在 {site} 工作 了 {age} 个 月"
     ),
 )
 
 ENGLISH = Words(
     people=_listed(
-        "Martin|Alice|Mrs Bell|Mr Stone|Grandma Rose|Old Tom|Doctor Price|Captain Hale|Nina|Oscar|Ruth|Victor|Aunt May|"
+        "Martin|Alice|Mrs Bell|Mr Stone|Grandma Rose|Old Tom|Doctor Price|Captain Hale|Nina|Oscar|Ruth|"
+        "Victor|Aunt May|"
         "the young nurse|the taxi driver|the retired teacher|the new clerk|the baker"
     ),
     others=_listed(
-        "a neighbour|a colleague|the roommate|the landlord|an older cousin|a passer-by|the cook|the team captain|"
+        "a neighbour|a colleague|the roommate|the landlord|an older cousin|a passer-by|the cook|"
+        "the team captain|"
         "the guard|a classmate|the porter|the manager"
     ),
     emotions={
@@ -149,10 +160,12 @@ ENGLISH = Words(
     },
     events={
         "happiness": _listed(
-            "won {prize}|received {gift}|recovered the {thing}|got into {school}|was given {ticket}|inherited {gift}"
+            "won {prize}|received {gift}|recovered the {thing}|got into {school}|was given {ticket}|"
+            "inherited {gift}"
         ),
         "sadness": _listed(
-            "lost the {thing}|missed {occasion}|was beaten in {contest}|broke the {thing}|said goodbye to {friend}|"
+            "lost the {thing}|missed {occasion}|was beaten in {contest}|broke the {thing}|"
+            "said goodbye to {friend}|"
             "buried {friend}"
         ),
         "anger": _listed(
@@ -160,7 +173,8 @@ ENGLISH = Words(
             "was pushed aside by {rude}|was overcharged by {rude} for {ticket}|was fined by {rude}"
         ),
         "fear": _listed(
-            "met {danger}|heard {noise} in {place}|got stuck in {trap}|ran into {danger}|nearly fell into {trap}|"
+            "met {danger}|heard {noise} in {place}|got stuck in {trap}|ran into {danger}|"
+            "nearly fell into {trap}|"
             "smelled smoke in {place}"
         ),
     },
@@ -179,7 +193,8 @@ ENGLISH = Words(
         "trap": _listed("the lift|a cave|the dry well|the cellar|an icy hole"),
         "place": _listed("the attic|the next room|the warehouse|the alley|the garage|the yard"),
         "site": _listed(
-            "the market|the park|the library|the station|the bank|the school|the river|the factory|the harbour|"
+            "the market|the park|the library|the station|the bank|the school|the river|the factory|"
+            "the harbour|"
             "the post office"
         ),
         "time": _listed("yesterday|at the weekend|late at night|in {month}|on {weekday}|on {weekday} {part}"),
@@ -188,7 +203,8 @@ ENGLISH = Words(
         "part": _listed("morning|afternoon|evening"),
         "age": _listed("19|23|28|31|36|42|47|53|58|61|66|70"),
         "work": _listed(
-            "shopping|walking|queueing|reading|fishing|painting|delivering parcels|moving boxes|mending pipes|"
+            "shopping|walking|queueing|reading|fishing|painting|delivering parcels|moving boxes|"
+            "mending pipes|"
             "cleaning windows|filling in forms|waiting"
         ),
         "paper": _listed("evening paper|daily paper|radio|television|website"),
@@ -213,7 +229,8 @@ ENGLISH = Words(
     ),
     unfelt=_listed(
         "{o} was not {w} at all|nobody at {site} looked {w}|perhaps {o} would be {very} {w}|"
-        "the film {time} is about the {w} {hero}|a poster at {site} said never feel {w}|{staff} told {o} not to be {w}|"
+        "the film {time} is about the {w} {hero}|a poster at {site} said never feel {w}|"
+        "{staff} told {o} not to be {w}|"
         "everybody thought {o} would be {w}|{o} never seemed {w} {time}"
     ),
     unreal=_listed(
@@ -221,7 +238,8 @@ ENGLISH = Words(
         "an old tale says the {hero} {u}|it was not true that {o} {u}"
     ),
     filler=_listed(
-        "{s} is {age} years old|{s} lives near {site}|{time} {s} went {work} near {site}|{o} was {work} near {site}|"
+        "{s} is {age} years old|{s} lives near {site}|{time} {s} went {work} near {site}|"
+        "{o} was {work} near {site}|"
         "the {paper} reported it {time}|{staff} came to {site} {time}|the weather at {site} was fine {time}|"
         "{site} was crowded {time}|a reporter of the {paper} spoke to {o}|{o} and {s} were {work} {time}|"
         "{staff} was {work} near {site} {time}|{s} has worked at {site} for {age} months"

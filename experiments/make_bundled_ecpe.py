@@ -2,12 +2,12 @@
 
     python experiments/make_bundled_ecpe.py
 
-The texts are made so that they can be learned but not guessed. An emotion word tells nothing by itself: half of its
-clauses deny it, suppose it, or speak of a film or an advert. A cause is an event that happened; the same event also
-stands in clauses where it did not happen (`luckily nobody lost ...`). Causes stand before, in and after the emotion
-clause, so that "the previous clause" is mostly wrong, and where two people feel something, the kind of event says
-which belongs to which. No clause of five characters or more occurs twice in the corpus, so that no document is a
-near-duplicate of another and every test clause is a new combination.
+The texts are made so that they can be learned but not guessed. An emotion word tells nothing by itself: half
+of its clauses deny it, suppose it, or speak of a film or an advert. A cause is an event that happened; the
+same event also stands in clauses where it did not happen (`luckily nobody lost ...`). Causes stand before, in
+and after the emotion clause, so that "the previous clause" is mostly wrong, and where two people feel
+something, the kind of event says which belongs to which. No clause of five characters or more occurs twice in
+the corpus, so that no document is a near-duplicate of another and every test clause is a new combination.
 
 The same files come out of every Python version: only `Random.random` is used, whose sequence is promised.
 """

@@ -1,0 +1,248 @@
+"""`ecpe-zoo data list | fetch | check`: the corpora that the zoo knows, and the files that are there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from ecpe_zoo.corpora.audit import Audit, audit, file_states
+from ecpe_zoo.corpora.fetch import MIRROR_VARIABLE, PUBLIC, fetch_file
+from ecpe_zoo.corpora.registry import CORPORA, ROOT_VARIABLE, data_root, find_corpus
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import replaced_when_complete
+
+_STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
+_MOST_LISTED = 40
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one of the commands.
+
+    Args:
+        argv: what stands behind `ecpe-zoo data`.
+
+    Returns:
+        The exit status: 1 where `check` finds files missing or altered.
+
+    Raises:
+        ZooError: something the user can mend.
+    """
+    options = _parser().parse_args(list(argv))
+    status: int = options.command(options)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ecpe-zoo data", description="Corpora: see, fetch and check them.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help=f"where each corpus has a folder (default: {ROOT_VARIABLE}, else the user's cache)",
+    )
+
+    shown = commands.add_parser("list", parents=[common], help="what there is, and what lies in your folder")
+    shown.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    shown.set_defaults(command=_list)
+
+    fetched = commands.add_parser(
+        "fetch",
+        parents=[common],
+        help="download published files, pinned and checked",
+        description="Download the files of corpora at a pinned commit; each is checked against its hash. "
+        "A broken download goes on where it stopped.",
+    )
+    fetched.add_argument("corpora", nargs="+", metavar="CORPUS", help=", ".join(CORPORA))
+    fetched.add_argument(
+        "--mirror",
+        metavar="URL",
+        help=f"take BASE/repository/commit/path from here (default: {MIRROR_VARIABLE}, else {PUBLIC})",
+    )
+    fetched.add_argument("--optional", action="store_true", help="also what few need, as large word vectors")
+    fetched.add_argument("--force", action="store_true", help="fetch again, over files that are there")
+    fetched.set_defaults(command=_fetch)
+
+    checked = commands.add_parser(
+        "check",
+        parents=[common],
+        help="count, and look for leaks and altered files",
+        description="Count what a corpus holds and look for text shared by its parts, documents that models "
+        "cut, and files that are missing or altered (exit status 1).",
+    )
+    checked.add_argument("corpora", nargs="+", metavar="CORPUS", help=", ".join(CORPORA))
+    checked.add_argument(
+        "--tokens", type=int, default=512, metavar="N", help="the length a model takes (default: %(default)s)"
+    )
+    checked.add_argument(
+        "--json", type=Path, metavar="FILE", help="write everything that was found to this file"
+    )
+    checked.set_defaults(command=_check)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows: list[dict[str, Any]] = []
+    for corpus in CORPORA.values():
+        folder = corpus.folder(options.root)
+        needed = [file for file in corpus.files if not file.optional]
+        here = [file.name for file in needed if (folder / file.name).is_file()]
+        rows.append(
+            {
+                "corpus": corpus.id,
+                "description": corpus.description,
+                "languages": list(corpus.languages),
+                "tasks": list(corpus.tasks),
+                "folds": corpus.folds,
+                "licence": corpus.licence,
+                "bytes": sum(file.bytes or 0 for file in needed)
+                or sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
+                "folder": str(folder),
+                "files": len(needed),
+                "missing": sorted({file.name for file in needed} - set(here)),
+                "optional": [file.name for file in corpus.files if file.optional],
+            }
+        )
+    if options.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        return 0
+    table = Table(title=f"Corpora in {data_root(options.root)}", **_STYLE)
+    for column in ("corpus", "files", "size", "text", "tasks", "folds", "licence"):
+        table.add_column(column, no_wrap=column in ("corpus", "files", "size"))
+    for row in rows:
+        if not row["files"]:
+            state = "in the package"
+        elif row["missing"]:
+            state = f"{row['files'] - len(row['missing'])} of {row['files']} there"
+        else:
+            state = "there"
+        table.add_row(
+            row["corpus"],
+            state,
+            f"{row['bytes'] / 1e6:.1f} MB",
+            ", ".join(row["languages"]),
+            ", ".join(row["tasks"]),
+            str(row["folds"]),
+            row["licence"],
+        )
+    console = Console()
+    console.print(table)
+    for row in rows:
+        console.print(f"{row['corpus']}: {row['description']}", soft_wrap=True)
+    if wanting := [row["corpus"] for row in rows if row["missing"]]:
+        console.print(f"To get what is missing: ecpe-zoo data fetch {' '.join(wanting)}", soft_wrap=True)
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    corpora = [
+        find_corpus(name) for name in options.corpora
+    ]  # a wrong name is told before anything is fetched
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    for corpus in corpora:
+        if corpus.bundled:
+            console.print(f"{corpus.id} comes with the package: nothing to fetch")
+            continue
+        folder = corpus.folder(options.root)
+        files = [file for file in corpus.files if options.optional or not file.optional]
+        fetched = 0
+        with Progress(*columns, console=console) as bars:
+            for file in files:
+                task = bars.add_task(file.name, total=file.bytes)
+                fetched += fetch_file(
+                    corpus,
+                    file,
+                    folder,
+                    mirror=options.mirror,
+                    force=options.force,
+                    progress=partial(_advance, bars, task),
+                )
+                bars.remove_task(task)
+        console.print(
+            f"{corpus.id}: {fetched} files fetched, {len(files) - fetched} were there, all of them checked; "
+            f"{folder}",
+            soft_wrap=True,
+        )
+    return 0
+
+
+def _advance(bars: Progress, task: TaskID, done: int, total: int | None) -> None:
+    bars.update(task, completed=done, total=total)
+
+
+def _check(options: argparse.Namespace) -> int:
+    if options.tokens < 1:
+        raise ZooError(f"Expected --tokens to be at least 1, but got {options.tokens}.")
+    corpora = [find_corpus(name) for name in options.corpora]
+    console = Console()
+    found: dict[str, Any] = {}
+    broken = False
+    for corpus in corpora:
+        states = file_states(corpus, options.root)
+        wrong = [state for state in states if state.problem and not state.optional]
+        broken = broken or bool(wrong)
+        found[corpus.id] = {"files": [state.as_dict() for state in states]}
+        for state in states:
+            if state.problem:
+                note = " (optional)" if state.optional else ""
+                console.print(f"{state.path}: {state.problem}{note}", soft_wrap=True, markup=False)
+        if any(state.problem == "missing" for state in wrong):
+            console.print(f"To get what is missing: ecpe-zoo data fetch {corpus.id}", soft_wrap=True)
+            continue
+        result = audit(corpus, options.root, options.tokens)
+        found[corpus.id] |= result.as_dict()
+        _print(console, result)
+    if options.json is not None:
+        with replaced_when_complete(options.json) as part:
+            part.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return 1 if broken else 0
+
+
+def _print(console: Console, result: Audit) -> None:
+    parts = Table(title=f"{result.corpus}: what the files hold", **_STYLE)
+    parts.add_column("part", no_wrap=True)
+    limit = f"> {result.tokens}\ntokens"
+    for column in ("documents", "clauses", "candidate\npairs", "annotated\npairs", "distinct\npairs", limit):
+        parts.add_column(column, justify="right", no_wrap=True)
+    for part in result.parts:
+        numbers = (
+            part.documents,
+            part.segments,
+            part.candidates,
+            part.annotated,
+            part.distinct,
+            part.too_long,
+        )
+        parts.add_row(part.name, *(f"{number:,}" for number in numbers))
+    console.print(parts)
+    offsets = Table(title="Cause minus emotion", **_STYLE)
+    offsets.add_column("offset", justify="right")
+    offsets.add_column("pairs", justify="right")
+    offsets.add_column("share", justify="right")
+    total = sum(result.offsets.values()) or 1
+    for offset, count in result.offsets.items():
+        offsets.add_row(f"{offset:+d}" if offset else "0", f"{count:,}", f"{100 * count / total:.1f} %")
+    console.print(offsets)
+    findings = Table(title="Findings", **_STYLE)
+    findings.add_column("finding", overflow="fold")
+    findings.add_column("n", justify="right")
+    findings.add_column("documents", overflow="fold")
+    for finding in result.findings:
+        findings.add_row(finding.what, f"{finding.count:,}", _shortened(finding.listed))
+    console.print(findings)
+
+
+def _shortened(listed: Sequence[str]) -> str:
+    rest = len(listed) - _MOST_LISTED
+    return ", ".join(listed[:_MOST_LISTED]) + (f", and {rest} more: see --json" if rest > 0 else "")

@@ -1,0 +1,306 @@
+"""What a corpus holds, and what in it misleads: text shared by parts, gold that differs, altered files."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.fetch import difference
+from ecpe_zoo.corpora.readers import Reader, Reading
+from ecpe_zoo.corpora.registry import Corpus, Split
+from ecpe_zoo.corpora.splits import near_duplicates, running_text
+
+Place = tuple[int, Split]
+"""A fold and one of its parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file that a corpus should have.
+
+    Args:
+        path: where it is looked for.
+        optional: nothing needs it.
+        problem: "missing", or how it differs from the pinned one; None where all is well.
+    """
+
+    path: Path
+    optional: bool
+    problem: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"file": self.path.name, "optional": self.optional, "problem": self.problem}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Counts of one file or of one part of a fold.
+
+    Args:
+        name: of the file or the part.
+        documents: how many.
+        segments: clauses or utterances.
+        candidates: possible pairs, the sum of squared lengths.
+        annotated: pair rows as the files have them.
+        distinct: pairs without repetitions: what a scorer counts.
+        too_long: documents over the token limit.
+    """
+
+    name: str
+    documents: int
+    segments: int
+    candidates: int
+    annotated: int
+    distinct: int
+    too_long: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a user of the corpus should know.
+
+    Args:
+        what: in words.
+        count: how often.
+        listed: the documents, or the pairs of documents as `one/other`.
+    """
+
+    what: str
+    count: int
+    listed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Everything that `ecpe-zoo data check` prints of one corpus.
+
+    Args:
+        corpus: its name.
+        tokens: the token limit.
+        parts: the file with all documents first, where there is one.
+        offsets: how many distinct pairs have their cause this far behind the emotion (negative: before it).
+        findings: also those that found nothing, with a count of 0.
+    """
+
+    corpus: str
+    tokens: int
+    parts: tuple[Part, ...]
+    offsets: dict[int, int]
+    findings: tuple[Finding, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def finding(self, start: str) -> Finding:
+        """The finding whose words start like this."""
+        return next(finding for finding in self.findings if finding.what.startswith(start))
+
+
+def file_states(corpus: Corpus, root: Path | None = None) -> list[FileState]:
+    """Which files of a corpus are missing or altered; a bundled corpus has no pinned files."""
+    folder = corpus.folder(root)
+    states = []
+    for file in corpus.files:
+        path = folder / file.name
+        states.append(FileState(path, file.optional, difference(path, file) if path.is_file() else "missing"))
+    return states
+
+
+def token_length(document: Document) -> int:
+    """About how many tokens a BERT sees when each segment has its own two marks.
+
+    Chinese: one for each character, an upper bound. English: one for each word, a lower bound.
+    """
+    if document.language == "zh":
+        return len(running_text(document)) + 2 * len(document)
+    return sum(len(segment.words) + 2 for segment in document.segments)
+
+
+def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
+    """Read all files of a corpus and look at them together.
+
+    Args:
+        corpus: its files must be there.
+        root: see `registry.data_root`.
+        tokens: what a model takes; longer documents are listed.
+
+    Raises:
+        CorpusError: a file that does not follow its format.
+    """
+    folder = corpus.folder(root)
+    readings: dict[str, Reading] = {}
+
+    def read(files: Mapping[str, Reader]) -> list[Reading]:
+        for name, reader in files.items():
+            if name not in readings:
+                readings[name] = reader(folder / name)
+        return [readings[name] for name in files]
+
+    whole = read(corpus.whole)
+    places: dict[Place, list[Reading]] = {}
+    for fold in range(1, corpus.folds + 1):
+        for split, files in corpus.splits(fold).items():
+            places[fold, split] = read(files)
+    parts = [_part(", ".join(corpus.whole), whole, tokens)] if whole else []
+    if corpus.folds == 1:
+        parts.append(
+            _part("all parts", [reading for listed in places.values() for reading in listed], tokens)
+        )
+    for (fold, split), listed in places.items():
+        parts.append(_part(f"fold {fold} {split}" if corpus.folds > 1 else split, listed, tokens))
+
+    base = _Base(corpus, whole, places)
+    offsets = Counter(
+        cause - emotion
+        for document in (base.whole or base.documents).values()
+        for emotion, cause in document.pairs or ()
+    )
+    findings = [
+        *base.memberships(),
+        *base.duplicates(),
+        *base.contents(tokens),
+        *_reader_counts(readings),
+    ]
+    return Audit(corpus.id, tokens, tuple(parts), dict(sorted(offsets.items())), tuple(findings))
+
+
+class _Base:
+    """Every document of a corpus once, and where each of them stands.
+
+    Documents of a corpus with folds are told apart by their id. Parts of other corpora may number their
+    documents alike, so that the part belongs to the name.
+    """
+
+    def __init__(self, corpus: Corpus, whole: list[Reading], places: Mapping[Place, list[Reading]]) -> None:
+        self.corpus = corpus
+        self.whole = {document.id: document for reading in whole for document in reading.documents}
+        self.documents = dict(self.whole)
+        self.places: defaultdict[str, list[Place]] = defaultdict(list)
+        self.changed: list[str] = []
+        for place, listed in places.items():
+            for document in (document for reading in listed for document in reading.documents):
+                name = document.id if corpus.folds > 1 else f"{place[1]} {document.id}"
+                self.places[name].append(place)
+                if self.documents.setdefault(name, document) != document:
+                    self.changed.append(f"{name} ({_place(place)})")
+        self.names = list(self.documents)
+
+    def memberships(self) -> Iterable[Finding]:
+        """Documents that are not where a fold corpus should have them."""
+        if self.corpus.folds == 1:
+            return
+        if self.whole:
+            absent = [name for name in self.names if name not in self.whole]
+            listed = [
+                f"{name} (in {', '.join(_place(place) for place in self.places[name])})" for name in absent
+            ]
+            yield _finding(f"documents missing from {', '.join(self.corpus.whole)}", listed)
+        odd = []
+        for name in self.names:
+            tested = [fold for fold, split in self.places[name] if split == "test"]
+            trained = {fold for fold, split in self.places[name] if split == "train"}
+            if len(tested) != 1:
+                odd.append(f"{name} (tested in {len(tested)} folds)")
+            elif trained != set(range(1, self.corpus.folds + 1)) - set(tested):
+                odd.append(f"{name} (tested in fold {tested[0]}, trained on in fold {_numbers(trained)})")
+        yield _finding("documents that are not in one test file and all other training files", odd)
+        yield _finding("documents that differ between files", self.changed)
+
+    def duplicates(self) -> Iterable[Finding]:
+        """Documents with the same or nearly the same text, and those of them that leak."""
+        documents = list(self.documents.values())
+        texts = [running_text(document) for document in documents]
+        golds = [_gold(document) for document in documents]
+        near = near_duplicates(documents)
+        same = [(one, other) for one, other in near if texts[one] == texts[other]]
+        twins = [pair for pair in same if golds[pair[0]] == golds[pair[1]]]
+        yield self._pairs("exact twins: same running text, same gold", twins)
+        unlike = [pair for pair in same if golds[pair[0]] != golds[pair[1]]]
+        yield self._pairs("pairs of documents with the same running text and different gold", unlike)
+        yield self._pairs("near-duplicates: same text, or at least half of the longer clauses shared", near)
+        across = [pair for pair in near if self._homes(pair[0]).isdisjoint(self._homes(pair[1]))]
+        where = "test folds" if self.corpus.folds > 1 else "parts"
+        apart = sorted({position for pair in across for position in pair})
+        yield self._pairs(f"near-duplicates across {where} ({len(apart)} documents)", across)
+        leaks: list[str] = []
+        for pair in same:
+            for trained, tested in (pair, pair[::-1]):
+                folds = {fold for fold, split in self.places[self.names[trained]] if split == "train"}
+                folds &= {fold for fold, split in self.places[self.names[tested]] if split == "test"}
+                leaks += [
+                    f"fold {fold}: trains on {self.names[trained]}, tests {self.names[tested]}"
+                    for fold in folds
+                ]
+        yield _finding("test text in the training part of the same fold", sorted(leaks))
+
+    def contents(self, tokens: int) -> Iterable[Finding]:
+        """Documents that need care."""
+        kind = "characters" if "zh" in self.corpus.languages else "words"
+        listed = [
+            f"{name} ({length})"
+            for name, document in self.documents.items()
+            if (length := token_length(document)) > tokens
+        ]
+        yield _finding(f"documents over {tokens} tokens ({kind} and 2 for each segment)", listed)
+        bare = [name for name, document in self.documents.items() if not document.pairs]
+        yield _finding("documents without a pair", bare)
+
+    def _homes(self, position: int) -> set[Place]:
+        """Where a document is held out; where it stands at all, in a corpus without folds."""
+        places = self.places[self.names[position]]
+        return {place for place in places if self.corpus.folds == 1 or place[1] == "test"}
+
+    def _pairs(self, what: str, pairs: Iterable[tuple[int, int]]) -> Finding:
+        return _finding(what, [f"{self.names[one]}/{self.names[other]}" for one, other in pairs])
+
+
+def _part(name: str, readings: Iterable[Reading], tokens: int) -> Part:
+    readings = list(readings)
+    documents = [document for reading in readings for document in reading.documents]
+    return Part(
+        name,
+        len(documents),
+        sum(len(document) for document in documents),
+        sum(len(document) ** 2 for document in documents),
+        sum(reading.counts["annotated_pairs"] for reading in readings),
+        sum(len(document.pairs or ()) for document in documents),
+        sum(token_length(document) > tokens for document in documents),
+    )
+
+
+def _gold(document: Document) -> frozenset[tuple[str, str]]:
+    """The gold pairs as texts, so that documents with other borders between clauses can be compared."""
+    texts = ["".join(segment.text.split()) for segment in document.segments]
+    return frozenset((texts[emotion], texts[cause]) for emotion, cause in document.pairs or ())
+
+
+def _reader_counts(readings: Mapping[str, Reading]) -> Iterable[Finding]:
+    """What the readers counted beside the documents, by file."""
+    reasons = sorted(
+        {reason for reading in readings.values() for reason in reading.counts} - {"annotated_pairs"}
+    )
+    for reason in reasons:
+        by_file = {
+            name: reading.counts[reason] for name, reading in readings.items() if reading.counts[reason]
+        }
+        listed = tuple(f"{name}: {count}" for name, count in by_file.items())
+        yield Finding(f"{reason.replace('_', ' ')}, summed over files", sum(by_file.values()), listed)
+
+
+def _finding(what: str, listed: Iterable[str]) -> Finding:
+    listed = tuple(listed)
+    return Finding(what, len(listed), listed)
+
+
+def _place(place: Place) -> str:
+    return f"fold {place[0]} {place[1]}"
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers))) or "none"

@@ -1,0 +1,189 @@
+"""Fetching the published files of a corpus: pinned, checked, resumed, and whole or not at all.
+
+A file is collected under `NAME.part`, checked against its hash, and only then takes its name. A broken
+download leaves the part behind and the next one asks the server for the rest (pooch, which does the hashing
+of sha256, does neither that nor git blob ids).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+
+import pooch
+
+from ecpe_zoo.corpora.pins import PinnedFile
+from ecpe_zoo.corpora.registry import ROOT_VARIABLE, Corpus
+from ecpe_zoo.errors import ZooError
+
+MIRROR_VARIABLE = "ECPE_ZOO_MIRROR"
+PUBLIC = "https://raw.githubusercontent.com"
+TIMEOUT = 30.0  # seconds without a byte
+ATTEMPTS = 4
+PAUSE = 1.0  # seconds before the second attempt; doubled for each one after
+_CHUNK = 1 << 16
+
+Progress = Callable[[int, int | None], None]
+"""Told how many bytes of a file are here, and how many it has, where known."""
+
+
+class _RefusedError(Exception):
+    """The server's answer is final: asking again would not change it."""
+
+
+def mirror_base(mirror: str | None = None) -> str:
+    """The base URL: the argument, else ECPE_ZOO_MIRROR, else GitHub's file server."""
+    return (mirror or os.environ.get(MIRROR_VARIABLE) or PUBLIC).rstrip("/")
+
+
+def file_url(corpus: Corpus, file: PinnedFile, mirror: str | None = None) -> str:
+    """Where the file is fetched from: `BASE/owner/name/commit/path`."""
+    return f"{mirror_base(mirror)}/{corpus.repository}/{corpus.commit}/{file.path}"
+
+
+def git_blob_id(path: Path) -> str:
+    """The id that git gives to this content."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def difference(path: Path, file: PinnedFile) -> str | None:
+    """What is wrong with the content of a file; None where it is the pinned one."""
+    if file.sha256 is not None:
+        kind, expected, found = "sha256", file.sha256, str(pooch.file_hash(str(path)))
+    else:
+        kind, expected, found = "git blob id", file.git_blob, git_blob_id(path)
+    return None if found == expected else f"expected {kind} {expected}, but got {found}"
+
+
+def fetch_file(
+    corpus: Corpus,
+    file: PinnedFile,
+    folder: Path,
+    *,
+    mirror: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    pause: float = PAUSE,
+) -> bool:
+    """Put one pinned file into the folder.
+
+    Args:
+        corpus: whose file it is.
+        file: which.
+        folder: where to; made if it is not there.
+        mirror: see `mirror_base`.
+        force: fetch it although it is there.
+        progress: told of every chunk.
+        pause: seconds before the second attempt.
+
+    Returns:
+        False where the right file was there already.
+
+    Raises:
+        ZooError: it could not be fetched, it is not the pinned content, or another file stands in its place.
+    """
+    target, part = folder / file.name, folder / f"{file.name}.part"
+    if target.is_file() and not force:
+        wrong = difference(target, file)
+        if wrong is None:
+            return False
+        raise ZooError(f"{target}: {wrong}. The file was altered; replace it with --force, or move it away.")
+    url = file_url(corpus, file, mirror)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if force:
+            part.unlink(missing_ok=True)
+        resumed = part.exists()
+        _collect(url, part, file.bytes, progress or (lambda done, total: None), pause)
+        if resumed and difference(part, file):  # the part was of another download: once more from the start
+            part.unlink()
+            _collect(url, part, file.bytes, progress or (lambda done, total: None), pause)
+    except _RefusedError as error:
+        raise ZooError(f"Could not fetch {url}: {error}. {_by_hand(corpus, file, folder)}") from None
+    except OSError as error:
+        raise ZooError(
+            f"Could not write into {folder}: {error}. Choose another folder with --root."
+        ) from None
+    wrong = difference(part, file)
+    if wrong is not None:
+        part.unlink()
+        raise ZooError(
+            f"{url}: {wrong}. Nothing was kept. The server gives another file than the pinned one: "
+            f"try again, or another --mirror. {_by_hand(corpus, file, folder)}"
+        )
+    part.replace(target)
+    return True
+
+
+def _by_hand(corpus: Corpus, file: PinnedFile, folder: Path) -> str:
+    """What to do without a network."""
+    known = f"sha256 {file.sha256}" if file.sha256 else f"git blob id {file.git_blob}"
+    return (
+        f"Without a network: get {file_url(corpus, file, PUBLIC)} elsewhere ({known}), and put it at "
+        f"{folder / file.name}; or name a mirror with --mirror or {MIRROR_VARIABLE}, or a folder that holds "
+        f"{corpus.id}/{file.name} with --root or {ROOT_VARIABLE}."
+    )
+
+
+def _collect(url: str, part: Path, size: int | None, progress: Progress, pause: float) -> None:
+    """Download into the part until it is complete, going on where an earlier attempt stopped."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(pause * 2 ** (attempt - 1))
+        try:
+            _append(url, part, size, progress)
+            return
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == 416:  # the part is longer than the file: of another file
+                part.unlink(missing_ok=True)
+            elif error.code < 500 and error.code not in (408, 429):
+                raise _RefusedError(f"the server answered {error.code} {error.reason}") from None
+            reason = f"the server answered {error.code} {error.reason}"
+        except ValueError as error:
+            raise _RefusedError(str(error)) from None  # no URL at all
+        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+    raise _RefusedError(f"{reason} ({ATTEMPTS} attempts)")
+
+
+def _append(url: str, part: Path, size: int | None, progress: Progress) -> None:
+    """One attempt: the rest of the file behind what the part holds."""
+    held = part.stat().st_size if part.exists() else 0
+    if size is not None and held >= size:
+        if held == size:
+            return  # complete, but stopped before it was checked
+        part.unlink()
+        held = 0
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity", "User-Agent": "ecpe-zoo"})
+    if held:
+        request.add_header("Range", f"bytes={held}-")
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        if not _continues(response, held):
+            held = 0  # the server sends the whole file whatever it was asked for
+        length = response.headers.get("Content-Length")
+        total = held + int(length) if length and length.isdigit() else size
+        with part.open("ab" if held else "wb") as stream:
+            progress(held, total)
+            while chunk := response.read(_CHUNK):
+                stream.write(chunk)
+                held += len(chunk)
+                progress(held, total)
+    if total is not None and held < total:
+        raise ConnectionError(f"the connection ended after {held} of {total} bytes")
+
+
+def _continues(response: HTTPResponse, held: int) -> bool:
+    """Whether the answer starts where the part ends."""
+    return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {held}-")
