@@ -173,8 +173,8 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
 class _Base:
     """Every document of a corpus once, and where each of them stands.
 
-    Documents of a corpus with folds are told apart by their id. Parts of other corpora may number their
-    documents alike, so that the part belongs to the name.
+    In a corpus with folds an id is the same document wherever it stands. Parts of other corpora may number
+    their documents alike: then the part belongs to the name.
     """
 
     def __init__(self, corpus: Corpus, whole: list[Reading], places: Mapping[Place, list[Reading]]) -> None:
@@ -183,9 +183,11 @@ class _Base:
         self.documents = dict(self.whole)
         self.places: defaultdict[str, list[Place]] = defaultdict(list)
         self.changed: list[str] = []
+        ids = Counter(document.id for listed in places.values() for r in listed for document in r.documents)
         for place, listed in places.items():
             for document in (document for reading in listed for document in reading.documents):
-                name = document.id if corpus.folds > 1 else f"{place[1]} {document.id}"
+                alike = corpus.folds == 1 and ids[document.id] > 1
+                name = f"{place[1]} {document.id}" if alike else document.id
                 self.places[name].append(place)
                 if self.documents.setdefault(name, document) != document:
                     self.changed.append(f"{name} ({_place(place)})")
@@ -233,11 +235,10 @@ class _Base:
             for trained, tested in (pair, pair[::-1]):
                 folds = {fold for fold, split in self.places[self.names[trained]] if split == "train"}
                 folds &= {fold for fold, split in self.places[self.names[tested]] if split == "test"}
-                leaks += [
-                    f"fold {fold}: trains on {self.names[trained]}, tests {self.names[tested]}"
-                    for fold in folds
-                ]
-        yield _finding("test text in the training part of the same fold", sorted(leaks))
+                for fold in sorted(folds):
+                    where = f"fold {fold}: " if self.corpus.folds > 1 else ""
+                    leaks.append(f"{where}trains on {self.names[trained]}, tests {self.names[tested]}")
+        yield _finding("test text in the training part", sorted(leaks))
 
     def contents(self, tokens: int) -> Iterable[Finding]:
         """Documents that need care."""
