@@ -17,10 +17,11 @@ from ecpe_zoo.corpora.readers.lines import (
     Lines,
     OnError,
     Reading,
-    block_shape,
+    header,
     numbered,
     pair_line,
     read_blocks,
+    segment_lines,
     shown,
 )
 
@@ -35,8 +36,9 @@ def read_ecf(path: Path, on_error: OnError = "raise") -> Reading:
 
 
 def _document(lines: Lines, block: range, counts: Counter[str]) -> Document:
-    name, utterances = block_shape(lines, block, "utterance")
-    pairs = pair_line(lines, block.start + 1, len(utterances), "utterance", counts)
+    name, size = header(lines, block.start, "utterance")
+    pairs = pair_line(lines, block.start + 1, size, "utterance", counts)
+    utterances = segment_lines(lines, block, size, "utterance")
     segments = tuple(_utterance(lines, index, number) for number, index in enumerate(utterances, start=1))
     return Document(name, segments, pairs, "en")
 

@@ -14,7 +14,6 @@ from ecpe_zoo.errors import CorpusError
 
 OnError = Literal["raise", "skip"]
 
-_HEADER = re.compile(r"[0-9]+\s+[0-9]+")
 _PAIR = r"\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)"
 _PAIRS = re.compile(rf"\s*(?:{_PAIR}(?:\s*,\s*{_PAIR})*)?\s*")
 
@@ -78,7 +77,7 @@ class Lines:
     def blocks(self, separator: str) -> Iterator[range]:
         """The ranges of lines that hold one document each.
 
-        A document starts at a line of two numbers, or at the line before a pair line where that is no segment
+        A document starts at a line of two fields, or at the line before a pair line where that is no segment
         line (then its header is malformed, and only that document is lost).
 
         Args:
@@ -86,19 +85,15 @@ class Lines:
         """
         starts = [0]
         for index in range(len(self)):
-            line = self.rough(index)
-            if separator in line or not line.strip():
+            line = self.rough(index).strip()
+            if separator in line or not line or line.startswith("("):
                 continue
-            following = self.rough(index + 1).strip()
-            if _HEADER.fullmatch(line.strip()) or (
-                following.startswith("(") and not line.lstrip().startswith("(")
-            ):
+            if len(line.split()) == 2 or self.rough(index + 1).strip().startswith("("):
                 starts.append(index)
         for start, stop in zip(starts, [*starts[1:], len(self)], strict=True):
             while stop > start and not self.rough(stop - 1).strip():
                 stop -= 1
             if stop > start:
-                # a header alone keeps the empty pair line that may follow it
                 yield range(start, stop)
 
 
@@ -136,6 +131,8 @@ def pair_line(lines: Lines, index: int, size: int, unit: str, counts: Counter[st
     Raises:
         CorpusError: another form, or a pair beyond the document.
     """
+    if index >= len(lines):
+        raise lines.error(len(lines) - 1, "a pair line", "the end of the file; it may be truncated")
     line = lines[index]
     if not _PAIRS.fullmatch(line):
         raise lines.error(index, f"pairs of {unit} numbers like `(7,9), (7,8)`", shown(line))
@@ -203,22 +200,20 @@ def read_blocks(
     return Reading(tuple(documents.values()), counts)
 
 
-def block_shape(lines: Lines, block: range, unit: str) -> tuple[str, range]:
-    """The document's id and the lines of its segments.
+def segment_lines(lines: Lines, block: range, size: int, unit: str) -> range:
+    """The lines of a block's segments, behind its header and its pair line.
 
     Raises:
-        CorpusError: a malformed header, or more or fewer lines than it announces.
+        CorpusError: more or fewer lines than the header announces.
     """
-    name, size = header(lines, block.start, unit)
     first = block.start + 2
     if block.stop > first + size:
         extra = shown(lines[first + size])
         raise lines.error(first + size, f"the next document after {size} {unit}s", extra)
     if block.stop < first + size:
         missing = max(block.stop, first)
-        where = "the end of the file" if missing >= len(lines) else shown(lines.rough(missing))
-        found = f"{where}; the file may be truncated" if missing >= len(lines) else where
-        # named at the last line that is there, so that an editor can jump to it
-        line = min(missing, len(lines) - 1)
-        raise lines.error(line, f"{unit} {missing - first + 1} of {size} of document {name}", found)
-    return name, range(first, first + size)
+        expected = f"{unit} {missing - first + 1} of {size}"
+        if missing >= len(lines):  # named at the last line that is there, so that an editor can jump to it
+            raise lines.error(len(lines) - 1, expected, "the end of the file; it may be truncated")
+        raise lines.error(missing, expected, shown(lines.rough(missing)))
+    return range(first, first + size)

@@ -20,10 +20,11 @@ from ecpe_zoo.corpora.readers.lines import (
     Lines,
     OnError,
     Reading,
-    block_shape,
+    header,
     numbered,
     pair_line,
     read_blocks,
+    segment_lines,
     shown,
 )
 
@@ -47,8 +48,9 @@ def read_xia_ding_english(path: Path, on_error: OnError = "raise") -> Reading:
 
 
 def _document(lines: Lines, block: range, counts: Counter[str], language: Language) -> Document:
-    name, clauses = block_shape(lines, block, "clause")
-    pairs = pair_line(lines, block.start + 1, len(clauses), "clause", counts)
+    name, size = header(lines, block.start, "clause")
+    pairs = pair_line(lines, block.start + 1, size, "clause", counts)
+    clauses = segment_lines(lines, block, size, "clause")
     segments = tuple(_clause(lines, index, number) for number, index in enumerate(clauses, start=1))
     return Document(name, segments, pairs, language)
 
