@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.cli import data
+from ecpe_zoo.corpora import audit as audits
+from ecpe_zoo.corpora.pins import PinnedFile
+from ecpe_zoo.corpora.registry import CORPORA, find_corpus
+from ecpe_zoo.errors import ZooError
+
+
+def test_list_shows_every_corpus_and_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert data.main(["list", "--root", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in CORPORA)
+    assert "0 of 21 there" in shown
+    assert "ecpe-zoo data fetch xia-ding-2019 reccon ecf" in shown
+    assert data.main(["list", "--root", str(tmp_path), "--json"]) == 0
+    rows = {row["corpus"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["ecf"]["missing"] == ["dev.txt", "test.txt", "train.txt"]
+    assert rows["xia-ding-2019"]["optional"] == ["w2v_200.txt"]
+    assert rows["bundled-ecpe"]["missing"] == []
+
+
+def test_fetch_takes_needed_files_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[str, Path, Any]] = []
+
+    def fetch_file(corpus: object, file: PinnedFile, folder: Path, **options: Any) -> bool:
+        asked.append((file.name, folder, options["mirror"]))
+        options["progress"](1, 2)
+        return file.name != "all_data_pair.txt"
+
+    monkeypatch.setattr(data, "fetch_file", fetch_file)
+    command = ["fetch", "xia-ding-2019", "bundled-ecpe", "--root", str(tmp_path), "--mirror", "http://m"]
+    assert data.main(command) == 0
+    assert len(asked) == 21
+    assert asked[0] == ("all_data_pair.txt", tmp_path / "xia-ding-2019", "http://m")
+    told = capsys.readouterr().err
+    assert "20 files fetched, 1 were there" in told
+    assert "bundled-ecpe comes with the package" in told
+    assert data.main([*command, "--optional"]) == 0
+    assert asked[-1][0] == "w2v_200.txt"
+    with pytest.raises(ZooError, match="one of: bundled-ecpe"):
+        data.main(["fetch", "xia"])
+
+
+def test_check_of_the_bundled_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert data.main(["check", "bundled-ecpe", "--json", str(tmp_path / "found.json")]) == 0
+    shown = capsys.readouterr().out
+    assert "300" in shown
+    found = json.loads((tmp_path / "found.json").read_text())["bundled-ecpe"]
+    assert found["parts"][0]["documents"] == 300
+    assert found["parts"][0]["candidates"] == 23_566
+    assert {finding["count"] for finding in found["findings"]} == {0}
+
+
+@pytest.fixture
+def friends(tmp_path: Path) -> Path:
+    """A root with a small corpus in the format and under the names of ecf, which its pins call altered."""
+    (tmp_path / "ecf").mkdir()
+    long = (
+        "1 2\n(1,1),(1,1),(2,1)\n1 | A | joy | We won the big cup today . | c\n2 | B | joy | So glad ! | c\n"
+    )
+    (tmp_path / "ecf" / "train.txt").write_text(long)
+    (tmp_path / "ecf" / "dev.txt").write_text(
+        "2 1\n(1,1)\n1 | A | joy | We won the big cup today . So glad ! | c\n"
+    )
+    (tmp_path / "ecf" / "test.txt").write_text(
+        long + "3 1\n\n1 | A | neutral | Hello " + "there " * 20 + "| c\n"
+    )
+    return tmp_path
+
+
+def test_check_names_altered_and_missing_files(
+    friends: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECPE_ZOO_DATA", str(friends))
+    assert data.main(["check", "ecf"]) == 1
+    assert "train.txt: expected sha256 67b69faf" in capsys.readouterr().out
+    (friends / "ecf" / "dev.txt").unlink()
+    assert data.main(["check", "ecf", "--json", str(friends / "found.json")]) == 1
+    assert "dev.txt: missing" in (shown := capsys.readouterr().out)
+    assert "ecpe-zoo data fetch ecf" in shown
+    assert {
+        row["problem"] is None for row in json.loads((friends / "found.json").read_text())["ecf"]["files"]
+    } == {False}
+    with pytest.raises(ZooError, match="at least 1"):
+        data.main(["check", "ecf", "--tokens", "0"])
+
+
+def test_audit_by_hand(friends: Path) -> None:
+    result = audits.audit(find_corpus("ecf"), friends, tokens=20)
+    assert [(part.name, part.documents, part.annotated, part.distinct) for part in result.parts] == [
+        ("all parts", 4, 7, 5),
+        ("train", 1, 3, 2),
+        ("validation", 1, 1, 1),
+        ("test", 2, 3, 2),
+    ]
+    assert result.offsets == {-1: 2, 0: 3}
+    assert result.finding("exact twins").listed == ("train 1/test 1",)
+    assert result.finding("pairs of documents with the same").listed == ("train 1/2", "2/test 1")
+    assert result.finding("near-duplicates across").count == 3
+    assert result.finding("test text in the training part").listed == ("trains on train 1, tests test 1",)
+    assert result.finding("documents over 20 tokens").listed == ("3 (23)",)
+    assert result.finding("documents without a pair").listed == ("3",)
+    assert result.finding("duplicate pairs").count == 2
+
+
+def test_check_finds_what_is_known_of_the_benchmark(
+    real_data: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = real_data("xia-ding-2019")
+    assert (
+        data.main(["check", "xia-ding-2019", "--root", str(root), "--json", str(tmp_path / "found.json")])
+        == 0
+    )
+    shown = capsys.readouterr().out
+    for number in ("1,945", "28,727", "490,367", "2,167", "2,147"):
+        assert number in shown
+    found = json.loads((tmp_path / "found.json").read_text())["xia-ding-2019"]
+    findings = {finding["what"]: finding["listed"] for finding in found["findings"]}
+
+    def listed(start: str) -> list[str]:
+        return next(value for what, value in findings.items() if what.startswith(start))
+
+    assert listed("documents missing from all_data_pair.txt") == ["1807 (in fold 6 train, fold 9 test)"]
+    assert listed("documents that are not in one test file") == [
+        "1807 (tested in fold 9, trained on in fold 6)"
+    ]
+    assert listed("exact twins") == ["1070/1807"]
+    assert listed("test text in the training part") == [
+        "fold 6: trains on 1807, tests 1070",
+        "fold 9: trains on 1070, tests 1807",
+    ]
+    assert listed("pairs of documents with the same running text and different gold") == [
+        "11/12",
+        "162/163",
+        "164/165",
+        "183/184",
+        "216/217",
+        "327/328",
+        "761/762",
+        "816/817",
+        "858/859",
+        "861/862",
+        "1514/1515",
+        "1601/1602",
+    ]
+    assert [row.split()[0] for row in listed("documents over 512 tokens")] == ["1577", "1578", "1628", "1647"]
+    assert sum(found["offsets"].values()) == 2_147
+    assert found["offsets"]["-1"] == 1_168
+
+
+@pytest.mark.parametrize("corpus", ["reccon", "ecf"])
+def test_check_of_conversations(real_data: Callable[[str], Path], corpus: str, capsys: Any) -> None:
+    assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
+    assert {"reccon": "1,106", "ecf": "1,374"}[corpus] in capsys.readouterr().out
+
+
+def test_an_altered_real_file_is_told(
+    real_data: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(real_data("ecf") / "ecf", tmp_path / "ecf", copy_function=shutil.copyfile)
+    (tmp_path / "ecf" / "dev.txt").chmod(0o644)
+    with (tmp_path / "ecf" / "dev.txt").open("a") as stream:
+        stream.write("\n")
+    assert data.main(["check", "ecf", "--root", str(tmp_path)]) == 1
+    assert "dev.txt: expected sha256" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["fetch", "--help"], ["check", "--help"], ["list", "--help"]]
+)
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        data.main(command)
+    assert caught.value.code == 0
+    assert "usage: ecpe-zoo data" in capsys.readouterr().out
