@@ -318,7 +318,7 @@ class MGCL(Method):
         if not self.multi_instance:
             return predictions
         scores = [dict(prediction.scores) for prediction in predictions]
-        probabilities = torch.softmax(reading.tokens, dim=-1)[..., 1].cpu().numpy()
+        probabilities = torch.softmax(reading.tokens, dim=-1)[..., 1].detach().cpu().numpy()
         for row, query in enumerate(batch.rows.queries):
             document = batch.documents[query.document]
             table = np.full((document.size, max(map(len, document.clauses))), np.nan, dtype=np.float32)
@@ -346,7 +346,7 @@ class MGCL(Method):
 
 def _answers(rows: QueryRows, reading: Reading, documents: Sequence[TokenisedDocument]) -> Answers:
     """The student's probabilities (N,) over each whole document, 0 for lost clauses."""
-    probabilities = torch.softmax(reading.student, dim=-1)[..., 1].cpu().numpy()
+    probabilities = torch.softmax(reading.student, dim=-1)[..., 1].detach().cpu().numpy()
     answers = {}
     for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
         answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)

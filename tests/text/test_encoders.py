@@ -1,0 +1,154 @@
+"""The three kinds of encoder, built, rebuilt from a vocabulary alone, and blind to padding."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.tokenizers import FROM_FILE, SPECIAL, VocabularyTokenizer, count_vocabulary
+
+TEXTS = ["我 很 高兴 ，", "我 哭 了", "She cried , she cried", "高兴 高兴"]
+PROMPTS = ["哪些 子句 ？"]
+
+
+@pytest.fixture
+def bert_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder like bert-base-chinese's, with random weights in half precision."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = tmp_path / "bert-tiny-chinese"
+    characters = sorted(set("".join(TEXTS + PROMPTS)) - {" "})
+    BertModel(
+        BertConfig(vocab_size=len(characters) + 5, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                   intermediate_size=32, max_position_embeddings=40)
+    ).half().save_pretrained(folder)  # fmt: skip
+    order = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
+    (folder / "vocab.txt").write_text("\n".join(order), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True}), encoding="utf-8"
+    )
+    return str(folder)
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> str:
+    path = tmp_path / "vectors.txt.gz"
+    lines = ["3 4", "高兴 1 2 3 4", "Cried 0 0 0 1", "only 5 5 5 5"]
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.fixture(params=["embedded", "recurrent", "vectors", "folder"])
+def settings(request: pytest.FixtureRequest) -> EncoderSettings:
+    match request.param:
+        case "embedded":
+            return EncoderSettings("embedded", size=16, heads=2, layers=1)
+        case "recurrent":
+            return EncoderSettings("recurrent", size=12, layers=2, vector_size=6)
+        case "vectors":
+            path = request.getfixturevalue("vectors")
+            return EncoderSettings("recurrent", size=12, vectors=path, vector_size=4, train_vectors=False)
+        case _:
+            return EncoderSettings(request.getfixturevalue("bert_folder"))
+
+
+def build(settings: EncoderSettings, from_checkpoint: bool = False) -> tuple[TokenEncoder, list[str]]:
+    vocabulary = make_encoder_vocabulary(settings, TEXTS, PROMPTS)
+    return make_encoder(settings, vocabulary, from_checkpoint).eval(), vocabulary
+
+
+def batch(encoder: TokenEncoder, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = [[encoder.tokenizer.cls_id, *encoder.tokenizer.encode(text)] for text in texts]
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [encoder.tokenizer.pad_id] * (width - len(row)) for row in rows])
+    return ids, torch.arange(width) < torch.tensor([[len(row)] for row in rows])
+
+
+def test_shape_gradient_and_padding(settings: EncoderSettings) -> None:
+    encoder, _ = build(settings)
+    ids, mask = batch(encoder, ["我 哭 了", "我 很 高兴 ， 高兴 高兴"])
+    types = torch.zeros_like(ids)
+    types[:, 2:] = 1
+    output = encoder(ids, mask, types)
+    assert output.shape == (*ids.shape, encoder.hidden_size)
+    assert output.dtype == torch.float32
+    alone = encoder(ids[:1, mask[0]], mask[:1, mask[0]], types[:1, mask[0]])
+    torch.testing.assert_close(output[0, mask[0]], alone[0], atol=1e-5, rtol=0)
+    output.square().sum().backward()
+    without = [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+
+
+def test_rebuilt_without_files(settings: EncoderSettings) -> None:
+    encoder, vocabulary = build(settings)
+    gone = settings._replace(
+        name="/no/such/folder" if settings.name not in ("embedded", "recurrent") else settings.name,
+        vectors="/no/such/file" if settings.vectors else None,
+    )
+    again = make_encoder(gone, json.loads(json.dumps(vocabulary)), from_checkpoint=True).eval()
+    again.load_state_dict(encoder.state_dict())
+    ids, mask = batch(encoder, TEXTS)
+    again_ids, _ = batch(again, TEXTS)
+    assert torch.equal(ids, again_ids)
+    assert again.max_tokens == encoder.max_tokens
+    torch.testing.assert_close(encoder(ids, mask)[mask], again(ids, mask)[mask])
+
+
+def test_bf16(settings: EncoderSettings) -> None:
+    encoder, _ = build(settings)
+    ids, mask = batch(encoder, TEXTS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert encoder(ids, mask)[mask].isfinite().all()
+
+
+def test_pretrained_facts(bert_folder: str) -> None:
+    encoder, _ = build(EncoderSettings(bert_folder))
+    tokenizer = encoder.tokenizer
+    assert encoder.max_tokens == 40
+    assert (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id) == (0, 2, 3, 4)
+    assert tokenizer.special_ids == {0, 1, 2, 3, 4}
+    assert len(tokenizer.encode("我 很 高兴")) == 4  # characters, no special tokens
+    stored = BertModel.from_pretrained(bert_folder).state_dict()
+    for name, value in encoder.state_dict().items():
+        torch.testing.assert_close(value, stored[name.removeprefix("model.")].float())
+
+
+def test_unknown_name_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ZooError, match=r"'embedded', 'recurrent'.*no-such/encoder.*path of the folder"):
+        make_encoder_vocabulary(EncoderSettings("./no-such/encoder"), TEXTS, PROMPTS)
+
+
+def test_vectors_reach_their_words_and_stay_frozen(vectors: str) -> None:
+    encoder, vocabulary = build(
+        EncoderSettings("recurrent", 8, vectors=vectors, vector_size=4, train_vectors=False)
+    )
+    assert vocabulary[vocabulary.index(FROM_FILE) + 1 :] == ["高兴", "Cried", "only"]
+    tokens = encoder.tokenizer.encode("高兴 only 哪些 天书")
+    start = vocabulary.index(FROM_FILE) + 1
+    assert tokens[:2] == [start, start + 2]
+    assert tokens[2] < start  # a prompt's word is learned although it is rare
+    assert tokens[3] == SPECIAL.index("[UNK]")
+    file_words = encoder.file_words
+    assert isinstance(file_words, torch.nn.Embedding)
+    assert file_words.weight[0].tolist() == [1, 2, 3, 4]
+    assert not file_words.weight.requires_grad
+
+
+def test_vectors_of_another_size(vectors: str) -> None:
+    with pytest.raises(ZooError, match=r"Give --model\.vector_size 4"):
+        build(EncoderSettings("recurrent", vectors=vectors))
+
+
+def test_vocabulary_counts_units() -> None:
+    vocabulary = count_vocabulary(TEXTS, "characters", always=["哪"])
+    assert vocabulary == [*SPECIAL, "兴", "高", "cried", "she", "我", "哪"]
+    tokenizer = VocabularyTokenizer(vocabulary, "characters")
+    assert tokenizer.encode("She 我天") == [8, 9, 1]
