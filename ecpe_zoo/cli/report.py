@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,13 +30,17 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
     """Print the table of test scores, in percent, at the headline's threshold and at the other."""
     console = Console()
     headline = scorer.headline(data, method)
-    table = Table(title=f"{method.id} on {data.corpus}, fold {data.fold}: {scorer.test_documents} test documents")
-    table.add_column("")
-    order = [headline] + [name for name in scorer.results if name != headline]
+    table = Table(
+        title=f"{method.id} on {data.corpus}, fold {data.fold}: {scorer.test_documents} test documents",
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    table.add_column("", no_wrap=True)
     threshold = {"default": method.threshold, "tuned": method.tuned}
+    order = [headline, *(n for n in scorer.results if threshold[n] != threshold[headline])]
     for name in order:
-        for score in ("P", "R", "F1"):
-            table.add_column(f"{score}\n{name} {threshold[name]:.2f}", justify="right")
+        # three heads that read as one: "tuned at 0.18"
+        for above, score in ((name, "P"), ("at", "R"), (f"{threshold[name]:.2f}", "F1")):
+            table.add_column(f"{above}\n{score}", justify="right", no_wrap=True)
     for item, label in ROWS.items():
         if any(f"{item}_f1" in scorer.results[name] for name in order):
             values = [
@@ -46,15 +51,21 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
             style = "bold" if item == "pair" else None
             table.add_row(label, *(f"{100 * value:.2f}" for value in values), style=style)
     console.print(table)
-    chosen = "a validation part of the training documents" if data.protocol == "strict" else "the TEST fold itself"
-    console.print(f"protocol {data.protocol}: the epoch was chosen on {chosen}; pairs score above the threshold.")
+    chosen = (
+        "a validation part of the training documents" if data.protocol == "strict" else "the TEST fold itself"
+    )
+    console.print(
+        f"Protocol {data.protocol}: the epoch was chosen on {chosen}; percent; pairs score above the threshold.",
+        soft_wrap=True,
+    )
     watched = [row for row in scorer.history if WATCHED in row]
     if watched:
         best = max(watched, key=lambda row: row["validation"]["pair_f1"])
         peak = max(watched, key=lambda row: row[WATCHED]["pair_f1"])
         console.print(
             f"test pair F1 at the default threshold: {100 * best[WATCHED]['pair_f1']:.2f} at the epoch that validation "
-            f"chose ({best['epoch']}), {100 * peak[WATCHED]['pair_f1']:.2f} at the best test epoch ({peak['epoch']})."
+            f"chose ({best['epoch']}), {100 * peak[WATCHED]['pair_f1']:.2f} at the best test epoch ({peak['epoch']}).",
+            soft_wrap=True,
         )
     if record is not None:
         console.print(f"record:      {record}", soft_wrap=True)

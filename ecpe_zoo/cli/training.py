@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder
@@ -82,7 +84,10 @@ class ZooCLI(LightningCLI):
             }
         )
         parser.add_argument(
-            "--test", type=bool, default=True, help="fit: score the test documents with the best checkpoint at the end"
+            "--test",
+            type=bool,
+            default=True,
+            help="fit: score the test documents with the best checkpoint at the end",
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -114,7 +119,9 @@ class ZooCLI(LightningCLI):
             elif mine != value:
                 changed.append(f"{name}: {value} in the checkpoint, {mine} on the command line")
         if changed:
-            rank_zero_warn("The command line wins over the checkpoint's hyper-parameters: " + "; ".join(changed))
+            rank_zero_warn(
+                "The command line wins over the checkpoint's hyper-parameters: " + "; ".join(changed)
+            )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Name the run's folder; add the log, the callbacks that are no options, and the progress bar."""
@@ -124,12 +131,14 @@ class ZooCLI(LightningCLI):
         root = Path(config.trainer.default_root_dir or "runs")
         name = f"{self.model.id}/{data.corpus}-fold{data.fold}-{data.protocol}-seed{seed}"
         csv = CSVLogger(root, name=name)
+        if self.subcommand == "fit" and (resumed := _unfinished_run(config.ckpt_path)) is not None:
+            # the same folder: elsewhere Lightning forgets which epoch was the best before the break
+            csv = CSVLogger(resumed.parent, name="", version=resumed.name)
+            _set_log_aside(resumed)
         self.scorer = config.scorer
         plain = self.parser.dump(self.config, skip_none=False, format="json")
-        callbacks: list[Callback] = [SeedEachEpoch(seed), LastCheckpoint()]
-        if self.subcommand == "fit":
-            self.recorder = Recorder(json.loads(plain)["fit"], seed, self.scorer)
-            callbacks.append(self.recorder)
+        self.recorder = Recorder(json.loads(plain)[str(self.subcommand)], seed, self.scorer)
+        callbacks: list[Callback] = [SeedEachEpoch(seed), LastCheckpoint(), self.recorder]
         if config.trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar(leave=False))
         given = config.trainer.logger
@@ -148,7 +157,11 @@ class ZooCLI(LightningCLI):
         os.environ.setdefault("WANDB_SILENT", "true")
         return [
             WandbLogger(
-                project="ecpe-zoo", name=name, group=self.model.id, save_dir=csv.root_dir, offline=mode != "online"
+                project="ecpe-zoo",
+                name=name,
+                group=self.model.id,
+                save_dir=csv.root_dir,
+                offline=mode != "online",
             )
         ]
 
@@ -165,7 +178,7 @@ class ZooCLI(LightningCLI):
                 f"NOTE: the corpus {self.datamodule.corpus!r} is invented text that shows that the zoo runs; its "
                 "scores say nothing about the method."
             )
-        if getattr(self.model, "encoder_name", None) == "embedded":
+        if self.model.hparams.get("encoder") == "embedded":
             rank_zero_info(
                 "NOTE: the 'embedded' encoder is a small transformer with random weights; without pretrained "
                 "weights the scores say nothing about the method."
@@ -196,8 +209,9 @@ class ZooCLI(LightningCLI):
         self._demand_checkpoint()
 
     def before_test(self) -> None:
-        """A method without weights cannot be scored."""
+        """A method without weights cannot be scored; our table stands for Lightning's."""
         self._demand_checkpoint()
+        self.config_init[self.subcommand]["verbose"] = False
 
     def before_predict(self) -> None:
         """A method without weights cannot predict."""
@@ -210,7 +224,26 @@ class ZooCLI(LightningCLI):
 
     def _demand_checkpoint(self) -> None:
         if not self.config[self.subcommand].ckpt_path:
-            raise ZooError(f"Expected --ckpt_path FILE for {self.subcommand!r}, but got none: train with 'fit' first.")
+            raise ZooError(
+                f"Expected --ckpt_path FILE for {self.subcommand!r}, but got none: train with 'fit' first."
+            )
+
+
+def _unfinished_run(checkpoint: str | Path | None) -> Path | None:
+    """The run's folder that a checkpoint lies in, if that run left no record yet."""
+    if checkpoint is None:
+        return None
+    run = Path(checkpoint).absolute().parents[1]
+    return run if (run / "config.yaml").is_file() and not (run / "record.json").exists() else None
+
+
+@rank_zero_only
+def _set_log_aside(run: Path) -> None:
+    """Keep the log of the time before the break: the logger deletes a `metrics.csv` that it finds."""
+    log = run / "metrics.csv"
+    if log.is_file():
+        number = len(list(run.glob("metrics-before-resume-*.csv"))) + 1
+        log.rename(run / f"metrics-before-resume-{number}.csv")
 
 
 def typed_model_options(args: list[str]) -> set[str]:
@@ -222,7 +255,9 @@ def typed_model_options(args: list[str]) -> set[str]:
     names = set()
     for argument in args:
         if argument.startswith("--model."):
-            names.add(argument.removeprefix("--model.").removeprefix("init_args.").split("=")[0].split(".")[0])
+            names.add(
+                argument.removeprefix("--model.").removeprefix("init_args.").split("=")[0].split(".")[0]
+            )
     return names
 
 
@@ -233,5 +268,16 @@ def run(args: list[str]) -> int:
         0; errors are raised (`ZooError`) or leave through `SystemExit` (a wrong option).
     """
     torch.set_float32_matmul_precision("high")  # TF32 where the device has it; the CPU is not touched
+    # advertising, a deprecation inside Lightning, and a caution that our sampler meets
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda line: "litlogger" not in line.getMessage()
+    )
+    for message in (
+        ".*LeafSpec.*",
+        ".*does not have many workers.*",
+        ".*custom batch sampler.*",
+        ".*number of training batches.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
     ZooCLI(args)
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from lightning import LightningDataModule
+from lightning import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from ecpe_zoo.corpora.document import Document
@@ -96,7 +96,9 @@ class EmotionDataModule(LightningDataModule):
     def documents(self, split: Split) -> Sequence[Document]:
         """The documents of a part, gold included, in the order of the corpus."""
         assert self.parts is not None, "setup() comes first"
-        return {"train": self.parts.train, "validation": self.parts.validation, "test": self.parts.test}[split]
+        return {"train": self.parts.train, "validation": self.parts.validation, "test": self.parts.test}[
+            split
+        ]
 
     @property
     def train_documents(self) -> Sequence[Document]:
@@ -107,7 +109,9 @@ class EmotionDataModule(LightningDataModule):
         assert self.trainer is not None
         method = self.trainer.lightning_module
         if not isinstance(method, Batcher):
-            raise ZooError(f"Expected the trainer to run a method of the zoo, but got {type(method).__name__}.")
+            raise ZooError(
+                f"Expected the trainer to run a method of the zoo, but got {type(method).__name__}."
+            )
         return method
 
     def _loader(self, split: Split, training: bool) -> DataLoader[Document]:
@@ -163,11 +167,12 @@ class _CurrentEpoch:
     sampler. Worker processes get no trainer: they never ask.
     """
 
-    def __init__(self, trainer: object) -> None:
+    def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
 
     def __call__(self) -> int:
-        return int(self.trainer.current_epoch)  # type: ignore[attr-defined]
+        # not `current_epoch`, which lags behind by one when the first iterator after a resume is made
+        return int(self.trainer.fit_loop.epoch_progress.current.processed)
 
     def __reduce__(self) -> tuple[type[_FixedEpoch], tuple[int]]:
         return _FixedEpoch, (self(),)

@@ -10,8 +10,8 @@ from lightning import LightningModule
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.errors import ZooError
 from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
 
 
 class Collator(Protocol):
@@ -129,6 +129,27 @@ class Method(LightningModule):
         if not self.built or stored["vocabulary"] != self.vocabulary:
             self.vocabulary, self.facts = stored["vocabulary"], stored["facts"]
             self._build(from_checkpoint=True)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights.
+
+        Raises:
+            ZooError: a weight has another shape: an option that changes shapes differs from the checkpoint's.
+        """
+        own = self.state_dict()
+        other = [
+            f"{name} {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} in the method"
+            for name, value in state_dict.items()
+            if name in own and own[name].shape != value.shape
+        ]
+        if other:
+            raise ZooError(
+                f"Expected the shapes of the checkpoint's weights, but {len(other)} differ: {other[0]}. An option "
+                "given on the command line changes them: leave it out, or train anew."
+            )
+        return super().load_state_dict(state_dict, strict, assign)
 
     def _build(self, from_checkpoint: bool) -> None:
         self.build(from_checkpoint)

@@ -22,7 +22,7 @@ fold; emotion and cause predictions on padding are never scored.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -199,7 +199,9 @@ class E2EECPE(Method):
             self.facts["word_width"] = self._pretrained.shape[1]
             return words
         self.facts["word_width"] = self.word_width
-        return sorted({word for document in documents for text in document.segments for word in words_of(text)})
+        return sorted(
+            {word for document in documents for text in document.segments for word in words_of(text)}
+        )
 
     def tokens(self, document: Document) -> int:
         """Word slots: every clause fills at least one window of the widest kernel."""
@@ -234,10 +236,17 @@ class E2EECPE(Method):
         self.embedding.weight.requires_grad_(self.vectors is None or not self.freeze_vectors)
 
     def _initialise(self) -> None:
-        """He or Xavier, uniform, for matrices (each kernel of the clause network on its own); vectors of length
-        k from U(-1/sqrt k, 1/sqrt k); the recurrent matrices like the others, as the released code does."""
-        fill = nn.init.kaiming_uniform_ if self.initialisation == "he" else nn.init.xavier_uniform_
-        options = {"nonlinearity": "relu"} if self.initialisation == "he" else {}
+        """He or Xavier, uniform, for every matrix, the recurrent ones too (released code).
+
+        Each kernel of the clause network is a matrix of its own; vectors of length k are drawn from
+        U(-1/sqrt k, 1/sqrt k).
+        """
+
+        def fill(weight: Tensor) -> Tensor:
+            if self.initialisation == "he":
+                return nn.init.kaiming_uniform_(weight, nonlinearity="relu")
+            return nn.init.xavier_uniform_(weight)
+
         width = self.embedding.embedding_dim
         for name, parameter in self.named_parameters():
             if name == "embedding.weight":
@@ -246,11 +255,13 @@ class E2EECPE(Method):
                     parameter[PADDING].zero_()
             elif name == "clause_encoder.taps.weight":
                 with torch.no_grad():
-                    for piece, kernel in zip(parameter.split([k * self.filters for k in KERNELS]), KERNELS, strict=True):
-                        whole = fill(torch.empty(self.filters, width, kernel), **options)
+                    for piece, kernel in zip(
+                        parameter.split([k * self.filters for k in KERNELS]), KERNELS, strict=True
+                    ):
+                        whole = fill(torch.empty(self.filters, width, kernel))
                         piece.copy_(whole.permute(2, 0, 1).reshape(kernel * self.filters, width))
             elif parameter.dim() > 1:
-                fill(parameter, **options)
+                fill(parameter)
             else:
                 nn.init.uniform_(parameter, -(len(parameter) ** -0.5), len(parameter) ** -0.5)
 
@@ -259,17 +270,25 @@ class E2EECPE(Method):
         words = self.dropout(self.embedding(batch.words))  # (W, width)
         clauses = self.dropout(self.clause_encoder(words, batch.clause_words))  # (C, 4 filters)
         padded = pad_sequence(clauses.split(batch.document_clauses.tolist()), batch_first=True)
-        packed = pack_padded_sequence(padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False)
-        hidden, _ = pad_packed_sequence(self.document_encoder(packed)[0], batch_first=True)  # (B, N, 2 hidden)
+        packed = pack_padded_sequence(
+            padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False
+        )
+        hidden, _ = pad_packed_sequence(
+            self.document_encoder(packed)[0], batch_first=True
+        )  # (B, N, 2 hidden)
         link_e, link_c, tag_e, tag_c = F.relu(self.projections(hidden)).split(self.node, dim=-1)
-        scores = torch.sigmoid((self.link(link_e) @ link_c.transpose(1, 2)).float())  # (B, N, N): (W z^e + b)^T z^c
+        scores = torch.sigmoid(
+            (self.link(link_e) @ link_c.transpose(1, 2)).float()
+        )  # (B, N, N): (W z^e + b)^T z^c
         if self.position:
             weights = position_weights(batch.segment_mask.sum(1), scores.shape[1], self.smoothing)
         else:
             weights = (batch.segment_mask[:, :, None] & batch.segment_mask[:, None, :]).float()
         # without the auxiliary tasks the pairs alone say what is an emotion or a cause
         emotion, cause = (
-            (self.emotion_head(tag_e), self.cause_head(tag_c)) if self.auxiliary else (tag_e[..., :0], tag_c[..., :0])
+            (self.emotion_head(tag_e), self.cause_head(tag_c))
+            if self.auxiliary
+            else (tag_e[..., :0], tag_c[..., :0])
         )
         return LinkOutputs(emotion.float(), cause.float(), scores * weights)
 
@@ -278,7 +297,9 @@ class E2EECPE(Method):
         outputs = self(batch)
         mask = batch.segment_mask
         both = mask[:, :, None] & mask[:, None, :]
-        with torch.autocast(outputs.pair.device.type, enabled=False):  # the weights act on probabilities: fp32
+        with torch.autocast(
+            outputs.pair.device.type, enabled=False
+        ):  # the weights act on probabilities: fp32
             entries = F.binary_cross_entropy(outputs.pair, batch.pairs, reduction="none")
         losses = {"pair": self._reduce(entries, both)}
         if self.auxiliary:
@@ -300,11 +321,17 @@ class E2EECPE(Method):
         outputs = self(batch)
         scores = {"pair": outputs.pair}
         if self.auxiliary:
-            scores |= {"emotion": outputs.emotion.softmax(-1)[..., 1], "cause": outputs.cause.softmax(-1)[..., 1]}
+            scores |= {
+                "emotion": outputs.emotion.softmax(-1)[..., 1],
+                "cause": outputs.cause.softmax(-1)[..., 1],
+            }
         arrays = {name: value.detach().cpu().numpy() for name, value in scores.items()}
         predictions = []
         for row, (id, n) in enumerate(zip(batch.ids, batch.document_clauses.tolist(), strict=True)):
-            cut = {name: value[row, :n, :n] if name == "pair" else value[row, :n] for name, value in arrays.items()}
+            cut = {
+                name: value[row, :n, :n] if name == "pair" else value[row, :n]
+                for name, value in arrays.items()
+            }
             predictions.append(Prediction(id, cut))
         return predictions
 

@@ -54,5 +54,7 @@ def load_method(path: Path | str) -> Method:
         ZooError: see `read_checkpoint`.
     """
     stored = read_checkpoint(path)["ecpe_zoo"]
-    method = method_class(stored["class_path"]).load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    method: Method = method_class(stored["class_path"]).load_from_checkpoint(
+        path, map_location="cpu", weights_only=True
+    )
     return method.eval()

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ecpe_zoo.corpora.document import Document, Pair
-from ecpe_zoo.errors import ZooError
 from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
 
 CLAUSE_THRESHOLD = 0.5
 """Emotion and cause heads are two-class: a probability above 0.5 is their argmax."""
@@ -89,7 +89,9 @@ def matched(
     rows = []
     for prediction in predictions:
         if prediction.id in seen:
-            raise ZooError(f"Expected each document to be scored once, but {prediction.id!r} was scored twice.")
+            raise ZooError(
+                f"Expected each document to be scored once, but {prediction.id!r} was scored twice."
+            )
         seen.add(prediction.id)
         if prediction.id not in documents:
             raise ZooError(f"Expected predictions of the scored documents only, but got {prediction.id!r}.")
@@ -143,7 +145,9 @@ def score_pairs(
         add("pair", pairs, gold)
         add("pair_single" if len(gold) == 1 else "pair_multiple", pairs, gold)
         for bucket, inside in BUCKETS.items():
-            add(f"pair_offset_{bucket}", *({p for p in some if inside(p[1] - p[0])} for some in (pairs, gold)))
+            add(
+                f"pair_offset_{bucket}", *({p for p in some if inside(p[1] - p[0])} for some in (pairs, gold))
+            )
         for place, name in enumerate(("emotion", "cause")):
             items = {pair[place] for pair in gold}
             add(f"{name}_from_pairs", {pair[place] for pair in pairs}, items)
@@ -155,7 +159,11 @@ def score_pairs(
             counts[name] = counts[f"{name}_from_head" if heads[name] else f"{name}_from_pairs"]
     values = {"documents": float(len(everything))}
     for name, count in counts.items():
-        values |= {f"{name}_precision": count.precision, f"{name}_recall": count.recall, f"{name}_f1": count.f1}
+        values |= {
+            f"{name}_precision": count.precision,
+            f"{name}_recall": count.recall,
+            f"{name}_f1": count.f1,
+        }
         if name == "pair":
             values |= {f"pair_{field}": float(value) for field, value in count._asdict().items()}
     return values
@@ -189,9 +197,7 @@ def sweep(
     cuts = np.asarray(thresholds, dtype=np.float32)
     predicted = len(flat) - np.searchsorted(flat, cuts, side="right")
     correct = len(hits) - np.searchsorted(hits, cuts, side="right")
-    return [
-        Counts(int(hit), int(made), total_gold) for hit, made in zip(correct, predicted, strict=True)
-    ]
+    return [Counts(int(hit), int(made), total_gold) for hit, made in zip(correct, predicted, strict=True)]
 
 
 GRID = tuple(round(0.01 * step, 2) for step in range(1, 100))

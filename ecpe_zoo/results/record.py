@@ -155,7 +155,9 @@ def config_hash(config: dict[str, Any]) -> str:
     }.items():  # fmt: skip
         for name in names:
             decisive.get(section, {}).pop(name, None)
-    kept = {name: decisive.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")}
+    kept = {
+        name: decisive.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")
+    }
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -175,7 +177,11 @@ def code_state() -> Code:
     if not (folder / ".git").exists():  # an installed package may lie inside somebody else's repository
         return Code(version=version("ecpe-zoo"), commit=None, dirty=None)
     status = git("status", "--porcelain", "--untracked-files=no")
-    return Code(version=version("ecpe-zoo"), commit=git("rev-parse", "HEAD"), dirty=None if status is None else bool(status))
+    return Code(
+        version=version("ecpe-zoo"),
+        commit=git("rev-parse", "HEAD"),
+        dirty=None if status is None else bool(status),
+    )
 
 
 def library_versions() -> dict[str, str]:
@@ -191,7 +197,9 @@ def hardware() -> str:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        named = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        named = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
+        ]
         name = named[0] if named else name
     return f"{os.cpu_count()} x {name}"
 

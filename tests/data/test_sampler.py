@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,9 +34,10 @@ def test_packing_keeps_its_limits(costs: list[int], size: int | None, tokens: in
 
 @pytest.mark.parametrize("world", [1, 2, 3])
 @pytest.mark.parametrize("limits", [{"batch_size": 4}, {"batch_tokens": 90}])
-def test_evaluation_reads_each_document_once_over_the_ranks(world: int, limits: dict[str, int]) -> None:
+def test_evaluation_reads_each_document_once_over_the_ranks(world: int, limits: dict[str, Any]) -> None:
     samplers = [
-        LikeLengthBatchSampler(LENGTHS, LENGTHS, **limits, rank=rank, world_size=world) for rank in range(world)
+        LikeLengthBatchSampler(LENGTHS, LENGTHS, **limits, rank=rank, world_size=world)
+        for rank in range(world)
     ]
     read = [index for sampler in samplers for batch in sampler for index in batch]
     assert sorted(read) == list(range(len(LENGTHS)))
@@ -46,7 +48,7 @@ def test_evaluation_reads_each_document_once_over_the_ranks(world: int, limits: 
 @pytest.mark.parametrize("world", [1, 2, 3])
 @pytest.mark.parametrize("limits", [{"batch_size": 4}, {"batch_tokens": 90}])
 def test_training_has_the_same_number_of_batches_in_every_epoch_on_every_rank(
-    world: int, limits: dict[str, int]
+    world: int, limits: dict[str, Any]
 ) -> None:
     now = 0
     samplers = [
@@ -81,7 +83,7 @@ def test_documents_of_like_length_share_a_batch_and_change_company() -> None:
 
 
 def test_a_batch_needs_a_limit() -> None:
-    with pytest.raises(ZooError, match="--data.batch_size"):
+    with pytest.raises(ZooError, match=r"--data\.batch_size"):
         LikeLengthBatchSampler([1], [1])
     with pytest.raises(ZooError, match="at least 1"):
         LikeLengthBatchSampler([1], [1], batch_size=0)

@@ -13,8 +13,12 @@ from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, position_weights
 
 DOCUMENTS = [
-    document_from_texts("a", ["he lost his old dog", "so", "he cried all night long and more"], pairs=[(2, 0)]),
-    document_from_texts("b", ["she won", "the prize of the whole town", "she is glad", "very"], pairs=[(2, 0), (2, 1)]),
+    document_from_texts(
+        "a", ["he lost his old dog", "so", "he cried all night long and more"], pairs=[(2, 0)]
+    ),
+    document_from_texts(
+        "b", ["she won", "the prize of the whole town", "she is glad", "very"], pairs=[(2, 0), (2, 1)]
+    ),
     document_from_texts("c", ["rain fell"], pairs=[(0, 0)]),
 ]
 
@@ -24,7 +28,8 @@ def built(**arguments: Any) -> E2EECPE:
     method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **arguments)
     method.vocabulary = method.make_vocabulary(DOCUMENTS)
     method._build(from_checkpoint=False)
-    return method.double().eval()
+    method.double().eval()
+    return method
 
 
 def test_the_clause_network_is_a_convolution_over_each_clause_alone() -> None:
@@ -43,7 +48,9 @@ def test_the_clause_network_is_a_convolution_over_each_clause_alone() -> None:
             features.append(F.relu(F.conv1d(clause.T[None], weight, bias)).amax(2)[0])
             first += kernel
         expected.append(torch.cat(features))
-    torch.testing.assert_close(found, torch.stack(expected), rtol=0, atol=1e-6)  # the maximum is taken in fp32
+    torch.testing.assert_close(
+        found, torch.stack(expected), rtol=0, atol=1e-6
+    )  # the maximum is taken in fp32
 
 
 def test_position_weights_entry_by_entry() -> None:
@@ -65,7 +72,7 @@ def test_the_link_formula() -> None:
     outputs = method(batch)
     z_e, z_c, f_e, f_c = F.relu(captured["z"]).split(4, dim=-1)
     weights = position_weights(torch.tensor([3, 4, 1]), 4)
-    W, b = method.link.weight, method.link.bias  # noqa: N806 - the paper's letters
+    W, b = method.link.weight, method.link.bias
     for d, n in enumerate((3, 4, 1)):
         for p in range(n):
             for q in range(n):
@@ -82,7 +89,9 @@ def test_losses_entry_by_entry(masked: bool, reduction: str) -> None:
     batch = method.collator(True)(DOCUMENTS)
     outputs, losses = method(batch), method.losses(batch)
     sizes = [3, 4, 1]
-    pair, emotion, cause = [], [], []
+    pair: list[Tensor] = []
+    emotion: list[Tensor] = []
+    cause: list[Tensor] = []
     for d, document in enumerate(DOCUMENTS):
         gold = document.pairs or frozenset()
         n = sizes[d] if masked else 4
@@ -93,7 +102,11 @@ def test_losses_entry_by_entry(masked: bool, reduction: str) -> None:
             for q in range(n):
                 m = outputs.pair[d, p, q].double()
                 pair.append(-torch.log(m) if (p, q) in gold else -torch.log(1 - m))
-    combine = (lambda rows: torch.stack(rows).sum() / 3) if reduction == "sum" else (lambda rows: torch.stack(rows).mean())
+    combine = (
+        (lambda rows: torch.stack(rows).sum() / 3)
+        if reduction == "sum"
+        else (lambda rows: torch.stack(rows).mean())
+    )
     expected = {"pair": combine(pair), "emotion": 0.7 * combine(emotion), "cause": 0.7 * combine(cause)}
     assert losses.keys() == expected.keys()
     for name, value in expected.items():
@@ -107,7 +120,9 @@ def test_batch_mates_change_nothing() -> None:
     for document in DOCUMENTS:
         (alone,) = method.decode(collate([document]))
         for name, scores in alone.scores.items():
-            torch.testing.assert_close(torch.tensor(scores), torch.tensor(together[document.id].scores[name]), atol=1e-5, rtol=0)
+            torch.testing.assert_close(
+                torch.tensor(scores), torch.tensor(together[document.id].scores[name]), atol=1e-5, rtol=0
+            )
 
 
 def test_switches_of_the_ablations() -> None:
@@ -141,7 +156,11 @@ def test_vectors_are_read_frozen_and_travel_in_the_checkpoint(tmp_path: Any) -> 
 
 def test_initialisations_differ_in_their_bounds() -> None:
     he, xavier = built(), built(initialisation="xavier")
-    assert float(he.link.weight.abs().max()) > (6 / 8) ** 0.5 * 1.01 or float(xavier.link.weight.abs().max()) <= (6 / 8) ** 0.5
+    assert isinstance(he.document_encoder.weight_ih_l0, Tensor)
+    assert (
+        float(he.link.weight.abs().max()) > (6 / 8) ** 0.5 * 1.01
+        or float(xavier.link.weight.abs().max()) <= (6 / 8) ** 0.5
+    )
     assert float(xavier.link.weight.abs().max()) <= (6 / (4 + 4)) ** 0.5
     assert float(he.link.weight.abs().max()) <= (6 / 4) ** 0.5
     assert float(he.document_encoder.weight_ih_l0.abs().max()) <= (6 / 12) ** 0.5

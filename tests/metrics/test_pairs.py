@@ -109,7 +109,9 @@ def scored_documents(draw: st.DrawFn) -> tuple[list[Prediction], dict[str, Docum
 
 @settings(max_examples=60, deadline=None)
 @given(scored_documents(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.99]))
-def test_against_a_naive_version(data: tuple[list[Prediction], dict[str, Document]], threshold: float) -> None:
+def test_against_a_naive_version(
+    data: tuple[list[Prediction], dict[str, Document]], threshold: float
+) -> None:
     made, gold = data
     true = {(id, pair) for id, found in gold.items() for pair in found.pairs or ()}
     said = {
@@ -153,5 +155,5 @@ def test_the_torchmetrics_class_adds_up_batches() -> None:
         computed = metric.compute()
         for name, value in expected.items():
             torch.testing.assert_close(computed[name], torch.tensor(value))
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         whole.update([[]], [])

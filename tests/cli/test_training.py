@@ -1,0 +1,298 @@
+"""The real entry point on every config: a config is a test case."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ecpe_zoo.cli.main import main
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.data.predictions import read_predictions
+from ecpe_zoo.methods.loading import load_method, read_checkpoint
+from ecpe_zoo.metrics.pairs import predicted_pairs, score_pairs
+from ecpe_zoo.results.record import read_record
+from tests.conftest import ROOT
+from tests.methods.contract import CONTRACT
+
+QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+
+
+def config(id: str, folder: Path, *options: str) -> list[str]:
+    """Arguments of a small run: the shipped config, made small."""
+    return [
+        "--config", str(ROOT / "configs" / f"{id}.yaml"), *CONTRACT[id][1], *QUIET,
+        "--trainer.default_root_dir", str(folder), *options,
+    ]  # fmt: skip
+
+
+def run_folder(folder: Path) -> Path:
+    """The newest run below a folder."""
+    return max(folder.glob("*/*/version_*"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def in_process(*arguments: str) -> subprocess.Popen[str]:
+    """Start the command in a process of its own: a distributed run executes its command line again."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ecpe_zoo.cli.main", *arguments],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+    )  # fmt: skip
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = read_checkpoint(path)["state_dict"]
+    return state
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    mine, other = weights(first), weights(second)
+    assert mine.keys() == other.keys()
+    for name, value in mine.items():
+        assert torch.equal(value.nan_to_num(), other[name].nan_to_num()), name
+
+
+@pytest.fixture(scope="module", params=sorted(CONTRACT))
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A method, fitted for two epochs, and its run's folder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    options = ["--trainer.max_epochs", "2", "--scorer.watch_test", "true"]
+    assert main(["fit", *config(request.param, folder, *options)]) == 0
+    return request.param, run_folder(folder)
+
+
+def checkpoint_of(run: Path) -> Path:
+    (best,) = (run / "checkpoints").glob("best-*.ckpt")
+    return best
+
+
+def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Path]) -> None:
+    id, run = fitted
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        columns = set(csv.DictReader(file).fieldnames or ())
+    assert {"val/pair_f1", "val/emotion_f1", "test/pair_f1", "train/loss", "watched_test/pair_f1"} <= columns
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+    record = read_record(run / "record.json")
+    assert (record.method, record.seed, record.protocol.name) == (id, 0, "strict")
+    assert record.corpus.scored == record.corpus.test == 60
+    assert record.protocol.test_reads == 2  # the two watched epochs; the reported reading is not among them
+    assert [row["epoch"] for row in record.history] == [0, 1]
+    assert all("watched_test" in row for row in record.history)
+    best = max(record.history, key=lambda row: row["validation"]["pair_f1"])
+    assert record.epoch == best["epoch"]
+    assert record.metrics_default["ecpe.pair_f1.v1"] == best["watched_test"]["pair_f1"]
+    assert record.protocol.tuned_threshold == pytest.approx(best["tuned_threshold"])
+    assert list((run / "predictions" / "watched_test").glob("epoch-*.npz"))
+
+
+def test_metrics_can_be_recomputed_from_the_saved_scores(fitted: tuple[str, Path]) -> None:
+    _, run = fitted
+    record = read_record(run / "record.json")
+    predictions = read_predictions(run / "predictions" / "test.npz")
+    gold = {document.id: document for document in load_corpus("bundled-ecpe").test}
+    for threshold, metrics in (
+        (record.protocol.tuned_threshold, record.metrics),
+        (record.protocol.default_threshold, record.metrics_default),
+    ):
+        assert threshold is not None
+        again = score_pairs(predictions, gold, threshold)
+        assert {f"ecpe.{name}.v1": value for name, value in again.items()} == metrics
+
+
+def test_a_loaded_checkpoint_predicts_the_same(fitted: tuple[str, Path]) -> None:
+    id, run = fitted
+    method = load_method(checkpoint_of(run))
+    assert method.id == id
+    assert method.tuned == pytest.approx(read_record(run / "record.json").protocol.tuned_threshold)
+    gold = load_corpus("bundled-ecpe").test
+    with torch.no_grad():
+        found = {p.id: p for p in method.decode(method.collator(False)([d.without_gold() for d in gold]))}
+    for saved in read_predictions(run / "predictions" / "test.npz"):
+        for name, scores in saved.scores.items():
+            np.testing.assert_allclose(found[saved.id].scores[name], scores, atol=1e-5)
+
+
+def test_test_validate_and_predict_from_a_checkpoint(fitted: tuple[str, Path], tmp_path: Path) -> None:
+    id, run = fitted
+    best = str(checkpoint_of(run))
+    for command in ("test", "validate", "predict"):
+        assert main([command, *config(id, tmp_path, "--ckpt_path", best)]) == 0
+        if command == "test":
+            again = read_predictions(run_folder(tmp_path) / "predictions" / "test.npz")
+            for mine, saved in zip(again, read_predictions(run / "predictions" / "test.npz"), strict=True):
+                np.testing.assert_array_equal(mine.scores["pair"], saved.scores["pair"])
+    (written,) = run_folder(tmp_path).glob("predictions/predict-test.npz")
+    assert len(read_predictions(written)) == 60
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(
+    fitted: tuple[str, Path], tmp_path: Path
+) -> None:
+    id, run = fitted
+    assert main(["fit", *config(id, tmp_path, "--trainer.max_epochs", "2", "--test", "false")]) == 0
+    assert_same_weights(run / "checkpoints" / "last.ckpt", run_folder(tmp_path) / "checkpoints" / "last.ckpt")
+    other = ["--seed_everything", "1", "--trainer.max_epochs", "1", "--test", "false"]
+    assert main(["fit", *config(id, tmp_path, *other)]) == 0
+    with pytest.raises(AssertionError):
+        assert_same_weights(
+            run / "checkpoints" / "last.ckpt", run_folder(tmp_path) / "checkpoints" / "last.ckpt"
+        )
+
+
+@pytest.mark.distributed
+def test_two_processes_score_like_one(fitted: tuple[str, Path], tmp_path: Path) -> None:
+    """The 60 documents make batches of 7, so that nine batches do not divide by two."""
+    id, run = fitted
+    best = str(checkpoint_of(run))
+    found = {}
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        options = ["--trainer.devices", str(devices), "--data.eval_batch_size", "7", "--ckpt_path", best]
+        if devices == 2:
+            options += ["--trainer.strategy", "ddp"]
+        process = in_process("test", *config(id, folder, *options))
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        found[devices] = read_predictions(run_folder(folder) / "predictions" / "test.npz")
+    method = load_method(best)
+    for one, two in zip(found[1], found[2], strict=True):
+        assert one.id == two.id
+        for name, scores in one.scores.items():
+            np.testing.assert_allclose(scores, two.scores[name], atol=1e-5)
+        for threshold in (method.threshold, method.tuned or 0.5):
+            assert predicted_pairs(one, threshold) == predicted_pairs(two, threshold)
+
+
+@pytest.mark.distributed
+def test_two_processes_train(tmp_path: Path) -> None:
+    options = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_epochs", "1"]
+    for id in sorted(CONTRACT):
+        folder = tmp_path / id
+        process = in_process("fit", *config(id, folder, *options, "--data.batch_size", "7"))
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        record = read_record(run_folder(folder) / "record.json")
+        assert record.machine.world_size == 2
+        assert record.corpus.scored == 60
+
+
+@pytest.mark.parametrize("id", sorted(CONTRACT))
+def test_a_killed_run_resumes_as_if_it_had_not_been(id: str, tmp_path: Path) -> None:
+    epochs = ["--trainer.max_epochs", "4", "--test", "false"]
+    assert main(["fit", *config(id, tmp_path / "whole", *epochs)]) == 0
+    whole = run_folder(tmp_path / "whole")
+    killed = in_process("fit", *config(id, tmp_path / "killed", *epochs))
+    deadline = time.monotonic() + 240
+    last: list[Path] = []
+    while not last and time.monotonic() < deadline and killed.poll() is None:
+        last = list((tmp_path / "killed").glob("*/*/version_*/checkpoints/last.ckpt"))
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert last, "the run ended before it could be killed"
+    resumed = ["--ckpt_path", str(last[0])]
+    assert main(["fit", *config(id, tmp_path / "killed", *epochs, *resumed)]) == 0
+    again = run_folder(tmp_path / "killed")
+    assert_same_weights(whole / "checkpoints" / "last.ckpt", again / "checkpoints" / "last.ckpt")
+
+
+def test_typed_options_win_over_the_checkpoint_and_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = config("e2eecpe", tmp_path, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2")
+    assert main(["fit", *small, "--model.beta", "0.5", "--model.threshold", "0.4", "--test", "false"]) == 0
+    best = str(checkpoint_of(run_folder(tmp_path)))
+    with pytest.warns(UserWarning, match=r"threshold: 0\.4 in the checkpoint, 0\.2 on the command line"):
+        assert main(["test", *small, "--ckpt_path", best, "--model.threshold", "0.2"]) == 0
+    assert "0.20" in capsys.readouterr().out
+    assert main(["test", *small, "--ckpt_path", best, "--model.hidden", "20"]) == 1
+    assert "shapes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "x.yaml", "fit"], "ecpe-zoo fit --config x.yaml"),
+        (["fitt"], "Expected a command"),
+        (["test", "--config", str(ROOT / "configs" / "e2eecpe.yaml")], "--ckpt_path"),
+        (
+            ["test", "--config", str(ROOT / "configs" / "e2eecpe.yaml"), "--ckpt_path", "none.ckpt"],
+            "no such file",
+        ),
+        (
+            ["fit", "--config", str(ROOT / "configs" / "e2eecpe.yaml"), "--data.corpus", "xia"],
+            "xia-ding-2019",
+        ),
+        (
+            ["fit", "--config", str(ROOT / "configs" / "e2eecpe.yaml"), "--model.vectors", "no.txt"],
+            "no such file",
+        ),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert main([]) == 0
+    assert main(["--version"]) == 0
+    assert "ecpe-zoo COMMAND" in capsys.readouterr().out
+
+
+def test_the_paper_protocol_reads_the_test_fold_at_every_validation(tmp_path: Path) -> None:
+    options = ["--data.protocol", "paper", "--trainer.max_epochs", "2", "--trainer.val_check_interval", "7"]
+    assert main(["fit", *config("e2eecpe", tmp_path, *options)]) == 0
+    record = read_record(run_folder(tmp_path) / "record.json")
+    assert record.protocol.selection == "test fold"
+    assert record.protocol.headline == "default"
+    assert record.protocol.tuned_threshold is None
+    assert record.corpus.train == 240
+    assert record.protocol.test_reads == len(record.history) >= 4
+
+
+def test_bf16_on_the_cpu_and_a_fast_development_run(tmp_path: Path) -> None:
+    for id in sorted(CONTRACT):
+        small = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
+        assert main(["fit", *config(id, tmp_path / id, *small, "--trainer.precision", "bf16-mixed")]) == 0
+        assert read_record(run_folder(tmp_path / id) / "record.json").machine.precision == "bf16-mixed"
+    assert main(["fit", *config("e2eecpe", tmp_path / "fast", "--trainer.fast_dev_run", "true")]) == 0
+
+
+def test_wandb_offline_files_are_written_beside_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    small = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--test", "false"]
+    process = in_process("fit", *config("e2eecpe", tmp_path, *small))
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    assert (run_folder(tmp_path) / "metrics.csv").is_file()
+    assert list(tmp_path.rglob("*.wandb"))
+
+
+def test_the_config_that_ran_is_saved_and_runs_again(fitted: tuple[str, Path], tmp_path: Path) -> None:
+    _, run = fitted
+    saved = run / "config.yaml"
+    again = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--test", "false"]
+    assert main(["fit", "--config", str(saved), "--trainer.default_root_dir", str(tmp_path), *again]) == 0
+    assert (
+        json.loads((run / "record.json").read_text(encoding="utf-8"))["config"]["data"]["corpus"]
+        == "bundled-ecpe"
+    )
