@@ -39,6 +39,19 @@ def pack(costs: Sequence[int], batch_size: int | None, batch_tokens: int | None)
     return sizes
 
 
+def _at_least(count: int, sizes: list[int]) -> list[int]:
+    """Halve the largest batches until there are enough for every rank: Lightning refuses a rank without one.
+
+    >>> _at_least(3, [5, 1])
+    [2, 3, 1]
+    """
+    sizes = list(sizes)
+    while len(sizes) < count and max(sizes, default=1) > 1:
+        largest = sizes.index(max(sizes))
+        sizes[largest : largest + 1] = [sizes[largest] // 2, sizes[largest] - sizes[largest] // 2]
+    return sizes
+
+
 class LikeLengthBatchSampler(Sampler[list[int]]):
     """Packs documents of like length together and deals the batches out to the ranks.
 
@@ -84,7 +97,10 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         # without a budget the cost of a document is of no matter to its batch
         self.keys = np.array([lengths, costs if batch_tokens is not None else [0] * len(costs)])
         self.order = np.lexsort((self.keys[1], self.keys[0]))
-        self.ends = np.cumsum(pack([costs[index] for index in self.order], batch_size, batch_tokens))
+        sizes = pack([costs[index] for index in self.order], batch_size, batch_tokens)
+        if not shuffle:
+            sizes = _at_least(world_size, sizes)
+        self.ends = np.cumsum(sizes)
         self.shuffle, self.seed, self.epoch = shuffle, seed, epoch
         self.rank, self.world_size = rank, world_size
 
