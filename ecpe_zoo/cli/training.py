@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
@@ -41,6 +41,13 @@ class LastCheckpoint(ModelCheckpoint):
         super().__init__(
             filename="last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
         )
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Say how to go on after an interrupt or an error."""
+        super().on_exception(trainer, pl_module, exception)
+        if self.best_model_path:
+            config = Path(self.best_model_path).parents[1] / "config.yaml"
+            rank_zero_info(f"To go on: ecpe-zoo fit --config {config} --ckpt_path {self.best_model_path}")
 
 
 class ZooCLI(LightningCLI):

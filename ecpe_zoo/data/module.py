@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from lightning import LightningDataModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ecpe_zoo.corpora.document import Document
@@ -86,6 +87,12 @@ class EmotionDataModule(LightningDataModule):
         if self.parts is None:
             self.loaded = load_corpus(self.corpus, self.root, self.fold, self.on_error)
             self.parts = partition(self.loaded, self.protocol, self.validation_share, self.split_seed)
+            skipped = {name: n for name, n in self.loaded.counts.items() if n and "skipped" in name}
+            if skipped:
+                rank_zero_warn(f"Malformed documents were left out of {self.corpus!r}: {skipped}")
+            if self.parts.twins_left_out:
+                twins = ", ".join(self.parts.twins_left_out)
+                rank_zero_info(f"Left out of training, as exact twins of other parts' documents: {twins}")
             for split in ("train", "validation", "test"):
                 if not self.documents(split):
                     raise ZooError(

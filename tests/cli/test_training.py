@@ -249,6 +249,37 @@ def test_mistakes_are_told_without_a_traceback(
     assert "Traceback" not in error
 
 
+def test_a_malformed_corpus_stops_with_its_line_or_is_skipped_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data" / "xia-ding-2019"
+    folder.mkdir(parents=True)
+    documents = "".join(
+        f"{id} 2\n (2, 1)\n1,null,null,he fell {id}\n2,sad,cried,he cried\n" for id in range(1, 21)
+    )
+    (folder / "fold1_train.txt").write_text(documents, encoding="utf-8")
+    broken = documents.replace("1,null,null,he fell 3\n", "1,null,he fell 3\n")
+    (folder / "fold1_test.txt").write_text(broken, encoding="utf-8")
+    options = [
+        "--data.corpus",
+        "xia-ding-2019",
+        "--data.root",
+        str(tmp_path / "data"),
+        "--data.protocol",
+        "paper",
+    ]
+    options += ["--trainer.max_epochs", "1", "--model.threshold", "0.01"]
+    assert main(["fit", *config("e2eecpe", tmp_path / "runs", *options)]) == 1
+    error = capsys.readouterr().err
+    assert "fold1_test.txt:11" in error
+    assert not list((tmp_path / "runs").glob("**/*.ckpt"))
+    with pytest.warns(UserWarning, match="Malformed documents were left out"):
+        assert main(["fit", *config("e2eecpe", tmp_path / "runs", *options, "--data.on_error", "skip")]) == 0
+    record = read_record(run_folder(tmp_path / "runs") / "record.json")
+    assert record.corpus.scored == 19
+    assert record.corpus.left_out["test/skipped_documents"] == 1
+
+
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert main([]) == 0
