@@ -1,6 +1,6 @@
 """Write the bundled corpus: invented Chinese and English documents in the format of xia-ding-2019.
 
-    python experiments/make_bundled_ecpe.py
+    python -m experiments.make_bundled_ecpe
 
 The texts are made so that they can be learned but not guessed. An emotion word tells nothing by itself: half
 of its clauses deny it, suppose it, or speak of a film or an advert. A cause is an event that happened; the
@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundled_words import CHINESE, ENGLISH, Words
+from experiments.bundled_words import CHINESE, ENGLISH, Words
 
 FOLDER = Path(__file__).parents[1] / "ecpe_zoo" / "corpora" / "bundled"
 TRAIN, TEST = 120, 30  # documents of each language

@@ -9,11 +9,12 @@ from ecpe_zoo.corpora.registry import BUNDLED_FOLDER, load_corpus
 from ecpe_zoo.corpora.rule import emotion_keywords, rule_f1, rule_pairs
 from ecpe_zoo.corpora.splits import near_duplicates
 
-GENERATOR = Path(__file__).parents[2] / "experiments" / "make_bundled_ecpe.py"
+ROOT = Path(__file__).parents[2]
+GENERATOR = [sys.executable, "-m", "experiments.make_bundled_ecpe"]
 
 
 def test_the_files_are_what_the_generator_writes(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(GENERATOR), "--folder", str(tmp_path)], check=True)
+    subprocess.run([*GENERATOR, "--folder", str(tmp_path)], check=True, cwd=ROOT)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert made == {path.name: path.read_bytes() for path in BUNDLED_FOLDER.iterdir()}
 

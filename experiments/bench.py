@@ -1,0 +1,258 @@
+"""`make bench`: speed and memory of every method, beside what the machine could do.
+
+    python -m experiments.bench [--threads N] [--method ID] [--data-root DIR] [--vectors FILE] [--json FILE]
+
+Every method that has a config in `configs/` is measured with it. With a real corpus at hand its fold 1 is
+measured too, and E2EECPE and the multi-turn reading of MGCL are set beside the public reference codes at the
+same sizes. Every measurement is a process of its own, and the machine's own rate is measured in each of them:
+on a machine that other work shares, believe the ratios rather than the seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from experiments.measure import Action, Job, Measured
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+CORPUS = "xia-ding-2019"
+DATA_OPTIONS = ("corpus", "batch_size", "batch_tokens", "eval_batch_size", "eval_batch_tokens")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number of a reference code and what we aim at.
+
+    Args:
+        name: what is compared.
+        unit: of both.
+        reference: measured once with the public code on two cores of an AMD EPYC (Zen 4) machine with torch
+            2.13; None where there is none.
+        aim: of this package on such a machine; None where the number is only shown.
+        more_is_better: for the mark behind the number.
+    """
+
+    name: str
+    unit: str
+    reference: float | None
+    aim: float | None
+    more_is_better: bool = False
+
+
+# shl5133/E2EECPE at afdeff3: fold 1, 200-d vectors, 4 x 75 filters, BiLSTM 300, batches of 32
+E2E_EPOCH = Goal("E2EECPE: training epoch, 1,750 documents", "s", 17.0, 5.0)
+E2E_PREDICT = Goal("E2EECPE: prediction of 195 documents", "s", 0.65, 0.25)
+E2E_MEMORY = Goal("E2EECPE: peak memory in training", "GB", 0.9, 0.7)
+E2E_REAL = Goal("E2EECPE: real tokens among token slots", "%", 24.6, None)
+# zhoucz97/ECPE-MM-R at 1f66981 with a two-layer, 768-wide BERT: 1.98 s for a step of two documents, each query
+# padded to 324 tokens, one query at a time in prediction
+MMR_EPOCH = Goal("MM-R's questions, fp32: training epoch (scaled)", "s", 1730.0, 950.0)
+MMR_BF16 = Goal("MM-R's questions, bf16-mixed: training epoch (scaled)", "s", 1730.0, 550.0)
+MMR_PREDICT = Goal("MM-R's questions: in batches against one by one", "x", 1.0, 5.0, more_is_better=True)
+
+
+def measure(job: Job) -> Measured:
+    """Run a job in its own process.
+
+    Raises:
+        SystemExit: the process failed; its own message has been printed.
+    """
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(job.threads),
+        "MKL_NUM_THREADS": str(job.threads),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    process = subprocess.run(
+        [sys.executable, "-m", "experiments.measure"],
+        input=json.dumps(asdict(job)), stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
+    )  # fmt: skip
+    if process.returncode:
+        raise SystemExit(f"The measurement of {job.class_path} ({job.action}) failed; see above.")
+    return Measured(**json.loads(process.stdout.strip().splitlines()[-1]))
+
+
+def config_job(path: Path) -> Job:
+    """The method and the data options of a config."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = {name: value for name, value in config["data"].items() if name in DATA_OPTIONS}
+    return Job(config["model"]["class_path"], config["model"].get("init_args") or {}, data)
+
+
+class Report:
+    """Prints rows as they come, and keeps them for the JSON file.
+
+    Args:
+        options: of the command line.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.console = Console(width=None if sys.stdout.isatty() else 140)
+        self.rows: list[dict[str, Any]] = []
+        self.goals: list[dict[str, Any]] = []
+        self.table = Table(title="Speed and memory", caption=_CAPTION)
+        for column in ("what", "documents/s", "tokens/s", "padding", "peak", "GFLOP/s", "machine", "share"):
+            self.table.add_column(column, justify="left" if column == "what" else "right")
+        self.comparison = Table(title="Beside the reference codes, at the same sizes")
+        for column in ("what", "reference", "aim", "found", "machine", ""):
+            self.comparison.add_column(column, justify="left" if column == "what" else "right")
+
+    def job(self, job: Job) -> Job:
+        """The job with what the command line says."""
+        o = self.options
+        return replace(
+            job, threads=o.threads, steps=o.steps, seconds=o.seconds, accelerator=o.accelerator, seed=o.seed
+        )
+
+    def row(self, name: str, job: Job) -> Measured:
+        """Measure and note."""
+        self.console.print(f"[dim]measuring {name} ...[/dim]")
+        m = measure(job)
+        self.rows.append(
+            {"name": name, "job": asdict(job), "measured": asdict(m), "load": os.getloadavg()[0]}
+        )
+        if m.steps:
+            rate, machine = m.flops / m.seconds / 1e9, m.rates[job.precision]
+            self.table.add_row(
+                name, f"{m.documents / m.seconds:.1f}", f"{m.real_tokens / m.seconds:,.0f}",
+                f"{1 - m.real_tokens / m.slots:.1%}" if m.slots else "-", f"{m.peak_bytes / 1e9:.2f} GB",
+                f"{rate:.1f}", f"{machine:.0f}", f"{rate / machine:.0%}",
+            )  # fmt: skip
+        return m
+
+    def goal(self, goal: Goal, value: float, machine: float) -> None:
+        """Note a comparison.
+
+        Args:
+            goal: what is compared.
+            value: found.
+            machine: GFLOP/s that the machine gave meanwhile.
+        """
+        reached = None
+        if goal.aim is not None:
+            reached = value >= goal.aim if goal.more_is_better else value <= goal.aim
+        self.goals.append({**asdict(goal), "found": value, "reached": reached, "machine": machine})
+        reference = "-" if goal.reference is None else f"{goal.reference:g} {goal.unit}"
+        aim = "-" if goal.aim is None else f"{goal.aim:g} {goal.unit}"
+        mark = {None: "", True: "reached", False: "missed"}[reached]
+        self.comparison.add_row(
+            goal.name, reference, aim, f"{value:.3g} {goal.unit}", f"{machine:.0f} GFLOP/s", mark
+        )
+
+    def print(self) -> None:
+        """Print everything, and write the JSON file."""
+        self.console.print(self.table)
+        if self.goals:
+            self.console.print(self.comparison)
+        if self.options.json:
+            load = os.getloadavg()
+            found = {"threads": self.options.threads, "load": load, "rows": self.rows, "goals": self.goals}
+            self.options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+_CAPTION = (
+    "tokens/s: of real tokens, once for each reading; machine: GFLOP/s of a 2048 x 2048 matrix product at the same "
+    "precision in the same process; share: of it in the method's own matrix products"
+)
+
+
+def compare_e2eecpe(report: Report, data: dict[str, Any], vectors: str | None) -> None:
+    """At the sizes of the released code."""
+    arguments = {"filters": 75, "vectors": vectors}
+    base = report.job(Job("ecpe_zoo.methods.e2eecpe.E2EECPE", arguments, {**data, "batch_size": 32}))
+    base = replace(base, repeats=report.options.repeats)
+    trained = report.row("e2eecpe, 75 filters, training", replace(base, action="train"))
+    predicted = report.row("e2eecpe, 75 filters, prediction", replace(base, action="predict"))
+    # the first run of both warms up
+    report.goal(E2E_EPOCH, min(trained.runs[1:] or trained.runs), trained.rates["32-true"])
+    report.goal(E2E_PREDICT, min(predicted.runs[1:]), predicted.rates["32-true"])
+    report.goal(E2E_MEMORY, trained.peak_bytes / 1e9, trained.rates["32-true"])
+    report.goal(E2E_REAL, 100 * trained.real_tokens / trained.slots, trained.rates["32-true"])
+
+
+def compare_multi_turn(report: Report, data: dict[str, Any], **sizes: Any) -> None:
+    """MM-R's questions by a two-layer BERT of full width, with characters of the corpus as vocabulary."""
+    arguments: dict[str, Any] = {
+        "encoder": "embedded", "encoder_size": 768, "encoder_layers": 2, "encoder_heads": 12,
+        "clause_encoder": "gat", "multi_instance": False, "rethink": "mm-r", **sizes,
+    }  # fmt: skip
+    base = report.job(Job("experiments.measure.MultiTurnReader", arguments, {**data, "batch_size": 2}))
+    for goal, precision in ((MMR_EPOCH, "32-true"), (MMR_BF16, "bf16-mixed")):
+        m = report.row(f"mgcl, MM-R's questions, {precision}, training", replace(base, precision=precision))
+        report.goal(goal, m.seconds * m.epoch_tokens / m.real_tokens, m.rates[precision])
+    job = replace(base, action="query-by-query", data={**data, "batch_size": 16}, steps=1, repeats=2)
+    m = report.row("mgcl, MM-R's questions, prediction both ways", job)
+    report.goal(MMR_PREDICT, m.extra["alone"] / m.extra["batched"], m.rates["32-true"])
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each measurement")
+    parser.add_argument("--method", action="append", help="only this one; may be given more than once")
+    parser.add_argument("--data-root", type=Path, help="holds the real corpora; else ECPE_ZOO_DATA")
+    parser.add_argument("--vectors", type=Path, help="word2vec file for the comparison of E2EECPE")
+    parser.add_argument("--steps", type=int, default=40, help="most training steps of a measurement")
+    parser.add_argument("--seconds", type=float, default=30.0, help="most seconds of single steps")
+    parser.add_argument("--repeats", type=int, default=3, help="whole epochs and predictions, first one warm")
+    parser.add_argument("--accelerator", default="cpu", help="as the trainer takes it")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write all that was measured to this file")
+    parser.add_argument("--no-comparison", action="store_true", help="only the methods' own configs")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark.
+
+    Returns:
+        0; an aim that is missed is shown and is no error.
+    """
+    options = make_parser().parse_args(arguments)
+    configs = {path.stem: path for path in sorted(CONFIGS.glob("*.yaml"))}
+    chosen = options.method or list(configs)
+    if unknown := set(chosen) - set(configs):
+        raise SystemExit(
+            f"Expected --method to be one of {', '.join(configs)}, but got {', '.join(unknown)}."
+        )
+    named = options.data_root or os.environ.get("ECPE_ZOO_DATA")
+    root = Path(named).expanduser().resolve() if named else None
+    real = root is not None and (root / CORPUS).is_dir()
+    if options.data_root and not real:
+        raise SystemExit(f"Expected a folder {CORPUS} in {root}, but found none.")
+    vectors = str(options.vectors.expanduser().resolve()) if options.vectors else None
+    report = Report(options)
+    actions: tuple[tuple[Action, str], ...] = (("train", "training"), ("predict", "prediction"))
+    for id in chosen:
+        job = report.job(config_job(configs[id]))
+        for action, name in actions:
+            report.row(f"{id}, {job.data['corpus']}, {name}", replace(job, action=action))
+            if real:
+                data = {**job.data, "corpus": CORPUS, "root": str(root)}
+                report.row(f"{id}, {CORPUS}, {name}", replace(job, action=action, data=data))
+    if real and not options.no_comparison:
+        data = {"corpus": CORPUS, "root": str(root), "protocol": "paper"}  # all training documents
+        if "e2eecpe" in chosen:
+            compare_e2eecpe(report, data, vectors)
+        if "mgcl" in chosen:
+            compare_multi_turn(report, data)
+    report.print()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

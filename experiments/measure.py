@@ -1,0 +1,439 @@
+"""One measurement of the benchmark, in a process of its own so that the peak of its memory is its own.
+
+    python -m experiments.measure < job.json
+
+reads a `Job` and prints what was measured as the last line, in JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer, seed_everything
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.module import EmotionDataModule
+from ecpe_zoo.layers.rows import ChunkedRows
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.text.prompts import KINDS
+from ecpe_zoo.text.queries import Query, QueryBatch, QueryCollator, TokenisedDocument, gold_queries
+
+Action = Literal["train", "predict", "query-by-query"]
+
+
+@dataclass
+class Job:
+    """What is measured.
+
+    Args:
+        class_path: of the method.
+        init_args: its arguments.
+        data: arguments of the data module.
+        action: training, prediction, or prediction of the same documents with batches of questions and with
+            one question at a time.
+        threads: of the process.
+        steps: most batches that are timed.
+        seconds: no batch begins after this time.
+        repeats: whole epochs or predictions of all documents; 0 measures single steps.
+        precision: as the trainer takes it.
+        accelerator: as the trainer takes it.
+        seed: of weights and of the order of batches.
+    """
+
+    class_path: str
+    init_args: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    action: Action = "train"
+    threads: int = 1
+    steps: int = 30
+    seconds: float = 20.0
+    repeats: int = 0
+    precision: str = "32-true"
+    accelerator: str = "cpu"
+    seed: int = 0
+
+
+@dataclass
+class Measured:
+    """What came out; tokens are those that the network reads, once for each time that it reads them.
+
+    Args:
+        seconds: of the timed batches, their building included.
+        steps: timed.
+        documents: in them.
+        real_tokens: in them.
+        slots: token slots that were run, padding included.
+        flops: of the timed batches' matrix products, counted on the first ones and scaled by tokens.
+        runs: seconds of each whole epoch or prediction.
+        epoch_tokens: real tokens of a whole epoch, 0 where not known beforehand.
+        epoch_documents: documents of a whole epoch.
+        peak_bytes: of the process's memory, or of the GPU's.
+        rates: GFLOP/s of a matrix product of this process, by precision.
+        extra: of single jobs.
+    """
+
+    seconds: float = 0.0
+    steps: int = 0
+    documents: int = 0
+    real_tokens: int = 0
+    slots: int = 0
+    flops: float = 0.0
+    runs: list[float] = field(default_factory=list)
+    epoch_tokens: int = 0
+    epoch_documents: int = 0
+    peak_bytes: int = 0
+    rates: dict[str, float] = field(default_factory=dict)
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+class MultiTurnReader(MGCL):
+    """MGCL without clues on MM-R's questions: EE, ESCE of each gold emotion, CSEE of each gold cause (no CE)."""
+
+    def collator(self, training: bool) -> QueryCollator:
+        """MGCL's in prediction."""
+        return _WithoutCE(self.builder, training) if training else super().collator(training)
+
+
+class _WithoutCE(QueryCollator):
+    def __call__(self, documents: Sequence[Document]) -> QueryBatch:
+        tokenised = [self.builder.tokenise(document) for document in documents]
+        queries = [
+            query
+            for index, (document, short) in enumerate(zip(documents, tokenised, strict=True))
+            for query in gold_queries(index, document, len(short.clauses))
+            if KINDS[query.kind] != "CE"
+        ]
+        rows = self.builder.rows(tokenised, queries, documents)
+        return QueryBatch([document.id for document in documents], tokenised, rows)
+
+
+class Tally:
+    """Counts tokens and slots as the network reads them.
+
+    Args:
+        method: built. Methods that run rows in chunks count themselves; of others, the ids that reach an
+            embedding with a padding id are counted.
+    """
+
+    def __init__(self, method: nn.Module) -> None:
+        self._real = self._slots = 0
+        self.chunked = [value for value in vars(method).values() if isinstance(value, ChunkedRows)]
+        if not self.chunked:
+            for module in method.modules():
+                if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                    module.register_forward_pre_hook(self._count)
+
+    def _count(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._real += int(torch.ne(inputs[0], module.padding_idx).sum())
+        self._slots += inputs[0].numel()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Real tokens and slots so far."""
+        if self.chunked:
+            return sum(c.real_tokens for c in self.chunked), sum(c.run_slots for c in self.chunked)
+        return self._real, self._slots
+
+
+def flop_counter() -> FlopCounterMode:
+    """Counts matrix products, also those inside the CPU kernels that torch's counter does not know."""
+    aten = torch.ops.aten
+
+    def recurrent(inputs: Sequence[int], ih: Sequence[int], hh: Sequence[int], *_: Any, **__: Any) -> int:
+        steps = int(np.prod(inputs[:-1]))
+        return 2 * steps * (int(np.prod(ih)) + int(np.prod(hh)))
+
+    def attention(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: Any, **__: Any) -> int:
+        return int(sdpa_flop_count(q, k, v))
+
+    def attention_backward(
+        g: Sequence[int], q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: Any, **__: Any
+    ) -> int:
+        return int(sdpa_backward_flop_count(g, q, k, v))
+
+    return FlopCounterMode(
+        display=False,
+        custom_mapping={
+            aten.mkldnn_rnn_layer: recurrent,
+            aten.mkldnn_rnn_layer_backward: lambda *a, **k: 2 * recurrent(*a, **k),
+            aten._scaled_dot_product_flash_attention_for_cpu: attention,
+            aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_backward,
+        },
+    )
+
+
+class Clock(Callback):
+    """Times the batches of a loop behind a few for warming up, whose matrix products are counted instead.
+
+    Args:
+        job: its limits.
+        tally: of the method; made at the start of training where the network is not built yet.
+        warm: batches that are not timed.
+    """
+
+    def __init__(self, job: Job, tally: Tally | None = None, warm: int = 2) -> None:
+        self.job, self.tally, self.warm = job, tally, warm
+        self.seen = 0
+        self.counter: FlopCounterMode | None = None
+        self.counted = (0.0, 0)  # FLOPs and the real tokens that they belong to
+        self.measured = Measured()
+        self.start, self.at_start = 0.0, (0, 0)
+
+    def _begin(self, method: LightningModule) -> None:
+        if self.tally is None:
+            self.tally = Tally(method)
+        if self.seen < self.warm:
+            self.counter = flop_counter()
+            self.counter.__enter__()
+
+    def _end(self, trainer: Trainer, batch: Any) -> None:
+        assert self.tally is not None
+        self.seen += 1
+        if self.counter is not None:
+            self.counter.__exit__(None, None, None)
+            self.counted = (self.counted[0] + self.counter.get_total_flops(), self.tally.counts[0])
+            self.counter = None
+            self.start, self.at_start = now(), self.tally.counts
+            return
+        measured = self.measured
+        measured.steps += 1
+        measured.documents += len(batch.ids)
+        measured.seconds = now() - self.start
+        real, slots = self.tally.counts
+        measured.real_tokens, measured.slots = real - self.at_start[0], slots - self.at_start[1]
+        measured.flops = self.counted[0] * measured.real_tokens / max(self.counted[1], 1)
+        if not self.job.repeats and (
+            measured.steps >= self.job.steps or measured.seconds >= self.job.seconds
+        ):
+            trainer.should_stop = True
+
+    def on_train_batch_start(self, trainer: Trainer, method: LightningModule, batch: Any, index: int) -> None:
+        """Count the FLOPs of the first batches."""
+        self._begin(method)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, method: LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Take the time."""
+        self._end(trainer, batch)
+
+    def on_test_batch_start(
+        self, trainer: Trainer, method: LightningModule, batch: Any, index: int, loader: int = 0
+    ) -> None:
+        """See training."""
+        self._begin(method)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        method: LightningModule,
+        outputs: Any,
+        batch: Any,
+        index: int,
+        loader: int = 0,
+    ) -> None:
+        """See training."""
+        self._end(trainer, batch)
+
+    def on_train_epoch_start(self, trainer: Trainer, method: LightningModule) -> None:
+        """Start a whole run over the documents."""
+        self.run_start = now()
+
+    def on_train_epoch_end(self, trainer: Trainer, method: LightningModule) -> None:
+        """End it."""
+        self.measured.runs.append(now() - self.run_start)
+
+    def on_test_epoch_start(self, trainer: Trainer, method: LightningModule) -> None:
+        """See training."""
+        self.run_start = now()
+
+    def on_test_epoch_end(self, trainer: Trainer, method: LightningModule) -> None:
+        """See training."""
+        self.measured.runs.append(now() - self.run_start)
+
+
+def now() -> float:
+    """Seconds, when all that was asked of the device is done."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak_bytes() -> int:
+    """Most memory so far: the GPU's where one is used, else the process's."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes, but on macOS bytes
+
+
+def matmul_rates(device: str, size: int = 2048, repeats: int = 6) -> dict[str, float]:
+    """GFLOP/s of the best of a few square matrix products, by precision as the trainer calls it."""
+    rates = {}
+    for name, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
+        a, b = torch.randn(2, size, size, device=device).to(dtype)
+        seconds = []
+        for _ in range(repeats):
+            start = now()
+            a @ b
+            seconds.append(now() - start)
+        rates[name] = 2 * size**3 / min(seconds) / 1e9
+    return rates
+
+
+def make_method(job: Job) -> Method:
+    """The method of a job, not built yet."""
+    module, name = job.class_path.rsplit(".", 1)
+    method: Method = getattr(importlib.import_module(module), name)(**job.init_args)
+    return method
+
+
+def make_data(job: Job) -> EmotionDataModule:
+    """The data module of a job."""
+    arguments = dict(job.data)
+    if arguments.get("root") is not None:
+        arguments["root"] = Path(arguments["root"])
+    return EmotionDataModule(**arguments)
+
+
+def make_trainer(job: Job, clock: Clock | None, epochs: int) -> Trainer:
+    """A trainer that does nothing beside the loop."""
+    return Trainer(
+        max_epochs=epochs,
+        accelerator=job.accelerator,
+        devices=1,
+        precision=job.precision,
+        callbacks=[clock] if clock else None,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def build(method: Method, data: EmotionDataModule) -> Tally:
+    """Build the network for a prediction without a training before it."""
+    data.setup("test")
+    method.vocabulary = method.make_vocabulary(data.train_documents)
+    method._build(from_checkpoint=False)
+    return Tally(method)
+
+
+def train(job: Job) -> Measured:
+    """Time training steps, or whole epochs."""
+    method, data, clock = make_method(job), make_data(job), Clock(job)
+    make_trainer(job, clock, job.repeats or 1000).fit(method, data)
+    clock.measured.peak_bytes = peak_bytes()
+    clock.measured.epoch_documents = len(data.train_documents)
+    if isinstance(method, MGCL):  # a question's row is a token sequence of its own
+        collate, documents = method.collator(True), data.train_documents
+        batches = (collate(documents[first : first + 16]) for first in range(0, len(documents), 16))
+        passes = 2 if method.extra_clause_clue else 1  # the corrupted text is read too
+        clock.measured.epoch_tokens = passes * sum(sum(batch.rows.lengths) for batch in batches)
+    return clock.measured
+
+
+def predict(job: Job) -> Measured:
+    """Time predictions of the test documents."""
+    method, data = make_method(job), make_data(job)
+    clock = Clock(job, build(method, data))
+    trainer = make_trainer(job, clock, 1)
+    started = now()
+    for _ in range(1 + max(job.repeats, 1)):  # the first warms up
+        trainer.test(method, data, verbose=False)
+        if not job.repeats and now() - started > job.seconds:
+            break
+    clock.measured.peak_bytes = peak_bytes()
+    clock.measured.epoch_documents = len(data.documents("test"))
+    return clock.measured
+
+
+def query_by_query(job: Job) -> Measured:
+    """The same questions in batches over documents, and one at a time.
+
+    The weights are random, so that a threshold asks of all clauses or of none: the follow-up questions are those
+    that a perfect model asks, of the gold clauses, in MGCL's three turns.
+    """
+    method, data = make_method(job), make_data(job)
+    assert isinstance(method, MGCL)
+    build(method, data)
+    method.eval()
+    documents = sorted(data.documents("test"), key=method.tokens)
+    size = int(job.data["batch_size"])
+    # documents of all lengths, as many as fill the batches
+    chosen = documents[:: max(1, len(documents) // (size * job.steps))][: size * job.steps]
+
+    def ask(size: int, alone: bool) -> tuple[float, int]:
+        start, count = now(), 0
+        for first in range(0, len(chosen), size):
+            some = chosen[first : first + size]
+            short = [method.builder.tokenise(document) for document in some]
+            for turn in _turns(some, short):
+                count += len(turn)
+                for queries in [[query] for query in turn] if alone else [turn]:
+                    rows = method.builder.rows(short, queries).to(method.device)
+                    method.read(rows, rows.tokens)
+        return now() - start, count
+
+    extra = {"batched": float("inf"), "alone": float("inf")}
+    autocast = torch.autocast(method.device.type, torch.bfloat16, enabled=job.precision == "bf16-mixed")
+    with torch.inference_mode(), autocast:
+        for _ in range(max(job.repeats, 1)):
+            for name, arguments in (("batched", (size, False)), ("alone", (1, True))):
+                seconds, count = ask(*arguments)
+                extra |= {name: min(extra[name], seconds), "questions": float(count)}
+    return Measured(documents=len(chosen), extra=extra, peak_bytes=peak_bytes())
+
+
+def _turns(documents: Sequence[Document], short: Sequence[TokenisedDocument]) -> list[list[Query]]:
+    """EE and CE of all documents, then all ESCE, then all CSEE; turns without a question are left out."""
+    asked = [
+        query
+        for index, (document, tokenised) in enumerate(zip(documents, short, strict=True))
+        for query in gold_queries(index, document, len(tokenised.clauses))
+    ]
+    turns = [[q for q in asked if KINDS[q.kind] in kinds] for kinds in (("EE", "CE"), ("ESCE",), ("CSEE",))]
+    return [turn for turn in turns if turn]
+
+
+ACTIONS: dict[Action, Callable[[Job], Measured]] = {
+    "train": train,
+    "predict": predict,
+    "query-by-query": query_by_query,
+}
+
+
+def main() -> None:
+    """Run the job that standard input holds."""
+    job = Job(**json.load(sys.stdin))
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    os.environ["PL_GLOBAL_SEED"] = str(job.seed)  # the sampler's
+    torch.set_num_threads(job.threads)
+    seed_everything(job.seed, verbose=False)
+    measured = ACTIONS[job.action](job)
+    measured.rates = matmul_rates("cuda" if torch.cuda.is_initialized() else "cpu")
+    print(json.dumps(asdict(measured)))
+
+
+if __name__ == "__main__":
+    main()
