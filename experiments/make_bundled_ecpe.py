@@ -24,9 +24,9 @@ from pathlib import Path
 from experiments.bundled_words import CHINESE, ENGLISH, Words
 
 FOLDER = Path(__file__).parents[1] / "ecpe_zoo" / "corpora" / "bundled"
-TRAIN, TEST = 120, 30  # documents of each language
+TRAIN, TEST = 220, 30  # documents of each language
 SEED = 1207
-FEWEST, MOST = 5, 12  # clauses in a document
+FEWEST, MOST = 4, 8  # clauses in a document
 LONG = 5  # characters from which on a clause stands only once in the corpus
 
 # The clauses of one episode and how often it is drawn. C: cause, c: cause told afterwards, E: emotion,
@@ -41,7 +41,7 @@ EPISODES: Mapping[str, int] = {
     "CCE": 7,
     "CEe": 5,
 }
-TWO_EPISODES, CROSSED = 0.25, 0.03
+TWO_EPISODES, CROSSED = 0.12, 0.01
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class Maker:
         """A clause without an emotion or a cause; half of them look like one."""
         emotion = self.pick(tuple(self.words.emotions))
         word = self.pick(self.words.emotions[emotion])
-        if self.chance(0.27):
+        if self.chance(0.2):
             return Clause(self.filled(self.words.unfelt, w=word))
-        if self.chance(0.27):
+        if self.chance(0.2):
             return Clause(self.filled(self.words.unreal, **self.event(emotion)))
         return Clause(self.filled(self.words.filler, s=person))
 

@@ -57,10 +57,10 @@ def test_fetch_takes_needed_files_and_says_so(
 def test_check_of_the_bundled_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert data.main(["check", "bundled-ecpe", "--json", str(tmp_path / "found.json")]) == 0
     shown = capsys.readouterr().out
-    assert "300" in shown
+    assert "500" in shown
     found = json.loads((tmp_path / "found.json").read_text())["bundled-ecpe"]
-    assert found["parts"][0]["documents"] == 300
-    assert found["parts"][0]["candidates"] == 23_566
+    assert found["parts"][0]["documents"] == 500
+    assert found["parts"][0]["candidates"] == 19_453
     assert {finding["count"] for finding in found["findings"]} == {0}
 
 

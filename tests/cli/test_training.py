@@ -294,7 +294,7 @@ def test_the_paper_protocol_reads_the_test_fold_at_every_validation(tmp_path: Pa
     assert record.protocol.selection == "test fold"
     assert record.protocol.headline == "default"
     assert record.protocol.tuned_threshold is None
-    assert record.corpus.train == 240
+    assert record.corpus.train == 440
     assert record.protocol.test_reads == len(record.history) >= 4
 
 
