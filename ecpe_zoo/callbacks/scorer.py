@@ -19,6 +19,11 @@ from ecpe_zoo.metrics.pairs import score_pairs, tune_threshold
 
 Metrics = dict[str, float]
 
+HISTORY = tuple(
+    f"{item}_{score}" for item in ("pair", "emotion", "cause") for score in ("precision", "recall", "f1")
+)
+"""What is remembered of each validation: the rest can be recomputed from the saved scores."""
+
 WATCHED = "watched_test"
 """Prefix of test scores of every epoch, which choose nothing."""
 
@@ -135,7 +140,7 @@ class Scorer(Callback):
         if trainer.sanity_checking:
             return
         pl_module.log_dict({f"val/{name}": value for name, value in metrics.items()}, rank_zero_only=False)
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "validation": metrics}
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "validation": _short(metrics)}
         if data.protocol == "strict":
             tuned, tuned_f1 = tune_threshold(predictions, gold, method.threshold)
             if fitting:
@@ -154,7 +159,7 @@ class Scorer(Callback):
             watched = score_pairs(predictions, gold, method.threshold)
             at_tuned = score_pairs(predictions, gold, row["tuned_threshold"])
             self.test_reads += 1
-            row |= {WATCHED: watched, f"{WATCHED}_at_tuned": at_tuned}
+            row |= {WATCHED: _short(watched), f"{WATCHED}_at_tuned": _short(at_tuned)}
             pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()}, rank_zero_only=False)
             if trainer.is_global_zero:
                 write_predictions(folder / WATCHED / f"epoch-{trainer.current_epoch:03d}.npz", predictions)
@@ -196,6 +201,10 @@ class Scorer(Callback):
     def headline(data: EmotionDataModule, method: Method) -> Literal["default", "tuned"]:
         """Which of the two thresholds the reported number uses."""
         return "tuned" if data.protocol == "strict" and method.tuned is not None else "default"
+
+
+def _short(metrics: Metrics) -> Metrics:
+    return {name: metrics[name] for name in HISTORY if name in metrics}
 
 
 def _zoo(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataModule, Method]:
