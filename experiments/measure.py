@@ -140,6 +140,8 @@ class Tally:
                     module.register_forward_pre_hook(self._count)
 
     def _count(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, nn.Embedding)
+        assert module.padding_idx is not None
         self._real += int(torch.ne(inputs[0], module.padding_idx).sum())
         self._slots += inputs[0].numel()
 
