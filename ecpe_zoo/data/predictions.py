@@ -6,6 +6,7 @@ Every metric, at any threshold, can be recomputed from a file of these without t
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def read_predictions(path: Path) -> list[Prediction]:
         with np.load(path, allow_pickle=False) as stored:
             head = json.loads(stored["head"].tobytes().decode())
             flat = {name: stored[f"scores/{name}"] for name in head["shapes"]}
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ZooError(f"{path}: expected a predictions file of ecpe-zoo, but got: {error}") from error
     if head.get("format") != FORMAT:
         raise ZooError(f"{path}: expected format {FORMAT!r}, but got {head.get('format')!r}")

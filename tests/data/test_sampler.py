@@ -90,6 +90,8 @@ def test_a_batch_needs_a_limit() -> None:
 
 
 def test_every_rank_gets_something_to_evaluate() -> None:
-    samplers = [LikeLengthBatchSampler([3] * 5, [3] * 5, batch_size=32, rank=r, world_size=4) for r in range(4)]
+    samplers = [
+        LikeLengthBatchSampler([3] * 5, [3] * 5, batch_size=32, rank=r, world_size=4) for r in range(4)
+    ]
     assert [len(sampler) for sampler in samplers] == [1, 1, 1, 1]
     assert sorted(i for sampler in samplers for batch in sampler for i in batch) == [0, 1, 2, 3, 4]

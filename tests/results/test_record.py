@@ -1,0 +1,73 @@
+"""Records: strict when read, never overwritten, with a hash of what decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.record import RunRecord, code_state, config_hash, read_record
+from tests.conftest import ROOT
+
+
+def record() -> dict[str, Any]:
+    return {
+        "method": "mgcl", "config": {"model": {}}, "config_hash": "a", "inputs": {}, "seed": 1, "epoch": 0,
+        "epochs": 1, "steps": 2, "metrics": {"ecpe.pair_f1.v1": 0.5}, "metrics_default": {}, "history": [],
+        "predictions": "b", "status": "ok",
+        "corpus": {"id": "x", "fold": 1, "files": {}, "train": 1, "validation": 1, "test": 1, "scored": 1,
+                   "twins_left_out": [], "left_out": {}},
+        "protocol": {"name": "strict", "selection": "validation part", "default_threshold": 0.5,
+                     "tuned_threshold": None, "tuned_on": None, "headline": "default", "truncated_segments": 0,
+                     "test_reads": 0, "validation_share": 0.1, "split_seed": 1},
+        "machine": {"seconds": 1.0, "peak_memory_bytes": 1, "parameters": 1, "trainable_parameters": 1,
+                    "hardware": "x", "precision": "32", "world_size": 1, "threads": 1, "versions": {}},
+        "code": {"version": "0", "commit": None, "dirty": None},
+    }  # fmt: skip
+
+
+def test_round_trip_and_never_overwritten(tmp_path: Path) -> None:
+    made = RunRecord.model_validate(record())
+    path = tmp_path / "record.json"
+    made.write(path)
+    assert read_record(path) == made
+    with pytest.raises(ZooError, match="never overwritten"):
+        made.write(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_wrong_record_says_where_and_what(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(ZooError, match=r"record\.json: expected a result record") as error:
+        read_record(path)
+    assert "method" in str(error.value)
+    with pytest.raises(ZooError, match="expected a result record"):
+        read_record(tmp_path / "missing.json")
+
+
+def test_the_hash_follows_decisions_and_not_places() -> None:
+    config = {
+        "seed_everything": 1,
+        "model": {"lr": 1},
+        "data": {"root": "a", "fold": 1},
+        "trainer": {"logger": True},
+    }
+    same = {**config, "data": {"root": "b", "fold": 1, "num_workers": 4}, "trainer": {"logger": False}}
+    other = {**config, "data": {"root": "a", "fold": 2}}
+    assert config_hash(config) == config_hash(same)
+    assert config_hash(config) != config_hash(other)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a checkout")
+def test_the_commit_is_known() -> None:
+    state = code_state()
+    assert state.commit is not None
+    assert len(state.commit) == 40
+
+
+def test_committed_records_can_be_read() -> None:
+    for path in sorted((ROOT / "experiments" / "records").rglob("*.json")):
+        assert read_record(path).status in ("ok", "collapsed")
