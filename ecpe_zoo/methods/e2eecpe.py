@@ -346,7 +346,9 @@ class E2EECPE(Method):
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         # one pass over the weights instead of ten; Lightning refuses to clip gradients for it in mixed precision
         clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
-        return torch.optim.Adam(trained, lr=self.learning_rate, weight_decay=self.weight_decay, fused=not clips)
+        return torch.optim.Adam(
+            trained, lr=self.learning_rate, weight_decay=self.weight_decay, fused=not clips
+        )
 
 
 def words_of(segment: Segment) -> list[str]:

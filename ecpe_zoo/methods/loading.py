@@ -57,4 +57,5 @@ def load_method(path: Path | str) -> Method:
     method: Method = method_class(stored["class_path"]).load_from_checkpoint(
         path, map_location="cpu", weights_only=True
     )
-    return method.eval()
+    method.eval()
+    return method

@@ -43,7 +43,9 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
                 row = np.array(values, dtype=np.float32)
                 word = head.decode(encoding)
             except ValueError as error:
-                raise CorpusError(path, number, f"a word in {encoding} and {size} numbers", str(error)) from None
+                raise CorpusError(
+                    path, number, f"a word in {encoding} and {size} numbers", str(error)
+                ) from None
             if word not in words:
                 words[word] = None
                 rows.append(row)
