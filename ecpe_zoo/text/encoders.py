@@ -105,6 +105,10 @@ class TransformerEncoder(TokenEncoder):
 class RecurrentEncoder(TokenEncoder):
     """A BiLSTM over word vectors.
 
+    The mean vector of a row's first text (a question, say; the whole row where it has one text) is added to every
+    word by a linear layer: over a hundred words a BiLSTM forgets what was asked, and its backward half never
+    knew.
+
     Args:
         vocabulary: words; those behind `FROM_FILE` have a vector from a file.
         size: H, both directions together.
@@ -139,6 +143,7 @@ class RecurrentEncoder(TokenEncoder):
             self.file_words.weight.requires_grad_(train_vectors)
         self.types = nn.Embedding(2, vector_size)
         nn.init.zeros_(self.types.weight)
+        self.first_text = nn.Linear(vector_size, vector_size, bias=False)
         self.lstm = BiLSTM(vector_size, size // 2, layers, dropout)
         self.dropout = nn.Dropout(dropout)
 
@@ -149,7 +154,9 @@ class RecurrentEncoder(TokenEncoder):
             given = self.file_words((ids - self.from_file).clamp(min=0))
             vectors = torch.where((ids >= self.from_file)[..., None], given, vectors)
         types = torch.zeros_like(ids) if token_types is None else token_types
-        inputs = self.dropout(vectors + self.types(types))
+        first = mask & (types == 0)
+        about = (vectors * first[..., None]).sum(1) / first.sum(1, keepdim=True).clamp(min=1)  # (R, vector_size)
+        inputs = self.dropout(vectors + self.types(types) + self.first_text(about)[:, None])
         output: Tensor = self.dropout(self.lstm(inputs, mask.sum(dim=1)))
         return output
 

@@ -20,7 +20,7 @@ def line(
 
 # fmt: off
 CONTRACT = {
-    "e2eecpe": line(E2EECPE, {"hidden": 16, "filters": 8}, {"word_width": 16, "node": 10, "dropout": 0.1}),
+    "e2eecpe": line(E2EECPE, {"hidden": 16, "filters": 8}, {"word_width": 16, "node": 10, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
 }
 # fmt: on
