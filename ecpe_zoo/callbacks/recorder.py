@@ -68,7 +68,7 @@ class Recorder(Callback):
         vectors = getattr(method, "vectors", None)
         made = record.RunRecord(
             method=method.id,
-            config=self.config,
+            config=record.portable(self.config),
             config_hash=record.config_hash(self.config),
             inputs={Path(vectors).name: record.file_sha256(vectors)} if vectors else {},
             corpus=record.Corpus(

@@ -142,12 +142,32 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def portable(config: dict[str, Any]) -> dict[str, Any]:
+    """The config without the places of one machine: of absolute paths only the last part stays.
+
+    A file that decides a result is known by its hash, in `RunRecord.inputs`.
+
+    >>> portable({"model": {"vectors": "/home/me/w2v.txt"}, "config": ["/home/me/c.yaml"]})
+    {'model': {'vectors': 'w2v.txt'}}
+    """
+
+    def stripped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: stripped(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [stripped(item) for item in value]
+        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+    kept: dict[str, Any] = stripped({name: value for name, value in config.items() if name != "config"})
+    return kept
+
+
 def config_hash(config: dict[str, Any]) -> str:
     """Hash of what decides a result: the method, its arguments, the data's and the trainer's.
 
     Places (folders, workers, loggers) are left out: they change no number.
     """
-    decisive = json.loads(json.dumps(config, default=str))
+    decisive = json.loads(json.dumps(portable(config), default=str))
     for section, names in {
         "data": ("root", "num_workers", "predict_split"),
         "trainer": ("logger", "default_root_dir", "enable_progress_bar", "enable_model_summary",
