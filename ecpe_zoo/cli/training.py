@@ -88,6 +88,7 @@ class ZooCLI(LightningCLI):
                 "early_stopping.monitor": "val/pair_f1",
                 "early_stopping.mode": "max",
                 "early_stopping.patience": 1000,
+                "early_stopping.strict": False,  # without validation there is nothing to stop by
             }
         )
         parser.add_argument(

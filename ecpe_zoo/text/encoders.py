@@ -155,7 +155,9 @@ class RecurrentEncoder(TokenEncoder):
             vectors = torch.where((ids >= self.from_file)[..., None], given, vectors)
         types = torch.zeros_like(ids) if token_types is None else token_types
         first = mask & (types == 0)
-        about = (vectors * first[..., None]).sum(1) / first.sum(1, keepdim=True).clamp(min=1)  # (R, vector_size)
+        about = (vectors * first[..., None]).sum(1) / first.sum(1, keepdim=True).clamp(
+            min=1
+        )  # (R, vector_size)
         inputs = self.dropout(vectors + self.types(types) + self.first_text(about)[:, None])
         output: Tensor = self.dropout(self.lstm(inputs, mask.sum(dim=1)))
         return output
