@@ -65,7 +65,8 @@ class Recorder(Callback):
         assert data.parts is not None
         headline = scorer.headline(data, method)
         metrics = scorer.results[headline]
-        vectors = getattr(method, "vectors", None)
+        vectors = method.hparams.get("vectors")
+        selection = "test fold" if data.protocol == "paper" else "validation part"
         made = record.RunRecord(
             method=method.id,
             config=record.portable(self.config),
@@ -84,7 +85,7 @@ class Recorder(Callback):
             ),
             protocol=record.Protocol(
                 name=data.protocol,
-                selection="test fold" if data.protocol == "paper" else "validation part",
+                selection=selection if scorer.history else "none: the last epoch",
                 default_threshold=method.threshold,
                 tuned_threshold=method.tuned,
                 tuned_on=None if method.tuned is None else "validation part",

@@ -51,12 +51,12 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
             style = "bold" if item == "pair" else None
             table.add_row(label, *(f"{100 * value:.2f}" for value in values), style=style)
     console.print(table)
-    chosen = (
-        "a validation part of the training documents" if data.protocol == "strict" else "the TEST fold itself"
-    )
+    by = {"strict": "a validation part of the training documents", "paper": "the TEST fold itself"}[
+        data.protocol
+    ]
+    chosen = f"the epoch was chosen on {by}" if scorer.history or record is None else "the last epoch"
     console.print(
-        f"Protocol {data.protocol}: the epoch was chosen on {chosen}; percent; pairs score above the threshold.",
-        soft_wrap=True,
+        f"Protocol {data.protocol}: {chosen}; percent; pairs score above the threshold.", soft_wrap=True
     )
     watched = [row for row in scorer.history if WATCHED in row]
     if watched:
