@@ -139,7 +139,8 @@ class Scorer(Callback):
         metrics = score_pairs(predictions, gold, method.threshold)
         if trainer.sanity_checking:
             return
-        pl_module.log_dict({f"val/{name}": value for name, value in metrics.items()}, rank_zero_only=False)
+        for name, value in metrics.items():
+            pl_module.log(f"val/{name}", value, prog_bar=name == "pair_f1")
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "validation": _short(metrics)}
         if data.protocol == "strict":
             tuned, tuned_f1 = tune_threshold(predictions, gold, method.threshold)
@@ -160,7 +161,7 @@ class Scorer(Callback):
             at_tuned = score_pairs(predictions, gold, row["tuned_threshold"])
             self.test_reads += 1
             row |= {WATCHED: _short(watched), f"{WATCHED}_at_tuned": _short(at_tuned)}
-            pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()}, rank_zero_only=False)
+            pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()})
             if trainer.is_global_zero:
                 write_predictions(folder / WATCHED / f"epoch-{trainer.current_epoch:03d}.npz", predictions)
         if fitting:
@@ -175,9 +176,9 @@ class Scorer(Callback):
         if method.tuned is not None:
             self.results["tuned"] = score_pairs(predictions, gold, method.tuned)
         headline = self.results[self.headline(data, method)]
-        pl_module.log_dict({f"test/{name}": value for name, value in headline.items()}, rank_zero_only=False)
+        pl_module.log_dict({f"test/{name}": value for name, value in headline.items()})
         default = self.results["default"]
-        pl_module.log_dict({f"test_default/{n}": v for n, v in default.items()}, rank_zero_only=False)
+        pl_module.log_dict({f"test_default/{n}": v for n, v in default.items()})
         self.truncated_segments = sum(prediction.truncated for prediction in predictions)
         if self.truncated_segments:
             rank_zero_warn(
