@@ -119,13 +119,18 @@ class ZooCLI(LightningCLI):
                 f"{stored['class_path']}."
             )
         typed = typed_model_options(self.typed)
-        changed = []
+        changed, taken = [], []
         for name, value in checkpoint["hyper_parameters"].items():
             mine = config.model.init_args.get(name)
-            if name not in typed:
-                config.model.init_args[name] = value
-            elif mine != value:
+            if mine == value:
+                continue
+            if name in typed:
                 changed.append(f"{name}: {value} in the checkpoint, {mine} on the command line")
+            else:
+                config.model.init_args[name] = value
+                taken.append(f"{name}: {value} in the checkpoint, {mine} in the config")
+        if taken:
+            rank_zero_info("The checkpoint's hyper-parameters win over the config: " + "; ".join(taken))
         if changed:
             rank_zero_warn(
                 "The command line wins over the checkpoint's hyper-parameters: " + "; ".join(changed)
