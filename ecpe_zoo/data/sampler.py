@@ -119,7 +119,9 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         return dealt + [dealt[index % len(dealt)] for index in range(-len(dealt) % self.world_size)]
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches()[self.rank :: self.world_size])
+        yield from self._batches()[
+            self.rank :: self.world_size
+        ]  # the epoch is asked for when the first is taken
 
     def __len__(self) -> int:
         batches = len(self.ends)

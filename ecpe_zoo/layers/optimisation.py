@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -59,14 +58,21 @@ def adamw_with_warmup(
     Raises:
         ZooError: the number of steps is not known.
     """
-    steps = module.trainer.estimated_stepping_batches
-    if not math.isfinite(steps):
+    trainer = module.trainer
+    if trainer.max_epochs == -1 and trainer.max_steps == -1:
         raise ZooError(
             "Expected a run with an end, since the learning rate falls to 0 there, but got no limit. Give "
             "--trainer.max_epochs or --trainer.max_steps."
         )
-    total = int(steps)
-    warmup = round(total * warmup_share)
+
+    def factor(step: int) -> float:
+        if step == 0:  # asked at once, for the first step
+            return 0.0 if warmup_share else 1.0
+        # the number of steps is asked for in training alone: asked here and now, Lightning would make the loader's
+        # iterator before it restores a checkpoint, and the epoch after a resume would have the first one's batches
+        total = int(trainer.estimated_stepping_batches)
+        return warmup_factor(step, round(total * warmup_share), total)
+
     optimizer = AdamW(groups)
-    schedule = LambdaLR(optimizer, lambda step: warmup_factor(step, warmup, total))
+    schedule = LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

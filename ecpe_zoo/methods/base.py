@@ -153,6 +153,7 @@ class Method(LightningModule):
 
     def _build(self, from_checkpoint: bool) -> None:
         self.build(from_checkpoint)
+        self.train()  # pretrained encoders come in evaluation mode, and Lightning leaves modes as they are
         self.built = True
 
     @property

@@ -53,6 +53,10 @@ def test_every_config_has_its_line_and_every_line_its_config() -> None:
         assert Path(ROOT, "ecpe_zoo", "methods", f"{id}.py").is_file()
 
 
+def test_a_built_method_is_in_training_mode(method: Method) -> None:
+    assert all(module.training for module in method.modules())
+
+
 def test_shapes_and_ranges(method: Method, documents: list[Document]) -> None:
     predictions = decode(method, documents)
     assert set(predictions) == {document.id for document in documents}
