@@ -160,4 +160,4 @@ class Method(LightningModule):
     def tuned(self) -> float | None:
         """The threshold that validation chose, if it did."""
         value = float(self.tuned_threshold)
-        return None if value != value else value
+        return None if value != value else round(value, 6)  # as it was tried: the buffer is fp32
