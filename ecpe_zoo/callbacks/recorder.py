@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from ecpe_zoo.callbacks.scorer import Scorer, _zoo, predictions_folder
+from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, zoo_parts
 from ecpe_zoo.results import record
 
 
@@ -59,7 +59,7 @@ class Recorder(Callback):
         folder = predictions_folder(trainer)  # collective: before ranks part
         if not self.fitted or not trainer.is_global_zero:
             return
-        data, method = _zoo(trainer, pl_module)
+        data, method = zoo_parts(trainer, pl_module)
         scorer = self.scorer
         assert data.loaded is not None
         assert data.parts is not None
@@ -112,7 +112,7 @@ class Recorder(Callback):
                 precision=str(trainer.precision),
                 world_size=trainer.world_size,
                 threads=torch.get_num_threads(),
-                versions=record.library_versions(),
+                versions=record.installed_versions(),
             ),
             code=record.code_state(),
             status="ok" if metrics["pair_f1"] > 0 else "collapsed",

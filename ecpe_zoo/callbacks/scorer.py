@@ -54,7 +54,7 @@ class Scorer(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Ask the data module for the test documents beside the validation ones where they are watched."""
-        data, _ = _zoo(trainer, pl_module)
+        data, _ = zoo_parts(trainer, pl_module)
         if self.watch_test and data.protocol == "paper":
             raise ZooError(
                 "Expected --scorer.watch_test with --data.protocol strict, but got the paper protocol, whose "
@@ -108,7 +108,7 @@ class Scorer(Callback):
     on_predict_batch_end = on_test_batch_end  # type: ignore[assignment]
 
     def _complete(
-        self, trainer: Trainer, split: Split, limit: float, documents: Sequence[Document]
+        self, trainer: Trainer, split: Split, limit: float | int, documents: Sequence[Document]
     ) -> tuple[list[Prediction], dict[str, Document]]:
         """The predictions of all ranks and the documents they are scored on.
 
@@ -118,7 +118,8 @@ class Scorer(Callback):
         predictions = gather_over_ranks(self.gathered.pop(split))
         by_id = {document.id: document for document in documents}
         reached = {prediction.id for prediction in predictions}
-        if limit == 1.0 and not trainer.fast_dev_run and not trainer.sanity_checking:
+        everything = isinstance(limit, float) and limit == 1.0  # the int 1 is one batch
+        if everything and not trainer.fast_dev_run and not trainer.sanity_checking:
             if missing := by_id.keys() - reached:
                 raise ZooError(
                     f"Expected each of {len(by_id)} {split} documents to be scored, but {len(missing)} were "
@@ -132,7 +133,7 @@ class Scorer(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the validation documents, tune the threshold under `strict`, log and remember."""
-        data, method = _zoo(trainer, pl_module)
+        data, method = zoo_parts(trainer, pl_module)
         limit = trainer.limit_val_batches
         fitting = trainer.state.fn == "fit"  # else a finished checkpoint is validated: show, change nothing
         predictions, gold = self._complete(trainer, "validation", limit, data.documents("validation"))
@@ -163,13 +164,14 @@ class Scorer(Callback):
             row |= {WATCHED: _short(watched), f"{WATCHED}_at_tuned": _short(at_tuned)}
             pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()})
             if trainer.is_global_zero:
-                write_predictions(folder / WATCHED / f"epoch-{trainer.current_epoch:03d}.npz", predictions)
+                name = f"epoch-{trainer.current_epoch:03d}-step{trainer.global_step}.npz"
+                write_predictions(folder / WATCHED / name, predictions)
         if fitting:
             self.history.append(row)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the test documents at the tuned and at the default threshold, log and save."""
-        data, method = _zoo(trainer, pl_module)
+        data, method = zoo_parts(trainer, pl_module)
         documents = data.documents("test")
         predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, documents)
         self.results = {"default": score_pairs(predictions, gold, method.threshold)}
@@ -191,7 +193,7 @@ class Scorer(Callback):
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save all scores, the extra ones of `predict_step` included."""
-        data, _ = _zoo(trainer, pl_module)
+        data, _ = zoo_parts(trainer, pl_module)
         predictions = sorted(gather_over_ranks(self.gathered.pop("test")), key=lambda p: p.id)
         path = predictions_folder(trainer) / f"predict-{data.predict_split}.npz"
         if trainer.is_global_zero:
@@ -208,7 +210,12 @@ def _short(metrics: Metrics) -> Metrics:
     return {name: metrics[name] for name in HISTORY if name in metrics}
 
 
-def _zoo(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataModule, Method]:
+def zoo_parts(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataModule, Method]:
+    """The data module and the method that a trainer runs.
+
+    Raises:
+        ZooError: one of them is not the zoo's.
+    """
     data = trainer.datamodule  # type: ignore[attr-defined]
     if not isinstance(data, EmotionDataModule) or not isinstance(module, Method):
         raise ZooError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from lightning import LightningDataModule, Trainer
+from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
@@ -136,7 +136,9 @@ class EmotionDataModule(LightningDataModule):
             batch_tokens=self.batch_tokens if training else self.eval_batch_tokens,
             shuffle=training,
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),
-            epoch=_CurrentEpoch(trainer),
+            # Lightning sets epochs only on samplers that it knows, and ours is a batch sampler; `current_epoch` lags
+            # behind by one when the first iterator after a resume is made
+            epoch=lambda: int(trainer.fit_loop.epoch_progress.current.processed),
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
@@ -165,29 +167,3 @@ class EmotionDataModule(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Document]:
         """Batches of the part that `predict_split` names."""
         return self._loader(self.predict_split, training=False)
-
-
-class _CurrentEpoch:
-    """The trainer's epoch, asked when an iteration starts.
-
-    Lightning sets epochs only on samplers that it knows (`.sampler`, `.batch_sampler.sampler`), ours is a batch
-    sampler. Worker processes get no trainer: they never ask.
-    """
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-
-    def __call__(self) -> int:
-        # not `current_epoch`, which lags behind by one when the first iterator after a resume is made
-        return int(self.trainer.fit_loop.epoch_progress.current.processed)
-
-    def __reduce__(self) -> tuple[type[_FixedEpoch], tuple[int]]:
-        return _FixedEpoch, (self(),)
-
-
-class _FixedEpoch:
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __call__(self) -> int:
-        return self.epoch

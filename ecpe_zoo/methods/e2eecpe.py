@@ -214,7 +214,7 @@ class E2EECPE(Method):
         return sum(max(len(segment.words), MIN_WORDS) for segment in document.segments)
 
     def collator(self, training: bool) -> Callable[[Sequence[Document]], LinkBatch]:
-        """See `collate`."""
+        """Documents to a `LinkBatch`; the same for training and evaluation."""
         return _Collator(self.word_ids)
 
     # --- network
@@ -279,13 +279,11 @@ class E2EECPE(Method):
         packed = pack_padded_sequence(
             padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False
         )
-        hidden, _ = pad_packed_sequence(
-            self.document_encoder(packed)[0], batch_first=True
-        )  # (B, N, 2 hidden)
+        encoded, _ = self.document_encoder(packed)
+        hidden, _ = pad_packed_sequence(encoded, batch_first=True)  # (B, N, 2 hidden)
         link_e, link_c, tag_e, tag_c = F.relu(self.projections(hidden)).split(self.node, dim=-1)
-        scores = torch.sigmoid(
-            (self.link(link_e) @ link_c.transpose(1, 2)).float()
-        )  # (B, N, N): (W z^e + b)^T z^c
+        links = self.link(link_e) @ link_c.transpose(1, 2)  # (B, N, N): (W z^e + b)^T z^c
+        scores = torch.sigmoid(links.float())
         if self.position:
             weights = position_weights(batch.segment_mask.sum(1), scores.shape[1], self.smoothing)
         else:
@@ -303,9 +301,8 @@ class E2EECPE(Method):
         outputs = self(batch)
         mask = batch.segment_mask
         both = mask[:, :, None] & mask[:, None, :]
-        with torch.autocast(
-            outputs.pair.device.type, enabled=False
-        ):  # the weights act on probabilities: fp32
+        # the weights act on probabilities, so that the loss needs fp32
+        with torch.autocast(outputs.pair.device.type, enabled=False):
             entries = F.binary_cross_entropy(outputs.pair, batch.pairs, reduction="none")
         losses = {"pair": self._reduce(entries, both)}
         if self.auxiliary:

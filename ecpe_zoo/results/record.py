@@ -204,7 +204,7 @@ def code_state() -> Code:
     )
 
 
-def library_versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Versions of what computes."""
     names = ("torch", "lightning", "transformers", "torch-geometric", "torchmetrics", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -280,6 +280,34 @@ def test_a_malformed_corpus_stops_with_its_line_or_is_skipped_and_counted(
     assert record.corpus.left_out["test/skipped_documents"] == 1
 
 
+def test_one_validation_batch_is_one_and_not_all(tmp_path: Path) -> None:
+    limits = [
+        "--trainer.limit_val_batches",
+        "1",
+        "--trainer.limit_test_batches",
+        "1",
+        "--data.eval_batch_size",
+        "5",
+    ]
+    assert main(["fit", *config("e2eecpe", tmp_path, "--trainer.max_epochs", "1", *limits)]) == 0
+    assert read_record(run_folder(tmp_path) / "record.json").corpus.scored == 5
+
+
+def test_watched_scores_of_each_check_are_kept(tmp_path: Path) -> None:
+    options = [
+        "--trainer.max_epochs",
+        "1",
+        "--trainer.val_check_interval",
+        "7",
+        "--scorer.watch_test",
+        "true",
+    ]
+    assert main(["fit", *config("e2eecpe", tmp_path, *options)]) == 0
+    run = run_folder(tmp_path)
+    kept = list((run / "predictions" / "watched_test").glob("epoch-*.npz"))
+    assert len(kept) == len(read_record(run / "record.json").history) > 1
+
+
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert main([]) == 0
