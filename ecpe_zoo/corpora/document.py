@@ -24,6 +24,8 @@ class Segment:
         emotions: gold emotion labels; empty for a segment without an emotion or without annotation.
         keyword: gold emotion keyword of an ECPE corpus; never an input of a model.
         intensities: gold or relabelled strength of each label, 0.0 to 10.0.
+        judged: a label is asked for. A turn that its corpus leaves without one is context only: it is read and
+            not scored. This is no gold: a method may know it.
     """
 
     text: str
@@ -31,6 +33,7 @@ class Segment:
     emotions: tuple[str, ...] = ()
     keyword: str | None = None
     intensities: Mapping[str, float] | None = None
+    judged: bool = True
 
     @property
     def words(self) -> list[str]:

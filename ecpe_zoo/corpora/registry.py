@@ -29,7 +29,8 @@ from ecpe_zoo.corpora.readers import (
 )
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
-Task = Literal["ecpe", "erc"]
+Task = Literal["ecpe", "erc", "emotions"]
+"""Emotion-cause pairs; one emotion of each utterance in a conversation; emotions of a text, many at once."""
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 

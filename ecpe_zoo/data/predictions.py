@@ -28,13 +28,16 @@ class Prediction(NamedTuple):
         scores: name -> float32 array whose leading axes are segments of the whole document, whatever a
             truncation lost (lost segments score 0). ECPE methods give `pair` (N, N), where [i, j] says that
             segment j causes the emotion of segment i, and, where they have such heads, `emotion` (N,) and
-            `cause` (N,); all in [0, 1].
+            `cause` (N,); all in [0, 1]. Emotion methods give `emotions` (N, C), a score in [0, 1] for each label,
+            and NaN in the rows of segments that are not judged.
         truncated: segments that did not reach the model whole.
+        labels: the C emotion labels, in the order of the scores.
     """
 
     id: str
     scores: Mapping[str, Array]
     truncated: int = 0
+    labels: tuple[str, ...] = ()
 
 
 FORMAT = "ecpe-zoo predictions 1"
@@ -44,8 +47,14 @@ def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     """Write predictions to a compressed .npz file: one flat array for each score, with ids and shapes.
 
     The file appears under its name only when it is complete.
+
+    Raises:
+        ValueError: predictions with different labels.
     """
     listed = list(predictions)
+    labels = {p.labels for p in listed}
+    if len(labels) > 1:
+        raise ValueError(f"Expected all predictions of a file to have the same labels, but got {len(labels)} lists.")
     names = sorted({name for prediction in listed for name in prediction.scores})
     shapes = {
         name: [list(p.scores[name].shape) if name in p.scores else None for p in listed] for name in names
@@ -55,6 +64,7 @@ def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
         "ids": [p.id for p in listed],
         "truncated": [p.truncated for p in listed],
         "shapes": shapes,
+        "labels": list(labels.pop()) if labels else [],
     }
     arrays: dict[str, npt.NDArray[np.generic]] = {
         f"scores/{name}": np.concatenate(
@@ -89,7 +99,8 @@ def read_predictions(path: Path) -> list[Prediction]:
                 size = int(np.prod(shape))
                 scores[index][name] = flat[name][start : start + size].reshape(shape)
                 start += size
+    labels = tuple(head.get("labels", ()))  # absent in files of the first releases
     return [
-        Prediction(id, score, truncated)
+        Prediction(id, score, truncated, labels)
         for id, score, truncated in zip(head["ids"], scores, head["truncated"], strict=True)
     ]
