@@ -54,7 +54,9 @@ def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     listed = list(predictions)
     labels = {p.labels for p in listed}
     if len(labels) > 1:
-        raise ValueError(f"Expected all predictions of a file to have the same labels, but got {len(labels)} lists.")
+        raise ValueError(
+            f"Expected all predictions of a file to have the same labels, but got {len(labels)} lists."
+        )
     names = sorted({name for prediction in listed for name in prediction.scores})
     shapes = {
         name: [list(p.scores[name].shape) if name in p.scores else None for p in listed] for name in names
