@@ -1,0 +1,214 @@
+"""From a record's saved predictions and its corpus: all metrics again, and counts of each document.
+
+The corpus is read anew and its files' hashes are held against the record's, so that nothing is computed on other text
+than the run saw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.data.predictions import Prediction, read_predictions
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.metrics.pairs import Counts, count_sets, matched, predicted_pairs, score_pairs, sweep
+from ecpe_zoo.results.record import file_sha256, versioned
+from ecpe_zoo.results.store import Entry
+
+TOLERANCE = 1e-9
+"""Metrics are ratios of counts: two machines agree far below this."""
+
+SWEEP = tuple(round(0.05 * step, 2) for step in range(1, 20))
+"""Thresholds of the sweep that is drawn."""
+
+Documents = Mapping[str, Document]
+
+
+@lru_cache(maxsize=24)
+def _test_documents(corpus: str, root: Path | None, fold: int) -> tuple[dict[str, Document], dict[str, str]]:
+    loaded = load_corpus(corpus, root, fold)
+    return {document.id: document for document in loaded.test}, dict(loaded.files)
+
+
+def gold_of(entry: Entry, root: Path | None = None) -> Documents:
+    """The test documents that a record was scored on.
+
+    Args:
+        entry: the record.
+        root: where the corpora lie; see `load_corpus`.
+
+    Raises:
+        ZooError: no such corpus, no files, or files other than those that the record names.
+    """
+    corpus = entry.record.corpus
+    documents, files = _test_documents(corpus.id, root, corpus.fold)
+    for name, sha in corpus.files.items():
+        if files.get(name) != sha:
+            raise ZooError(
+                f"{entry.path}: expected {name} of {corpus.id!r} with sha256 {sha[:12]}..., as the run read it, but "
+                f"got {(files.get(name) or 'no such file')[:12]}. "
+                f"Fetch the corpus again: ecpe-zoo data fetch {corpus.id}"
+            )
+    return documents
+
+
+def predictions_of(entry: Entry) -> list[Prediction]:
+    """The saved predictions of a record.
+
+    Raises:
+        ZooError: no such file, a damaged one, or another one than the record names.
+    """
+    path = entry.predictions
+    if (sha := file_sha256(path)) != entry.record.predictions:
+        raise ZooError(
+            f"{path}: expected the predictions of {entry.path.name} (sha256 {entry.record.predictions[:12]}...), but "
+            f"got sha256 {sha[:12]}.... It belongs to another run, or was changed."
+        )
+    return read_predictions(path)
+
+
+def headline_threshold(entry: Entry) -> float | None:
+    """The threshold of `metrics`; None for a task without one."""
+    protocol = entry.record.protocol
+    return protocol.tuned_threshold if protocol.headline == "tuned" else protocol.default_threshold
+
+
+# --- all metrics again
+
+Scoring = Callable[[Sequence[Prediction], Documents, float | None], dict[str, float]]
+
+
+def _score_ecpe(
+    predictions: Sequence[Prediction], documents: Documents, threshold: float | None
+) -> dict[str, float]:
+    if threshold is None:
+        raise ZooError("Expected a record of emotion-cause pairs to name its threshold, but it names none.")
+    return score_pairs(predictions, documents, threshold)
+
+
+SCORING: dict[str, Scoring] = {"ecpe": _score_ecpe}
+"""How each task is scored."""
+
+
+class Difference(NamedTuple):
+    """A metric whose stored value is not what its predictions give.
+
+    Args:
+        metric: its versioned id.
+        where: "metrics" or "metrics_default".
+        stored: None where the record lacks it.
+        computed: None where the predictions do not give it.
+    """
+
+    metric: str
+    where: str
+    stored: float | None
+    computed: float | None
+
+
+def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Difference]]:
+    """Score a record's saved predictions again.
+
+    Returns:
+        How many metrics were compared, and those that differ.
+
+    Raises:
+        ZooError: predictions or corpus are missing or others than the record names; or a task that cannot be
+            scored yet.
+    """
+    if entry.task not in SCORING:
+        raise ZooError(
+            f"{entry.path}: expected a task that can be scored again ({', '.join(SCORING)}), but got {entry.task!r}."
+        )
+    documents, predictions = gold_of(entry, root), predictions_of(entry)
+    record = entry.record
+    found: list[Difference] = []
+    compared = 0
+    for where, stored, threshold in (
+        ("metrics", record.metrics, headline_threshold(entry)),
+        ("metrics_default", record.metrics_default, record.protocol.default_threshold),
+    ):
+        if not stored:
+            continue
+        scored = documents
+        if record.corpus.scored < len(documents):  # a run that was told to stop early scored what it reached
+            scored = {p.id: documents[p.id] for p in predictions if p.id in documents}
+        computed = versioned(entry.task, SCORING[entry.task](predictions, scored, threshold))
+        for metric in sorted(stored.keys() | computed.keys()):
+            if not metric.endswith(".v1"):
+                continue  # another definition than the one at hand
+            compared += 1
+            old, new = stored.get(metric), computed.get(metric)
+            if old is None or new is None or not math.isclose(old, new, rel_tol=0, abs_tol=TOLERANCE):
+                found.append(Difference(metric, where, old, new))
+    return compared, found
+
+
+# --- counts of each document
+
+
+class DocumentCounts(NamedTuple):
+    """What one run got right on each test document.
+
+    Args:
+        ids: of the documents, sorted.
+        counts: (D, C, 3) correct, predicted and gold items of each class.
+    """
+
+    ids: tuple[str, ...]
+    counts: npt.NDArray[np.float64]
+
+
+def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
+    """Counts of each test document at the headline threshold; a document without a prediction misses all its gold.
+
+    Raises:
+        ZooError: see `recompute`.
+    """
+    documents = gold_of(entry, root)
+    rows = {document.id: prediction for prediction, document in matched(predictions_of(entry), documents)}
+    ids = tuple(sorted(documents))
+    counting = COUNTING.get(entry.task)
+    if counting is None:
+        raise ZooError(
+            f"{entry.path}: expected a task whose documents can be counted ({', '.join(COUNTING)}), but got "
+            f"{entry.task!r}."
+        )
+    return DocumentCounts(
+        ids, counting([(rows.get(id), documents[id]) for id in ids], headline_threshold(entry))
+    )
+
+
+Rows = Sequence[tuple[Prediction | None, Document]]
+
+
+def _count_pairs(rows: Rows, threshold: float | None) -> npt.NDArray[np.float64]:
+    assert threshold is not None
+    counts = np.zeros((len(rows), 1, 3))
+    for place, (prediction, document) in enumerate(rows):
+        found = predicted_pairs(prediction, threshold) if prediction is not None else set()
+        counts[place, 0] = count_sets(found, document.pairs or ())
+    return counts
+
+
+COUNTING: dict[str, Callable[[Rows, float | None], npt.NDArray[np.float64]]] = {"ecpe": _count_pairs}
+"""How each task's documents are counted."""
+
+
+def threshold_sweep(entry: Entry, root: Path | None = None) -> list[Counts] | None:
+    """Pair counts at each threshold of `SWEEP`; None for a task without a pair threshold.
+
+    Raises:
+        ZooError: see `recompute`.
+    """
+    if entry.task != "ecpe":
+        return None
+    return sweep(predictions_of(entry), gold_of(entry, root), SWEEP)

@@ -1,0 +1,128 @@
+"""What choosing on the test fold is worth, measured within single strict runs.
+
+A strict run that watched the test fold knows the test score of every epoch, though none chose by it. Its score at the
+epoch that validation chose beside its best test score is the price of honesty, and nothing else differs: the same
+training documents, weights, seed and threshold. (A paper-protocol run differs in more: it trains on a tenth more.)
+
+The gap cannot be negative: a maximum over epochs is at least one of them. Its interval says how large it is, not
+whether it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.store import HEADLINES, Entry
+
+WATCHED = "watched_test"
+
+
+class Price(NamedTuple):
+    """One run.
+
+    Args:
+        entry: its record.
+        chosen_epoch: the epoch that validation chose, 0-based.
+        chosen: test score there, at the method's default threshold.
+        best_epoch: the epoch that the test fold would have chosen.
+        best: test score there.
+        looks: epochs whose test score was known.
+        chosen_tuned: test score at the chosen epoch and the threshold that its validation tuned; None where the
+            run did not keep it.
+        best_tuned: the best test score over epochs, each at the threshold that its validation tuned.
+    """
+
+    entry: Entry
+    chosen_epoch: int
+    chosen: float
+    best_epoch: int
+    best: float
+    looks: int
+    chosen_tuned: float | None = None
+    best_tuned: float | None = None
+
+    @property
+    def gap(self) -> float:
+        """How much choosing on test adds; at least 0."""
+        return self.best - self.chosen
+
+
+def price_of(entry: Entry) -> Price | None:
+    """The price within one run; None where the run did not watch the test fold, or failed."""
+    name = HEADLINES.get(entry.task, "")
+    rows = [row for row in entry.record.history if name in (row.get(WATCHED) or {})]
+    if entry.record.protocol.name != "strict" or not rows:
+        return None
+
+    def at(row: Mapping[str, Any], part: str) -> float:
+        return float(row[part][name])
+
+    chosen = max(rows, key=lambda row: at(row, "validation"))  # the first of equals, as the checkpoint
+    best = max(rows, key=lambda row: at(row, WATCHED))
+    tuned = f"{WATCHED}_at_tuned"
+    kept = all(tuned in row for row in rows)
+    return Price(
+        entry,
+        int(chosen["epoch"]),
+        at(chosen, WATCHED),
+        int(best["epoch"]),
+        at(best, WATCHED),
+        len(rows),
+        at(chosen, tuned) if kept else None,
+        max(at(row, tuned) for row in rows) if kept else None,
+    )
+
+
+class Prices(NamedTuple):
+    """The price over runs.
+
+    Args:
+        runs: one `Price` each.
+        gap: spread of test-best minus validation-best, over folds (means over seeds) where there are several.
+        chosen: spread of the test score at the validation-best epoch.
+        best: spread of the test score at the test-best epoch.
+        gap_tuned: spread of the gap where each epoch has the threshold that its validation tuned; None where a
+            run did not keep it.
+    """
+
+    runs: tuple[Price, ...]
+    gap: statistics.RunSpread
+    chosen: statistics.RunSpread
+    best: statistics.RunSpread
+    gap_tuned: statistics.RunSpread | None
+
+
+def prices(entries: Iterable[Entry]) -> Prices:
+    """The price over the runs that watched the test fold.
+
+    Raises:
+        ZooError: there is none.
+    """
+    listed = list(entries)
+    runs = tuple(price for entry in listed if (price := price_of(entry)) is not None)
+    if not runs:
+        raise ZooError(
+            f"Expected strict runs with the test score of every epoch, but none of {len(listed)} records has them. "
+            "Train with --data.protocol strict --scorer.watch_test true."
+        )
+
+    def over(values: Mapping[int, float]) -> statistics.RunSpread:
+        return statistics.over_runs(
+            {(run.entry.fold, run.entry.id): values[place] for place, run in enumerate(runs)}
+        )
+
+    tuned = {
+        place: run.best_tuned - run.chosen_tuned
+        for place, run in enumerate(runs)
+        if run.best_tuned is not None and run.chosen_tuned is not None
+    }
+    return Prices(
+        runs,
+        over({place: run.gap for place, run in enumerate(runs)}),
+        over({place: run.chosen for place, run in enumerate(runs)}),
+        over({place: run.best for place, run in enumerate(runs)}),
+        over(tuned) if len(tuned) == len(runs) else None,
+    )

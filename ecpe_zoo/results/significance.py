@@ -1,0 +1,161 @@
+"""Two methods compared: every test that the records allow, on the folds and documents that both were run on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.evidence import document_counts
+from ecpe_zoo.results.store import AVERAGES, Entry, Group
+
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A difference and its tests; all scores are the headline metric as fractions, first minus second.
+
+    Args:
+        folds: that both have runs on.
+        runs: of the first and of the second on these folds.
+        documents: that both were scored on.
+        bootstrap: of the pooled score, over documents.
+        permutation_p: two-sided, over documents.
+        won: documents by who errs less.
+        fold_test: over folds; its numbers are nan for a single fold.
+        detectable: the smallest true difference that these documents would show in four of five repetitions.
+        holm_p: `permutation_p` adjusted for the comparisons of its table; equal to it where there is no table.
+    """
+
+    folds: tuple[int, ...]
+    runs: tuple[int, int]
+    documents: int
+    bootstrap: statistics.Bootstrap
+    permutation_p: float
+    won: statistics.Documents
+    fold_test: statistics.FoldTest
+    detectable: float
+    holm_p: float
+
+    @property
+    def verdict(self) -> str:
+        """What the data say, in words."""
+        gap = abs(self.bootstrap.difference)
+        if self.holm_p < 1 - statistics.LEVEL and not self.bootstrap.low <= 0 <= self.bootstrap.high:
+            return "a difference"
+        if gap < self.detectable:
+            return "too small to be seen by these documents"
+        return "not certain"
+
+
+def pooled_counts(
+    group: Group, folds: tuple[int, ...], runs: int, root: Path | None = None
+) -> npt.NDArray[np.float64]:
+    """Counts of the test documents of several folds together.
+
+    Args:
+        group: whose runs.
+        folds: in this order.
+        runs: a common multiple of the numbers of runs of the folds; a fold's runs are repeated up to it, which
+            changes no mean.
+        root: of the corpora.
+
+    Returns:
+        (runs, D, C, 3); documents by fold and id.
+
+    Raises:
+        ZooError: see `document_counts`.
+    """
+    by_fold = group.by_fold()
+    parts = []
+    for fold in folds:
+        entries: list[Entry] = by_fold[fold]
+        stacked = np.stack([document_counts(entry, root).counts for entry in entries])  # (S, D, C, 3)
+        parts.append(np.tile(stacked, (runs // len(entries), 1, 1, 1)))
+    return np.concatenate(parts, axis=1)
+
+
+def pooled_score(group: Group, root: Path | None = None) -> float:
+    """The out-of-fold score: the test documents of all folds as one set, the mean over runs.
+
+    Raises:
+        ZooError: no finished run; or see `document_counts`.
+    """
+    if not group.finished:
+        raise ZooError(f"Expected a finished run of {group.method}, but all {len(group.entries)} failed.")
+    runs = math.lcm(*(len(entries) for entries in group.by_fold().values()))
+    counts = pooled_counts(group, group.folds, runs, root).sum(axis=1)
+    return float(statistics.f1_of(counts, AVERAGES[group.task]).mean())
+
+
+def compare(
+    first: Group, second: Group, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Comparison:
+    """All tests for two groups.
+
+    Args:
+        first: one group.
+        second: another on the same task and corpus.
+        root: of the corpora.
+        resamples: of the bootstrap and of the permutation test.
+        seed: of both.
+
+    Raises:
+        ZooError: groups of different corpora, tasks or protocols, or without a common fold; or see
+            `document_counts`.
+    """
+    for name in ("task", "corpus", "protocol"):
+        one, two = getattr(first, name), getattr(second, name)
+        if one != two:
+            raise ZooError(
+                f"Expected two methods of one {name}, but got {one!r} and {two!r}: such numbers are not compared."
+            )
+    folds = tuple(sorted(set(first.folds) & set(second.folds)))
+    if not folds:
+        raise ZooError(
+            f"Expected a fold that both were run on, but {first.method} has {list(first.folds)} and {second.method} "
+            f"has {list(second.folds)}."
+        )
+    average = AVERAGES[first.task]
+    counts = []
+    fold_runs = []
+    for group in (first, second):
+        by_fold = group.by_fold()
+        runs = math.lcm(*(len(by_fold[fold]) for fold in folds))
+        counts.append(pooled_counts(group, folds, runs, root))
+        fold_runs.append(sum(len(by_fold[fold]) for fold in folds))
+    one, two = counts
+    bootstrap = statistics.paired_bootstrap(one, two, average, resamples, seed)
+    p = statistics.permutation_test(one, two, average, resamples, seed)
+    fold_test = fold_differences(first, second, folds)
+    return Comparison(
+        folds=folds,
+        runs=(fold_runs[0], fold_runs[1]),
+        documents=one.shape[1],
+        bootstrap=bootstrap,
+        permutation_p=p,
+        won=statistics.documents_won(one, two),
+        fold_test=fold_test,
+        detectable=statistics.smallest_detectable(bootstrap.error),
+        holm_p=p,
+    )
+
+
+def fold_differences(first: Group, second: Group, folds: tuple[int, ...]) -> statistics.FoldTest:
+    """The corrected resampled t-test over the folds, on means over seeds."""
+
+    def mean(entries: list[Entry]) -> float:
+        return float(np.mean([entry.score or 0.0 for entry in entries]))
+
+    one, two = first.by_fold(), second.by_fold()
+    differences = [mean(one[fold]) - mean(two[fold]) for fold in folds]
+    shares = [
+        entry.record.corpus.test / max(1, entry.record.corpus.train) for fold in folds for entry in one[fold]
+    ]
+    return statistics.corrected_t_test(differences, max(float(np.mean(shares)), 1e-9))

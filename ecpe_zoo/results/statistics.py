@@ -1,0 +1,413 @@
+"""Statistics of scores as pure functions over arrays.
+
+Two sources of chance are kept apart. The *runs* (folds and seeds) say how a score moves when training is repeated:
+mean, standard deviation, t-interval, the corrected resampled t-test. The *documents* say how it would move on other
+test documents: paired bootstrap and permutation test, on the very documents that both methods were scored on.
+
+Document statistics rest on counts that add up over documents: for each class the items that are correct, predicted
+and gold, an array (D, C, 3). Pair F1 has one class; a weighted or macro F1 over emotions has one a label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Array = npt.NDArray[np.float64]
+Average = Literal["micro", "weighted", "macro"]
+
+LEVEL = 0.95
+"""Of all intervals."""
+
+COLLAPSED_SHARE = 0.5
+"""A run with less than this share of the median of its method's runs has collapsed."""
+
+COLLAPSED_RUNS = 3
+"""Runs that such a median needs."""
+
+_CHUNK = 4_000_000  # cells of a chunk of resampling weights: 16 MB in single precision
+
+
+# --- over runs
+
+
+class Spread(NamedTuple):
+    """Mean of some values, and how far it can be trusted.
+
+    Args:
+        mean: of the values.
+        sd: sample standard deviation (n - 1); nan for a single value.
+        low: lower end of the 95 % t-interval of the mean; nan for a single value.
+        high: its upper end.
+        n: number of values.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    n: int
+
+
+def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
+    """Mean, sample standard deviation and t-interval: mean +- t(n - 1) sd / sqrt(n).
+
+    Raises:
+        ValueError: no value.
+
+    >>> result = spread([0.5, 0.6, 0.7])
+    >>> [round(x, 3) for x in result[:4]]
+    [0.6, 0.1, 0.352, 0.848]
+    """
+    if not len(values):
+        raise ValueError("Expected at least one value, but got none.")
+    data = np.asarray(values, dtype=float)
+    mean = float(data.mean())
+    if len(data) == 1:
+        return Spread(mean, math.nan, math.nan, math.nan, 1)
+    sd = float(data.std(ddof=1))
+    half = float(stats.t.ppf(0.5 + level / 2, len(data) - 1)) * sd / math.sqrt(len(data))
+    return Spread(mean, sd, mean - half, mean + half, len(data))
+
+
+Unit = Literal["folds", "seeds", "one run"]
+
+
+class RunSpread(NamedTuple):
+    """The spread of a method's runs over folds and seeds.
+
+    Args:
+        unit: what `over` counts. Folds share training documents and seeds share all of them, so runs are not
+            independent; with several folds the unit is the fold, whose value is the mean over its seeds.
+        over: the spread of those units.
+        seed_sd: standard deviation of seeds within a fold, pooled over folds; nan where no fold has two.
+        runs: number of runs behind it.
+    """
+
+    unit: Unit
+    over: Spread
+    seed_sd: float
+    runs: int
+
+
+def over_runs(values: Mapping[tuple[int, Hashable], float]) -> RunSpread:
+    """Spread of runs keyed by (fold, anything that tells runs of a fold apart).
+
+    >>> result = over_runs({(1, 776): 0.5, (1, 1): 0.6, (2, 776): 0.7})
+    >>> result.unit, round(result.over.mean, 4), round(result.seed_sd, 4), result.runs
+    ('folds', 0.625, 0.0707, 3)
+    """
+    folds: dict[int, list[float]] = {}
+    for (fold, _), value in values.items():
+        folds.setdefault(fold, []).append(value)
+    squares = [(float(np.var(runs, ddof=1)), len(runs) - 1) for runs in folds.values() if len(runs) > 1]
+    freedom = sum(df for _, df in squares)
+    seed_sd = math.sqrt(sum(v * df for v, df in squares) / freedom) if freedom else math.nan
+    if len(folds) > 1:
+        return RunSpread("folds", spread([float(np.mean(r)) for r in folds.values()]), seed_sd, len(values))
+    runs = next(iter(folds.values()), [])
+    return RunSpread("seeds" if len(runs) > 1 else "one run", spread(runs), seed_sd, len(values))
+
+
+def collapsed(values: Sequence[float]) -> list[bool]:
+    """Which runs of a method have collapsed: score 0, or less than half of the median of all of them.
+
+    The median needs three runs. A mean that holds a collapsed run is shown as such, with the mean of the others.
+
+    >>> collapsed([0.5, 0.52, 0.54, 0.2, 0.0])
+    [False, False, False, True, True]
+    >>> collapsed([0.5, 0.1])
+    [False, False]
+    """
+    middle = float(np.median(values)) if len(values) >= COLLAPSED_RUNS else 0.0
+    return [value <= 0 or value < COLLAPSED_SHARE * middle for value in values]
+
+
+class FoldTest(NamedTuple):
+    """A corrected resampled t-test over folds.
+
+    Args:
+        mean: of the fold differences.
+        low: lower end of the corrected 95 % interval; nan where there is one fold.
+        high: its upper end.
+        t: the statistic.
+        p: two-sided.
+        effect: mean over standard deviation of the fold differences, with Hedges' correction for few folds.
+        folds: how many.
+    """
+
+    mean: float
+    low: float
+    high: float
+    t: float
+    p: float
+    effect: float
+    folds: int
+
+
+def corrected_t_test(differences: Sequence[float], test_share: float, level: float = LEVEL) -> FoldTest:
+    """Compare two methods over folds (Nadeau and Bengio 2003, Machine Learning 52).
+
+    Folds share training documents, so the variance of their mean is larger than variance / k: it is taken as
+    (1 / k + n_test / n_train) variance, with k - 1 degrees of freedom.
+
+    Args:
+        differences: one a fold, first method minus second, means over seeds.
+        test_share: n_test / n_train; 1/9 for ten folds that train on all the rest.
+        level: of the interval.
+
+    Raises:
+        ValueError: no difference, or a share that is not positive.
+
+    >>> result = corrected_t_test([0.01, 0.03, 0.02], 1 / 9)
+    >>> round(result.t, 3), round(result.p, 3), round(result.effect, 3)
+    (3.0, 0.095, 1.143)
+    """
+    if test_share <= 0:
+        raise ValueError(f"Expected the share of test documents to be positive, but got {test_share}.")
+    plain = spread(differences)
+    if plain.n == 1:
+        return FoldTest(plain.mean, math.nan, math.nan, math.nan, math.nan, math.nan, 1)
+    freedom = plain.n - 1
+    error = math.sqrt(1 / plain.n + test_share) * plain.sd
+    if error == 0:
+        same = plain.mean == 0
+        t, p, effect = (0.0, 1.0, 0.0) if same else (math.copysign(math.inf, plain.mean), 0.0, math.nan)
+        return FoldTest(plain.mean, plain.mean, plain.mean, t, p, effect, plain.n)
+    t = plain.mean / error
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(t), freedom))
+    small = 1 - 3 / (4 * freedom - 1)  # Hedges' correction
+    return FoldTest(
+        plain.mean, plain.mean - half, plain.mean + half, t, p, small * plain.mean / plain.sd, plain.n
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for being many (Holm 1979); nan stays nan and does not count.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    adjusted = list(p_values)
+    largest = 0.0
+    for rank, (p, place) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
+        adjusted[place] = largest
+    return adjusted
+
+
+# --- over documents
+
+
+def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
+    """F1 of summed counts.
+
+    Args:
+        counts: (..., C, 3) of correct, predicted and gold items.
+        average: `micro` adds the classes up; `macro` is the mean of the classes' F1; `weighted` weighs it with
+            the gold items of each. A class with nothing predicted and no gold has F1 0, as everywhere in the zoo.
+
+    Returns:
+        (...) in [0, 1].
+
+    >>> counts = np.array([[8, 10, 10], [0, 0, 2]])
+    >>> [round(float(f1_of(counts, average)), 4) for average in ("micro", "weighted", "macro")]
+    [0.7273, 0.6667, 0.4]
+    """
+    values = counts.astype(np.float64)
+    if average == "micro":
+        values = values.sum(axis=-2, keepdims=True)
+    size = values[..., 1] + values[..., 2]
+    f1 = np.divide(2 * values[..., 0], size, out=np.zeros_like(size), where=size > 0)
+    if average == "weighted":
+        gold = values[..., 2]
+        total = gold.sum(axis=-1)
+        share = np.divide(gold, total[..., None], out=np.zeros_like(gold), where=total[..., None] > 0)
+        return np.asarray((f1 * share).sum(axis=-1))
+    return np.asarray(f1.mean(axis=-1))
+
+
+class Bootstrap(NamedTuple):
+    """A paired bootstrap over documents.
+
+    Args:
+        difference: first minus second, on the documents as they are.
+        low: lower end of the percentile interval.
+        high: its upper end.
+        error: standard error: standard deviation of the resampled differences.
+        first: the first method's score.
+        second: the second's.
+    """
+
+    difference: float
+    low: float
+    high: float
+    error: float
+    first: float
+    second: float
+
+
+def _scores(sums: npt.NDArray[np.floating], average: Average) -> Array:
+    """(..., S, C, 3) summed counts -> (...) the mean score over S runs."""
+    mean: Array = f1_of(sums, average).mean(axis=-1)
+    return mean
+
+
+def _checked(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> None:
+    for name, counts in (("first", first), ("second", second)):
+        if counts.ndim != 4 or counts.shape[-1] != 3 or not counts.shape[0] or not counts.shape[1]:
+            raise ValueError(
+                f"Expected counts (S, D, C, 3) of the {name} method, but got shape {counts.shape}."
+            )
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"Expected both methods on the same documents and classes, but got {first.shape[1:]} and "
+            f"{second.shape[1:]}."
+        )
+
+
+def paired_bootstrap(
+    first: npt.NDArray[np.floating],
+    second: npt.NDArray[np.floating],
+    average: Average = "micro",
+    resamples: int = 10_000,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Bootstrap:
+    """Interval of the difference of two scores, by drawing documents with replacement.
+
+    Both methods are scored on the same draw. Several runs of a method are scored each and averaged within the
+    draw, so that the interval speaks of the mean over runs.
+
+    Args:
+        first: (S, D, C, 3) counts of S runs on D documents.
+        second: (S', D, C, 3), the same documents in the same order.
+        average: how F1 is formed; see `f1_of`.
+        resamples: draws.
+        seed: of the draws.
+        level: of the interval.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    _checked(first, second)
+    runs, documents, classes, _ = first.shape
+    both = np.concatenate([first, second]).astype(np.float32)  # sums of counts stay exact below 2^24
+    flat = np.ascontiguousarray(both.transpose(1, 0, 2, 3)).reshape(documents, -1)
+    random = np.random.default_rng(seed)
+    drawn = np.empty(resamples)
+    step = max(1, _CHUNK // documents)
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        picks = random.integers(0, documents, (size, documents), dtype=np.int32)
+        picks += np.arange(size, dtype=np.int32)[:, None] * np.int32(documents)
+        weights = np.bincount(picks.ravel(), minlength=size * documents).reshape(size, documents)
+        sums = (weights.astype(np.float32) @ flat).reshape(size, -1, classes, 3)
+        drawn[start : start + size] = _scores(sums[:, :runs], average) - _scores(sums[:, runs:], average)
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    one = float(_scores(first.sum(axis=1), average))
+    two = float(_scores(second.sum(axis=1), average))
+    return Bootstrap(one - two, float(low), float(high), float(drawn.std(ddof=1)), one, two)
+
+
+def permutation_test(
+    first: npt.NDArray[np.floating],
+    second: npt.NDArray[np.floating],
+    average: Average = "micro",
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> float:
+    """Two-sided p-value of the difference, by swapping the methods' outputs on random documents.
+
+    Under the hypothesis that it does not matter which method labelled a document, every swap is as likely as what
+    was seen. With different numbers of runs each method's runs are repeated to the least common multiple, which
+    changes no mean. (1 + swaps at least as far apart) / (1 + swaps): never 0.
+
+    Args:
+        first: (S, D, C, 3) counts; see `paired_bootstrap`.
+        second: (S', D, C, 3).
+        average: how F1 is formed.
+        resamples: swaps that are drawn.
+        seed: of the draws.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    _checked(first, second)
+    runs = math.lcm(len(first), len(second))
+    one = np.tile(first, (runs // len(first), 1, 1, 1)).astype(np.float64)
+    two = np.tile(second, (runs // len(second), 1, 1, 1)).astype(np.float64)
+    documents, classes = one.shape[1:3]
+    change = (two - one).transpose(1, 0, 2, 3).reshape(documents, -1)
+    changes = np.ascontiguousarray(change, dtype=np.float32)
+    sums_one, sums_two = one.sum(axis=1), two.sum(axis=1)
+    seen = abs(float(_scores(sums_one, average) - _scores(sums_two, average)))
+    random = np.random.default_rng(seed)
+    extreme = 0
+    step = max(1, _CHUNK // documents)
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        packed = random.integers(0, 256, (size, -(-documents // 8)), dtype=np.uint8)
+        swaps = np.unpackbits(packed, axis=1, count=documents)  # one bit says whether a document is swapped
+        moved = (swaps.astype(np.float32) @ changes).reshape(size, runs, classes, 3)
+        gap = _scores(sums_one + moved, average) - _scores(sums_two - moved, average)
+        extreme += int((np.abs(gap) >= seen - 1e-12).sum())
+    return (1 + extreme) / (1 + resamples)
+
+
+def smallest_detectable(error: float, level: float = LEVEL, power: float = 0.8) -> float:
+    """The smallest true difference that such data find significant with the given power.
+
+    (z(1 - (1 - level) / 2) + z(power)) x standard error = (1.960 + 0.842) x standard error by default. A true
+    difference below it is more likely than one in five to be missed: "not significant" then says little.
+
+    >>> round(smallest_detectable(0.01), 4)
+    0.028
+    """
+    return float(stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)) * error
+
+
+class Documents(NamedTuple):
+    """On how many documents one method makes fewer mistakes (false and missed items) than the other.
+
+    Args:
+        better: documents where the first method makes fewer, averaged over runs.
+        worse: where it makes more.
+        equal: the rest.
+    """
+
+    better: int
+    worse: int
+    equal: int
+
+    @property
+    def effect(self) -> float:
+        """(better - worse) / all: Cliff's delta of paired documents, from -1 to 1."""
+        return (self.better - self.worse) / sum(self)
+
+
+def documents_won(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> Documents:
+    """Count documents by which method errs less on them.
+
+    Args:
+        first: (S, D, C, 3) counts.
+        second: (S', D, C, 3).
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    _checked(first, second)
+    errors = [
+        (counts[..., 1] + counts[..., 2] - 2 * counts[..., 0]).sum(axis=-1).mean(axis=0, dtype=np.float64)
+        for counts in (first, second)
+    ]
+    gap = np.round(errors[0] - errors[1], 9)
+    better, worse = int((gap < 0).sum()), int((gap > 0).sum())
+    return Documents(better, worse, len(gap) - better - worse)
