@@ -1,0 +1,150 @@
+"""Scores of emotion recognition in conversation as pure functions: one label for each judged segment.
+
+A prediction's label is the one with the highest score, the first of equals. Gold is the first emotion of a judged
+segment; a segment without one is not scored. Where there is gold and no answer, the gold is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.metrics.classes import ClassCounts, Counts, divided, lay_out, with_gold
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "happy": ("happy", "happiness", "joy", "joyful", "hap"),
+    "excited": ("excited", "excitement", "exc"),
+    "sad": ("sad", "sadness"),
+    "frustrated": ("frustrated", "frustration", "fru"),
+    "angry": ("angry", "anger", "mad", "ang"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "scared", "afraid"),
+    "surprise": ("surprise", "surprised"),
+    "peaceful": ("peaceful",),
+}
+"""Emotion -> the labels, in lower case, that corpora have for it."""
+
+SIMILAR: tuple[tuple[str, str], ...] = (
+    ("happy", "excited"),
+    ("sad", "frustrated"),
+    ("angry", "frustrated"),
+    ("disgust", "angry"),
+    ("fear", "surprise"),
+    ("happy", "peaceful"),  # emorynlp has none of the others
+)
+"""Pairs of `WORDS` that are easily taken for each other."""
+
+
+class Tally(NamedTuple):
+    """How often each label was given to each gold label.
+
+    Args:
+        labels: the C labels, of the predictions and of gold.
+        matrix: (C, C) gold in rows, predicted in columns.
+        missed: (C,) gold segments without an answer.
+        documents: documents scored.
+    """
+
+    labels: tuple[str, ...]
+    matrix: Counts
+    missed: Counts
+    documents: int
+
+
+def tally(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Tally:
+    """Count gold against predicted labels.
+
+    Args:
+        predictions: at most one a document.
+        documents: gold documents by id.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    judged = lay_out(predictions, documents, lambda segment: bool(segment.emotions))
+    gold = [segment.emotions[0] for segment in judged.segments]
+    labels = with_gold(judged.labels, gold)
+    place = {label: index for index, label in enumerate(labels)}
+    rows = np.array([place[label] for label in gold], dtype=np.int64)
+    size, answered = len(labels), judged.answered
+    matrix = np.zeros((size, size), dtype=np.int64)
+    if answered.any():
+        np.add.at(matrix, (rows[answered], judged.scores[answered].argmax(axis=1)), 1)
+    return Tally(labels, matrix, np.bincount(rows[~answered], minlength=size), len(documents))
+
+
+def confusion(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document]
+) -> tuple[Counts, tuple[str, ...]]:
+    """The confusion matrix of all judged segments with an answer.
+
+    Args:
+        predictions: at most one a document.
+        documents: gold documents by id.
+
+    Returns:
+        Counts (C, C) with gold labels in rows and predicted ones in columns, and the C labels.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    counted = tally(predictions, documents)
+    return counted.matrix, counted.labels
+
+
+def similar(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of labels that are easily taken for each other, in both directions.
+
+    >>> similar(["neutral", "joy", "Mad", "disgust"])
+    [('disgust', 'Mad'), ('Mad', 'disgust')]
+    """
+    pairs = []
+    for one, other in SIMILAR:
+        ones, others = ([lab for lab in labels if lab.lower() in WORDS[name]] for name in (one, other))
+        for a in ones:
+            for b in others:
+                pairs += [(a, b), (b, a)]
+    return pairs
+
+
+def score_conversations(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document]
+) -> dict[str, float]:
+    """All metrics of one label a segment.
+
+    Args:
+        predictions: at most one a document; a document without one counts all its gold as missed.
+        documents: gold documents by id.
+
+    Returns:
+        `accuracy`; `{weighted,macro,micro}_{precision,recall,f1}`, of which `weighted_f1` is the papers':
+        weighted by gold segments, the neutral class included; the same with `_without_{label}` behind for each
+        label of `classes.NEUTRAL` (`micro_f1_without_others` is EmoContext's official score);
+        `class_{label}_{precision,recall,f1,support}`; `taken_{gold}_for_{predicted}`, the share of the gold
+        segments of one of two similar emotions that were taken for the other; the counts `utterances` and
+        `documents`.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    counted = tally(predictions, documents)
+    labels, matrix = counted.labels, counted.matrix
+    counts = ClassCounts(matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1) + counted.missed)
+    total = int(counts.gold.sum())
+    shares = divided(matrix, counts.gold[:, None])  # (C, C)
+    return {
+        "documents": float(counted.documents),
+        "utterances": float(total),
+        "accuracy": float(divided(counts.correct.sum(), total)),
+        **counts.averages(),
+        **counts.without_neutral(labels),
+        **counts.by_class(labels),
+        **{
+            f"taken_{gold}_for_{predicted}": float(shares[labels.index(gold), labels.index(predicted)])
+            for gold, predicted in similar(labels)
+        },
+    }

@@ -1,0 +1,358 @@
+"""Scores of emotion detection as pure functions: any number of labels for each judged segment, with strength.
+
+A label is predicted where its score is strictly above a threshold. A judged segment is scored where it has
+labels or intensities (intensities without a label say: annotated, and none applies). Where there is no answer, or
+a gold label that the predictions do not know, the gold is missed. Strengths run from 0.0 to 10.0, scores times 10.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.metrics.classes import ClassCounts, Values, divided, lay_out, with_gold
+
+FIXED = (0.1, 0.2, 0.3, 0.4, 0.5)
+"""Thresholds that every table has, beside the tuned one; 0.3 is that of the GoEmotions baseline."""
+
+TOP = (1, 2, 3)
+"""How many of the highest scores are taken; never as many as gold has, which would leak it."""
+
+GRID = tuple(round(0.01 * step, 2) for step in range(5, 96))
+"""Thresholds that tuning tries."""
+
+STRONGEST = 10.0
+"""Strength of an annotated label."""
+
+
+class Laid(NamedTuple):
+    """Gold and predicted labels of M segments.
+
+    Args:
+        labels: the C labels, of the predictions and of gold.
+        gold: (M, C)
+        scores: (M, C) in [0, 1]; -1 where there is no answer, so that no threshold is passed.
+        documents: documents scored.
+    """
+
+    labels: tuple[str, ...]
+    gold: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float32]
+    documents: int
+
+
+def _annotated(segment: Segment) -> bool:
+    return bool(segment.emotions) or segment.intensities is not None
+
+
+def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Laid:
+    """Lay the gold labels beside the scores.
+
+    Args:
+        predictions: at most one a document.
+        documents: gold documents by id.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    judged = lay_out(predictions, documents, _annotated)
+    labels = with_gold(judged.labels, (label for segment in judged.segments for label in segment.emotions))
+    place = {label: index for index, label in enumerate(labels)}
+    gold = np.zeros((len(judged.segments), len(labels)), dtype=bool)
+    for row, segment in enumerate(judged.segments):
+        gold[row, [place[label] for label in segment.emotions]] = True
+    scores = np.full(gold.shape, -1, dtype=np.float32)
+    scores[:, : len(judged.labels)] = np.nan_to_num(judged.scores, nan=-1)
+    return Laid(labels, gold, scores, len(documents))
+
+
+def count_labels(predicted: npt.NDArray[np.bool_], gold: npt.NDArray[np.bool_]) -> ClassCounts:
+    """Counts of each class from two tables (M, C)."""
+    return ClassCounts((predicted & gold).sum(0), predicted.sum(0), gold.sum(0))
+
+
+def highest(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.bool_]:
+    """The k highest scores of each row, the first of equals; never one that is not above 0.
+
+    >>> highest(np.array([[0.1, 0.5, 0.5], [0.2, 0.0, 0.0]]), 2).astype(int).tolist()
+    [[0, 1, 1], [1, 0, 0]]
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    chosen = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(chosen, order, True, axis=1)
+    return chosen & (scores > 0)
+
+
+def ranking_average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_]) -> float:
+    """Label ranking average precision: of the labels that rank as high as a gold one, the share that is gold.
+
+    Args:
+        scores: (M, C); below 0 where there is no answer, whose gold labels earn nothing.
+        gold: (M, C)
+
+    Returns:
+        The mean over the gold labels of a segment, then over the segments with a gold label, in [0, 1]. Equal
+        scores share the worst of their ranks.
+
+    >>> ranking_average_precision(np.array([[0.9, 0.5, 0.1, 0.0]]), np.array([[True, True, False, False]]))
+    1.0
+    """
+    ranks = _ranks_from_the_top(scores, axis=1)
+    among_gold = np.where(gold, scores, -np.inf)
+    gold_ranks = _ranks_from_the_top(among_gold, axis=1)
+    earned = np.where(gold & (scores >= 0), gold_ranks / ranks, 0.0)
+    some = gold.any(axis=1)
+    return float(divided(divided(earned.sum(1), gold.sum(1)).sum(), some.sum()))
+
+
+def _ranks_from_the_top(scores: npt.NDArray[np.floating], axis: int) -> Values:
+    """How many scores along an axis are at least as high."""
+    return np.asarray(rankdata(-scores, method="max", axis=axis), dtype=np.float64)
+
+
+def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_]) -> Values:
+    """Average precision of each class: the precision at the rank of each of its gold segments, averaged.
+
+    Args:
+        scores: (M, C); below 0 where there is no answer, whose gold segments earn nothing.
+        gold: (M, C)
+
+    Returns:
+        (C,) in [0, 1]; 0 for a class without gold. Equal scores share the worst of their ranks.
+    """
+    if not len(scores):
+        return np.zeros(scores.shape[1])
+    ranks = _ranks_from_the_top(scores, axis=0)
+    gold_ranks = _ranks_from_the_top(np.where(gold, scores, -np.inf), axis=0)
+    earned = np.where(gold & (scores >= 0), gold_ranks / ranks, 0.0)
+    return divided(earned.sum(0), gold.sum(0))
+
+
+def score_emotions(
+    predictions: Iterable[Prediction],
+    documents: Mapping[str, Document],
+    threshold: float | Mapping[str, float],
+) -> dict[str, float]:
+    """All metrics of many labels a segment.
+
+    Args:
+        predictions: at most one a document; a document without one counts all its gold as missed.
+        documents: gold documents by id.
+        threshold: labels score strictly above it; one for all labels, or one for each.
+
+    Returns:
+        `{macro,micro,weighted}_{precision,recall,f1}` (macro over the classes that occur in gold), and with a
+        suffix: `_without_{label}` for each label of `classes.NEUTRAL`, at the same threshold; `_at_{n}`, at the
+        fixed threshold n / 100; `_top_{k}`, with the k highest scores of each segment;
+        `class_{label}_{precision,recall,f1,support}`. Without a threshold: `ranking_average_precision`;
+        `mean_average_precision` over the classes that occur in gold; `mean_squared_error` and
+        `mean_absolute_error` of ten times the scores against 10 for gold labels and 0 for others, no answer
+        being 0. Beside them `labels_per_segment` (predicted, mean) and the counts `segments` and `documents`.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+        KeyError: thresholds for some labels only.
+    """
+    laid = lay_labels(predictions, documents)
+    labels, gold, scores = laid.labels, laid.gold, laid.scores
+    cuts = [threshold if isinstance(threshold, int | float) else threshold[label] for label in labels]
+    predicted = scores > np.array(cuts, dtype=np.float32)
+    counts = count_labels(predicted, gold)
+    values = {
+        "documents": float(laid.documents),
+        "segments": float(len(gold)),
+        **counts.averages(),
+        **counts.without_neutral(labels),
+    }
+    for fixed in FIXED:
+        at = count_labels(scores > np.float32(fixed), gold)
+        values |= at.averages(f"_at_{round(100 * fixed)}")
+    for k in TOP:
+        values |= count_labels(highest(scores, k), gold).averages(f"_top_{k}")
+    strength = STRONGEST * np.clip(scores, 0, None).astype(np.float64)
+    error = strength - STRONGEST * gold
+    return values | {
+        "ranking_average_precision": ranking_average_precision(scores, gold),
+        "mean_average_precision": float(counts.macro(average_precision(scores, gold))),
+        "mean_squared_error": float(divided(np.square(error).sum(), error.size)),
+        "mean_absolute_error": float(divided(np.abs(error).sum(), error.size)),
+        "labels_per_segment": float(divided(predicted.sum(), len(gold))),
+        **counts.by_class(labels),
+    }
+
+
+def sweep(laid: Laid, thresholds: Sequence[float]) -> ClassCounts:
+    """Counts of each class at each of many thresholds, by sorting the scores of a class once.
+
+    Args:
+        laid: see `lay_labels`.
+        thresholds: K of them, in any order, in [0, 1].
+
+    Returns:
+        Counts (K, C), with gold (C,).
+    """
+    cuts = np.asarray(thresholds, dtype=np.float32)
+    correct, predicted = (np.zeros((len(cuts), len(laid.labels)), dtype=np.int64) for _ in range(2))
+    for column in range(len(laid.labels)):
+        scores, gold = laid.scores[:, column], laid.gold[:, column]
+        for counts, some in ((predicted, scores), (correct, scores[gold])):
+            counts[:, column] = len(some) - np.searchsorted(np.sort(some), cuts, side="right")
+    return ClassCounts(correct, predicted, laid.gold.sum(0))
+
+
+def _candidates(default: float) -> list[float]:
+    """The thresholds to try, the nearest to the default first, so that it wins among equals."""
+    return sorted({*GRID, default}, key=lambda threshold: (abs(threshold - default), threshold))
+
+
+def tune_threshold(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
+) -> tuple[float, float]:
+    """The threshold with the best macro F1, and that F1.
+
+    Args:
+        predictions: at most one a document.
+        documents: gold documents by id.
+        default: the method's threshold; among equally good ones the nearest to it wins.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    candidates = _candidates(default)
+    counts = sweep(lay_labels(predictions, documents), candidates)
+    f1 = counts.macro(counts.f1)  # (K,)
+    best = int(np.argmax(f1))  # the first of equals
+    return candidates[best], float(f1[best])
+
+
+def tune_class_thresholds(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
+) -> dict[str, float]:
+    """For each label the threshold with the best F1 of its class; the default for a class without gold.
+
+    Args:
+        predictions: at most one a document.
+        documents: gold documents by id.
+        default: among equally good ones the nearest to it wins.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    candidates, laid = _candidates(default), lay_labels(predictions, documents)
+    best = sweep(laid, candidates).f1.argmax(axis=0)  # all 0 without gold: the first, the default
+    return {label: candidates[index] for label, index in zip(laid.labels, best.tolist(), strict=True)}
+
+
+# --- strengths
+
+
+def label_correlations(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document]
+) -> tuple[Values, Values, tuple[str, ...]]:
+    """Pearson correlation between labels over the segments: of the predicted scores, and of the gold labels.
+
+    Args:
+        predictions: at most one a document; segments without an answer are left out of both.
+        documents: gold documents by id.
+
+    Returns:
+        Predicted (C, C) and annotated (C, C) in [-1, 1], NaN beside a label that never changes, and the C labels.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    laid = lay_labels(predictions, documents)
+    answered = (laid.scores >= 0).any(axis=1)
+    predicted, gold = laid.scores[answered].astype(np.float64), laid.gold[answered].astype(np.float64)
+    return _pearson(predicted), _pearson(gold), laid.labels
+
+
+def _pearson(values: Values) -> Values:
+    """Correlation between the columns (M, C) -> (C, C)."""
+    if not len(values):
+        return np.full((values.shape[1],) * 2, np.nan)
+    changing = np.ptp(values, axis=0) > 0
+    centred = values - values.mean(0)
+    lengths = np.where(changing, np.linalg.norm(centred, axis=0), np.nan)
+    products: Values = (centred.T @ centred) / np.outer(lengths, lengths)
+    return np.clip(products, -1.0, 1.0)
+
+
+class Agreement(NamedTuple):
+    """A rank correlation.
+
+    Args:
+        n: segments.
+        rho: Spearman's, in [-1, 1]; NaN where one side never changes.
+        low: lower end of the 95 % interval; NaN for fewer than four segments.
+        high: upper end.
+    """
+
+    n: int
+    rho: float
+    low: float
+    high: float
+
+
+NORMAL_975 = 1.959963984540054
+"""The 97.5 % point of the normal distribution."""
+
+
+def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> Agreement:
+    """Spearman's rank correlation with a 95 % interval.
+
+    The interval is Fisher's z with the standard error of Bonett and Wright (2000),
+    sqrt((1 + rho^2 / 2) / (n - 3)), which holds better than Fisher's own for ranks.
+
+    >>> [round(value, 3) for value in spearman([1, 2, 3, 4, 5], [1, 2, 3, 5, 4])]
+    [5, 0.9, -0.169, 0.996]
+    """
+    ranks = np.stack([rankdata(one), rankdata(other)], axis=1)
+    n = len(ranks)
+    rho = float(_pearson(ranks)[0, 1])
+    if n < 4 or math.isnan(rho):
+        return Agreement(n, rho, math.nan, math.nan)
+    if abs(rho) == 1.0:
+        return Agreement(n, rho, rho, rho)
+    half = NORMAL_975 * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return Agreement(n, rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half))
+
+
+def intensity_spearman(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document]
+) -> dict[str, Agreement]:
+    """Emotion by emotion, whether the predicted strength of the reported emotion follows the reported one.
+
+    Args:
+        predictions: at most one a document; a segment without an answer is left out.
+        documents: gold documents by id, with intensities of their emotions; 0 is none reported, and left out.
+
+    Returns:
+        For each gold emotion that the predictions know, in their order, the rank correlation of its score with
+        its intensity over the segments that have it.
+
+    Raises:
+        ZooError: see `classes.lay_out`.
+    """
+    judged = lay_out(predictions, documents, lambda segment: bool(segment.intensities))
+    answered = judged.answered
+    found: dict[str, Agreement] = {}
+    for column, label in enumerate(judged.labels):
+        pairs = [
+            (float(judged.scores[row, column]), segment.intensities[label])
+            for row, segment in enumerate(judged.segments)
+            if answered[row]
+            and label in segment.emotions
+            and segment.intensities
+            and segment.intensities.get(label, 0.0) > 0
+        ]
+        if pairs:
+            found[label] = spearman(*zip(*pairs, strict=True))
+    return found
