@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, zoo_parts
+from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, threshold_of, zoo_parts
+from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results import record
 
 
@@ -28,31 +29,42 @@ class Recorder(Callback):
         self.config, self.seed, self.scorer = config, seed, scorer
         self.seconds = 0.0
         self.fitted = False
+        self.stages: list[dict[str, Any]] = []  # those that are over
         self.written: Path | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds of the runs before a resume count too."""
-        return {"seconds": self._elapsed()}
+        return {"seconds": self._elapsed(), "stages": self.stages}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the clock of a fit that resumes; a later test loads a state that is older than ours."""
         if not self.fitted:
-            self.seconds = state_dict["seconds"]
+            self.seconds, self.stages = state_dict["seconds"], list(state_dict.get("stages", []))
 
     def _elapsed(self) -> float:
         return self.seconds + (time.monotonic() - self.started if hasattr(self, "started") else 0.0)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-        self.started = time.monotonic()
+        """Start the clock; it runs through all stages."""
+        if not hasattr(self, "started"):
+            if torch.cuda.is_available():
+                torch.cuda.reset_peak_memory_stats()
+            self.started = time.monotonic()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock."""
-        self.seconds = self._elapsed()
-        del self.started
-        self.fitted, self.epochs, self.steps = True, trainer.current_epoch, trainer.global_step
+        """Note what the stage took."""
+        _, method = zoo_parts(trainer, pl_module)
+        before = sum(stage["seconds"] for stage in self.stages)
+        self.stages.append(
+            {
+                "name": method.stage,
+                "epochs": trainer.current_epoch,
+                "steps": trainer.global_step,
+                "seconds": round(self._elapsed() - before, 2),
+                "trainable_parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
+            }
+        )
+        self.fitted = True
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the record."""
@@ -65,13 +77,12 @@ class Recorder(Callback):
         assert data.parts is not None
         headline = scorer.headline(data, method)
         metrics = scorer.results[headline]
-        vectors = method.hparams.get("vectors")
         selection = "test fold" if data.protocol == "paper" else "validation part"
         made = record.RunRecord(
             method=method.id,
             config=record.portable(self.config),
             config_hash=record.config_hash(self.config),
-            inputs={Path(vectors).name: record.file_sha256(vectors)} if vectors else {},
+            inputs=record.input_hashes([method.hparams.get(name) for name in ("vectors", "encoder")]),
             corpus=record.Corpus(
                 id=data.corpus,
                 fold=data.fold,
@@ -86,7 +97,7 @@ class Recorder(Callback):
             protocol=record.Protocol(
                 name=data.protocol,
                 selection=selection if scorer.history else "none: the last epoch",
-                default_threshold=method.threshold,
+                default_threshold=threshold_of(method),
                 tuned_threshold=method.tuned,
                 tuned_on=None if method.tuned is None else "validation part",
                 headline=headline,
@@ -97,17 +108,18 @@ class Recorder(Callback):
             ),
             seed=self.seed,
             epoch=_epoch_of(trainer),
-            epochs=self.epochs,
-            steps=self.steps,
+            epochs=sum(stage["epochs"] for stage in self.stages),
+            steps=sum(stage["steps"] for stage in self.stages),
+            stages=[record.Stage(**stage) for stage in self.stages],
             metrics=record.versioned(method.task, metrics),
             metrics_default=record.versioned(method.task, scorer.results["default"]),
             history=scorer.history,
             predictions=record.file_sha256(folder / "test.npz"),
             machine=record.Machine(
-                seconds=round(self.seconds, 2),
+                seconds=round(sum(stage["seconds"] for stage in self.stages), 2),
                 peak_memory_bytes=record.peak_memory(),
                 parameters=sum(p.numel() for p in method.parameters()),
-                trainable_parameters=sum(p.numel() for p in method.parameters() if p.requires_grad),
+                trainable_parameters=max(stage["trainable_parameters"] for stage in self.stages),
                 hardware=record.hardware(),
                 precision=str(trainer.precision),
                 world_size=trainer.world_size,
@@ -115,7 +127,7 @@ class Recorder(Callback):
                 versions=record.installed_versions(),
             ),
             code=record.code_state(),
-            status="ok" if metrics["pair_f1"] > 0 else "collapsed",
+            status="collapsed" if scoring_of(method.task).collapsed(metrics) else "ok",
         )
         path = folder.parent / "record.json"
         made.write(path)

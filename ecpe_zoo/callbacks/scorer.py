@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
@@ -14,15 +13,10 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule, Split
 from ecpe_zoo.data.predictions import Prediction, write_predictions
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.distributed import gather_objects
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.metrics.pairs import score_pairs, tune_threshold
-
-Metrics = dict[str, float]
-
-HISTORY = tuple(
-    f"{item}_{score}" for item in ("pair", "emotion", "cause") for score in ("precision", "recall", "f1")
-)
-"""What is remembered of each validation: the rest can be recomputed from the saved scores."""
+from ecpe_zoo.methods.stages import FIT
+from ecpe_zoo.metrics.scoring import Metrics, scoring_of
 
 WATCHED = "watched_test"
 """Prefix of test scores of every epoch, which choose nothing."""
@@ -31,9 +25,10 @@ WATCHED = "watched_test"
 class Scorer(Callback):
     """Scores validation and test documents, each exactly once, and saves the scores before thresholds.
 
-    Under `strict` each validation also tunes the pair threshold and leaves it in the method, so that every
-    checkpoint holds the threshold that its own validation chose; the epoch is chosen at the default threshold.
-    Test metrics are computed at both: the tuned one is the headline under `strict`, the default under `paper`.
+    What is computed depends on the method's task alone (`metrics.scoring`). Where scores are cut at a threshold,
+    each validation under `strict` also tunes it and leaves it in the method, so that every checkpoint holds the
+    threshold that its own validation chose; the epoch is chosen at the default threshold. Test metrics are
+    computed at both: the tuned one is the headline under `strict`, the default under `paper`.
 
     Args:
         watch_test: score the test documents at every validation too, under names of their own that nothing
@@ -43,11 +38,12 @@ class Scorer(Callback):
     def __init__(self, watch_test: bool = False) -> None:
         self.watch_test = watch_test
         self.gathered: dict[Split, list[Prediction]] = {}
+        self.tested: list[Prediction] = []  # of the last test, sorted by id
         self.history: list[dict[str, Any]] = []  # one row a validation; plain values: it is in the checkpoint
         self.test_reads = 0
         self.results: dict[str, Metrics] = {}  # of the last test: at the tuned and at the default threshold
-        self.best_validation = -1.0
-        self.stage = ""
+        self.best_validation: dict[str, float] = {}  # stage -> headline
+        self.function = ""
         self.truncated_segments = 0
 
     # --- where the documents come from
@@ -60,21 +56,22 @@ class Scorer(Callback):
                 "Expected --scorer.watch_test with --data.protocol strict, but got the paper protocol, whose "
                 "validation is the test fold: its scores are in the log already."
             )
-        self.stage = stage
+        self.function = stage
         data.watch_test = self.watch_test and stage == "fit"
 
     def state_dict(self) -> dict[str, Any]:
         """History and counters, for a fit that resumes."""
         return {
-            "history": self.history, "test_reads": self.test_reads, "best_validation": self.best_validation
-        }  # fmt: skip
+            "history": self.history,
+            "test_reads": self.test_reads,
+            "best_validation": self.best_validation,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue a fit; a test that loads the best checkpoint must not forget the epochs after it."""
-        if self.stage != "fit":
-            return
-        self.history, self.test_reads = list(state_dict["history"]), state_dict["test_reads"]
-        self.best_validation = state_dict["best_validation"]
+        if self.function == "fit":
+            self.history, self.test_reads = list(state_dict["history"]), state_dict["test_reads"]
+            self.best_validation = dict(state_dict["best_validation"])
 
     # --- gathering
 
@@ -134,37 +131,45 @@ class Scorer(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the validation documents, tune the threshold under `strict`, log and remember."""
         data, method = zoo_parts(trainer, pl_module)
+        scoring = scoring_of(method.task)
         limit = trainer.limit_val_batches
         fitting = trainer.state.fn == "fit"  # else a finished checkpoint is validated: show, change nothing
         predictions, gold = self._complete(trainer, "validation", limit, data.documents("validation"))
-        metrics = score_pairs(predictions, gold, method.threshold)
+        default = threshold_of(method)
+        metrics = scoring.score(predictions, gold, default)
         if trainer.sanity_checking:
             return
         for name, value in metrics.items():
-            pl_module.log(f"val/{name}", value, prog_bar=name == "pair_f1")
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "validation": _short(metrics)}
-        if data.protocol == "strict":
-            tuned, tuned_f1 = tune_threshold(predictions, gold, method.threshold)
+            pl_module.log(f"val/{name}", value, prog_bar=name == scoring.headline)
+        row = {
+            "stage": method.stage, "epoch": trainer.current_epoch, "step": trainer.global_step,
+            "validation": scoring.short(metrics),
+        }  # fmt: skip
+        if data.protocol == "paper":
+            self.test_reads += 1
+        elif scoring.tune is not None:
+            tuned, tuned_f1 = scoring.tune(predictions, gold, method.threshold)
             if fitting:
                 method.tuned_threshold.fill_(tuned)
             row |= {"tuned_threshold": tuned, "tuned_validation_f1": tuned_f1}
             pl_module.log("val/tuned_threshold", tuned)
-        else:
-            self.test_reads += 1
         folder = predictions_folder(trainer)
-        if metrics["pair_f1"] > self.best_validation and fitting:
-            self.best_validation = metrics["pair_f1"]
+        if fitting and metrics[scoring.headline] > self.best_validation.get(method.stage, -1.0):
+            self.best_validation[method.stage] = metrics[scoring.headline]
             if trainer.is_global_zero:
                 write_predictions(folder / "validation-best.npz", predictions)
         if data.watch_test and "test" in self.gathered:
             predictions, gold = self._complete(trainer, "test", limit, data.documents("test"))
-            watched = score_pairs(predictions, gold, method.threshold)
-            at_tuned = score_pairs(predictions, gold, row["tuned_threshold"])
+            watched = scoring.score(predictions, gold, default)
             self.test_reads += 1
-            row |= {WATCHED: _short(watched), f"{WATCHED}_at_tuned": _short(at_tuned)}
+            row[WATCHED] = scoring.short(watched)
+            if "tuned_threshold" in row:
+                at_tuned = scoring.score(predictions, gold, row["tuned_threshold"])
+                row[f"{WATCHED}_at_tuned"] = scoring.short(at_tuned)
             pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()})
             if trainer.is_global_zero:
-                name = f"epoch-{trainer.current_epoch:03d}-step{trainer.global_step}.npz"
+                stage = "" if method.stage == FIT else f"{method.stage}-"
+                name = f"{stage}epoch-{trainer.current_epoch:03d}-step{trainer.global_step}.npz"
                 write_predictions(folder / WATCHED / name, predictions)
         if fitting:
             self.history.append(row)
@@ -172,11 +177,12 @@ class Scorer(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the test documents at the tuned and at the default threshold, log and save."""
         data, method = zoo_parts(trainer, pl_module)
+        scoring = scoring_of(method.task)
         documents = data.documents("test")
         predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, documents)
-        self.results = {"default": score_pairs(predictions, gold, method.threshold)}
+        self.results = {"default": scoring.score(predictions, gold, threshold_of(method))}
         if method.tuned is not None:
-            self.results["tuned"] = score_pairs(predictions, gold, method.tuned)
+            self.results["tuned"] = scoring.score(predictions, gold, method.tuned)
         headline = self.results[self.headline(data, method)]
         pl_module.log_dict({f"test/{name}": value for name, value in headline.items()})
         default = self.results["default"]
@@ -184,9 +190,9 @@ class Scorer(Callback):
         self.truncated_segments = sum(prediction.truncated for prediction in predictions)
         if self.truncated_segments:
             rank_zero_warn(
-                f"{self.truncated_segments} test segments were cut; pairs in lost ones count as missed."
+                f"{self.truncated_segments} test segments were cut; what is lost with them counts as missed."
             )
-        self.test_documents = len(gold)
+        self.test_documents, self.tested = len(gold), predictions
         path = predictions_folder(trainer) / "test.npz"
         if trainer.is_global_zero:
             write_predictions(path, predictions)
@@ -206,8 +212,9 @@ class Scorer(Callback):
         return "tuned" if data.protocol == "strict" and method.tuned is not None else "default"
 
 
-def _short(metrics: Metrics) -> Metrics:
-    return {name: metrics[name] for name in HISTORY if name in metrics}
+def threshold_of(method: Method) -> float | None:
+    """The method's default threshold; None for a task without one."""
+    return None if scoring_of(method.task).tune is None else method.threshold
 
 
 def zoo_parts(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataModule, Method]:
@@ -232,8 +239,4 @@ def predictions_folder(trainer: Trainer) -> Path:
 
 def gather_over_ranks(predictions: list[Prediction]) -> list[Prediction]:
     """The predictions of all processes, on each of them."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return predictions
-    parts: list[list[Prediction]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(parts, predictions)
-    return [prediction for part in parts for prediction in part]
+    return [prediction for part in gather_objects(predictions) for prediction in part]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,22 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 
 from ecpe_zoo.callbacks.recorder import Recorder
-from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder
+from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
 from ecpe_zoo.callbacks.seeding import SeedEachEpoch
 from ecpe_zoo.cli.report import show_results
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.methods.loading import read_checkpoint
+from ecpe_zoo.methods.loading import method_class, read_checkpoint
+from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.metrics.scoring import scoring_of
 
 TRAINING_COMMANDS = ("fit", "validate", "test", "predict")
+
+AUTO = "auto"
+"""A monitor that becomes the headline metric of the method's task."""
 
 TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,  # ours is rank-aware, and evaluation never repeats a document
@@ -37,10 +46,11 @@ TRAINER_DEFAULTS = {
 class LastCheckpoint(ModelCheckpoint):
     """The state at the end of every epoch, from which a killed run resumes."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         super().__init__(
-            filename="last", save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
-        )
+            dirpath=folder, filename="last", save_top_k=1, save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )  # fmt: skip
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say how to go on after an interrupt or an error."""
@@ -76,7 +86,7 @@ class ZooCLI(LightningCLI):
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
-                "checkpoint.monitor": "val/pair_f1",
+                "checkpoint.monitor": AUTO,
                 "checkpoint.mode": "max",
                 "checkpoint.filename": "best-epoch{epoch:03d}-step{step}",
                 "checkpoint.auto_insert_metric_name": False,  # the slash in the name would make a folder
@@ -85,7 +95,7 @@ class ZooCLI(LightningCLI):
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults(
             {
-                "early_stopping.monitor": "val/pair_f1",
+                "early_stopping.monitor": AUTO,
                 "early_stopping.mode": "max",
                 "early_stopping.patience": 1000,
                 "early_stopping.strict": False,  # without validation there is nothing to stop by
@@ -101,6 +111,11 @@ class ZooCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         self.config = parser.parse_args(args)
+        config = self.config[self.config.subcommand]
+        headline = f"val/{scoring_of(method_class(config.model.class_path).task).headline}"
+        for callback in (config.checkpoint, config.early_stopping):
+            if callback.monitor == AUTO:  # now, so that the saved config says what it was
+                callback.monitor = headline
 
     def _parse_ckpt_path(self) -> None:
         """Put a checkpoint's hyper-parameters over the config's, but under what the user typed.
@@ -151,16 +166,116 @@ class ZooCLI(LightningCLI):
         self.scorer = config.scorer
         plain = self.parser.dump(self.config, skip_none=False, format="json")
         self.recorder = Recorder(json.loads(plain)[str(self.subcommand)], seed, self.scorer)
-        callbacks: list[Callback] = [SeedEachEpoch(seed), LastCheckpoint(), self.recorder]
-        if config.trainer.enable_progress_bar is not False:
-            callbacks.append(RichProgressBar(leave=False))
         given = config.trainer.logger
         others = given if isinstance(given, list) else [given] if isinstance(given, Logger) else []
-        loggers: list[Logger] = [csv, *others]  # first, so that its folder is the run's
+        self.loggers: list[Logger] = [csv, *others]  # first, so that its folder is the run's
         if not others and given is not False and self.subcommand == "fit" and not config.trainer.fast_dev_run:
-            loggers.extend(self._wandb(name, csv))
-        previous = list(config.trainer.callbacks or [])
-        return super().instantiate_trainer(logger=loggers, callbacks=previous + callbacks, **kwargs)
+            self.loggers.extend(self._wandb(name, csv))
+        # later stages begin with callbacks that remember nothing
+        self.unused = copy.deepcopy((config.checkpoint, config.early_stopping, config.trainer.callbacks))
+        callbacks = [*(config.trainer.callbacks or []), *self._own_callbacks(FIT)]
+        return super().instantiate_trainer(logger=self.loggers, callbacks=callbacks, **kwargs)
+
+    def _own_callbacks(self, stage: str, folder: Path | None = None) -> list[Callback]:
+        """What every run has and no option names."""
+        seeding = SeedEachEpoch(int(os.environ["PL_GLOBAL_SEED"]), stage)
+        callbacks: list[Callback] = [seeding, LastCheckpoint(folder), self.recorder]
+        if self.config_init[self.subcommand].trainer.enable_progress_bar is not False:
+            callbacks.append(RichProgressBar(leave=False))
+        return callbacks
+
+    # --- stages
+
+    def fit(self, model: Method, **options: Any) -> None:
+        """Train, one `Trainer.fit` a stage, each from the best weights of the one before.
+
+        A checkpoint of a later stage skips those before it.
+        """
+        path = options.pop("ckpt_path", None)
+        stages = model.stages()
+        names = [stage.name for stage in stages]
+        first = 0
+        if path is not None and Path(path).is_file():
+            stored = read_checkpoint(path)
+            began = stored["ecpe_zoo"].get("stage", FIT)
+            if began not in names:
+                raise unknown_choice(f"the stage of {path}, with the options given,", began, names)
+            first = names.index(began)
+            if first:
+                self.datamodule.setup("fit")
+                model.on_load_checkpoint(stored)
+                model.load_state_dict(stored["state_dict"])
+        for number, stage in enumerate(stages[first:], start=first):
+            resumed = number == first and path is not None
+            if number:
+                if not resumed:
+                    self._take_best_weights(model)
+                    model.enter(stage.name)
+                folder = predictions_folder(self.trainer).parent
+                model.prepare(self._between(stage.name, folder, resumed))
+                self.trainer = self._trainer_of(stage, folder / "checkpoints")
+                model.train()
+                rank_zero_info(f"Stage {number + 1} of {len(stages)}: {stage.name}")
+            self.trainer.fit(model, ckpt_path=path if resumed else None, **options)
+            if self.trainer.state.status != "finished":  # interrupted
+                return
+
+    def _take_best_weights(self, model: Method) -> None:
+        """Put the weights of the last stage's best epoch back; they stay as they are where none was chosen."""
+        best = self._best().best_model_path
+        if best:
+            self.trainer.strategy.barrier("best weights are written")
+            model.load_state_dict(read_checkpoint(best)["state_dict"])
+
+    def _best(self) -> ModelCheckpoint:
+        best = next(c for c in self.trainer.checkpoint_callbacks if c.monitor is not None)
+        assert isinstance(best, ModelCheckpoint)
+        return best
+
+    def _between(self, stage: str, folder: Path, resumed: bool) -> Between:
+        return Between(stage, self.datamodule, folder, self._predict, resumed)
+
+    def _trainer_of(self, stage: Stage, folder: Path) -> Trainer:
+        """A trainer for a later stage: the options of the first, the loggers, and fresh callbacks."""
+        checkpoint, stopping, given = copy.deepcopy(self.unused)
+        checkpoint.dirpath = checkpoint.dirpath or str(folder)
+        checkpoint.filename = (checkpoint.filename or "").replace("best-", f"best-{stage.name}-")
+        if stage.monitor is not None:
+            checkpoint, stopping = (
+                type(old)(monitor=stage.monitor, mode=stage.mode, **options)
+                for old, options in (
+                    (checkpoint, {"dirpath": checkpoint.dirpath, "filename": checkpoint.filename,
+                                  "auto_insert_metric_name": False}),
+                    (stopping, {"patience": stopping.patience, "strict": False}),
+                )
+            )  # fmt: skip
+        config = self.config_init[self.subcommand].trainer
+        limits = {} if stage.max_epochs is None else {"max_epochs": stage.max_epochs, "max_steps": -1}
+        callbacks = [*(given or []), *self._own_callbacks(stage.name, folder)]
+        return self._instantiate_trainer(
+            {**config, "logger": self.loggers, "callbacks": callbacks, **limits},
+            [self.scorer, checkpoint, stopping],
+        )
+
+    def _predict(self, documents: Sequence[Document]) -> list[Prediction]:
+        """What the method says of documents now, gathered over processes; nothing of it is scored or written."""
+        config = self.config_init[self.subcommand].trainer
+        plain = self._instantiate_trainer(
+            {
+                **config,
+                "logger": False,
+                "callbacks": [],
+                "enable_checkpointing": False,
+                "fast_dev_run": False,
+            },
+            [],
+        )
+        self.datamodule.asked = documents
+        try:
+            batches = plain.predict(self.model, datamodule=self.datamodule, return_predictions=True)
+        finally:
+            self.datamodule.asked = None
+        return gather_over_ranks([prediction for batch in batches or [] for prediction in batch])
 
     def _wandb(self, name: str, csv: CSVLogger) -> list[Logger]:
         """W&B without an account: offline unless WANDB_MODE asks otherwise."""
@@ -203,8 +318,7 @@ class ZooCLI(LightningCLI):
         trainer = self.trainer
         if trainer.fast_dev_run:
             return
-        best = next(c for c in trainer.checkpoint_callbacks if c.monitor is not None)
-        assert isinstance(best, ModelCheckpoint)
+        best = self._best()
         if config.test and trainer.state.status == "finished":
             path = best.best_model_path or None
             if path is None:

@@ -32,6 +32,9 @@ class Batcher(Protocol):
     def collator(self, training: bool) -> Callable[[list[Document]], Any]:
         """Documents to a batch."""
 
+    def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """What training batches are filled with."""
+
 
 class EmotionDataModule(LightningDataModule):
     """Documents of a corpus, split by a protocol and batched by the method that the trainer runs.
@@ -81,6 +84,8 @@ class EmotionDataModule(LightningDataModule):
         self.watch_test = False  # set by the scorer: validation then reads the test documents beside its own
         self.loaded: LoadedCorpus | None = None
         self.parts: Partition | None = None
+        self.replaced: Sequence[Document] | None = None
+        self.asked: Sequence[Document] | None = None  # read by predict in place of a part
 
     def setup(self, stage: str) -> None:
         """Read and split the corpus, once."""
@@ -109,8 +114,12 @@ class EmotionDataModule(LightningDataModule):
 
     @property
     def train_documents(self) -> Sequence[Document]:
-        """What a method may build its vocabulary from."""
+        """What a method may build its vocabulary from, with the labels of the corpus."""
         return self.documents("train")
+
+    def replace_training(self, documents: Sequence[Document] | None) -> None:
+        """Train on other documents (relabelled ones) from the next `fit` on; None takes the corpus's again."""
+        self.replaced = documents
 
     def _method(self) -> Batcher:
         assert self.trainer is not None
@@ -124,9 +133,11 @@ class EmotionDataModule(LightningDataModule):
     def _loader(self, split: Split, training: bool) -> DataLoader[Document]:
         assert self.trainer is not None
         trainer, method = self.trainer, self._method()
-        documents = list(self.documents(split))
-        if not training:  # the structural promise: outside of training, no batch is built from gold
-            documents = [document.without_gold() for document in documents]
+        if training:
+            documents = list(method.training_units(self.replaced or self.documents(split)))
+        else:  # the structural promise: outside of training, no batch is built from gold
+            given = self.asked if split == self.predict_split and self.asked is not None else None
+            documents = [document.without_gold() for document in given or self.documents(split)]
         costs = [method.tokens(document) for document in documents]
         lengths = costs if method.sort_by == "tokens" else [len(document) for document in documents]
         sampler = LikeLengthBatchSampler(

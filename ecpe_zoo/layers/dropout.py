@@ -32,3 +32,12 @@ class Dropout(nn.Dropout):
         if not self.training or self.p in (0.0, 1.0) or input.device.type != "cpu":
             return super().forward(input)
         return input * keep_mask(input, self.p).to(input.dtype).mul_(1 / (1 - self.p))
+
+
+def use_cheap_dropout(module: nn.Module) -> None:
+    """Replace torch's dropout layers inside a module by `Dropout`, in place."""
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, Dropout(child.p))
+        else:
+            use_cheap_dropout(child)

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.methods.views import View
 
 
 class Collator(Protocol):
@@ -32,12 +34,13 @@ class Method(LightningModule):
     """
 
     id: ClassVar[str]
-    task: ClassVar[Literal["ecpe"]] = "ecpe"
+    task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "ecpe"
     sort_by: ClassVar[Literal["tokens", "segments"]] = "tokens"
     """Which length makes two documents alike for a batch."""
 
     threshold: float = 0.5
-    """Pairs score above it: the method's default, which chooses the epoch."""
+    """Pairs or emotions score above it: the method's default, which chooses the epoch. Without meaning where one
+    emotion of each segment is asked for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +48,7 @@ class Method(LightningModule):
         self.vocabulary: list[str] | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
         self.built = False
+        self._stage: str | None = None
         self.tuned_threshold: Tensor
         self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
 
@@ -74,6 +78,30 @@ class Method(LightningModule):
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """The losses by name, in their final weights: their sum is minimised."""
         raise NotImplementedError
+
+    def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """What a training batch is filled with: whole documents, or the pieces that a method learns from.
+
+        Pieces of different documents are shuffled like documents. Evaluation reads whole documents always.
+        """
+        return documents
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of training, in order; each is a `Trainer.fit` of its own, from the best weights before."""
+        return (Stage(FIT),)
+
+    def on_stage(self, stage: str) -> None:
+        """Become the network of a stage: freeze, thaw, switch heads. The weights may not be there yet.
+
+        Also called when a checkpoint of that stage is loaded.
+        """
+
+    def prepare(self, between: Between) -> None:
+        """Make ready for a stage, the weights being there: relabel documents, place anchors, fill caches."""
+
+    def views(self, between: Between) -> list[View]:
+        """Pictures that only this method can draw, after its last stage."""
+        return []
 
     def decode(self, batch: Any) -> list[Prediction]:
         """The predictions of a batch."""
@@ -108,8 +136,37 @@ class Method(LightningModule):
         if self.built:
             return
         if stage == "fit":
-            self.vocabulary = self.make_vocabulary(self.trainer.datamodule.train_documents)  # type: ignore[attr-defined]
-            self._build(from_checkpoint=False)
+            self.build_from(self.trainer.datamodule.train_documents)  # type: ignore[attr-defined]
+
+    def build_from(self, documents: Sequence[Document]) -> None:
+        """Build the network for training on these documents."""
+        if self.task != "ecpe":
+            self.facts["labels"] = labels_of(documents)
+        self.vocabulary = self.make_vocabulary(documents)
+        self._build(from_checkpoint=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that the method tells apart: those of its training documents, by name."""
+        return tuple(self.facts["labels"])
+
+    @property
+    def stage(self) -> str:
+        """The stage that the network is in."""
+        return self._stage or self.stages()[0].name
+
+    def enter(self, stage: str) -> None:
+        """Become the network of a stage.
+
+        Raises:
+            ZooError: no stage of this method as it is set up.
+        """
+        names = [stage.name for stage in self.stages()]
+        if stage not in names:
+            raise unknown_choice(f"the stage of {self.id} with these options", stage, names)
+        if stage != self.stage or self._stage is None:
+            self._stage = stage
+            self.on_stage(stage)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what the network is built from."""
@@ -118,6 +175,7 @@ class Method(LightningModule):
             "class_path": f"{type(self).__module__}.{type(self).__qualname__}",
             "vocabulary": self.vocabulary,
             "facts": self.facts,
+            "stage": self.stage,
         }
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
@@ -129,6 +187,7 @@ class Method(LightningModule):
         if not self.built or stored["vocabulary"] != self.vocabulary:
             self.vocabulary, self.facts = stored["vocabulary"], stored["facts"]
             self._build(from_checkpoint=True)
+        self.enter(stored.get("stage", FIT))  # absent in checkpoints of the first releases
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -153,6 +212,7 @@ class Method(LightningModule):
 
     def _build(self, from_checkpoint: bool) -> None:
         self.build(from_checkpoint)
+        self.on_stage(self.stage)
         self.train()  # pretrained encoders come in evaluation mode, and Lightning leaves modes as they are
         self.built = True
 
@@ -161,3 +221,20 @@ class Method(LightningModule):
         """The threshold that validation chose, if it did."""
         value = float(self.tuned_threshold)
         return None if value != value else round(value, 6)  # as it was tried: the buffer is fp32
+
+
+def labels_of(documents: Sequence[Document]) -> list[str]:
+    """The emotion labels that stand in documents, sorted.
+
+    Raises:
+        ZooError: there are none: the corpus is not annotated for this task.
+    """
+    found = sorted(
+        {label for document in documents for segment in document.segments for label in segment.emotions}
+    )
+    if not found:
+        raise ZooError(
+            "Expected documents with emotion labels, but got none. Choose a corpus that `ecpe-zoo data list` shows "
+            "with the method's task."
+        )
+    return found

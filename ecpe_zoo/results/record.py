@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added `stages` and tasks without a threshold; records of version 1 are still read."""
 METRIC_VERSION = "v1"
 
 
@@ -45,8 +47,8 @@ class Protocol(Part):
     """What chose, and what was seen."""
 
     name: Literal["strict", "paper"]
-    selection: str = Field(description="documents whose pair F1 chose the epoch")
-    default_threshold: float
+    selection: str = Field(description="documents whose headline metric chose the epoch")
+    default_threshold: float | None = Field(description="None where the highest score decides")
     tuned_threshold: float | None
     tuned_on: str | None
     headline: Literal["default", "tuned"] = Field(description="threshold of `metrics`")
@@ -55,6 +57,16 @@ class Protocol(Part):
     test_reads: int = Field(description="times that this run's test documents were scored before the last")
     validation_share: float
     split_seed: int
+
+
+class Stage(Part):
+    """One of the stages of training."""
+
+    name: str
+    epochs: int
+    steps: int
+    seconds: float = Field(description="wall clock, with what was prepared before it")
+    trainable_parameters: int
 
 
 class Machine(Part):
@@ -82,17 +94,20 @@ class Code(Part):
 class RunRecord(Part):
     """One run: a method, its config, a corpus, a protocol, a fold and a seed."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     method: str
     config: dict[str, Any]
     config_hash: str
-    inputs: dict[str, str] = Field(description="other files read (word vectors): path's last part -> sha256")
+    inputs: dict[str, str] = Field(
+        description="other files read (word vectors, a local encoder): path's last part -> sha256"
+    )
     corpus: Corpus
     protocol: Protocol
     seed: int
     epoch: int | None = Field(description="0-based epoch of the checkpoint that was scored")
-    epochs: int = Field(description="epochs trained")
+    epochs: int = Field(description="epochs trained, in all stages together")
     steps: int
+    stages: list[Stage] = Field(default=[], description="in order; empty in records of version 1")
     metrics: dict[str, float] = Field(description="versioned id -> value, at the headline's threshold")
     metrics_default: dict[str, float] = Field(description="the same at the method's default threshold")
     history: list[dict[str, Any]] = Field(
@@ -140,6 +155,23 @@ def file_sha256(path: Path | str) -> str:
     """Hash of a file's content."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def input_hashes(paths: Iterable[str | None]) -> dict[str, str]:
+    """Hashes of the files and folders among some arguments, by the last part of their names.
+
+    A folder (a pretrained encoder) is hashed by the names and contents of its files; what is no path of this
+    machine, such as a name on a hub, is left out.
+    """
+    found = {}
+    for path in (Path(path) for path in paths if path and Path(path).exists()):
+        if path.is_file():
+            found[path.name] = file_sha256(path)
+        else:
+            files = sorted(file for file in path.rglob("*") if file.is_file())
+            parts = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in files)
+            found[path.resolve().name] = hashlib.sha256(parts.encode()).hexdigest()
+    return found
 
 
 def portable(config: dict[str, Any]) -> dict[str, Any]:

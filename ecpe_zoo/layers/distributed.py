@@ -1,0 +1,53 @@
+"""Values of all processes, with gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+
+def world_size() -> int:
+    """Number of processes; 1 outside of a distributed run."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gather_rows(values: Tensor) -> Tensor:
+    """The rows of all processes, in the order of their ranks, on each of them.
+
+    A loss of them that every process computes alike has, after the averaging of gradients that a distributed
+    run does, the gradient of one process on the joint batch: what flows back to a process's own rows is summed
+    over processes, then averaged.
+
+    Args:
+        values: (n, ...); n may differ between processes.
+
+    Returns:
+        (sum of n, ...).
+    """
+    if world_size() == 1:
+        return values
+    size = torch.tensor([len(values)], device=values.device)
+    sizes = [torch.zeros_like(size) for _ in range(world_size())]
+    dist.all_gather(sizes, size)
+    counts = [int(count) for count in sizes]
+    room = values.new_zeros(max(counts) - len(values), *values.shape[1:])
+    padded = torch.cat([values, room]).contiguous()
+    if values.requires_grad and torch.is_grad_enabled():
+        parts = list(all_gather(padded))
+    else:
+        parts = [torch.zeros_like(padded) for _ in counts]
+        dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """One plain object of each process, on each of them."""
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values

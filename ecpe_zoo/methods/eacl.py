@@ -1,0 +1,435 @@
+"""EACL: Emotion-Anchored Contrastive Learning for emotion recognition in conversation (Yu et al., NAACL 2024).
+
+An utterance is read behind the turns before it, in a prompt that ends in `speaker feels [MASK]`. Contrastive
+learning draws the mask's representation to those of the same emotion and to an anchor, the emotion's own word;
+similar emotions stay apart because the anchors' directions are pushed apart. In a second stage the encoder
+rests and the anchors alone are adapted to the representations as they came out. The nearest anchor decides.
+
+Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Where we depart from the code:
+- The mask is found by the tokenizer's own id. The code looks for id 50265, which no stock RoBERTa vocabulary
+  gives its mask, and then reads the first token (`read_at: first` does so).
+- Stage two starts from the best weights. The code computes its anchors before it loads them, and cannot be run
+  (it unpacks five values into four names).
+- A row without a positive partner, such as the anchor of an emotion that is not in the batch, is left out of
+  the mean. The code counts it with the constant 18.4 (`absent_anchors: count` does so).
+- Rows are as long as the limit allows; the code counts the current utterance twice.
+- The angle loss keeps its gradient where two anchors nearly coincide; the code's clamp ends it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Adam, AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.layers.distributed import gather_objects, gather_rows, world_size
+from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
+from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.methods.views import Heatmap, Points, View
+from ecpe_zoo.text.conversations import PROMPT_TEXTS, ConversationBatch, ConversationReader, unit_of
+from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.queries import chunk_rows
+
+ANCHORS = "anchors"
+"""Name of stage two."""
+
+
+def similarity(x: Tensor, y: Tensor) -> Tensor:
+    """(n, m) similarities (1 + cos) / 2 + 1e-8 of rows (n, D) and (m, D), in [1e-8, 1 + 1e-8], never in 16 bits."""
+    with torch.autocast(x.device.type, enabled=False):
+        return (1 + unit(x) @ unit(y).T) / 2 + 1e-8
+
+
+def unit(x: Tensor) -> Tensor:
+    """Rows (n, D) of length 1; a row of (nearly) no length becomes 0, without a gradient."""
+    x = x if x.dtype == torch.float64 else x.float()
+    length = x.norm(dim=-1, keepdim=True)
+    there = length > 1e-6
+    return torch.where(there, x / torch.where(there, length, 1.0), 0.0)
+
+
+def contrastive_loss(
+    vectors: Tensor,
+    labels: Tensor,
+    temperature: float,
+    form: Literal["log-of-sum", "supcon"] = "log-of-sum",
+    count_absent: bool = False,
+) -> Tensor:
+    """Contrastive loss over representations and anchors together.
+
+    With p_ij = exp(s_ij / T) / sum over k != i of exp(s_ik / T) and P(i) the other rows with the label of i:
+    `log-of-sum` is -log(sum over P(i) of p_ij / |P(i)|), the released code's; `supcon` is the mean over P(i) of
+    -log p_ij (Khosla et al. 2020).
+
+    Args:
+        vectors: (n, D).
+        labels: (n,).
+        temperature: T.
+        form: which of the two.
+        count_absent: count rows without a positive with the constant -log(1e-8), as the code does.
+
+    Returns:
+        () mean over the rows that have a positive; 0 where there is none.
+    """
+    scores = similarity(vectors, vectors) / temperature  # (n, n)
+    self = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    positive = (labels[:, None] == labels[None]) & ~self
+    count = positive.sum(dim=1)  # (n,)
+    some = count > 0
+    if not some.any():
+        return vectors.sum() * 0.0
+    everyone = scores.masked_fill(self, -torch.inf).logsumexp(dim=1)  # (n,)
+    if form == "supcon":
+        rows = everyone - torch.where(positive, scores, 0.0).sum(dim=1) / count.clamp(min=1)
+    else:
+        # rows without a positive get a harmless 0: the gradient of an empty sum's logarithm is NaN
+        inside = scores.masked_fill(~(positive | ~some[:, None]), -torch.inf)
+        rows = everyone - inside.logsumexp(dim=1) + count.clamp(min=1).to(scores).log()
+    total = torch.where(some, rows, 0.0).sum()
+    if count_absent:
+        return (total - (~some).sum() * np.log(1e-8)) / len(labels)
+    return total / some.sum()
+
+
+def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
+    """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, seen from their centre.
+
+    Beyond the clamp the value is the clamp's, but the gradient is that of the border, so that coinciding
+    directions are still pushed apart.
+    """
+    anchors = anchors if anchors.dtype == torch.float64 else anchors.float()
+    directions = unit(anchors - anchors.mean(dim=0))
+    self = torch.eye(len(anchors), dtype=torch.bool, device=anchors.device)
+    with torch.autocast(anchors.device.type, enabled=False):
+        nearest = (directions @ directions.T).masked_fill(self, -1.0).amax(dim=1)  # (C,)
+    nearest = nearest + (nearest.clamp(-clamp, clamp) - nearest).detach()
+    return -torch.arccos(nearest).mean()
+
+
+class Reading(NamedTuple):
+    """What the network says of utterances.
+
+    Args:
+        logits: (R, C) of the classifier.
+        vectors: (R, H) projected representations; (R, 0) without a projection.
+    """
+
+    logits: Tensor
+    vectors: Tensor
+
+
+class EACL(Method):
+    """Emotion-Anchored Contrastive Learning.
+
+    Args:
+        encoder: `embedded`, `recurrent`, or a Hugging Face name or folder; the paper's is
+            princeton-nlp/sup-simcse-roberta-large.
+        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
+        encoder_layers: of `embedded` (2) and `recurrent` (1).
+        encoder_heads: of `embedded`.
+        encoder_dropout: the encoder's own where not given.
+        vectors: word2vec text file, plain or .gz, for `recurrent`.
+        vector_size: of the word vectors of `recurrent`.
+        train_vectors: whether vectors from the file are trained.
+        objective: `eacl`, or `cross-entropy`: plain fine-tuning of the same network with its classifier alone.
+        context: most earlier turns that are read (paper: 8).
+        max_tokens: of a row; earlier turns lose their oldest tokens first (paper: 256).
+        read_at: the mask's position, or the first token as the released code does by its wrong mask id.
+        anchors: `words` encodes the labels' words once, by the encoder as it starts; `re-encoded` by the encoder
+            as it is at each step; `random` draws constants; `learned` trains what is drawn.
+        contrastive: see `contrastive_loss`.
+        absent_anchors: whether rows without a positive are left out of the contrastive mean.
+        temperature: of all similarities (run.sh: 0.1; the argument's default in the code is 0.5).
+        ce_weight: w in w CE + (1 - w) (contrastive + angle_weight angle) (run.sh: 0.1).
+        angle_weight: of the angle between anchors (run.sh: 0.1; default in the code: 1.0); 0 leaves it out.
+        decide_by: nearest anchor, or the classifier.
+        adapt_epochs: of stage two (paper: 10); 0 leaves it out.
+        adapt_lr: learning rate of stage two (paper: 1e-4).
+        encoder_lr: learning rate of the encoder (paper: 1e-5).
+        lr: of classifier and projection (paper: 4e-4).
+        weight_decay: of matrices in stage one (paper: 0.01).
+        schedule: of stage one: `halve` after every epoch (paper), or `linear` down to 0 after a warm-up.
+        warmup_share: of all steps, for `linear`.
+        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+    """
+
+    id: ClassVar[str] = "eacl"
+    task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "erc"
+
+    def __init__(
+        self,
+        encoder: str = "princeton-nlp/sup-simcse-roberta-large",
+        encoder_size: int | None = None,
+        encoder_layers: int | None = None,
+        encoder_heads: int = 4,
+        encoder_dropout: float | None = None,
+        vectors: str | None = None,
+        vector_size: int = 200,
+        train_vectors: bool = True,
+        objective: Literal["eacl", "cross-entropy"] = "eacl",
+        context: int = 8,
+        max_tokens: int = 256,
+        read_at: Literal["mask", "first"] = "mask",
+        anchors: Literal["words", "re-encoded", "random", "learned"] = "words",
+        contrastive: Literal["log-of-sum", "supcon"] = "log-of-sum",
+        absent_anchors: Literal["leave-out", "count"] = "leave-out",
+        temperature: float = 0.1,
+        ce_weight: float = 0.1,
+        angle_weight: float = 0.1,
+        decide_by: Literal["anchor", "classifier"] = "anchor",
+        adapt_epochs: int = 10,
+        adapt_lr: float = 1e-4,
+        encoder_lr: float = 1e-5,
+        lr: float = 4e-4,
+        weight_decay: float = 0.01,
+        schedule: Literal["halve", "linear"] = "halve",
+        warmup_share: float = 0.0,
+        token_slots: int = 16384,
+    ) -> None:
+        super().__init__()
+        self.settings = EncoderSettings(
+            encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
+            train_vectors,
+        )  # fmt: skip
+        self.anchored = objective == "eacl"
+        self.by_anchor = self.anchored and decide_by == "anchor"
+        self.context, self.max_tokens, self.read_at = context, max_tokens, read_at
+        self.anchor_kind, self.form, self.count_absent = anchors, contrastive, absent_anchors == "count"
+        self.temperature, self.ce_weight, self.angle_weight = temperature, ce_weight, angle_weight
+        self.adapt_epochs, self.adapt_lr = adapt_epochs, adapt_lr
+        self.encoder_lr, self.lr, self.weight_decay = encoder_lr, lr, weight_decay
+        self.schedule, self.warmup_share, self.token_slots = schedule, warmup_share, token_slots
+        self.encoder: TokenEncoder
+        self.reader: ConversationReader
+        self.kept: dict[str, Tensor] | None = None  # vectors by row, while the encoder rests
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """See `make_encoder_vocabulary`."""
+        segments = [segment for document in documents for segment in document.segments]
+        texts = [text for segment in segments for text in (segment.text, segment.speaker or "")]
+        return make_encoder_vocabulary(self.settings, texts, [*PROMPT_TEXTS, *self.labels])
+
+    def build(self, from_checkpoint: bool) -> None:
+        """See `Method.build`."""
+        assert self.vocabulary is not None
+        self.encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
+        use_cheap_dropout(self.encoder)
+        limit = min(self.max_tokens, self.encoder.max_tokens or self.max_tokens)
+        self.reader = ConversationReader(self.encoder.tokenizer, self.context, limit)
+        size, count = self.encoder.hidden_size, len(self.labels)
+        self.classifier = nn.Sequential(Dropout(0.1), nn.Linear(size, count))
+        if not self.anchored:
+            return
+        self.project = nn.Sequential(
+            nn.Linear(size, size), nn.LayerNorm(size), nn.ReLU(), nn.Linear(size, size)
+        )
+        drawn = torch.randn(count, size)
+        if self.anchor_kind == "learned":
+            self.anchor_inputs = nn.Parameter(drawn)
+        else:
+            if self.anchor_kind != "random" and not from_checkpoint:
+                self.encoder.eval()
+                drawn = self._encode_labels().detach()
+            self.register_buffer("anchor_inputs", drawn)
+        self.adapted = nn.Parameter(torch.zeros(count, size))  # of stage two
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of the rows of a document's judged utterances."""
+        return self.reader.tokens(document)
+
+    def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """Each labelled utterance with the turns before it: a batch mixes those of many conversations."""
+        return [
+            unit_of(document, index, self.context)
+            for document in documents
+            for index, segment in enumerate(document.segments)
+            if segment.judged and segment.emotions
+        ]
+
+    def collator(self, training: bool) -> Any:
+        """Documents to a `ConversationBatch`."""
+        return lambda documents: self.reader.batch(documents, self.labels)
+
+    # --- the network
+
+    def _hidden(self, batch: ConversationBatch, rows: Sequence[int]) -> Tensor:
+        """Representations (r, H) at the mask, fp32."""
+        index = torch.tensor(rows, device=self.device)
+        width = max(batch.lengths[row] for row in rows)
+        lengths = torch.tensor([batch.lengths[row] for row in rows], device=self.device)
+        mask = torch.arange(width, device=self.device) < lengths[:, None]  # (r, T)
+        hidden = self.encoder(batch.tokens[index, :width], mask)  # (r, T, H)
+        at = batch.mask_at[index] if self.read_at == "mask" else torch.zeros_like(index)
+        read: Tensor = hidden[torch.arange(len(rows), device=self.device), at]
+        return read
+
+    def read(self, batch: ConversationBatch) -> Reading:
+        """Read all rows: at once in training, in groups of like length in evaluation."""
+        slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
+        groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
+        hidden = torch.cat([self._hidden(batch, group) for group in groups])
+        order = torch.tensor([row for group in groups for row in group], device=self.device).argsort()
+        hidden = hidden[order]
+        vectors = self.project(hidden) if self.anchored else hidden[:, :0]
+        return Reading(self.classifier(hidden).float(), vectors.float())
+
+    def _encode_labels(self) -> Tensor:
+        """(C, H) mean over all tokens of each label's word, the special ones included (as the code)."""
+        tokenizer = self.encoder.tokenizer
+        rows = [[tokenizer.cls_id, *tokenizer.encode(" " + label), tokenizer.sep_id] for label in self.labels]
+        ids = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_id, device=self.device)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)] = torch.tensor(row)
+        mask = torch.arange(ids.shape[1], device=self.device) < torch.tensor(
+            [len(row) for row in rows], device=self.device
+        ).unsqueeze(1)
+        hidden = self.encoder(ids, mask).float()
+        means: Tensor = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        return means
+
+    def anchors(self) -> Tensor:
+        """(C, H) anchors of the present stage, fp32."""
+        return self.adapted if self.stage == ANCHORS else self.first_anchors()
+
+    def first_anchors(self) -> Tensor:
+        """(C, H) anchors as stage one has them: projected inputs, fp32."""
+        inputs = self._encode_labels() if self.anchor_kind == "re-encoded" else self.anchor_inputs
+        placed: Tensor = self.project(inputs).float()
+        return placed
+
+    # --- losses
+
+    def losses(self, batch: ConversationBatch) -> dict[str, Tensor]:
+        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of nearness to the anchors."""
+        if self.stage == ANCHORS:
+            scores = similarity(self._vectors(batch), self.adapted) / self.temperature
+            return {"anchors": self._cross_entropy(scores, batch.labels)}
+        reading = self.read(batch)
+        cross_entropy = self._cross_entropy(reading.logits, batch.labels)
+        if not self.anchored:
+            return {"cross_entropy": cross_entropy}
+        anchors = self.first_anchors()
+        names = torch.arange(len(anchors), device=self.device)
+        everyone = torch.cat([gather_rows(reading.vectors), anchors])
+        labels = torch.cat([gather_rows(batch.labels), names])
+        contrastive = contrastive_loss(everyone, labels, self.temperature, self.form, self.count_absent)
+        rest = 1 - self.ce_weight
+        losses = {"cross_entropy": self.ce_weight * cross_entropy, "contrastive": rest * contrastive}
+        if self.angle_weight:
+            losses["angle"] = rest * self.angle_weight * angle_loss(anchors)
+        return losses
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the joint batch of all processes, which average their gradients."""
+        if world_size() == 1:
+            return F.cross_entropy(logits, labels)
+        total = len(gather_rows(labels))
+        return F.cross_entropy(logits, labels, reduction="sum") * world_size() / total
+
+    # --- stage two
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The representations, then the anchors."""
+        if not (self.by_anchor and self.adapt_epochs):
+            return (Stage(FIT),)
+        return Stage(FIT), Stage(ANCHORS, self.adapt_epochs)
+
+    def on_stage(self, stage: str) -> None:
+        """In stage two only the adapted anchors learn."""
+        if self.anchored:
+            if stage == ANCHORS:
+                self.requires_grad_(False)
+            self.adapted.requires_grad_(stage == ANCHORS)
+
+    def prepare(self, between: Between) -> None:
+        """From here on every vector that is computed stays; the anchors start where stage one has them."""
+        if between.stage == ANCHORS:
+            self.kept = {}
+            if not between.resumed:
+                with torch.no_grad():
+                    self.adapted.copy_(self.first_anchors())
+
+    def on_train_epoch_end(self) -> None:
+        """After an epoch each process has the vectors of all: they are computed once."""
+        if self.kept is not None:
+            for part in gather_objects(self.kept):
+                self.kept |= part
+
+    def _vectors(self, batch: ConversationBatch) -> Tensor:
+        """(R, H) of the resting encoder; computed once for each row where they are kept."""
+        kept = {} if self.kept is None else self.kept
+        if any(key not in kept for key in batch.keys):
+            training = self.training
+            self.eval()  # no dropout: the encoder rests
+            with torch.no_grad():
+                vectors = self.read(batch).vectors.cpu()
+            self.train(training)
+            kept |= dict(zip(batch.keys, vectors, strict=True))
+        return torch.stack([kept[key] for key in batch.keys]).to(self.device)
+
+    def views(self, between: Between) -> list[View]:
+        """Validation utterances among the anchors before and after stage two, and how alike the anchors are."""
+        if not self.anchored:
+            return []
+        documents = between.data.documents("validation")
+        self.kept = {} if self.kept is None else self.kept
+        between.predict(documents)
+        batch = self.reader.batch(documents, self.labels)
+        known = [
+            row
+            for row, label in enumerate(batch.labels.tolist())
+            if label >= 0 and batch.keys[row] in self.kept
+        ]
+        if not known:
+            return []
+        vectors = torch.stack([self.kept[batch.keys[row]] for row in known]).numpy()
+        gold = tuple(self.labels[int(batch.labels[row])] for row in known)
+        with torch.no_grad():
+            before, after = self.first_anchors().cpu(), self.anchors().cpu()
+        alike = unit(after) @ unit(after).T
+        title = "Validation utterances and anchors"
+        return [
+            Points("representations", title, vectors, gold, before.numpy(), after.numpy(), self.labels),
+            Heatmap("anchors", "Cosine between anchors", alike.numpy(), self.labels, -1.0, 1.0),
+        ]
+
+    # --- predictions
+
+    def configure_optimizers(self) -> Any:
+        """AdamW in stage one, Adam in stage two."""
+        if self.stage == ANCHORS:
+            return Adam([self.adapted], lr=self.adapt_lr)
+        groups = parameter_groups([(self.encoder, self.encoder_lr), (self, self.lr)], self.weight_decay)
+        if self.schedule == "linear":
+            return adamw_with_warmup(self, groups, self.warmup_share)
+        optimizer = AdamW(groups)
+        return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, lambda epoch: 0.5**epoch)}
+
+    def decode(self, batch: ConversationBatch) -> list[Prediction]:
+        """A probability for each emotion: softmax of nearness to the anchors, or the classifier's."""
+        scores = [np.full((size, len(self.labels)), np.nan, dtype=np.float32) for size in batch.sizes]
+        if batch.places:
+            rows = self._scores(batch).softmax(dim=-1).detach().cpu().numpy()
+            for (document, segment), row in zip(batch.places, rows, strict=True):
+                scores[document][segment] = row
+        return [
+            Prediction(id, {"emotions": score}, cut, self.labels)
+            for id, score, cut in zip(batch.ids, scores, batch.cut, strict=True)
+        ]
+
+    def _scores(self, batch: ConversationBatch) -> Tensor:
+        """(R, C) logits of the decision, fp32."""
+        if not self.by_anchor:
+            return self.read(batch).logits
+        vectors = self._vectors(batch) if self.kept is not None else self.read(batch).vectors
+        return similarity(vectors, self.anchors()) / self.temperature

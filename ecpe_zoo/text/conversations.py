@@ -1,0 +1,201 @@
+"""Utterances with the turns before them as rows of tokens that end in a mask."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document, Language, Segment
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text.tokenizers import Tokenizer
+
+
+class Frame(NamedTuple):
+    """The words around an utterance, after the paper's prompt.
+
+    Args:
+        turn: of an earlier turn; `{speaker}` stands before its text.
+        head: before the judged text.
+        tail: behind it and before the mask.
+        nobody: the speaker where none is known.
+    """
+
+    turn: str
+    head: str
+    tail: str
+    nobody: str
+
+
+FRAMES: dict[Language, Frame] = {
+    "en": Frame("{speaker} says:", "For utterance:", "{speaker} feels", "Somebody"),
+    "zh": Frame(
+        "{speaker} 说 ：", "对于 这 句 话 ：", "{speaker} 感到", "某人"
+    ),  # ours: the paper is English
+}
+PROMPT_TEXTS = tuple(
+    part.format(speaker=frame.nobody)
+    for frame in FRAMES.values()
+    for part in (frame.turn, frame.head, frame.tail, frame.nobody)
+)
+"""What a vocabulary that is counted from text must hold besides."""
+
+
+class Row(NamedTuple):
+    """One judged utterance.
+
+    Args:
+        ids: `[CLS] turn [SEP] ... turn [SEP] head text tail [MASK] [SEP]`.
+        mask_at: position of the mask.
+        cut: its own text was cut.
+    """
+
+    ids: list[int]
+    mask_at: int
+    cut: bool
+
+
+class ConversationBatch(NamedTuple):
+    """The judged utterances of some conversations.
+
+    Args:
+        ids: of the documents.
+        sizes: segments of each document.
+        cut: judged segments of each document whose own text was cut.
+        places: (document in the batch, segment) of each row.
+        keys: hash of each row's ids: rows with the same one are the same row, wherever they stand.
+        tokens: (R, T) token ids, padded at the end.
+        lengths: tokens of each row.
+        mask_at: (R,) position of the mask.
+        labels: (R,) index of the gold label, -1 where there is none.
+    """
+
+    ids: list[str]
+    sizes: list[int]
+    cut: list[int]
+    places: list[tuple[int, int]]
+    keys: list[str]
+    tokens: Tensor
+    lengths: list[int]
+    mask_at: Tensor
+    labels: Tensor
+
+
+def unit_of(document: Document, index: int, context: int) -> Document:
+    """One judged utterance with the turns before it, as a document of its own.
+
+    >>> from ecpe_zoo.corpora.document import document_from_texts as build
+    >>> unit = unit_of(build("c", ["Hi", "Hello", "How are you"]), 2, context=1)
+    >>> unit.id, [(segment.text, segment.judged) for segment in unit.segments]
+    ('c#2', [('Hello', False), ('How are you', True)])
+    """
+    before = tuple(
+        Segment(segment.text, segment.speaker, judged=False)
+        for segment in document.segments[max(0, index - context) : index]
+    )
+    return Document(f"{document.id}#{index}", (*before, document.segments[index]), None, document.language)
+
+
+class ConversationReader:
+    """Builds rows with one tokenizer.
+
+    The turns before an utterance are cut from the left, the oldest first, and what an utterance itself has too
+    much is cut from its left too: the start mark, the prompt and the mask are always there.
+
+    Args:
+        tokenizer: text to ids.
+        context: most earlier turns.
+        max_tokens: of a row.
+
+    Raises:
+        ZooError: rows that could not hold the prompt and a word.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, context: int, max_tokens: int) -> None:
+        self.tokenizer, self.context, self.max_tokens = tokenizer, context, max_tokens
+        self._pieces: dict[str, list[int]] = {}  # each text is in up to 1 + context rows
+        least = max(len(self._frame(document, Segment("x"))[0]) + 16 for document in ("en", "zh"))  # type: ignore[arg-type]
+        if max_tokens < least:
+            raise ZooError(f"Expected --model.max_tokens of at least {least}, but got {max_tokens}.")
+
+    def _encode(self, text: str) -> list[int]:
+        if text not in self._pieces:
+            # the space: tokenizers over bytes write a word that begins a text differently
+            self._pieces[text] = self.tokenizer.encode(" " + text)
+        return self._pieces[text]
+
+    def _frame(self, language: Language, segment: Segment) -> tuple[list[int], list[int]]:
+        frame = FRAMES[language]
+        speaker = segment.speaker or frame.nobody
+        return self._encode(frame.head), self._encode(frame.tail.format(speaker=speaker))
+
+    def _turn(self, language: Language, segment: Segment) -> list[int]:
+        frame = FRAMES[language]
+        speaker = self._encode(frame.turn.format(speaker=segment.speaker or frame.nobody))
+        return [*speaker, *self._encode(segment.text), self.tokenizer.sep_id]
+
+    def row(self, document: Document, index: int) -> Row:
+        """The row of one utterance."""
+        segment = document.segments[index]
+        head, tail = self._frame(document.language, segment)
+        room = self.max_tokens - 3 - len(head) - len(tail)  # [CLS], mask, [SEP]
+        whole = self._encode(segment.text)
+        text = whole[-room:] if room < len(whole) else whole
+        room -= len(text)
+        before: list[int] = []
+        for turn in reversed(document.segments[max(0, index - self.context) : index]):
+            before = self._turn(document.language, turn) + before
+            if len(before) >= room:
+                before = before[len(before) - room :]
+                break
+        body = [*before, *head, *text, *tail]
+        ids = [self.tokenizer.cls_id, *body, self.tokenizer.mask_id, self.tokenizer.sep_id]
+        return Row(ids, len(ids) - 2, len(text) < len(whole))
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of all rows of a document."""
+        judged = [index for index, segment in enumerate(document.segments) if segment.judged]
+        return sum(len(self.row(document, index).ids) for index in judged) or 1
+
+    def batch(self, documents: Sequence[Document], labels: Sequence[str]) -> ConversationBatch:
+        """The rows of all judged utterances.
+
+        Args:
+            documents: at least one; gold labels where they are known.
+            labels: the names that `ConversationBatch.labels` indexes.
+        """
+        number = {label: index for index, label in enumerate(labels)}
+        rows: list[Row] = []
+        gold: list[int] = []
+        places: list[tuple[int, int]] = []
+        cut = [0] * len(documents)
+        for place, document in enumerate(documents):
+            for index, segment in enumerate(document.segments):
+                if segment.judged:
+                    rows.append(self.row(document, index))
+                    gold.append(number.get(segment.emotions[0], -1) if segment.emotions else -1)
+                    places.append((place, index))
+                    cut[place] += rows[-1].cut
+        lengths = [len(row.ids) for row in rows]
+        tokens = torch.full((len(rows), max(lengths, default=0)), self.tokenizer.pad_id)
+        for position, row in enumerate(rows):
+            tokens[position, : len(row.ids)] = torch.tensor(row.ids)
+        return ConversationBatch(
+            [document.id for document in documents],
+            [len(document) for document in documents],
+            cut,
+            places,
+            [_key(row.ids) for row in rows],
+            tokens,
+            lengths,
+            torch.tensor([row.mask_at for row in rows], dtype=torch.long),
+            torch.tensor(gold, dtype=torch.long),
+        )
+
+
+def _key(ids: list[int]) -> str:
+    return hashlib.blake2b(array("l", ids).tobytes(), digest_size=16).hexdigest()
