@@ -1,0 +1,288 @@
+"""The leaderboard as data: a board a task and corpus, a row a method and variant. Tables and pages are views of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.evidence import COUNTING, document_counts
+from ecpe_zoo.results.published import Published, published, reported
+from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
+from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records, labels
+
+PROTOCOLS = ("strict", "paper")
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A row's runs under one protocol.
+
+    Args:
+        group: the runs.
+        spread: of the headline metric over all finished runs, collapsed ones too; None where none finished.
+        without_collapsed: the same without the collapsed ones; None where none collapsed.
+        complete: it has runs on every fold that any row of the board has under this protocol.
+        rank: among complete rows of the protocol, 1 is best; None for the others.
+        pooled: the out-of-fold score of all folds' documents together; None without the corpus.
+        comparison: with the row of rank 1; None for that row, and without a common fold or the corpus.
+    """
+
+    group: Group
+    spread: statistics.RunSpread | None
+    without_collapsed: statistics.RunSpread | None
+    complete: bool = False
+    rank: int | None = None
+    pooled: float | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know beside the number."""
+        group, said = self.group, []
+        if group.failed:
+            said.append(f"{len(group.failed)} of {len(group.entries)} runs failed ({_places(group.failed)})")
+        if group.collapsed:
+            rest = self.without_collapsed
+            beside = f"; without: {100 * rest.over.mean:.1f}" if rest is not None else ""
+            said.append(f"{len(group.collapsed)} collapsed, in the mean ({_places(group.collapsed)}{beside})")
+        if group.repeated:
+            said.append(f"{group.repeated} runs repeat a fold and seed")
+        if self.spread is not None and not self.complete:
+            said.append(f"folds {_listed(group.folds)} only: not ranked")
+        return said
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _places(entries: Sequence[Entry]) -> str:
+    return "; ".join(f"fold {entry.fold} seed {entry.record.seed}" for entry in entries)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A method in one variant.
+
+    Args:
+        label: method and what differs from its other variants.
+        method: its id.
+        slug: name of its page.
+        cells: by protocol.
+        reported: its paper's own figure, where the row is the method without a named change.
+        encoder: as configured.
+    """
+
+    label: str
+    method: str
+    slug: str
+    cells: dict[str, Cell]
+    reported: Published | None
+    encoder: str
+
+    @property
+    def best_mean(self) -> float:
+        """For the order of rows: the strict mean, else the paper protocol's; -1 where nothing finished."""
+        for protocol in PROTOCOLS:
+            cell = self.cells.get(protocol)
+            if cell is not None and cell.spread is not None:
+                return cell.spread.over.mean
+        return -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """All rows of a task and corpus.
+
+    Args:
+        task: as in metric ids.
+        corpus: its name.
+        rows: ranked strict rows first, by rank; then the others.
+        published: of the headline item, as printed; never ranked with rows.
+        missing: why document statistics are not there, "" where they are.
+        tests: comparisons that Holm's correction counted.
+    """
+
+    task: str
+    corpus: str
+    rows: tuple[Row, ...]
+    published: tuple[Published, ...]
+    missing: str = ""
+    tests: int = 0
+    leaders: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{TASK_NAMES.get(self.task, self.task)} on {self.corpus}"
+
+    @property
+    def slug(self) -> str:
+        """For links."""
+        return f"{self.task}-{self.corpus}"
+
+
+def build_boards(
+    entries: Sequence[Entry],
+    root: Path | None = None,
+    against: str | None = None,
+    resamples: int = RESAMPLES,
+) -> list[Board]:
+    """Make the boards of some records, and those of published rows without records after them.
+
+    Args:
+        entries: records.
+        root: of the corpora, for statistics over documents; where a corpus is missing its board says so.
+        against: label of the row that the others are compared with; the row of rank 1 by default.
+        resamples: of bootstrap and permutation test.
+
+    Raises:
+        ZooError: no row has the label `against`.
+    """
+    groups = group_records(entries)
+    names = labels(groups)
+    if against is not None and against not in names.values():
+        raise ZooError(
+            f"Expected a row to compare with ({', '.join(sorted(set(names.values())))}), but got {against!r}."
+        )
+    boards: defaultdict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in groups:
+        boards[group.task, group.corpus].append(group)
+    made = [
+        _board(task, corpus, members, names, root, against, resamples)
+        for (task, corpus), members in sorted(
+            boards.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1])
+        )
+    ]
+    known = {(board.task, board.corpus) for board in made}
+    for task, corpus in sorted({(row.task, row.corpus) for row in published()} - known):
+        rows = _sorted_published(published(task, corpus))
+        made.append(Board(task, corpus, (), tuple(rows)))
+    return made
+
+
+def _sorted_published(rows: Sequence[Published]) -> list[Published]:
+    return sorted(rows, key=lambda row: -row.f1)
+
+
+def slug_of(label: str) -> str:
+    """A file name for a label, unique through a hash where it names a variant.
+
+    >>> slug_of("mgcl")
+    'mgcl'
+    >>> slug_of("mgcl [multi_instance=false]")
+    'mgcl-multi-instance-false-1837fa'
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+    if plain == label:
+        return plain
+    return f"{plain[:48].rstrip('-')}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+
+
+def _board(
+    task: str,
+    corpus: str,
+    groups: Sequence[Group],
+    names: dict[int, str],
+    root: Path | None,
+    against: str | None,
+    resamples: int,
+) -> Board:
+    by_label: defaultdict[str, dict[str, Group]] = defaultdict(dict)
+    for group in groups:
+        by_label[names[id(group)]][group.protocol] = group
+    missing = _why_no_evidence(groups, root)
+    every_fold = {
+        protocol: {fold for group in groups if group.protocol == protocol for fold in group.folds}
+        for protocol in PROTOCOLS
+    }
+    cells: dict[tuple[str, str], Cell] = {}
+    for label, protocols in by_label.items():
+        for protocol, group in protocols.items():
+            cells[label, protocol] = Cell(
+                group,
+                group.spread(),
+                group.spread(without_collapsed=True) if group.collapsed else None,
+                complete=bool(group.folds) and set(group.folds) == every_fold[protocol],
+                pooled=pooled_score(group, root) if group.finished and not missing else None,
+            )
+    tests, leaders = 0, {}
+    for protocol in PROTOCOLS:
+        leader = _rank(cells, protocol, against)
+        if leader is not None:
+            leaders[protocol] = leader
+            if not missing:
+                tests += _compare_all(cells, protocol, leader, root, resamples)
+    rows = []
+    for label, protocols in by_label.items():
+        first = next(iter(protocols.values()))
+        rows.append(
+            Row(
+                label=label,
+                method=first.method,
+                slug=f"{task}-{corpus}-{slug_of(label)}",
+                cells={protocol: cells[label, protocol] for protocol in protocols},
+                reported=reported(task, corpus, first.method) if label == first.method else None,
+                encoder=encoder_of(first.first),
+            )
+        )
+    rows.sort(key=_order)
+    return Board(
+        task, corpus, tuple(rows), tuple(_sorted_published(published(task, corpus)) if task in TASK_NAMES else ()),
+        missing, tests, leaders,
+    )  # fmt: skip
+
+
+def _order(row: Row) -> tuple[float, float, str]:
+    strict = row.cells.get("strict")
+    rank = strict.rank if strict is not None and strict.rank is not None else math.inf
+    return (rank, -row.best_mean, row.label)
+
+
+def _rank(cells: dict[tuple[str, str], Cell], protocol: str, against: str | None) -> str | None:
+    """Rank the complete rows of a protocol; returns the label that the others are compared with."""
+    complete = [
+        (-cell.spread.over.mean, label)
+        for (label, of), cell in cells.items()
+        if of == protocol and cell.complete and cell.spread is not None
+    ]
+    for rank, (_, label) in enumerate(sorted(complete), start=1):
+        cells[label, protocol] = replace(cells[label, protocol], rank=rank)
+    if against is not None:
+        return against if (against, protocol) in cells and cells[against, protocol].group.finished else None
+    return min(complete)[1] if complete else None
+
+
+def _compare_all(
+    cells: dict[tuple[str, str], Cell], protocol: str, leader: str, root: Path | None, resamples: int
+) -> int:
+    """Compare every row of a protocol with one; returns how many tests there were."""
+    reference = cells[leader, protocol].group
+    found: dict[str, Comparison] = {}
+    for (label, of), cell in cells.items():
+        if of == protocol and label != leader and set(cell.group.folds) & set(reference.folds):
+            found[label] = compare(cell.group, reference, root, resamples)
+    adjusted = statistics.holm([comparison.permutation_p for comparison in found.values()])
+    for (label, comparison), p in zip(found.items(), adjusted, strict=True):
+        cells[label, protocol] = replace(cells[label, protocol], comparison=replace(comparison, holm_p=p))
+    return len(found)
+
+
+def _why_no_evidence(groups: Sequence[Group], root: Path | None) -> str:
+    """Whether documents can be counted for every finished run: the first reason against it, else ""."""
+    for group in groups:
+        if group.task not in COUNTING:
+            return f"documents of task {group.task!r} are not counted yet"
+        for entry in group.finished:
+            try:
+                document_counts(entry, root)
+            except ZooError as error:
+                return str(error)
+    return ""

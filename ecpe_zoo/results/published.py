@@ -1,0 +1,108 @@
+"""Figures printed in papers, with the practice behind them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+HEADLINE_ITEMS = {"ecpe": "pair", "erc": "weighted", "emotions": "macro"}
+"""The item of a published row that a task's board ranks by."""
+
+NOT_STATED = "not stated"
+
+
+class Published(BaseModel):
+    """One printed row.
+
+    Args:
+        paper: where it is printed.
+        table: of that paper.
+        method: as printed.
+        task: as in metric ids.
+        item: what was scored.
+        corpus: the zoo's name of it.
+        split: as printed.
+        selection: which documents chose the epoch.
+        lexicon: whether a filter with gold labels in it was used.
+        precision: a fraction, where printed.
+        recall: a fraction, where printed.
+        f1: a fraction.
+        kind: a main result, or an ablation or setting of one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    paper: str
+    table: str
+    method: str
+    task: str
+    item: str
+    corpus: str
+    split: str
+    selection: str
+    lexicon: str
+    precision: float | None
+    recall: float | None
+    f1: float
+    kind: Literal["main", "ablation"]
+
+    @property
+    def practice(self) -> str:
+        """How the figure was made, in few words.
+
+        >>> row = published()[2]
+        >>> row.method, row.practice
+        ('Indep w/o filter', 'chosen on the test fold')
+        """
+        words = []
+        if self.selection.startswith(NOT_STATED):
+            words.append("selection not stated")
+        elif "test" in self.selection:
+            words.append("chosen on the test fold")
+        else:
+            words.append(self.selection)
+        if self.lexicon != "none":
+            words.append("lexicon with gold labels")
+        return ", ".join(words)
+
+
+class PublishedFile(BaseModel):
+    """The file of published rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    note: str
+    rows: tuple[Published, ...]
+
+
+@lru_cache
+def published_file() -> PublishedFile:
+    """The rows that come with the package, and the note on how to read them."""
+    text = files("ecpe_zoo.results").joinpath("published.json").read_text(encoding="utf-8")
+    return PublishedFile.model_validate_json(text)
+
+
+def published(task: str | None = None, corpus: str | None = None) -> list[Published]:
+    """Published rows, of a board's headline item where task and corpus are given."""
+    return [
+        row
+        for row in published_file().rows
+        if (task is None or (row.task == task and row.item == HEADLINE_ITEMS[task]))
+        and (corpus is None or row.corpus == corpus)
+    ]
+
+
+def reported(task: str, corpus: str, method: str) -> Published | None:
+    """What a method's own paper reports for it, as its main result without a lexicon.
+
+    >>> row = reported("ecpe", "xia-ding-2019", "mgcl")
+    >>> row is not None and row.f1
+    0.7736
+    """
+    for row in published(task, corpus):
+        if row.kind == "main" and row.method.lower() == method.lower() and row.lexicon == "none":
+            return row
+    return None

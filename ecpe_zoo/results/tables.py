@@ -1,0 +1,314 @@
+"""The boards as Markdown, LaTeX and CSV. Printed numbers are percent; CSV keeps fractions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.results.board import PROTOCOLS, Board, Cell, Row
+from ecpe_zoo.results.published import Published
+from ecpe_zoo.results.significance import Comparison
+from ecpe_zoo.results.statistics import RunSpread
+from ecpe_zoo.results.store import HEADLINES
+
+START, END = "<!-- leaderboard:start -->", "<!-- leaderboard:end -->"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as percent, without the sign.
+
+    >>> percent(0.5123), percent(None), percent(float("nan"))
+    ('51.2', '–', '–')
+    """
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def signed(value: float) -> str:
+    """A difference in points.
+
+    >>> signed(0.012), signed(-0.012), signed(0.0)
+    ('+1.2', '−1.2', '0.0')
+    """
+    text = f"{100 * abs(value):.1f}"
+    return text if float(text) == 0 else ("+" if value > 0 else "−") + text
+
+
+def p_value(p: float) -> str:
+    """A p-value in words.
+
+    >>> p_value(0.0001), p_value(0.0312), p_value(1.0)
+    ('p < 0.001', 'p = 0.03', 'p = 1.00')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.01 else f"p = {p:.2f}"
+
+
+def mean_and_sd(spread: RunSpread | None) -> str:
+    """`52.6 ± 5.7`; the mean alone where there is one value."""
+    if spread is None:
+        return "–"
+    mean = percent(spread.over.mean)
+    return mean if math.isnan(spread.over.sd) else f"{mean} ± {percent(spread.over.sd)}"
+
+
+def interval(spread: RunSpread | None) -> str:
+    """`[48.0, 58.5]`, "" where there is one value."""
+    if spread is None or math.isnan(spread.over.low):
+        return ""
+    return f"[{percent(spread.over.low)}, {percent(spread.over.high)}]"
+
+
+def runs(cell: Cell) -> str:
+    """`10 folds × 3 seeds`, or the number of runs where folds have different seeds."""
+    folds, seeds, total = len(cell.group.folds), len(cell.group.seeds), len(cell.group.finished)
+    said = f"{folds} fold{'s' * (folds != 1)} × {seeds} seed{'s' * (seeds != 1)}"
+    return said if folds * seeds == total else f"{said}, {total} runs"
+
+
+def difference(comparison: Comparison | None) -> str:
+    """`−1.1 [−3.9, +1.6], p = 0.41`: points, 95 % interval over documents, Holm-adjusted permutation test."""
+    if comparison is None:
+        return "–"
+    drawn = comparison.bootstrap
+    return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}], {p_value(comparison.holm_p)}"
+
+
+NOTES = (
+    "F1 in percent. Mean ± sample standard deviation over folds (over seeds where there is one fold) and its 95 % "
+    "t-interval. Under *strict* a validation part of the training fold chooses epoch and threshold; under *paper "
+    "protocol* the test fold chooses the epoch, as in published code; *reported* is what the paper prints. The three "
+    "are never ranked together. The difference to the first row of a protocol is that of the pooled score on the folds "
+    "both have, with a 95 % interval (paired bootstrap over documents) and a permutation test, Holm-adjusted within "
+    "protocol and board."
+)
+
+
+# --- Markdown
+
+
+def markdown(boards: Iterable[Board]) -> str:
+    """The boards that have records, as Markdown."""
+    parts = []
+    for board in boards:
+        if not board.rows:
+            continue
+        lines = [
+            f"**{board.title}** ({HEADLINES.get(board.task, '').replace('_', ' ').replace('f1', 'F1')})",
+            "",
+            "| | method | encoder | reported | paper protocol | strict | strict runs | to the first, strict |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        lines += [f"| {' | '.join(_cells(row))} |" for row in board.rows]
+        notes = [f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board)]
+        if board.missing:
+            notes.append("Differences are left out: the corpus was not there when this table was made.")
+        parts.append(
+            "\n".join([*lines, *(["", *(f"- {_escaped(note)}" for note in notes)] if notes else [])])
+        )
+    return "\n\n".join([*parts, NOTES]) + "\n"
+
+
+def all_notes(board: Board) -> list[tuple[Row, str, str]]:
+    """(row, protocol, note) of a board: failed and collapsed runs, missing folds."""
+    return [
+        (row, protocol, note)
+        for row in board.rows
+        for protocol in PROTOCOLS
+        if protocol in row.cells
+        for note in row.cells[protocol].notes
+    ]
+
+
+def _cells(row: Row) -> list[str]:
+    strict, paper = row.cells.get("strict"), row.cells.get("paper")
+    return [
+        str(strict.rank) if strict is not None and strict.rank is not None else "",
+        _escaped(row.label),
+        row.encoder,
+        f"{percent(row.reported.f1)} ({row.reported.practice})" if row.reported is not None else "–",
+        _score(paper),
+        _score(strict),
+        runs(strict) if strict is not None else "–",
+        difference(strict.comparison if strict is not None else None),
+    ]
+
+
+def _score(cell: Cell | None) -> str:
+    if cell is None:
+        return "–"
+    if cell.spread is None:
+        return "failed"
+    marks = "†" * bool(cell.group.collapsed or cell.group.failed)
+    return " ".join(filter(None, [mean_and_sd(cell.spread) + marks, interval(cell.spread)]))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def replace_between_marks(path: Path, text: str) -> bool:
+    """Put text between the marks of a Markdown file.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        ZooError: no such file, or not exactly one pair of marks in order.
+    """
+    try:
+        old = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ZooError(f"{path}: expected a Markdown file to put the table into: {error}") from error
+    if old.count(START) != 1 or old.count(END) != 1 or old.index(START) > old.index(END):
+        raise ZooError(
+            f"{path}: expected one line {START!r} and after it one line {END!r}, but got {old.count(START)} and "
+            f"{old.count(END)}. Write both where the table shall stand."
+        )
+    before, rest = old.split(START)
+    new = f"{before}{START}\n\n{text.strip()}\n\n{END}{rest.split(END)[1]}"
+    if new == old:
+        return False
+    with replaced_when_complete(path) as part:
+        part.write_text(new, encoding="utf-8")
+    return True
+
+
+# --- LaTeX
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
+    "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+def latex_escaped(text: str) -> str:
+    r"""Text that LaTeX prints as it stands.
+
+    >>> print(latex_escaped("50 % of a_b ± 1"))
+    50 \% of a\_b $\pm$ 1
+    """
+    return re.sub("|".join(map(re.escape, _LATEX)), lambda found: _LATEX[found.group()], text)
+
+
+def latex(boards: Iterable[Board]) -> str:
+    """The boards that have records, as tables for the LaTeX package booktabs."""
+    parts = []
+    for board in boards:
+        if not board.rows:
+            continue
+        heads = ("Method", "Reported", "Paper protocol", "Strict", "Runs", "To the first, strict")
+        lines = [
+            r"\begin{table}", r"  \centering", r"  \small", r"  \begin{tabular}{llllll}", r"    \toprule",
+            "    " + " & ".join(heads) + r" \\", r"    \midrule",
+        ]  # fmt: skip
+        for row in board.rows:
+            _, label, _, said, *rest = _cells(row)
+            lines.append(
+                "    "
+                + " & ".join(latex_escaped(text) for text in (label.replace("\\|", "|"), said, *rest))
+                + r" \\"
+            )
+        notes = " ".join(f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board))
+        caption = latex_escaped(f"{board.title}. {NOTES.replace('*', '')} {notes}".strip())
+        lines += [
+            r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}",
+            rf"  \label{{tab:{board.slug}}}", r"\end{table}",
+        ]  # fmt: skip
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+# --- CSV
+
+COLUMNS = (
+    "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
+    "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
+    "mean_without_collapsed", "pooled", "precision", "recall", "compared_with", "difference", "difference_low",
+    "difference_high", "permutation_p", "holm_p", "fold_t_p", "effect_folds", "effect_documents", "detectable", "notes",
+)  # fmt: skip
+
+
+def csv_text(boards: Iterable[Board]) -> str:
+    """One line a row and protocol, and one a published row; fractions, empty where there is nothing."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for board in boards:
+        for row in board.rows:
+            for protocol, cell in sorted(row.cells.items(), reverse=True):
+                writer.writerow(_line(board, row, protocol, cell))
+        for printed in board.published:
+            writer.writerow(_printed_line(board, printed))
+    return out.getvalue()
+
+
+def _line(board: Board, row: Row, protocol: str, cell: Cell) -> dict[str, object]:
+    group, spread, comparison = cell.group, cell.spread, cell.comparison
+    headline = HEADLINES.get(board.task, "")
+    rule = group.first.record.protocol
+    stem = headline.removesuffix("f1")
+    sides = {name: group.spread(f"{stem}{name}") for name in ("precision", "recall")}
+    values: dict[str, object] = {
+        "task": board.task, "corpus": board.corpus, "kind": "run", "method": row.method, "label": row.label,
+        "encoder": row.encoder, "protocol": protocol, "selection": rule.selection, "lexicon": rule.lexicon,
+        "rank": cell.rank, "folds": len(group.folds), "seeds": len(group.seeds), "runs": len(group.finished),
+        "failed": len(group.failed), "collapsed": len(group.collapsed), "metric": headline,
+        "pooled": cell.pooled, "notes": "; ".join(cell.notes),
+        **{name: side.over.mean for name, side in sides.items() if side is not None},
+    }  # fmt: skip
+    if spread is not None:
+        over = spread.over
+        values |= {
+            "mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high, "unit": spread.unit,
+            "seed_sd": spread.seed_sd,
+        }  # fmt: skip
+    if cell.without_collapsed is not None:
+        values["mean_without_collapsed"] = cell.without_collapsed.over.mean
+    if comparison is not None:
+        drawn = comparison.bootstrap
+        values |= {
+            "compared_with": board.leaders.get(protocol), "difference": drawn.difference,
+            "difference_low": drawn.low, "difference_high": drawn.high, "permutation_p": comparison.permutation_p,
+            "holm_p": comparison.holm_p, "fold_t_p": comparison.fold_test.p,
+            "effect_folds": comparison.fold_test.effect, "effect_documents": comparison.won.effect,
+            "detectable": comparison.detectable,
+        }  # fmt: skip
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: object) -> object:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _printed_line(board: Board, printed: Published) -> dict[str, object]:
+    values = {
+        "task": board.task, "corpus": board.corpus, "kind": f"published {printed.kind}", "method": printed.method,
+        "label": printed.method, "protocol": "reported", "selection": printed.selection,
+        "lexicon": printed.lexicon, "metric": HEADLINES.get(board.task, ""), "mean": printed.f1,
+        "precision": printed.precision, "recall": printed.recall, "notes": f"{printed.paper}, {printed.table}",
+    }  # fmt: skip
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    with replaced_when_complete(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_tables(boards: Sequence[Board], folder: Path) -> list[Path]:
+    """Write `leaderboard.md`, `.tex` and `.csv` into a folder."""
+    made = {
+        "leaderboard.md": markdown(boards),
+        "leaderboard.tex": latex(boards),
+        "leaderboard.csv": csv_text(boards),
+    }
+    for name, text in made.items():
+        write_text(folder / name, text)
+    return [folder / name for name in made]
