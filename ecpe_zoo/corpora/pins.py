@@ -235,3 +235,116 @@ ECF: tuple[PinnedFile, ...] = (
         "4cec4d6163eee4a24369ca5eeac31b4bc0f587fe",
     ),
 )
+
+MELD: tuple[PinnedFile, ...] = (
+    PinnedFile(
+        "train_sent_emo.csv",
+        "data/MELD/train_sent_emo.csv",
+        1119290,
+        "d2fa2d6529cf03cac2989efec05c9b27d8fd2f4c8fc5974c7ae88aa537fa02db",
+        "b91dbd634693608a8e77a00d9256ae9cbb51bc43",
+    ),
+    PinnedFile(
+        "dev_sent_emo.csv",
+        "data/MELD/dev_sent_emo.csv",
+        121640,
+        "2e89c6f8aa182d6f62f8c6331aece905ac7273ca4999660bfb5213e1d0370c1c",
+        "91dd39cd4a10a53eda3c8aaf1955d3eae795ae52",
+    ),
+    PinnedFile(
+        "test_sent_emo.csv",
+        "data/MELD/test_sent_emo.csv",
+        294526,
+        "8d37103938f7067600839fe29d5a114a6cd1bcdafb75bec101e06464c5006888",
+        "357d4a5f7ec119215622d07ed55fa3cad5d8d4c3",
+    ),
+)
+
+EMORYNLP: tuple[PinnedFile, ...] = (
+    PinnedFile(
+        "emorynlp_train_final.csv",
+        "data/emorynlp/emorynlp_train_final.csv",
+        771777,
+        "462c66c333783adb801836d12d1424f48489bef4fb8ddfec7fbb2f08ce8211d5",
+        "6d22e4e910b90009766e7a2025ea3a3706b2788a",
+    ),
+    PinnedFile(
+        "emorynlp_dev_final.csv",
+        "data/emorynlp/emorynlp_dev_final.csv",
+        93130,
+        "20edc9d5917fe705b17b849f7f288e495d4132a60353a6247c3800445bdf8734",
+        "a8a86fc16e0d78ec68f253ffc9bec24515beeb33",
+    ),
+    PinnedFile(
+        "emorynlp_test_final.csv",
+        "data/emorynlp/emorynlp_test_final.csv",
+        100280,
+        "dbc4b5638acd12c92a5f48def829e04f1c765cddffb4eedbe34216312e0d2d78",
+        "af6d8ca83ff4166b6c1c3c77b8e95c6b6a32abcf",
+    ),
+)
+
+EMOCONTEXT: tuple[PinnedFile, ...] = (
+    PinnedFile(
+        "train.txt",
+        "DialogueRNN/semeval19_emocon/train.txt",
+        2393082,
+        "d5f81ece09dd164dd672082bbadf8730137301f810223d1966f8b0efca312cd2",
+        "c2d40ed7a8edb7916e587dd6f393d29049c4b25d",
+    ),
+    PinnedFile(
+        "valid.txt",
+        "DialogueRNN/semeval19_emocon/valid.txt",
+        211429,
+        "f2de65bdaa53ac29e23e541ba77712cdb772ca2eab58238c8048b20c8d93aa09",
+        "4b786b88d82a75a0d3b1adb4aafa206ca7fb3cfb",
+    ),
+    PinnedFile(
+        "test.txt",
+        "DialogueRNN/semeval19_emocon/test.txt",
+        424211,
+        "54985a3b4e10d6ec5fcd8c3840d2103611a8a179d18f4b182038cc4c49748adb",
+        "256e4ee2f097775f6b31a90f0de988849eb2ad9e",
+    ),
+)
+
+GOEMOTIONS: tuple[PinnedFile, ...] = (
+    PinnedFile(
+        "train.tsv",
+        "data/original/train.tsv",
+        3519053,
+        "1c254a142be5c00e80d819b9ae1bbd36d94b2eeb8f4b1271846508d57e57d9c5",
+        "aa00d732d3b9e969d9fcbaafc2c5b094555746c0",
+    ),
+    PinnedFile(
+        "dev.tsv",
+        "data/original/dev.tsv",
+        439059,
+        "575489c079c9de1097062a01738f998590d6b7ead66dd1c9fd1d2ba01fd8bc62",
+        "38c793645ca3a2e946d625c9722ca5386b0a6c7f",
+    ),
+    PinnedFile(
+        "test.tsv",
+        "data/original/test.tsv",
+        436706,
+        "0587b2dd8b27b97352adbfc3fb083d46005c8946657fdc2b1ca8b1cc7f1f8be4",
+        "7635db4a49befb91e5bc0dbedde095bb2d8593ae",
+    ),
+    PinnedFile(
+        "labels.txt",
+        "data/original/labels.txt",
+        248,
+        "45c3ef86782d2a4d7fedcd6d8c111aa0d0e94720689bd164fac94fefb4495a89",
+        "0d79bc030e766bc9dac1f4482bfbd864556c284a",
+    ),
+)
+
+ISEAR: tuple[PinnedFile, ...] = (
+    PinnedFile(
+        "isear.csv",
+        "isear.csv",
+        1670985,
+        "370110fff70a1e1d9e23b10cf6db1f64876120fa02276afe5916fbfeb038cdca",
+        "7df9ab98ae5c340cd83261bc765d06ef8c4c9019",
+    ),
+)

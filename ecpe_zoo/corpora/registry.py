@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +20,19 @@ from ecpe_zoo.corpora import pins
 from ecpe_zoo.corpora.document import Document, Language
 from ecpe_zoo.corpora.pins import PinnedFile
 from ecpe_zoo.corpora.readers import (
+    ECF_LABELS,
+    EMOCONTEXT_LABELS,
+    EMORYNLP_LABELS,
+    MELD_LABELS,
+    RECCON_LABELS,
+    XIA_DING_LABELS,
     OnError,
     Reader,
+    Reading,
     read_ecf,
+    read_emocontext,
+    read_emorynlp,
+    read_meld,
     read_reccon,
     read_xia_ding,
     read_xia_ding_english,
@@ -33,6 +43,8 @@ Task = Literal["ecpe", "erc", "emotions"]
 """Emotion-cause pairs; one emotion of each utterance in a conversation; emotions of a text, many at once."""
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SplitFiles = Callable[[int], Mapping[Split, Mapping[str, Reader]]]
+"""The files of each part and how each is read, for a fold."""
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 ROOT_VARIABLE = "ECPE_ZOO_DATA"
@@ -50,6 +62,8 @@ class Corpus:
         licence: as its publisher states it.
         splits: the files of each part and how each is read, for a fold; a corpus without an official
             validation part leaves it empty.
+        labels: all emotion labels of its segments, in the order in which methods number them: that of the
+            publisher's own files or code where there is one.
         folds: how many train/test folds it has.
         whole: files with all documents, which the audit reads and no method does.
         repository: `owner/name` of the published repository; empty for the bundled corpus.
@@ -62,7 +76,8 @@ class Corpus:
     languages: tuple[Language, ...]
     tasks: tuple[Task, ...]
     licence: str
-    splits: Callable[[int], Mapping[Split, Mapping[str, Reader]]]
+    splits: SplitFiles
+    labels: tuple[str, ...] = ()
     folds: int = 1
     whole: Mapping[str, Reader] = field(default_factory=dict)
     repository: str = ""
@@ -91,6 +106,7 @@ class LoadedCorpus:
         test: test documents.
         counts: what the readers counted, as `part/reason`; `train/skipped_documents` for one.
         files: the sha256 of every file that was read, by name.
+        labels: of the corpus; see `Corpus`.
     """
 
     corpus: str
@@ -100,6 +116,35 @@ class LoadedCorpus:
     test: tuple[Document, ...]
     counts: dict[str, int]
     files: dict[str, str]
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixed:
+    """A reader whose document ids get a prefix, for corpora that number each file from the start.
+
+    A record keeps predictions by id, so an id is used once in a whole corpus.
+
+    Args:
+        reader: gives documents with the ids of the file.
+        prefix: `train` makes `train-12` of 12.
+    """
+
+    reader: Reader
+    prefix: str
+
+    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
+        """Read the file; see the reader."""
+        reading = self.reader(path, on_error)
+        documents = tuple(replace(d, id=f"{self.prefix}-{d.id}") for d in reading.documents)
+        return Reading(documents, reading.counts)
+
+
+def _numbered(reader: Reader, train: str, validation: str, test: str) -> SplitFiles:
+    """The files of a corpus that numbers each of them from the start."""
+    files: dict[Split, str] = {"train": train, "validation": validation, "test": test}
+    parts = {split: {name: Prefixed(reader, split)} for split, name in files.items()}
+    return lambda fold: parts
 
 
 def _bundled(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
@@ -140,6 +185,18 @@ CORPORA: dict[str, Corpus] = {
         tasks=("ecpe",),
         licence="Apache-2.0, part of this package",
         splits=_bundled,
+        labels=("happiness", "sadness", "anger", "fear"),
+    ),
+    "bundled-conversations": Corpus(
+        id="bundled-conversations",
+        description="Invented English conversations in MELD's format: numbers on them say nothing about a method",
+        languages=("en",),
+        tasks=("erc",),
+        licence="Apache-2.0, part of this package",
+        splits=_numbered(
+            read_meld, "conversations_train.csv", "conversations_dev.csv", "conversations_test.csv"
+        ),
+        labels=MELD_LABELS,
     ),
     "xia-ding-2019": Corpus(
         id="xia-ding-2019",
@@ -148,6 +205,7 @@ CORPORA: dict[str, Corpus] = {
         tasks=("ecpe",),
         licence="none stated; released for research",
         splits=_xia_ding,
+        labels=XIA_DING_LABELS,
         folds=10,
         whole={"all_data_pair.txt": read_xia_ding},
         repository="NUSTM/ECPE",
@@ -161,6 +219,7 @@ CORPORA: dict[str, Corpus] = {
         tasks=("ecpe", "erc"),
         licence="none stated; released for research",
         splits=_reccon,
+        labels=RECCON_LABELS,
         repository="declare-lab/RECCON",
         commit="579ea8a726f6705f7a3a02f7535b8f5595ec35aa",
         files=pins.RECCON,
@@ -172,9 +231,48 @@ CORPORA: dict[str, Corpus] = {
         tasks=("ecpe", "erc"),
         licence="GPL-3.0 repository",
         splits=_ecf,
+        labels=ECF_LABELS,
         repository="NUSTM/MECPE",
         commit="359c97c74416aecd6b9e62738db10a37b4aa0104",
         files=pins.ECF,
+    ),
+    "meld": Corpus(
+        id="meld",
+        description="Friends conversations with an emotion of each utterance (MELD, Poria et al. 2019)",
+        languages=("en",),
+        tasks=("erc",),
+        licence="GPL-3.0",
+        splits=_numbered(read_meld, "train_sent_emo.csv", "dev_sent_emo.csv", "test_sent_emo.csv"),
+        labels=MELD_LABELS,
+        repository="declare-lab/MELD",
+        commit="2d2011b409d3ca2d7e94460cd007d434b1d0a102",
+        files=pins.MELD,
+    ),
+    "emorynlp": Corpus(
+        id="emorynlp",
+        description="Friends scenes with an emotion of each utterance (EmoryNLP, Zahiri and Choi 2018)",
+        languages=("en",),
+        tasks=("erc",),
+        licence="Apache-2.0 (EmoryNLP)",
+        splits=_numbered(
+            read_emorynlp, "emorynlp_train_final.csv", "emorynlp_dev_final.csv", "emorynlp_test_final.csv"
+        ),
+        labels=EMORYNLP_LABELS,
+        repository="declare-lab/MELD",
+        commit="2d2011b409d3ca2d7e94460cd007d434b1d0a102",
+        files=pins.EMORYNLP,
+    ),
+    "emocontext": Corpus(
+        id="emocontext",
+        description="Chats of three turns, the emotion of the last (EmoContext, SemEval-2019 task 3)",
+        languages=("en",),
+        tasks=("erc", "emotions"),
+        licence="MIT repository; SemEval-2019 task 3",
+        splits=_numbered(read_emocontext, "train.txt", "valid.txt", "test.txt"),
+        labels=EMOCONTEXT_LABELS,
+        repository="declare-lab/conv-emotion",
+        commit="6128ca20e9c736605cce7e99d5d95db0356c35f5",
+        files=pins.EMOCONTEXT,
     ),
 }
 
@@ -250,6 +348,7 @@ def load_corpus(
         test=documents.get("test", ()),
         counts=dict(counts),
         files=hashes,
+        labels=corpus.labels,
     )
 
 

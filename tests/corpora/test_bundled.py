@@ -5,18 +5,29 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from ecpe_zoo.corpora.registry import BUNDLED_FOLDER, load_corpus
 from ecpe_zoo.corpora.rule import emotion_keywords, rule_f1, rule_pairs
 from ecpe_zoo.corpora.splits import near_duplicates
 
 ROOT = Path(__file__).parents[2]
-GENERATOR = [sys.executable, "-m", "experiments.make_bundled_ecpe"]
+GENERATORS = {
+    "make_bundled_ecpe": {"zh_train.txt", "zh_test.txt", "en_train.txt", "en_test.txt"},
+    "make_bundled_conversations": {f"conversations_{part}.csv" for part in ("train", "dev", "test")},
+}
 
 
-def test_the_files_are_what_the_generator_writes(tmp_path: Path) -> None:
-    subprocess.run([*GENERATOR, "--folder", str(tmp_path)], check=True, cwd=ROOT)
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_the_files_are_what_the_generator_writes(tmp_path: Path, generator: str) -> None:
+    command = [sys.executable, "-m", f"experiments.{generator}", "--folder", str(tmp_path)]
+    subprocess.run(command, check=True, cwd=ROOT)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert made == {path.name: path.read_bytes() for path in BUNDLED_FOLDER.iterdir()}
+    assert made == {name: (BUNDLED_FOLDER / name).read_bytes() for name in GENERATORS[generator]}
+
+
+def test_every_file_has_a_generator() -> None:
+    assert {path.name for path in BUNDLED_FOLDER.iterdir()} == set().union(*GENERATORS.values())
 
 
 def test_it_cannot_be_guessed() -> None:

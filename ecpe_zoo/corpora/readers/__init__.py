@@ -4,16 +4,28 @@ Every reader has the same shape, `Reader`, and raises `CorpusError` with the fil
 asks for and what stands there. With `on_error="skip"` a malformed document is left out and counted.
 """
 
-from ecpe_zoo.corpora.readers.ecf import read_ecf
+from ecpe_zoo.corpora.readers.ecf import ECF_LABELS, read_ecf
+from ecpe_zoo.corpora.readers.emocontext import EMOCONTEXT_LABELS, read_emocontext
+from ecpe_zoo.corpora.readers.emorynlp import EMORYNLP_LABELS, read_emorynlp
 from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading
-from ecpe_zoo.corpora.readers.reccon import read_reccon
-from ecpe_zoo.corpora.readers.xia_ding import read_xia_ding, read_xia_ding_english
+from ecpe_zoo.corpora.readers.meld import MELD_LABELS, read_meld
+from ecpe_zoo.corpora.readers.reccon import RECCON_LABELS, read_reccon
+from ecpe_zoo.corpora.readers.xia_ding import XIA_DING_LABELS, read_xia_ding, read_xia_ding_english
 
 __all__ = [
+    "ECF_LABELS",
+    "EMOCONTEXT_LABELS",
+    "EMORYNLP_LABELS",
+    "MELD_LABELS",
+    "RECCON_LABELS",
+    "XIA_DING_LABELS",
     "OnError",
     "Reader",
     "Reading",
     "read_ecf",
+    "read_emocontext",
+    "read_emorynlp",
+    "read_meld",
     "read_reccon",
     "read_xia_ding",
     "read_xia_ding_english",

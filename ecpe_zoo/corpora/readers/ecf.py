@@ -25,6 +25,9 @@ from ecpe_zoo.corpora.readers.lines import (
     shown,
 )
 
+ECF_LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+"""In MELD's order: the utterances are the same."""
+
 
 def read_ecf(path: Path, on_error: OnError = "raise") -> Reading:
     """Read conversations: an utterance is a segment with a speaker and one emotion, `neutral` among them.
@@ -53,4 +56,6 @@ def _utterance(lines: Lines, index: int, number: int) -> Segment:
     for what, value in (("a speaker", speaker), ("an emotion", emotion), ("words", text)):
         if not value:
             raise lines.error(index, f"{what} in utterance {number}", "an empty field")
+    if emotion not in ECF_LABELS:
+        raise lines.error(index, f"an emotion of {', '.join(ECF_LABELS)}", shown(emotion))
     return Segment(text, speaker=speaker, emotions=(emotion,))

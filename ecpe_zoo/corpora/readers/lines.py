@@ -74,6 +74,10 @@ class Lines:
         """The line with bad bytes replaced: enough to see where a document starts."""
         return self._raw[index].decode(errors="replace") if index < len(self) else ""
 
+    def escaped(self, index: int) -> str:
+        """The line with bad bytes as lone surrogates, from which `mending` makes what they were."""
+        return self._raw[index].decode(errors="surrogateescape")
+
     def blocks(self, separator: str) -> Iterator[range]:
         """The ranges of lines that hold one document each.
 

@@ -21,6 +21,9 @@ from ecpe_zoo.corpora.document import Document, Pair, Segment
 from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
 from ecpe_zoo.errors import CorpusError
 
+RECCON_LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
+"""In DailyDialog's order."""
+
 # Spelling variants in the published files; the nouns are what the paper lists.
 _SPELLING = {
     "happy": "happiness",
@@ -171,6 +174,8 @@ def _document(
                 raise error(f"text as {key} {where}", repr(value), index)
             texts[key] = value.strip()
         emotion = _SPELLING.get(texts["emotion"], texts["emotion"])
+        if emotion not in RECCON_LABELS:
+            raise error(f"one of {', '.join(RECCON_LABELS)} as emotion {where}", shown(emotion), index)
         counts["respelled_emotions"] += emotion != texts["emotion"]
         segments.append(Segment(texts["utterance"], speaker=texts["speaker"], emotions=(emotion,)))
         evidence = utterance.get(_EVIDENCE, [])

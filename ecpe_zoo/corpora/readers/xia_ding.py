@@ -28,6 +28,9 @@ from ecpe_zoo.corpora.readers.lines import (
     shown,
 )
 
+XIA_DING_LABELS = ("happiness", "sadness", "fear", "anger", "disgust", "surprise")
+"""The most frequent first; a clause may have two."""
+
 
 def read_xia_ding(path: Path, on_error: OnError = "raise") -> Reading:
     """Read Chinese documents, their words separated by spaces.

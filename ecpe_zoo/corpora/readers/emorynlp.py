@@ -1,0 +1,65 @@
+"""The format of EmoryNLP as conversation papers use it (Zahiri and Choi, 2018): one utterance a row.
+
+    Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,Start_Time,End_Time
+    "Yeah, right!","['Joey Tribbiani']",Neutral,1,2,1,2,00:00:04.504,00:00:07.548
+
+`Speaker` is a Python list literal, read as a literal and never evaluated; several speakers of one utterance
+are joined with " and ". A conversation is the run of rows of one season, episode and scene. Labels are
+lower-cased, as label words are in all other corpora.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.readers.lines import OnError, Reading, shown
+from ecpe_zoo.corpora.readers.mending import mended
+from ecpe_zoo.corpora.readers.rows import Group, Row, conversation, conversations, grouped, table_rows
+
+EMORYNLP_LABELS = ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared")
+"""In the order of the published baselines."""
+_SCENE = ("Season", "Episode", "Scene_ID")
+
+
+def read_emorynlp(path: Path, on_error: OnError = "raise") -> Reading:
+    """Read scenes: an utterance is a segment with a speaker and one emotion; ids are `season-episode-scene`.
+
+    Raises:
+        CorpusError: the file does not follow its format.
+    """
+    columns = ("Utterance", "Speaker", "Emotion", "Utterance_ID", *_SCENE)
+    groups = grouped(table_rows(path, columns, loose=True), _SCENE, "scene")
+    return conversations(path, on_error, groups, _document)
+
+
+def _document(group: Group, counts: Counter[str]) -> Document | None:
+    name = "-".join(str(group.rows[0].number(column)) for column in _SCENE)
+    return conversation(group, counts, _utterance, name, number="Utterance_ID")
+
+
+def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
+    emotion = row.label(row.fields["Emotion"].strip().lower(), EMORYNLP_LABELS)
+    text, wrong = mended(row.fields["Utterance"])
+    counts["mended_utterances"] += wrong > 0
+    if not text.strip():
+        return None
+    return Segment(text.strip(), speaker=_speaker(row, counts), emotions=(emotion,))
+
+
+def _speaker(row: Row, counts: Counter[str]) -> str:
+    literal = row.text("Speaker", "a list of speakers")
+    expected = "a list of names like ['Joey Tribbiani'] in column Speaker"
+    try:
+        listed = ast.literal_eval(literal)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise row.error(expected, shown(literal)) from None
+    if not (isinstance(listed, list) and listed):
+        raise row.error(expected, shown(literal))
+    names = [mended(name)[0].strip() for name in listed if isinstance(name, str)]
+    if len(names) < len(listed) or not all(names):
+        raise row.error(expected, shown(literal))
+    counts["utterances_of_several"] += len(names) > 1
+    return " and ".join(names)

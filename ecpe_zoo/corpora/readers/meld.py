@@ -1,0 +1,48 @@
+"""The format of MELD (Poria et al., ACL 2019): a CSV file with one utterance a row.
+
+    Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
+    1,"You must’ve had your hands full.",The Interviewer,neutral,neutral,0,1,8,21,...
+
+A conversation is the run of rows with one `Dialogue_ID`; ids start again in each file. Copies of these files
+differ in how they were decoded: texts are put right and counted (`mended_utterances`). An utterance without
+text is left out and counted (`empty_utterances`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.readers.lines import OnError, Reading
+from ecpe_zoo.corpora.readers.mending import mended
+from ecpe_zoo.corpora.readers.rows import Group, Row, conversation, conversations, grouped, table_rows
+
+MELD_LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+"""In the order of the published baselines."""
+
+
+def read_meld(path: Path, on_error: OnError = "raise") -> Reading:
+    """Read conversations: an utterance is a segment with a speaker and one emotion.
+
+    Raises:
+        CorpusError: the file does not follow its format.
+    """
+    columns = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+    groups = grouped(table_rows(path, columns, loose=True), ("Dialogue_ID",))
+    return conversations(path, on_error, groups, _document)
+
+
+def _document(group: Group, counts: Counter[str]) -> Document | None:
+    name = str(group.rows[0].number("Dialogue_ID"))
+    return conversation(group, counts, _utterance, name, number="Utterance_ID")
+
+
+def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
+    emotion = row.label(row.fields["Emotion"].strip(), MELD_LABELS)
+    text, wrong = mended(row.fields["Utterance"])
+    counts["mended_utterances"] += wrong > 0
+    if not text.strip():
+        return None
+    speaker, _ = mended(row.text("Speaker", "a speaker"))
+    return Segment(text.strip(), speaker=speaker, emotions=(emotion,))

@@ -1,0 +1,342 @@
+"""What the formats of one row an utterance or a comment share: rows with their lines, conversations of rows."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecpe_zoo.corpora.document import Document, Language, Pair, Segment
+from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
+from ecpe_zoo.errors import CorpusError
+
+_LONGEST_FIELD = 1 << 24  # characters; csv alone stops at 131,072
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file.
+
+    Args:
+        path: the file.
+        line: 1-based, where it starts.
+        fields: by column; none where the row is malformed.
+        problem: why it cannot be read.
+    """
+
+    path: Path
+    line: int
+    fields: Mapping[str, str]
+    problem: CorpusError | None = None
+
+    def error(self, expected: str, found: str, hint: str = "") -> CorpusError:
+        """An error in this row."""
+        return CorpusError(self.path, self.line, expected, found, hint)
+
+    def text(self, column: str, what: str) -> str:
+        """The stripped field of a column.
+
+        Raises:
+            CorpusError: it is empty.
+        """
+        value = self.fields[column].strip()
+        if not value:
+            raise self.error(f"{what} in column {column}", "an empty field")
+        return value
+
+    def number(self, column: str) -> int:
+        """The field of a column as a number without a sign.
+
+        Raises:
+            CorpusError: it is something else.
+        """
+        value = self.fields[column].strip()
+        if not (value.isascii() and value.isdigit()):
+            raise self.error(f"a number in column {column}", shown(value))
+        return int(value)
+
+    def label(self, label: str, known: Sequence[str], what: str = "an emotion") -> str:
+        """The label, if it is one of a closed set.
+
+        Raises:
+            CorpusError: it is none of them; the message lists them.
+        """
+        if label not in known:
+            raise self.error(f"{what} of {', '.join(known)}", shown(label))
+        return label
+
+
+@dataclass(slots=True)
+class Group:
+    """The rows of one conversation.
+
+    Args:
+        key: what tells it from others; unique in a file.
+        rows: in the order of the file.
+        problem: why it cannot be read.
+    """
+
+    key: tuple[str, ...]
+    rows: list[Row] = field(default_factory=list)
+    problem: CorpusError | None = None
+
+
+def table_rows(
+    path: Path, columns: Sequence[str], *, delimiter: str = ",", quoted: bool = True, loose: bool = False
+) -> Iterator[Row]:
+    """The rows behind a header.
+
+    Args:
+        path: the file.
+        columns: what the header must have; other columns are read too.
+        delimiter: between fields.
+        quoted: a field in double quotes may hold delimiters and line ends.
+        loose: let bytes pass that are no UTF-8, for `mending.mended`; otherwise they are an error.
+
+    Raises:
+        CorpusError: no header with these columns, or quotes that do not end, behind which nothing can be
+            told apart.
+    """
+    lines = Lines(path)
+    header: list[str] | None = None
+    for line, fields in _split(lines, delimiter, quoted, loose):
+        if isinstance(fields, CorpusError):
+            if header is None:
+                raise fields
+            yield Row(path, line, {}, fields)
+            continue
+        if header is None:
+            header = [name.strip() for name in fields]
+            missing = [name for name in columns if name not in header]
+            if missing:
+                listed = ", ".join(map(repr, missing))
+                raise CorpusError(path, line, f"a header with the columns {listed}", ", ".join(header))
+            if len(set(header)) < len(header):
+                twice = next(name for name in header if header.count(name) > 1)
+                raise CorpusError(path, line, "every column once", f"{twice!r} again")
+            continue
+        if len(fields) != len(header):
+            expected = f"{len(header)} fields as in the header"
+            problem = CorpusError(
+                path, line, expected, f"{len(fields)}, the first of them {shown(fields[0])}"
+            )
+            yield Row(path, line, {}, problem)
+            continue
+        yield Row(path, line, dict(zip(header, fields, strict=True)))
+    if header is None:
+        raise CorpusError(path, None, f"a header with the columns {', '.join(columns)}", "an empty file")
+
+
+def _split(
+    lines: Lines, delimiter: str, quoted: bool, loose: bool
+) -> Iterator[tuple[int, list[str] | CorpusError]]:
+    """The 1-based line and the fields of every row that is not blank."""
+    decode = lines.escaped if loose else lines.__getitem__
+    if not quoted:
+        for index in range(len(lines)):
+            try:
+                text = decode(index)
+            except CorpusError as error:
+                yield index + 1, error
+                continue
+            if text.strip():
+                yield index + 1, text.split(delimiter)
+        return
+    wrong: dict[int, CorpusError] = {}
+
+    def decoded() -> Iterator[str]:
+        for index in range(len(lines)):
+            try:
+                yield decode(index) + "\n"
+            except CorpusError as error:
+                wrong[index + 1] = error
+                yield lines.rough(index) + "\n"
+
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        table = csv.reader(decoded(), delimiter=delimiter, strict=True)
+        while True:
+            start = table.line_num + 1
+            try:
+                fields = next(table)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                expected = "fields whose double quotes end, a quote inside of them doubled"
+                raise CorpusError(lines.path, start, expected, f"a row that breaks off ({error})") from None
+            bad = [wrong[line] for line in range(start, table.line_num + 1) if line in wrong]
+            if bad:
+                yield start, bad[0]
+            elif fields and any(value.strip() for value in fields):
+                yield start, fields
+    finally:
+        csv.field_size_limit(limit)
+
+
+def grouped(rows: Iterator[Row], key: Sequence[str], unit: str = "conversation") -> list[Group]:
+    """The conversations of a file whose rows stand together.
+
+    A malformed row tells not whose it is: it spoils the conversation before it, and the one behind it if that
+    is another. A conversation in two pieces is malformed as a whole.
+
+    Args:
+        rows: of a file.
+        key: the columns that are the same in all rows of a conversation.
+        unit: what the format calls a conversation, for messages.
+    """
+    groups: list[Group] = []
+    first: dict[tuple[str, ...], Group] = {}
+    carried: CorpusError | None = None
+    for row in rows:
+        if row.problem is not None:
+            if not groups:
+                groups.append(Group(()))
+            groups[-1].problem = groups[-1].problem or row.problem
+            carried = row.problem
+            continue
+        name = tuple(row.fields[column].strip() for column in key)
+        if not groups or groups[-1].key != name:
+            group = Group(name, problem=carried)
+            groups.append(group)
+            if name in first:
+                seen = first[name].rows[0].line
+                found = f"{' '.join(name)} again, as in line {seen}"
+                group.problem = row.error(f"every {unit} in one piece", found)
+                first[name].problem = first[name].problem or group.problem
+            else:
+                first[name] = group
+        carried = None
+        groups[-1].rows.append(row)
+    return groups
+
+
+def conversations(
+    path: Path,
+    on_error: OnError,
+    groups: Sequence[Group],
+    build: Callable[[Group, Counter[str]], Document | None],
+) -> Reading:
+    """Build a document of each group.
+
+    Args:
+        path: the file.
+        on_error: stop at the first malformed conversation, or leave it out and count it.
+        groups: see `grouped`.
+        build: one group to a Document, None where nothing is left of it; it adds to the counts.
+
+    Raises:
+        CorpusError: a malformed conversation, or a file without one that can be read.
+    """
+    documents: list[Document] = []
+    counts: Counter[str] = Counter()
+    pieces: set[tuple[str, ...]] = set()
+    for group in groups:
+        added: Counter[str] = Counter()
+        try:
+            if group.problem is not None:
+                raise group.problem
+            document = build(group, added)
+        except CorpusError:
+            if on_error == "raise":
+                raise
+            if group.key not in pieces:  # the pieces of one conversation count once
+                counts["skipped_documents"] += 1
+                pieces.add(group.key)
+            continue
+        counts += added
+        if document is not None:
+            documents.append(document)
+    if not documents:
+        raise CorpusError(path, None, "rows of conversations", "a file without one that can be read")
+    return Reading(tuple(documents), counts)
+
+
+def single_rows(
+    path: Path,
+    on_error: OnError,
+    rows: Iterator[Row],
+    build: Callable[[Row, Counter[str]], Document | None],
+    what: str,
+) -> Reading:
+    """Build a document of each row.
+
+    Args:
+        path: the file.
+        on_error: stop at the first malformed row, or leave it out and count it.
+        rows: of the file.
+        build: one row to a Document, None for one without text; it adds to the counts.
+        what: the rows, for messages.
+
+    Raises:
+        CorpusError: a malformed row, an id that occurs twice, or a file without a row that can be read.
+    """
+    documents: dict[str, Document] = {}
+    lines: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    added: Counter[str] = Counter()
+    for row in rows:
+        added.clear()
+        try:
+            if row.problem is not None:
+                raise row.problem
+            document = build(row, added)
+            if document is not None and document.id in documents:
+                found = f"{document.id} again, as in line {lines[document.id]}"
+                raise row.error("every id once", found)
+        except CorpusError:
+            if on_error == "raise":
+                raise
+            counts["skipped_documents"] += 1
+            continue
+        if added:
+            counts += added
+        if document is not None:
+            documents[document.id], lines[document.id] = document, row.line
+    if not documents:
+        raise CorpusError(path, None, what, "a file without one that can be read")
+    return Reading(tuple(documents.values()), counts)
+
+
+def conversation(
+    group: Group,
+    counts: Counter[str],
+    utterance: Callable[[Row, Counter[str]], Segment | None],
+    name: str,
+    *,
+    number: str | None = None,
+    pairs: frozenset[Pair] | None = None,
+    language: Language = "en",
+) -> Document | None:
+    """One conversation, an utterance a row.
+
+    Args:
+        group: its rows.
+        counts: added to.
+        utterance: one row to a Segment, None where its text is empty.
+        name: the id of the document.
+        number: a column whose numbers must rise; gaps are allowed, as published files have them.
+        pairs: gold pairs, where annotated.
+        language: of the texts.
+
+    Raises:
+        CorpusError: a malformed row.
+    """
+    segments: list[Segment] = []
+    last = -1
+    for row in group.rows:
+        if number is not None:
+            value = row.number(number)
+            if value <= last:
+                raise row.error(f"a number above {last} in column {number}", str(value))
+            last = value
+        segment = utterance(row, counts)
+        if segment is None:
+            counts["empty_utterances"] += 1
+        else:
+            segments.append(segment)
+    if not segments:
+        counts["empty_documents"] += 1
+        return None
+    return Document(name, tuple(segments), pairs, language)
