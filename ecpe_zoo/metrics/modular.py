@@ -1,4 +1,4 @@
-"""A torchmetrics class over the pure functions, for use in code that is not the zoo's."""
+"""Torchmetrics classes over the pure functions, for use in code that is not the zoo's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ecpe_zoo.corpora.document import Pair
+from ecpe_zoo.metrics.classes import ClassCounts
 from ecpe_zoo.metrics.pairs import Counts, count_sets
 
 
@@ -50,3 +51,118 @@ class PairScore(Metric):
         """The three fractions."""
         counts = Counts(*self.counts.tolist())
         return {name: torch.tensor(getattr(counts, name)) for name in ("precision", "recall", "f1")}
+
+
+class WeightedF1(Metric):
+    """F1 of each class weighted by its gold segments, and macro F1 and accuracy, from one confusion matrix.
+
+    `update` takes class indices; a gold index of -1 is not scored, a predicted one of -1 is no answer.
+
+    Args:
+        classes: C.
+
+    Raises:
+        ValueError: fewer than one class.
+
+    >>> metric = WeightedF1(classes=2)
+    >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
+    >>> {name: round(float(value), 3) for name, value in metric.compute().items()}
+    {'weighted_f1': 0.667, 'macro_f1': 0.667, 'accuracy': 0.667}
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    is_differentiable = False
+    confusion: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        if classes < 1:
+            raise ValueError(f"Expected argument `classes` to be at least 1, but got {classes}.")
+        self.classes = classes
+        zeros = torch.zeros(classes, classes + 1, dtype=torch.long)  # the last column: no answer
+        self.add_state("confusion", zeros, dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, gold: Tensor) -> None:
+        """Add segments.
+
+        Args:
+            predicted: (M,) integers from -1 to C - 1.
+            gold: (M,) integers from -1 to C - 1.
+
+        Raises:
+            ValueError: other shapes, or a class beyond C.
+        """
+        if predicted.shape != gold.shape:
+            raise ValueError(
+                f"Expected as many predicted as gold classes, but got shapes {tuple(predicted.shape)} and "
+                f"{tuple(gold.shape)}."
+            )
+        scored = gold != -1
+        predicted, gold = predicted[scored].long(), gold[scored].long()
+        both = torch.cat([predicted, gold])
+        if both.numel() and (both.max() >= self.classes or both.min() < -1):
+            raise ValueError(
+                f"Expected classes from -1 to {self.classes - 1}, but got {int(both.min())} to {int(both.max())}."
+            )
+        width = self.classes + 1
+        cells = gold * width + torch.where(predicted < 0, self.classes, predicted)
+        self.confusion += torch.bincount(cells, minlength=self.classes * width).view(-1, width)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The three fractions."""
+        matrix = self.confusion.cpu().numpy()
+        answers = matrix[:, : self.classes]
+        counts = ClassCounts(answers.diagonal(), answers.sum(0), matrix.sum(1))
+        averages = counts.averages()
+        values = {name: averages[name] for name in ("weighted_f1", "macro_f1")}
+        values["accuracy"] = averages["micro_recall"]
+        return {name: torch.tensor(value) for name, value in values.items()}
+
+
+class MultiLabelF1(Metric):
+    """Precision, recall and F1 of many labels a segment: macro over the classes that occur in gold, micro, weighted.
+
+    Args:
+        classes: C.
+        threshold: a label is predicted where its score is strictly above it, in [0, 1].
+
+    >>> metric = MultiLabelF1(classes=2, threshold=0.3)
+    >>> metric.update(torch.tensor([[0.9, 0.2], [0.4, 0.4]]), torch.tensor([[1, 0], [0, 1]]))
+    >>> round(float(metric.compute()["macro_f1"]), 3)
+    0.833
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    is_differentiable = False
+    counts: Tensor
+
+    def __init__(self, classes: int, threshold: float = 0.5) -> None:
+        super().__init__()
+        self.classes, self.threshold = classes, threshold
+        # correct, predicted, gold
+        self.add_state("counts", torch.zeros(3, classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, scores: Tensor, gold: Tensor) -> None:
+        """Add segments.
+
+        Args:
+            scores: (M, C) in [0, 1]; NaN is no answer.
+            gold: (M, C) of 0 and 1.
+
+        Raises:
+            ValueError: other shapes.
+        """
+        if scores.shape != gold.shape or scores.dim() != 2 or scores.size(1) != self.classes:
+            raise ValueError(
+                f"Expected scores and gold of shape (M, {self.classes}), but got {tuple(scores.shape)} and "
+                f"{tuple(gold.shape)}."
+            )
+        predicted, true = scores > self.threshold, gold.bool()
+        self.counts += torch.stack([(predicted & true).sum(0), predicted.sum(0), true.sum(0)])
+
+    def compute(self) -> dict[str, Tensor]:
+        """`{macro,micro,weighted}_{precision,recall,f1}`."""
+        averages = ClassCounts(*self.counts.cpu().numpy()).averages()
+        return {name: torch.tensor(value) for name, value in averages.items()}
