@@ -23,13 +23,17 @@ corpora:
   data fetch CORPUS...                             download, with hashes checked
   data check CORPUS                                count, and look for leaks and altered files
 
+experiments:
+  run SUITE.yaml                                   methods x corpora x folds x seeds -> records, resumable
+  compare BASE NEW                                 records side by side; exit status 1 where a number moved too far
+
   --version, --help
 
 Often used options of fit: --data.corpus, --data.root, --data.fold, --data.protocol, --seed_everything,
 --trainer.max_epochs, --model.NAME (a method's arguments), --test false.
 """
 
-COMMANDS = ("fit", "validate", "test", "predict", "data")
+COMMANDS = ("fit", "validate", "test", "predict", "data", "run", "compare")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,6 +65,14 @@ def _dispatch(arguments: list[str]) -> int:
         from ecpe_zoo.cli import data
 
         return data.main(rest)
+    if command == "run":
+        from ecpe_zoo.cli import run
+
+        return run.main(rest)
+    if command == "compare":
+        from ecpe_zoo.cli import compare
+
+        return compare.main(rest)
     if command in COMMANDS:
         from ecpe_zoo.cli import training  # torch and lightning take seconds to import: only where needed
 

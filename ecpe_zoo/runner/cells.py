@@ -1,0 +1,297 @@
+"""Cells: one `fit` each, with what its record must say."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ecpe_zoo.corpora.registry import find_corpus
+from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.results.record import RunRecord, config_hash, file_sha256, portable
+from ecpe_zoo.runner.suite import Entry, Matrix, Shared, Suite
+
+Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
+"""Arguments of fit -> the method's id and the config that a record would hold; no training."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit.
+
+    Args:
+        method: its id.
+        variant: label of the entry; empty for none.
+        corpus: its id.
+        protocol: strict or paper.
+        fold: 1-based.
+        seed: of the run.
+        arguments: of `ecpe-zoo fit`, but for the places that the runner chooses.
+        config: resolved, as a record has it.
+        config_hash: of it.
+        files: name -> sha256 of the corpus files.
+        inputs: name -> sha256 of other files that the config names (word vectors).
+    """
+
+    method: str
+    variant: str
+    corpus: str
+    protocol: str
+    fold: int
+    seed: int
+    arguments: tuple[str, ...] = field(compare=False)
+    config: dict[str, Any] = field(compare=False, repr=False)
+    config_hash: str = ""
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    inputs: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def group(self) -> str:
+        """The folder of its records: the method and the variant."""
+        return f"{self.method}-{self.variant}" if self.variant else self.method
+
+    @property
+    def key(self) -> str:
+        """Its name: the record's path below the store, without the ending."""
+        return f"{self.group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
+
+    def differences(self, record: RunRecord) -> list[str]:
+        """What a record that lies in this cell's place says otherwise; nothing where it is this cell's."""
+        found = []
+        if record.config_hash != self.config_hash:
+            mine, other = _flat(portable(self.config)), _flat(record.config)
+            sections = ("seed_everything", "model", "data", "trainer", "early_stopping")
+            names = [
+                name
+                for name in sorted(mine.keys() | other.keys())
+                if name.split(".")[0] in sections and _differ(mine.get(name), other.get(name))
+            ]
+            found += [f"{n}: {other.get(n)} in the record, {mine.get(n)} in the suite" for n in names[:4]]
+            found += [f"and {len(names) - 4} options more"] if len(names) > 4 else []
+            found += [] if names else ["the config hash"]
+        if record.corpus.files != dict(self.files):
+            found.append("the corpus files' hashes")
+        found += [f"the content of {n}" for n, h in record.inputs.items() if self.inputs.get(n, h) != h]
+        return found
+
+
+def _differ(first: object, second: object) -> bool:
+    return json.dumps(first, default=str) != json.dumps(second, default=str)
+
+
+def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{before}{name}.")
+        else:
+            flat[before + name] = value
+    return flat
+
+
+def expand(
+    suite: Suite, path: Path, given: Mapping[str, str], resolve: Resolver, small: bool = False
+) -> list[Cell]:
+    """The cells of a suite, in its order.
+
+    Args:
+        suite: read from `path`.
+        path: of the suite file, for relative configs and messages.
+        given: variables of the user.
+        resolve: how a config is resolved without training.
+        small: the small form.
+
+    Raises:
+        ZooError: a variable, a config, an option or a corpus file is missing or wrong, or two cells have one name.
+    """
+    if small and suite.small is None:
+        raise ZooError(f"{path}: expected a field 'small' for --small, but got none.")
+    variables = _variables(suite, path, given)
+    last = suite.small if small and suite.small is not None else Shared()
+    cells: dict[str, Cell] = {}
+    for number, entry in enumerate(suite.cells):
+        where = f"{path}: cells.{number}"
+        configs = _configs(entry.config, path, where)
+        if lost := sorted(entry.each.keys() - {config.stem for config in configs}):
+            stems = ", ".join(config.stem for config in configs)
+            raise ZooError(f"{where}.each: expected the stem of a config ({stems}), but got {lost[0]!r}.")
+        matrix = last.matrix.over(entry.matrix.over(suite.defaults.matrix))
+        for config in configs:
+            overrides = suite.defaults.overrides | entry.overrides | entry.each.get(config.stem, {})
+            options = _options(overrides | last.overrides, variables, where)
+            for axes in _combinations(matrix, where):
+                arguments = ("--config", _shown(config), *options, *axes)
+                try:
+                    cell = _resolved(entry, arguments, resolve)
+                except ZooError as error:
+                    raise ZooError(f"{where} ({config.name}): {error}") from error
+                if cell.key in cells:
+                    raise ZooError(
+                        f"{where}: expected cells with different names, but got {cell.key!r} twice: give one "
+                        "entry another 'variant'."
+                    )
+                cells[cell.key] = cell
+    return list(cells.values())
+
+
+def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
+    """The cells whose key matches one of the patterns, with `*` and `?`, or else holds it as a part.
+
+    Raises:
+        ZooError: a pattern matches no cell.
+    """
+    if not patterns:
+        return list(cells)
+    for pattern in patterns:
+        if not any(_matches(cell, pattern) for cell in cells):
+            listed = ", ".join(cell.key for cell in cells[:8]) + (", ..." if len(cells) > 8 else "")
+            raise ZooError(f"Expected --only to match a cell ({listed}), but got {pattern!r}.")
+    return [cell for cell in cells if any(_matches(cell, pattern) for pattern in patterns)]
+
+
+def _matches(cell: Cell, pattern: str) -> bool:
+    return fnmatchcase(cell.key, pattern) if re.search(r"[*?\[]", pattern) else pattern in cell.key
+
+
+def _variables(suite: Suite, path: Path, given: Mapping[str, str]) -> dict[str, Any]:
+    for name in given:
+        if name not in suite.variables:
+            raise unknown_choice(f"--set (for {path})", name, suite.variables or ["no variable: it has none"])
+    values: dict[str, Any] = {}
+    for name, variable in suite.variables.items():
+        if name in given:
+            # a file by its whole path: how the user wrote it must not reach the config's hash
+            here = Path(given[name]).expanduser()
+            values[name] = str(here.absolute()) if here.exists() else given[name]
+        elif not variable.required:
+            values[name] = variable.default
+    return values
+
+
+def _options(overrides: Mapping[str, Any], variables: Mapping[str, Any], where: str) -> list[str]:
+    """Options of the command line.
+
+    >>> _options({"model.beta": 0.5, "model.vectors": "{v}"}, {"v": "w.txt"}, "")
+    ['--model.beta=0.5', '--model.vectors=w.txt']
+    """
+    options = []
+    for name, value in overrides.items():
+        whole = re.fullmatch(r"\{(\w+)\}", value) if isinstance(value, str) else None
+        if whole:
+            value = _variable(whole[1], variables, f"{where}: {name}")
+        elif isinstance(value, str):
+            value = re.sub(
+                r"\{(\w+)\}",
+                lambda part, name=name: str(_variable(part[1], variables, f"{where}: {name}")),  # type: ignore[misc]
+                value,
+            )
+        options.append(f"--{name}={value if isinstance(value, str) else json.dumps(value)}")
+    return options
+
+
+def _variable(name: str, variables: Mapping[str, Any], where: str) -> Any:
+    if name not in variables:
+        raise ZooError(f"{where}: expected a value for {{{name}}}, but got none. Give it: --set {name}=VALUE")
+    return variables[name]
+
+
+def _configs(pattern: str, path: Path, where: str) -> list[Path]:
+    """Files of a config or of a pattern with `*`, from the suite file's folder, else from the working directory."""
+    tried = []
+    for folder in (path.absolute().parent, Path.cwd()):
+        place = Path(os.path.normpath(folder / pattern))
+        tried.append(str(place))
+        found = sorted(place.parent.glob(place.name)) if "*" in place.name else [place]
+        if files := [file for file in found if file.is_file()]:
+            return files
+    raise ZooError(f"{where}.config: expected a config, but there is none at {' or '.join(tried)}.")
+
+
+def _shown(path: Path) -> str:
+    """Relative to the working directory where it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _combinations(matrix: Matrix, where: str) -> list[list[str]]:
+    combinations = []
+    for corpus in matrix.corpora or (None,):
+        last = find_corpus(corpus).folds if corpus else None
+        folds: Sequence[int | None] = (None,)
+        if matrix.folds == "all":
+            if last is None:
+                raise ZooError(f"{where}.matrix: expected corpora beside 'folds: all', but got none.")
+            folds = range(1, last + 1)
+        elif matrix.folds is not None:
+            folds = matrix.folds
+            if last is not None and max(matrix.folds) > last:
+                raise ZooError(
+                    f"{where}.matrix.folds: expected folds from 1 to {last} of {corpus!r}, but got {max(matrix.folds)}."
+                )
+        axes = (matrix.protocols or (None,), folds, matrix.seeds or (None,))
+        for protocol, fold, seed in itertools.product(*axes):
+            named = {
+                "data.corpus": corpus, "data.protocol": protocol, "data.fold": fold, "seed_everything": seed
+            }  # fmt: skip
+            combinations.append([f"--{name}={value}" for name, value in named.items() if value is not None])
+    return combinations
+
+
+def _resolved(entry: Entry, arguments: tuple[str, ...], resolve: Resolver) -> Cell:
+    method, config = resolve(arguments)
+    data, root = config["data"], config["data"].get("root")
+    return Cell(
+        method=method,
+        variant=entry.variant or "",
+        corpus=data["corpus"],
+        protocol=data["protocol"],
+        fold=data["fold"],
+        seed=config["seed_everything"],
+        arguments=arguments,
+        config=config,
+        config_hash=config_hash(config),
+        files=corpus_files(data["corpus"], root, data["fold"]),
+        inputs=_inputs(config.get("model", {}).get("init_args", {})),
+    )
+
+
+def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
+    """Hashes of the files that a fold is read from, as a record has them; without reading documents.
+
+    Raises:
+        ZooError: no such corpus or fold, or files that are not there.
+    """
+    corpus = find_corpus(name)
+    if not 1 <= fold <= corpus.folds:
+        raise ZooError(f"Expected a fold from 1 to {corpus.folds} of {name!r}, but got {fold}.")
+    folder = corpus.folder(Path(root) if root else None)
+    names = [file for files in corpus.splits(fold).values() for file in files]
+    if missing := [file for file in names if not (folder / file).is_file()]:
+        raise ZooError(
+            f"Expected {', '.join(missing[:3])} in {folder}, but found no such file. Run `ecpe-zoo data fetch "
+            f"{name}`, or set ECPE_ZOO_DATA to the folder that holds {name!r}."
+        )
+    return {file: _hash(folder / file) for file in names}
+
+
+def _hash(path: Path) -> str:
+    state = path.stat()
+    return _hash_of(path, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _hash_of(path: Path, size: int, changed: int) -> str:
+    """Vectors are large and every cell reads them: hashed once, and again when they change."""
+    return file_sha256(path)
+
+
+def _inputs(options: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the files that a method's arguments name."""
+    paths = [Path(value) for value in options.values() if isinstance(value, str) and len(value) < 4096]
+    return {path.name: _hash(path.absolute()) for path in paths if path.is_file()}

@@ -1,0 +1,299 @@
+"""Two folders of records side by side: did a number move further than it may?"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.results.record import RunRecord, read_record
+from ecpe_zoo.runner.store import main_metric, records_below
+
+TOLERANCES = "tolerances.yaml"
+
+
+class Key(NamedTuple):
+    """What two records share that are compared."""
+
+    method: str
+    variant: str
+    corpus: str
+    protocol: str
+    fold: int
+    seed: int
+
+    def __str__(self) -> str:
+        group = f"{self.method}-{self.variant}" if self.variant else self.method
+        return f"{group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
+
+
+class Tolerances(BaseModel):
+    """How far a metric may move, as a fraction: absolute, in both directions.
+
+    Args:
+        default: of all metrics that are not named.
+        metrics: by versioned id.
+        methods: by method, which win.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default: float = Field(default=1e-6, ge=0)
+    metrics: dict[str, float] = {}
+    methods: dict[str, dict[str, float]] = {}
+
+    def of(self, method: str, metric: str) -> float:
+        """The tolerance of a metric."""
+        own = self.methods.get(method, {})
+        return own.get(metric, own.get("default", self.metrics.get(metric, self.default)))
+
+
+Verdict = Literal["same", "within", "BEYOND", "MISSING", "COLLAPSED", "new"]
+BAD: tuple[Verdict, ...] = ("BEYOND", "MISSING", "COLLAPSED")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of one cell.
+
+    Args:
+        key: the cell.
+        metric: versioned id; empty for the cell as a whole.
+        base: value, or None where there is none.
+        new: likewise.
+        tolerance: absolute.
+        verdict: same, within the tolerance, beyond it; missing (a cell or a metric), collapsed, new.
+    """
+
+    key: Key
+    metric: str
+    base: float | None
+    new: float | None
+    tolerance: float
+    verdict: Verdict
+
+    @property
+    def bad(self) -> bool:
+        """It must not pass."""
+        return self.verdict in BAD
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, and where the records are from.
+
+    Args:
+        rows: of all cells and metrics, in order.
+        commits: of each cell, in base and new.
+        configs_differ: cells whose configs are not the same.
+        seconds: of each cell, in base and new.
+    """
+
+    rows: Sequence[Row]
+    commits: Mapping[Key, tuple[str, str]]
+    configs_differ: frozenset[Key]
+    seconds: Mapping[Key, tuple[float | None, float | None]]
+
+    @property
+    def passed(self) -> bool:
+        """No number moved too far, and none is missing."""
+        return not any(row.bad for row in self.rows)
+
+    def shown(self) -> list[Row]:
+        """The rows to look at: each cell's main number, which is its first, and everything that is bad."""
+        first = {row.key: row for row in reversed(self.rows)}
+        return [row for row in self.rows if row.bad or first[row.key] is row]
+
+
+def read_tolerances(path: Path) -> Tolerances:
+    """Read a tolerance file.
+
+    Raises:
+        ZooError: it is none; the message names the field.
+    """
+    try:
+        return Tolerances.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, yaml.YAMLError) as error:
+        raise ZooError(f"{path}: expected tolerances in YAML, but got: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ZooError(
+            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}, but got {first['input']!r}. Expected the "
+            f"fields {', '.join(Tolerances.model_fields)}."
+        ) from error
+
+
+def records_of(place: Path) -> dict[Key, tuple[Path, RunRecord]]:
+    """The records of a folder, or the one of a file.
+
+    Raises:
+        ZooError: there is none, or two are of the same cell.
+    """
+    paths = [place] if place.is_file() else records_below(place) if place.is_dir() else []
+    if not paths:
+        raise ZooError(f"{place}: expected a record or a folder with records, but found none.")
+    found: dict[Key, tuple[Path, RunRecord]] = {}
+    for path in paths:
+        record = read_record(path)
+        key = key_of(path, record)
+        if key in found:
+            raise ZooError(f"Expected one record of {key}, but got {found[key][0]} and {path}.")
+        found[key] = (path, record)
+    return found
+
+
+def key_of(path: Path, record: RunRecord) -> Key:
+    """The cell of a record: the variant is what its folder's or its file's name has beside the method's."""
+    variant = variant_of(path, record.method)
+    corpus, protocol = record.corpus, record.protocol
+    return Key(record.method, variant, corpus.id, protocol.name, corpus.fold, record.seed)
+
+
+def variant_of(path: Path, method: str) -> str:
+    """The variant that a record's place names.
+
+    >>> variant_of(Path("e2eecpe-own/xia-ding-2019-fold1-strict-seed776.json"), "e2eecpe")
+    'own'
+    >>> variant_of(Path("fold1-strict/mgcl-student-only-seed0.json"), "mgcl")
+    'student-only'
+    >>> variant_of(Path("anywhere/record.json"), "mgcl")
+    ''
+    """
+    for name in (path.parent.name, re.sub(r"-seed\d+$", "", path.stem)):
+        if name == method or name.startswith(f"{method}-"):
+            return name[len(method) + 1 :]
+    return ""
+
+
+def compare(
+    base: Mapping[Key, tuple[Path, RunRecord]],
+    new: Mapping[Key, tuple[Path, RunRecord]],
+    tolerances: Tolerances,
+) -> Comparison:
+    """Set records side by side.
+
+    A cell or a metric that only `base` has is missing; one that only `new` has is new, and passes.
+    """
+    rows: list[Row] = []
+    for key in sorted(base.keys() | new.keys()):
+        if key not in new:
+            name, value = main_metric(base[key][1])
+            rows.append(Row(key, name, value, None, 0.0, "MISSING"))
+        elif key not in base:
+            name, value = main_metric(new[key][1])
+            rows.append(Row(key, name, None, value, 0.0, "new"))
+        else:
+            rows.extend(_rows(key, base[key][1], new[key][1], tolerances))
+
+    commits = {key: (_commit(base.get(key)), _commit(new.get(key))) for key in base.keys() | new.keys()}
+    seconds = {key: (_seconds(base.get(key)), _seconds(new.get(key))) for key in base.keys() | new.keys()}
+    differ = {key for key in base.keys() & new.keys() if base[key][1].config_hash != new[key][1].config_hash}
+    return Comparison(rows, commits, frozenset(differ), seconds)
+
+
+def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[Row]:
+    rows = []
+    main = main_metric(base)[0]
+    for name in sorted(base.metrics.keys() | new.metrics.keys(), key=lambda name: (name != main, name)):
+        before, after = base.metrics.get(name), new.metrics.get(name)
+        tolerance = tolerances.of(key.method, name)
+        verdict: Verdict
+        if after is None:
+            verdict = "MISSING"
+        elif before is None:
+            verdict = "new"
+        elif name == main and base.status == "ok" and new.status != "ok":
+            verdict = "COLLAPSED"
+        elif before == after:
+            verdict = "same"
+        else:
+            # floats of the difference itself must not decide: 0.3 - 0.2 is more than 0.1
+            close = (
+                math.isclose(abs(after - before), tolerance, abs_tol=1e-12) or abs(after - before) < tolerance
+            )
+            verdict = "within" if close else "BEYOND"
+        rows.append(Row(key, name, before, after, tolerance, verdict))
+    return rows
+
+
+def _commit(found: tuple[Path, RunRecord] | None) -> str:
+    if found is None:
+        return "-"
+    code = found[1].code
+    return (code.commit or "unknown")[:9] + ("+" if code.dirty else "")
+
+
+def _seconds(found: tuple[Path, RunRecord] | None) -> float | None:
+    return None if found is None else found[1].machine.seconds
+
+
+def markdown(comparison: Comparison, base: str, new: str) -> str:
+    """The comparison for a job's summary: what matters as a table, all other metrics folded away."""
+    verdict = "passed" if comparison.passed else "**FAILED**"
+    lines = [f"### Comparison with the golden records: {verdict}", "", f"`{base}` against `{new}`", ""]
+    lines += _table(comparison, comparison.shown())
+    rest = [row for row in comparison.rows if row not in comparison.shown()]
+    if rest:
+        lines += ["", f"<details><summary>{len(rest)} other metrics</summary>", "", *_table(comparison, rest)]
+        lines += ["", "</details>"]
+    lines += ["", "" if comparison.passed else how_to_accept(base, new), ""]
+    return "\n".join(lines)
+
+
+def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| cell | metric | base | new | difference | tolerance | | commits |",
+        "|---|---|--:|--:|--:|--:|---|---|",
+    ]
+    for row in rows:
+        base, new = comparison.commits[row.key]
+        config = " (config differs)" if row.key in comparison.configs_differ else ""
+        verdict = f"**{row.verdict}**" if row.bad else row.verdict
+        numbers = " | ".join(cells_of(row))
+        lines.append(f"| {row.key}{config} | {row.metric} | {numbers} | {verdict} | `{base}` `{new}` |")
+    return lines
+
+
+def cells_of(row: Row) -> tuple[str, str, str, str]:
+    """Both numbers, their difference and the tolerance, as text in percent; empty where there is none."""
+
+    def percent(value: float | None, form: str = ".2f") -> str:
+        return "" if value is None else f"{100 * value:{form}}"
+
+    difference = None if row.base is None or row.new is None else row.new - row.base
+    return percent(row.base), percent(row.new), percent(difference, "+.2f"), f"{100 * row.tolerance:g}"
+
+
+def how_to_accept(base: str, new: str) -> str:
+    """What to do after a change that is meant."""
+    return (
+        f"If the change is meant: `ecpe-zoo compare {base} {new} --accept` copies the new records over the golden "
+        "ones; commit them, and say in the message why the numbers moved."
+    )
+
+
+def accept(
+    base_folder: Path, base: Mapping[Key, tuple[Path, RunRecord]], new: Mapping[Key, tuple[Path, RunRecord]]
+) -> list[Path]:
+    """Put new records where the golden ones are; those without a counterpart get a place of their own.
+
+    Returns:
+        The files that were written.
+    """
+    written = []
+    for key, (path, record) in sorted(new.items()):
+        if key in base and base[key][1] == record:
+            continue
+        target = base[key][0] if key in base else base_folder / f"{key}.json"
+        with replaced_when_complete(target) as part:
+            part.write_bytes(path.read_bytes())
+        written.append(target)
+    return written

@@ -1,0 +1,258 @@
+"""Who runs the fits: processes on this machine, or this process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+COMMAND = (sys.executable, "-m", "ecpe_zoo.cli.main", "fit")
+STOP_AFTER = 15.0  # seconds that a fit has to end in order
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fit to be run.
+
+    Args:
+        key: of its cell.
+        arguments: of `ecpe-zoo fit`, all of them.
+        environment: variables beside those of the process that starts it.
+        work: its folder; the fit writes below `runs`.
+        log: what it prints is added to this file.
+    """
+
+    key: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    work: Path
+    log: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a fit ended.
+
+    Args:
+        status: 0, an exit status, or minus the signal that ended it; None where it never started.
+        reason: in words, where the status does not say it.
+    """
+
+    status: int | None
+    reason: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """It was ended from outside: what it left is sound and a later run goes on from there."""
+        return self.status is not None and self.status < 0
+
+
+class Running(Protocol):
+    """A fit that was started."""
+
+    pid: int | None
+    """Of a process on this machine that does the work."""
+
+    def poll(self) -> Ended | None:
+        """How it ended; None while it runs."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+class Executor(Protocol):
+    """Starts fits."""
+
+    slots: int
+    """Fits that may run at once."""
+
+    def start(self, job: Job, slot: int) -> Running:
+        """Start a fit in a free slot, 0 to slots - 1."""
+
+    def close(self) -> None:
+        """Give back what was taken."""
+
+
+def cell_environment(threads: int) -> dict[str, str]:
+    """Variables of a fit: its cores, and no W&B run unless asked for (records are pushed from the store)."""
+    cores = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return cores | {"WANDB_MODE": os.environ.get("WANDB_MODE", "disabled"), "PYTHONUNBUFFERED": "1"}
+
+
+def share_of_devices(devices: Sequence[str], slot: int, per_cell: float) -> list[str]:
+    """The accelerators of a slot.
+
+    >>> share_of_devices(["0", "1"], 2, 1), share_of_devices(["0", "1"], 1, 0.5)
+    (['0'], ['0'])
+    >>> share_of_devices(["0", "1", "2", "3"], 1, 2)
+    ['2', '3']
+    """
+    if not devices:
+        return []
+    if per_cell < 1:
+        return [devices[int(slot * per_cell) % len(devices)]]
+    count = min(int(per_cell), len(devices))
+    return [devices[(slot * count + index) % len(devices)] for index in range(count)]
+
+
+def visible_devices() -> list[str]:
+    """The accelerators that this process may use."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+class ProcessRun:
+    """A fit in a process of its own, at the head of its own group, so that Ctrl-C reaches the runner alone.
+
+    Args:
+        job: the fit.
+        preexec: is called in the new process before the fit.
+    """
+
+    def __init__(self, job: Job, preexec: Callable[[], object] | None = None) -> None:
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("ab") as log:
+            log.write(f"$ ecpe-zoo fit {' '.join(job.arguments)}\n".encode())
+            log.flush()
+            self.process = subprocess.Popen(
+                [*COMMAND, *job.arguments],
+                env=os.environ | dict(job.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=preexec,
+            )
+        self.pid: int | None = self.process.pid
+
+    def poll(self) -> Ended | None:
+        """How it ended; None while it runs."""
+        status = self.process.poll()
+        return None if status is None else Ended(status)
+
+    def stop(self) -> None:
+        """Ask it to end, then end it, with all processes that it started."""
+        for kind, patience in ((signal.SIGTERM, STOP_AFTER), (signal.SIGKILL, None)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, kind)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience)
+
+
+class LocalExecutor:
+    """Fits in processes on this machine, each with its share of the accelerators.
+
+    Args:
+        jobs: fits at once.
+        devices_per_cell: accelerators of a fit; below 1 several fits share one.
+    """
+
+    def __init__(self, jobs: int, devices_per_cell: float = 1.0) -> None:
+        self.slots = jobs
+        self.devices, self.devices_per_cell = visible_devices(), devices_per_cell
+
+    def start(self, job: Job, slot: int) -> ProcessRun:
+        """Start a process."""
+        environment = dict(job.environment)
+        if self.devices:
+            mine = share_of_devices(self.devices, slot, self.devices_per_cell)
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+        return ProcessRun(Job(job.key, job.arguments, environment, job.work, job.log))
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class InlineRun:
+    """A fit that is over when it is made."""
+
+    pid: int | None = None
+
+    def __init__(self, ended: Ended) -> None:
+        self.ended = ended
+
+    def poll(self) -> Ended | None:
+        """How it ended."""
+        return self.ended
+
+    def stop(self) -> None:
+        """Too late."""
+
+
+class InlineExecutor:
+    """Fits one after another in this process: no time to start, but one that dies takes the others along.
+
+    Args:
+        fit: runs `ecpe-zoo` with arguments and returns an exit status.
+    """
+
+    slots = 1
+
+    def __init__(self, fit: Callable[[list[str]], int]) -> None:
+        self.fit = fit
+
+    def start(self, job: Job, slot: int) -> InlineRun:
+        """Run the fit to its end."""
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        threads = torch.get_num_threads()
+        before = {name: os.environ.get(name) for name in job.environment}
+        os.environ.update(job.environment)
+        torch.set_num_threads(int(job.environment.get("OMP_NUM_THREADS", threads)))
+        try:
+            with _printing_to(job.log):
+                print(f"$ ecpe-zoo fit {' '.join(job.arguments)}")
+                return InlineRun(self._run(list(job.arguments)))
+        finally:
+            torch.set_num_threads(threads)
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+    def _run(self, arguments: list[str]) -> Ended:
+        try:
+            return Ended(self.fit(["fit", *arguments]))
+        except SystemExit as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns one into the other
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                raise KeyboardInterrupt from error
+            return Ended(error.code if isinstance(error.code, int) else 1)
+        except Exception:
+            traceback.print_exc()
+            return Ended(1)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@contextlib.contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """What Python prints goes to a file, Lightning's messages too, whose handler remembers the first stream."""
+    handlers = [
+        handler
+        for name in ("lightning", "lightning.pytorch", "lightning.fabric")
+        for handler in logging.getLogger(name).handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    with (
+        log.open("a", encoding="utf-8") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
+        before: list[Any] = [handler.setStream(file) for handler in handlers]
+        try:
+            yield
+        finally:
+            for handler, stream in zip(handlers, before, strict=True):
+                if stream is not None:
+                    handler.setStream(stream)

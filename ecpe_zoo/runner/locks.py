@@ -1,0 +1,155 @@
+"""One runner at a time on a cell, over processes and machines that share a folder.
+
+A lock is a file that is created atomically and names its owner. It is stale when its owner's processes are gone
+(on the same machine), or when nobody touched it for `SILENCE` seconds (elsewhere): owners touch theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SILENCE = 600.0  # seconds; clocks of machines may differ by some, the owner touches every TOUCH seconds
+TOUCH = 30.0
+
+
+class Lock:
+    """A lock that this process holds; see `acquire`."""
+
+    def __init__(self, path: Path, token: str) -> None:
+        self.path, self.token = path, token
+        self.touched = time.monotonic()
+
+    def name_child(self, pid: int) -> None:
+        """Note a process that works for the owner: while it lives the lock is not stale."""
+        part = self.path.with_name(f".{self.path.name}.{self.token}.part")
+        part.write_text(json.dumps(_owner(self.token) | {"child": pid}), encoding="utf-8")
+        part.replace(self.path)
+
+    def touch(self) -> None:
+        """Tell other machines that the owner lives; cheap to call often."""
+        if time.monotonic() - self.touched > TOUCH:
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
+            self.touched = time.monotonic()
+
+    def release(self) -> None:
+        """Let others have it; nothing happens where it was taken away."""
+        if _read(self.path).get("token") == self.token:
+            self.path.unlink(missing_ok=True)
+
+
+def acquire(path: Path) -> Lock | None:
+    """Take a lock, also a stale one.
+
+    Returns:
+        The lock, or None where somebody else holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = uuid.uuid4().hex
+    if _create(path, token):
+        return Lock(path, token)
+    if not is_stale(path):
+        return None
+    with _guard(path):  # else two takers could both remove: the second one the first one's new lock
+        if is_stale(path):
+            path.unlink(missing_ok=True)
+    return Lock(path, token) if _create(path, token) else None
+
+
+def holder(path: Path) -> str | None:
+    """Who holds a lock, as `host:pid`; None for nobody."""
+    owner = _read(path)
+    return f"{owner['host']}:{owner['pid']}" if owner and not is_stale(path) else None
+
+
+def is_stale(path: Path) -> bool:
+    """Whether a lock's owner is gone; False where there is no lock."""
+    try:
+        silent = time.time() - path.stat().st_mtime
+    except OSError:
+        return False
+    owner = _read(path)
+    if not owner:  # just created, its content not yet written; or a writer that died in between
+        return silent > 10
+    if owner["machine"] != _machine():
+        return silent > SILENCE
+    return not any(_alive(owner.get(name), owner["written"]) for name in ("pid", "child"))
+
+
+def _create(path: Path, token: str) -> bool:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            json.dump(_owner(token), file)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _owner(token: str) -> dict[str, Any]:
+    return {
+        "token": token,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "machine": _machine(),
+        "written": time.time(),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) and owner.keys() >= {"token", "pid", "machine", "written"} else {}
+
+
+def _machine() -> str:
+    """Where process ids mean the same: the host, its boot, and the container."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
+
+
+def _alive(pid: object, written: float) -> bool:
+    """Whether the process that had this id when the lock was written still runs."""
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        state, *rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        if state == "Z":  # dead, its parent has not asked yet
+            return False
+        boot = time.time() - float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+        return (
+            boot + int(rest[18]) / os.sysconf("SC_CLK_TCK") <= written + 2
+        )  # else the id is another's by now
+    return True
+
+
+@contextlib.contextmanager
+def _guard(path: Path) -> Iterator[None]:
+    """A lock of the kernel, which dies with the process; without one (Windows) the check before has to do."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.with_name(path.name + ".guard").open("w", encoding="utf-8") as file:
+        with contextlib.suppress(OSError):  # some network file systems have none
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

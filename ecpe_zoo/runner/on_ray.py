@@ -1,0 +1,194 @@
+"""Fits on a Ray cluster (`pip install 'ecpe-zoo[ray]'`).
+
+Ray places the fits, also several on one GPU, and repeats those whose worker was lost. With a store that all machines
+see, a repeated fit goes on from its last epoch; without one (`returned`) its record travels back, and it starts anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.runner.executors import Ended, Job, ProcessRun
+
+RETRIES = 3  # of a fit whose worker was lost
+PASSED_ON = ("ECPE_ZOO_", "WANDB_", "HF_", "TRANSFORMERS_", "PL_")
+
+
+class RayRun:
+    """A fit that was handed to Ray.
+
+    Args:
+        ray: the module.
+        reference: to its result.
+        job: the fit, with the folder that its record goes to.
+    """
+
+    pid: int | None = None
+
+    def __init__(self, ray: Any, reference: Any, job: Job) -> None:
+        self.ray, self.reference, self.job = ray, reference, job
+
+    def poll(self) -> Ended | None:
+        """How it ended; None while it runs or waits for a place."""
+        ready, _ = self.ray.wait([self.reference], timeout=0)
+        if not ready:
+            return None
+        try:
+            status, files = self.ray.get(self.reference)
+        except self.ray.exceptions.RayError as error:
+            return Ended(None, f"lost by Ray, {RETRIES} retries included: {str(error).splitlines()[0]}")
+        for name, content in files.items():
+            path = self.job.work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return Ended(status)
+
+    def stop(self) -> None:
+        """End it and its process."""
+        self.ray.cancel(self.reference, force=True)
+
+
+class RayExecutor:
+    """Hands fits to Ray.
+
+    Args:
+        threads: cores of a fit.
+        gpus_per_cell: GPUs of a fit, also a fraction; 0 on machines without.
+        address: of the cluster, as `auto` or `ray://...`; none starts Ray on this machine, or joins the cluster that
+            RAY_ADDRESS names.
+        returned: records travel back to this machine, since the store's folder is not seen by the others. Corpora
+            and files of options must then lie on every machine, at the places that its environment and the suite name.
+        keep_checkpoints: weights travel too.
+        slots: most fits that are handed over at once; as many as the cluster has room for where none is given.
+    """
+
+    def __init__(
+        self, threads: int, gpus_per_cell: float = 0.0, address: str | None = None, returned: bool = False,
+        keep_checkpoints: bool = False, slots: int | None = None,
+    ) -> None:  # fmt: skip
+        try:
+            ray: Any = importlib.import_module("ray")
+        except ImportError as error:
+            raise ZooError(
+                "Expected Ray for --executor ray, but it is not installed. Install it: pip install 'ecpe-zoo[ray]'."
+            ) from error
+        self.ray = ray
+        self.returned, self.keep_checkpoints = returned, keep_checkpoints
+        self.started = not ray.is_initialized()
+        if self.started:
+            quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+            if address is None and not os.environ.get("RAY_ADDRESS"):
+                quiet["include_dashboard"] = (
+                    False  # of a cluster that starts here; one that is joined has its own
+                )
+            ray.init(address=address, **quiet)
+        room = ray.cluster_resources()
+        fits = int(room.get("CPU", 1) // threads)
+        if gpus_per_cell:
+            fits = min(fits, int(room.get("GPU", 0) / gpus_per_cell + 1e-9))
+        if fits < 1:
+            self.close()
+            raise ZooError(
+                f"Expected a cluster with {threads} CPUs and {gpus_per_cell:g} GPUs for a fit, but got one with "
+                f"{room.get('CPU', 0):g} CPUs and {room.get('GPU', 0):g} GPUs. See --threads and --gpus-per-cell."
+            )
+        self.slots = min(fits, slots) if slots else fits
+        # a worker for each fit: libraries that start threads are not left over for the next one
+        self.task = ray.remote(run_on_worker).options(
+            num_cpus=threads, num_gpus=gpus_per_cell, max_retries=RETRIES, max_calls=1
+        )
+
+    def start(self, job: Job, slot: int) -> RayRun:
+        """Hand a fit over."""
+        mine = os.environ.items() if not self.returned else ()  # places of this machine are not the others'
+        passed = {name: value for name, value in mine if name.startswith(PASSED_ON)}
+        config = Path(job.arguments[job.arguments.index("--config") + 1])
+        text = config.read_text(encoding="utf-8") if self.returned else None
+        job = replace(job, environment=passed | dict(job.environment))
+        where = None if self.returned else str(Path.cwd())
+        return RayRun(self.ray, self.task.remote(job, where, text, self.keep_checkpoints), job)
+
+    def close(self) -> None:
+        """Leave the cluster, or end the one that was started here."""
+        if self.started:
+            self.ray.shutdown()
+
+
+def run_on_worker(
+    job: Job, folder: str | None, config: str | None, keep_checkpoints: bool
+) -> tuple[int, Mapping[str, bytes]]:
+    """Run a fit on a worker.
+
+    Args:
+        job: the fit.
+        folder: the working directory of the runner, where this machine sees it; None where it does not.
+        config: text of the config then.
+        keep_checkpoints: bring the weights back then.
+
+    Returns:
+        The exit status; where the runner's folders are not seen, also the record, the scores and the log, by their
+        places below the job's folder.
+    """
+    if config is None:
+        if folder is not None and Path(folder).is_dir():
+            os.chdir(folder)
+        if any((job.work / "runs").rglob("record.json")):  # the worker was lost when all was done
+            return 0, {}
+        return _wait(ProcessRun(resumed(job), _die_with_parent)), {}
+    with tempfile.TemporaryDirectory(prefix="ecpe-zoo-") as name:
+        work = Path(name)
+        (work / "config.yaml").write_text(config, encoding="utf-8")
+        at = job.arguments.index("--config") + 1
+        arguments = [*job.arguments[:at], str(work / "config.yaml"), *job.arguments[at + 1 :]]
+        arguments = [
+            a.replace(str(job.work), str(work)) for a in arguments if not a.startswith("--ckpt_path=")
+        ]
+        mine = Job(job.key, tuple(arguments), job.environment, work, work / job.log.name)
+        status = _wait(ProcessRun(mine, _die_with_parent))
+        wanted = [mine.log]
+        for record in (work / "runs").rglob("record.json"):
+            wanted += [record, record.parent / "predictions" / "test.npz"]
+            wanted += sorted(record.parent.rglob("best-*.ckpt")) if keep_checkpoints else []
+        files = {str(path.relative_to(work)): path.read_bytes() for path in wanted if path.is_file()}
+        shutil.rmtree(work / "runs", ignore_errors=True)
+        return status, files
+
+
+def resumed(job: Job) -> Job:
+    """The job, from the last checkpoint of a worker that was lost, if there is one."""
+    found = list((job.work / "runs").rglob("last.ckpt"))
+    if not found:
+        return job
+    newest = max(found, key=lambda path: path.stat().st_mtime_ns)
+    arguments = [argument for argument in job.arguments if not argument.startswith("--ckpt_path=")]
+    return replace(job, arguments=(*arguments, f"--ckpt_path={newest}"))
+
+
+def _wait(run: ProcessRun) -> int:
+    try:
+        while (ended := run.poll()) is None:
+            time.sleep(0.1)
+    except BaseException:
+        run.stop()
+        raise
+    assert ended.status is not None
+    return ended.status
+
+
+def _die_with_parent() -> None:
+    """A worker that is lost takes its fit along: else the repeated one would write into the same folder."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

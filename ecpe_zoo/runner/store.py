@@ -1,0 +1,270 @@
+"""The store of a suite: a record for each cell, and a hidden folder in which cells work.
+
+<store>/<method-variant>/<corpus>-fold<k>-<protocol>-seed<s>.json           the record
+                                                            .npz            all test scores
+                                                            .failed.json    in their place, after a failure
+                                                            .ckpt           with --keep-checkpoints
+<store>/.work/<method-variant>/<cell>/    lock, log.txt, the run that is not over
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.results.record import RunRecord, code_state, file_sha256, read_record
+from ecpe_zoo.runner import locks
+from ecpe_zoo.runner.cells import Cell
+
+LAST_LINES = 30
+FAILED = ".failed.json"
+WORK = ".work"
+
+
+class Failure(BaseModel):
+    """Why a cell has no record; the next run tries it again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cell: str
+    reason: str = Field(description="one line")
+    exit_status: int | None = Field(description="negative: ended by that signal; None: it ended well")
+    started: float = Field(description="Unix time")
+    ended: float
+    host: str
+    command: list[str]
+    config_hash: str
+    commit: str | None
+    last_lines: list[str] = Field(description="of the log")
+
+
+@dataclass(frozen=True)
+class State:
+    """What the store knows of a cell."""
+
+    kind: Literal["to do", "done", "stale", "failed", "elsewhere"]
+    detail: str = ""
+
+
+class Store:
+    """Records of a suite's cells in a folder.
+
+    Args:
+        root: the folder; it is created when the first cell starts.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def record(self, cell: Cell) -> Path:
+        """Where the record lies."""
+        return self.root / f"{cell.key}.json"
+
+    def predictions(self, cell: Cell) -> Path:
+        """Where all test scores lie."""
+        return self.root / f"{cell.key}.npz"
+
+    def checkpoint(self, cell: Cell) -> Path:
+        """Where the weights lie that the record is of, if they are kept."""
+        return self.root / f"{cell.key}.ckpt"
+
+    def failure(self, cell: Cell) -> Path:
+        """Where the record of a failure lies."""
+        return self.root / f"{cell.key}{FAILED}"
+
+    def work(self, cell: Cell) -> Path:
+        """Where the cell's process works."""
+        return self.root / WORK / cell.key
+
+    def log(self, cell: Cell) -> Path:
+        """What the cell's process prints."""
+        return self.work(cell) / "log.txt"
+
+    def _lock(self, cell: Cell) -> Path:
+        return self.work(cell) / "lock"
+
+    # --- what is known
+
+    def state(self, cell: Cell) -> State:
+        """What there is of a cell.
+
+        Raises:
+            ZooError: a file in the record's place is no record.
+        """
+        if self.record(cell).exists():
+            record = read_record(self.record(cell))
+            if differences := cell.differences(record):
+                return State("stale", "; ".join(differences))
+            return State("done", headline(record))
+        if holder := locks.holder(self._lock(cell)):
+            return State("elsewhere", holder)
+        if failure := self.read_failure(cell):
+            return State("failed", failure.reason)
+        return State("to do", "resumes" if self._unfinished(cell) else "")
+
+    def read_failure(self, cell: Cell) -> Failure | None:
+        """The record of a failure, if there is one that can be read."""
+        try:
+            return Failure.model_validate_json(self.failure(cell).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    # --- around a fit
+
+    def acquire(self, cell: Cell) -> locks.Lock | None:
+        """Take the cell; None where somebody else has it."""
+        ignore = self.root / WORK / ".gitignore"
+        if not ignore.exists():
+            with replaced_when_complete(ignore) as part:
+                part.write_text("*\n", encoding="utf-8")
+        return locks.acquire(self._lock(cell))
+
+    def prepare(self, cell: Cell) -> Path | None:
+        """Make the working folder ready.
+
+        What a run left that was of the same config, data and code is kept.
+
+        Returns:
+            The checkpoint to resume from; None to start anew.
+        """
+        work = self.work(cell)
+        same = {
+            "config_hash": cell.config_hash, "files": dict(cell.files), "inputs": dict(cell.inputs),
+            "commit": code_state().commit,
+        }  # fmt: skip
+        note = work / "cell.json"
+        if _json(note) != same:
+            shutil.rmtree(work / "runs", ignore_errors=True)
+            with replaced_when_complete(note) as part:
+                part.write_text(json.dumps(same, indent=1), encoding="utf-8")
+        checkpoint = self._unfinished(cell)
+        if checkpoint is None and self.finished(cell) is None:
+            shutil.rmtree(work / "runs", ignore_errors=True)
+        return checkpoint
+
+    def _unfinished(self, cell: Cell) -> Path | None:
+        """The newest `last.ckpt` of a run that was broken off."""
+        found = list((self.work(cell) / "runs").rglob("last.ckpt")) if self.finished(cell) is None else []
+        return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def finished(self, cell: Cell) -> Path | None:
+        """The record of a run that ended well, before it is taken over."""
+        return max((self.work(cell) / "runs").rglob("record.json"), default=None)
+
+    def collect(self, cell: Cell, keep_checkpoint: bool = False) -> RunRecord:
+        """Take a finished run's record and scores over, and remove the run.
+
+        The record comes last: where it is, everything is. The caller holds the cell's lock.
+
+        Raises:
+            ZooError: there is no such record, or not the one that was asked for, or one is there already.
+        """
+        source = self.finished(cell)
+        if source is None:
+            raise ZooError("The fit ended well but wrote no record.")
+        record = read_record(source)
+        if differences := cell.differences(record):
+            raise ZooError(
+                f"Expected the record of the config and the data that were planned, but got one with: "
+                f"{'; '.join(differences)}."
+            )
+        scores = source.parent / "predictions" / "test.npz"
+        if file_sha256(scores) != record.predictions:
+            raise ZooError(f"{scores}: expected the scores that the record names, but the hash differs.")
+        target = self.record(cell)
+        if target.exists():
+            raise ZooError(f"{target}: a record is there already and is never overwritten.")
+        _copy(scores, self.predictions(cell))
+        if keep_checkpoint:
+            best = max(source.parent.rglob("best-*.ckpt"), key=lambda p: p.stat().st_mtime_ns, default=None)
+            best = best or max(source.parent.rglob("last.ckpt"), default=None)
+            if best is not None:
+                _copy(best, self.checkpoint(cell))
+        _copy(source, target)
+        self.failure(cell).unlink(missing_ok=True)
+        shutil.rmtree(self.work(cell) / "runs", ignore_errors=True)
+        return record
+
+    def fail(self, failure: Failure, cell: Cell, keep_run: bool) -> None:
+        """Write the record of a failure.
+
+        Args:
+            failure: what happened.
+            cell: to which.
+            keep_run: keep what the run left, to resume from: it was killed, and nothing was wrong with it.
+        """
+        with replaced_when_complete(self.failure(cell)) as part:
+            part.write_text(failure.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        if not keep_run:
+            shutil.rmtree(self.work(cell) / "runs", ignore_errors=True)
+
+    def set_aside(self, cell: Cell) -> None:
+        """Give a record of another config or other data another name, so that the cell can run."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        for path in (self.record(cell), self.predictions(cell), self.checkpoint(cell)):
+            if path.exists():
+                path.rename(path.with_name(f"{path.name}.{stamp}.aside"))
+
+    def last_lines(self, cell: Cell) -> list[str]:
+        """The end of the log."""
+        return tail(self.log(cell))
+
+
+def tail(path: Path, lines: int = LAST_LINES) -> list[str]:
+    """The last lines of a file; none where there is no file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 16384))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
+
+
+def records_below(folder: Path) -> list[Path]:
+    """All record files of a folder: not failures, not what is still at work."""
+    return sorted(
+        path
+        for path in folder.rglob("*.json")
+        if not path.name.endswith(FAILED)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def main_metric(record: RunRecord) -> tuple[str, float]:
+    """Name and value of the number that stands for a record: its pair F1, else the first F1 that it has."""
+    for ending in ("ecpe.pair_f1.v1", ".weighted_f1.v1", ".macro_f1.v1", "_f1.v1", "f1.v1"):
+        for name, value in record.metrics.items():
+            if name.endswith(ending):
+                return name, value
+    return next(iter(record.metrics.items()), ("", float("nan")))
+
+
+def headline(record: RunRecord) -> str:
+    """The main number of a record for a line on the screen, in percent."""
+    name, value = main_metric(record)
+    short = name.split(".")[1].replace("_", " ").replace("f1", "F1") if "." in name else name
+    return f"{short} {100 * value:.2f}" + ("" if record.status == "ok" else f" ({record.status})")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replaced_when_complete(target) as part:
+        shutil.copyfile(source, part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
