@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
-from ecpe_zoo.results.evidence import COUNTING, document_counts
+from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.published import Published, published, reported
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
 from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records, labels
@@ -278,8 +278,6 @@ def _compare_all(
 def _why_no_evidence(groups: Sequence[Group], root: Path | None) -> str:
     """Whether documents can be counted for every finished run: the first reason against it, else ""."""
     for group in groups:
-        if group.task not in COUNTING:
-            return f"documents of task {group.task!r} are not counted yet"
         for entry in group.finished:
             try:
                 document_counts(entry, root)

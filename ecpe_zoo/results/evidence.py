@@ -19,7 +19,11 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, read_predictions
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.pairs import Counts, count_sets, matched, predicted_pairs, score_pairs, sweep
+from ecpe_zoo.metrics.classes import ClassCounts
+from ecpe_zoo.metrics.conversations import tally
+from ecpe_zoo.metrics.emotions import count_labels, lay_labels
+from ecpe_zoo.metrics.pairs import Counts, count_sets, matched, predicted_pairs, sweep
+from ecpe_zoo.metrics.scoring import SCORINGS, Scoring
 from ecpe_zoo.results.record import file_sha256, versioned
 from ecpe_zoo.results.store import Entry
 
@@ -83,19 +87,18 @@ def headline_threshold(entry: Entry) -> float | None:
 
 # --- all metrics again
 
-Scoring = Callable[[Sequence[Prediction], Documents, float | None], dict[str, float]]
 
-
-def _score_ecpe(
-    predictions: Sequence[Prediction], documents: Documents, threshold: float | None
-) -> dict[str, float]:
-    if threshold is None:
-        raise ZooError("Expected a record of emotion-cause pairs to name its threshold, but it names none.")
-    return score_pairs(predictions, documents, threshold)
-
-
-SCORING: dict[str, Scoring] = {"ecpe": _score_ecpe}
-"""How each task is scored."""
+def _scoring(entry: Entry) -> Scoring:
+    if entry.task not in SCORINGS:
+        raise ZooError(
+            f"{entry.path}: expected metrics of a known task ({', '.join(SCORINGS)}), but got {entry.task!r}."
+        )
+    scoring = SCORINGS[entry.task]
+    if scoring.tune is not None and headline_threshold(entry) is None:
+        raise ZooError(
+            f"{entry.path}: expected a threshold, which task {entry.task!r} needs, but it names none."
+        )
+    return scoring
 
 
 class Difference(NamedTuple):
@@ -124,10 +127,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
         ZooError: predictions or corpus are missing or others than the record names; or a task that cannot be
             scored yet.
     """
-    if entry.task not in SCORING:
-        raise ZooError(
-            f"{entry.path}: expected a task that can be scored again ({', '.join(SCORING)}), but got {entry.task!r}."
-        )
+    scoring = _scoring(entry)
     documents, predictions = gold_of(entry, root), predictions_of(entry)
     record = entry.record
     found: list[Difference] = []
@@ -141,7 +141,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
         scored = documents
         if record.corpus.scored < len(documents):  # a run that was told to stop early scored what it reached
             scored = {p.id: documents[p.id] for p in predictions if p.id in documents}
-        computed = versioned(entry.task, SCORING[entry.task](predictions, scored, threshold))
+        computed = versioned(entry.task, scoring.score(predictions, scored, threshold))
         for metric in sorted(stored.keys() | computed.keys()):
             if not metric.endswith(".v1"):
                 continue  # another definition than the one at hand
@@ -159,48 +159,85 @@ class DocumentCounts(NamedTuple):
     """What one run got right on each test document.
 
     Args:
-        ids: of the documents, sorted.
+        ids: of the D documents, sorted.
+        classes: the C classes, sorted; one for pairs.
         counts: (D, C, 3) correct, predicted and gold items of each class.
     """
 
     ids: tuple[str, ...]
+    classes: tuple[str, ...]
     counts: npt.NDArray[np.float64]
 
+    def among(self, classes: Sequence[str]) -> npt.NDArray[np.float64]:
+        """The counts (D, C', 3) for a longer list of classes: a class that is not known here has none."""
+        wider = np.zeros((len(self.ids), len(classes), 3))
+        wider[:, [classes.index(name) for name in self.classes]] = self.counts
+        return wider
 
+
+@lru_cache(maxsize=512)
 def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
     """Counts of each test document at the headline threshold; a document without a prediction misses all its gold.
 
     Raises:
         ZooError: see `recompute`.
     """
+    _scoring(entry)
     documents = gold_of(entry, root)
     rows = {document.id: prediction for prediction, document in matched(predictions_of(entry), documents)}
     ids = tuple(sorted(documents))
-    counting = COUNTING.get(entry.task)
-    if counting is None:
-        raise ZooError(
-            f"{entry.path}: expected a task whose documents can be counted ({', '.join(COUNTING)}), but got "
-            f"{entry.task!r}."
-        )
-    return DocumentCounts(
-        ids, counting([(rows.get(id), documents[id]) for id in ids], headline_threshold(entry))
+    threshold = headline_threshold(entry)
+    tables = [
+        COUNTING[entry.task]([rows[id]] if id in rows else [], {id: documents[id]}, threshold) for id in ids
+    ]
+    classes = tuple(sorted({name for table in tables for name in table}))
+    counts = np.zeros((len(ids), len(classes), 3))
+    for place, table in enumerate(tables):
+        for name, count in table.items():
+            counts[place, classes.index(name)] = count
+    return DocumentCounts(ids, classes, counts)
+
+
+Table = dict[str, tuple[int, int, int]]
+"""Class -> correct, predicted and gold items."""
+
+
+def _count_pairs(predictions: Sequence[Prediction], documents: Documents, threshold: float | None) -> Table:
+    assert threshold is not None
+    gold = {(id, pair) for id, document in documents.items() for pair in document.pairs or ()}
+    found = {(p.id, pair) for p in predictions for pair in predicted_pairs(p, threshold)}
+    return {"pair": count_sets(found, gold)}
+
+
+def _table(labels: Sequence[str], counts: ClassCounts) -> Table:
+    return {label: (int(c), int(p), int(g)) for label, c, p, g in zip(labels, *counts, strict=True)}
+
+
+def _count_conversations(
+    predictions: Sequence[Prediction], documents: Documents, threshold: float | None
+) -> Table:
+    counted = tally(predictions, documents)
+    matrix = counted.matrix
+    return _table(
+        counted.labels,
+        ClassCounts(matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1) + counted.missed),
     )
 
 
-Rows = Sequence[tuple[Prediction | None, Document]]
-
-
-def _count_pairs(rows: Rows, threshold: float | None) -> npt.NDArray[np.float64]:
+def _count_emotions(
+    predictions: Sequence[Prediction], documents: Documents, threshold: float | None
+) -> Table:
     assert threshold is not None
-    counts = np.zeros((len(rows), 1, 3))
-    for place, (prediction, document) in enumerate(rows):
-        found = predicted_pairs(prediction, threshold) if prediction is not None else set()
-        counts[place, 0] = count_sets(found, document.pairs or ())
-    return counts
+    laid = lay_labels(predictions, documents)
+    return _table(laid.labels, count_labels(laid.scores > np.float32(threshold), laid.gold))
 
 
-COUNTING: dict[str, Callable[[Rows, float | None], npt.NDArray[np.float64]]] = {"ecpe": _count_pairs}
-"""How each task's documents are counted."""
+COUNTING: dict[str, Callable[[Sequence[Prediction], Documents, float | None], Table]] = {
+    "ecpe": _count_pairs,
+    "erc": _count_conversations,
+    "emotions": _count_emotions,
+}
+"""How a document of each task is counted, so that the sum over documents gives the headline metric."""
 
 
 def threshold_sweep(entry: Entry, root: Path | None = None) -> list[Counts] | None:

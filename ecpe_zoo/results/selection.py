@@ -56,6 +56,9 @@ def price_of(entry: Entry) -> Price | None:
     rows = [row for row in entry.record.history if name in (row.get(WATCHED) or {})]
     if entry.record.protocol.name != "strict" or not rows:
         return None
+    rows = [
+        row for row in rows if row.get("stage") == rows[-1].get("stage")
+    ]  # earlier stages choose other weights
 
     def at(row: Mapping[str, Any], part: str) -> float:
         return float(row[part][name])

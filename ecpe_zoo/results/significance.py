@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,30 +56,37 @@ class Comparison:
 
 
 def pooled_counts(
-    group: Group, folds: tuple[int, ...], runs: int, root: Path | None = None
-) -> npt.NDArray[np.float64]:
-    """Counts of the test documents of several folds together.
+    groups: Sequence[Group], folds: tuple[int, ...], root: Path | None = None
+) -> list[npt.NDArray[np.float64]]:
+    """Counts of the test documents of several folds together, for each group, with the same classes.
+
+    A fold's runs are repeated up to a common multiple of the numbers of runs of all folds, which changes no mean.
 
     Args:
-        group: whose runs.
+        groups: each with finished runs on all the folds.
         folds: in this order.
-        runs: a common multiple of the numbers of runs of the folds; a fold's runs are repeated up to it, which
-            changes no mean.
         root: of the corpora.
 
     Returns:
-        (runs, D, C, 3); documents by fold and id.
+        (S, D, C, 3) a group; documents by fold and id.
 
     Raises:
         ZooError: see `document_counts`.
     """
-    by_fold = group.by_fold()
-    parts = []
-    for fold in folds:
-        entries: list[Entry] = by_fold[fold]
-        stacked = np.stack([document_counts(entry, root).counts for entry in entries])  # (S, D, C, 3)
-        parts.append(np.tile(stacked, (runs // len(entries), 1, 1, 1)))
-    return np.concatenate(parts, axis=1)
+    counted = [
+        [[document_counts(entry, root) for entry in group.by_fold()[fold]] for fold in folds]
+        for group in groups
+    ]
+    classes = sorted({name for group in counted for fold in group for run in fold for name in run.classes})
+    pooled = []
+    for group in counted:
+        runs = math.lcm(*(len(fold) for fold in group))
+        parts = [
+            np.tile(np.stack([run.among(classes) for run in fold]), (runs // len(fold), 1, 1, 1))
+            for fold in group
+        ]
+        pooled.append(np.concatenate(parts, axis=1))
+    return pooled
 
 
 def pooled_score(group: Group, root: Path | None = None) -> float:
@@ -89,9 +97,8 @@ def pooled_score(group: Group, root: Path | None = None) -> float:
     """
     if not group.finished:
         raise ZooError(f"Expected a finished run of {group.method}, but all {len(group.entries)} failed.")
-    runs = math.lcm(*(len(entries) for entries in group.by_fold().values()))
-    counts = pooled_counts(group, group.folds, runs, root).sum(axis=1)
-    return float(statistics.f1_of(counts, AVERAGES[group.task]).mean())
+    (counts,) = pooled_counts([group], group.folds, root)
+    return float(statistics.f1_of(counts.sum(axis=1), AVERAGES[group.task]).mean())
 
 
 def compare(
@@ -123,14 +130,8 @@ def compare(
             f"has {list(second.folds)}."
         )
     average = AVERAGES[first.task]
-    counts = []
-    fold_runs = []
-    for group in (first, second):
-        by_fold = group.by_fold()
-        runs = math.lcm(*(len(by_fold[fold]) for fold in folds))
-        counts.append(pooled_counts(group, folds, runs, root))
-        fold_runs.append(sum(len(by_fold[fold]) for fold in folds))
-    one, two = counts
+    one, two = pooled_counts([first, second], folds, root)
+    fold_runs = [sum(len(group.by_fold()[fold]) for fold in folds) for group in (first, second)]
     bootstrap = statistics.paired_bootstrap(one, two, average, resamples, seed)
     p = statistics.permutation_test(one, two, average, resamples, seed)
     fold_test = fold_differences(first, second, folds)

@@ -211,8 +211,8 @@ def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
 
     Args:
         counts: (..., C, 3) of correct, predicted and gold items.
-        average: `micro` adds the classes up; `macro` is the mean of the classes' F1; `weighted` weighs it with
-            the gold items of each. A class with nothing predicted and no gold has F1 0, as everywhere in the zoo.
+        average: `micro` adds the classes up; `macro` is the mean of F1 over the classes that occur in gold;
+            `weighted` weighs it with the gold items of each class.
 
     Returns:
         (...) in [0, 1].
@@ -226,12 +226,14 @@ def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
         values = values.sum(axis=-2, keepdims=True)
     size = values[..., 1] + values[..., 2]
     f1 = np.divide(2 * values[..., 0], size, out=np.zeros_like(size), where=size > 0)
-    if average == "weighted":
-        gold = values[..., 2]
-        total = gold.sum(axis=-1)
-        share = np.divide(gold, total[..., None], out=np.zeros_like(gold), where=total[..., None] > 0)
-        return np.asarray((f1 * share).sum(axis=-1))
-    return np.asarray(f1.mean(axis=-1))
+    gold = values[..., 2]
+    weights = (
+        np.ones_like(gold) if average == "micro" else gold if average == "weighted" else (gold > 0) * 1.0
+    )
+    total = weights.sum(axis=-1)
+    return np.asarray(
+        np.divide((f1 * weights).sum(axis=-1), total, out=np.zeros_like(total), where=total > 0)
+    )
 
 
 class Bootstrap(NamedTuple):

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.record import METRIC_VERSION, RunRecord, read_record
 
-HEADLINES: dict[str, str] = {"ecpe": "pair_f1", "erc": "weighted_f1", "emotions": "macro_f1"}
+HEADLINES: dict[str, str] = {task: scoring.headline for task, scoring in SCORINGS.items()}
 """The metric that ranks, for each task."""
 
 AVERAGES: dict[str, statistics.Average] = {"ecpe": "micro", "erc": "weighted", "emotions": "macro"}
