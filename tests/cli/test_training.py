@@ -16,13 +16,15 @@ import pytest
 import torch
 
 from ecpe_zoo.cli.main import main
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import read_predictions
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.loading import load_method, read_checkpoint
-from ecpe_zoo.metrics.pairs import predicted_pairs, score_pairs
+from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results.record import read_record
 from tests.conftest import ROOT
-from tests.methods.contract import CONTRACT
+from tests.methods.contract import BUNDLED, CONTRACT, decisions
 
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
 
@@ -71,49 +73,66 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def checkpoint_of(run: Path) -> Path:
-    (best,) = (run / "checkpoints").glob("best-*.ckpt")
-    return best
+    """The checkpoint of the last stage's best epoch: the last one that was written."""
+    return max((run / "checkpoints").glob("best-*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def held_out(id: str) -> tuple[Document, ...]:
+    return load_corpus(BUNDLED[CONTRACT[id][0]().task]).test
 
 
 def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Path]) -> None:
     id, run = fitted
     with (run / "metrics.csv").open(encoding="utf-8") as file:
         columns = set(csv.DictReader(file).fieldnames or ())
-    assert {"val/pair_f1", "val/emotion_f1", "test/pair_f1", "train/loss", "watched_test/pair_f1"} <= columns
+    headline = scoring_of(CONTRACT[id][0]().task).headline
+    names = {f"{part}/{headline}" for part in ("val", "test", "watched_test")}
+    assert names | {"train/loss"} <= columns
     assert (run / "checkpoints" / "last.ckpt").is_file()
     record = read_record(run / "record.json")
     assert (record.method, record.seed, record.protocol.name) == (id, 0, "strict")
-    assert record.corpus.scored == record.corpus.test == 60
-    assert record.protocol.test_reads == 2  # the two watched epochs; the reported reading is not among them
-    assert [row["epoch"] for row in record.history] == [0, 1]
+    method = CONTRACT[id][0]()
+    assert record.corpus.scored == record.corpus.test == len(held_out(id))
+    stages = [stage.name for stage in method.stages()]
+    assert [stage.name for stage in record.stages] == stages
+    # two watched epochs a stage; the reported reading is not among them
+    assert record.protocol.test_reads == 2 * len(stages)
+    assert [(row["stage"], row["epoch"]) for row in record.history] == [
+        (s, e) for s in stages for e in (0, 1)
+    ]
     assert all("watched_test" in row for row in record.history)
-    best = max(record.history, key=lambda row: row["validation"]["pair_f1"])
+    last = [row for row in record.history if row["stage"] == stages[-1]]
+    best = max(last, key=lambda row: row["validation"][headline])
     assert record.epoch == best["epoch"]
-    assert record.metrics_default["ecpe.pair_f1.v1"] == best["watched_test"]["pair_f1"]
-    assert record.protocol.tuned_threshold == pytest.approx(best["tuned_threshold"])
+    assert record.metrics_default[f"{method.task}.{headline}.v1"] == best["watched_test"][headline]
+    if scoring_of(method.task).tune is None:
+        assert record.protocol.tuned_threshold is record.protocol.default_threshold is None
+    else:
+        assert record.protocol.tuned_threshold == pytest.approx(best["tuned_threshold"])
     assert list((run / "predictions" / "watched_test").glob("epoch-*.npz"))
 
 
 def test_metrics_can_be_recomputed_from_the_saved_scores(fitted: tuple[str, Path]) -> None:
-    _, run = fitted
+    id, run = fitted
+    scoring = scoring_of(CONTRACT[id][0]().task)
     record = read_record(run / "record.json")
     predictions = read_predictions(run / "predictions" / "test.npz")
-    gold = {document.id: document for document in load_corpus("bundled-ecpe").test}
+    gold = {document.id: document for document in held_out(id)}
     for threshold, metrics in (
         (record.protocol.tuned_threshold, record.metrics),
         (record.protocol.default_threshold, record.metrics_default),
     ):
-        assert threshold is not None
-        again = score_pairs(predictions, gold, threshold)
-        assert {f"ecpe.{name}.v1": value for name, value in again.items()} == metrics
+        again = scoring.score(predictions, gold, threshold)
+        assert {f"{scoring.task}.{name}.v1": value for name, value in again.items()} == metrics
 
 
 def test_a_loaded_checkpoint_predicts_the_same(fitted: tuple[str, Path]) -> None:
     id, run = fitted
     method = load_method(checkpoint_of(run))
     assert method.id == id
-    assert method.tuned == pytest.approx(read_record(run / "record.json").protocol.tuned_threshold)
-    gold = load_corpus("bundled-ecpe").test
+    tuned = read_record(run / "record.json").protocol.tuned_threshold
+    assert method.tuned == (None if tuned is None else pytest.approx(tuned))
+    gold = held_out(id)
     with torch.no_grad():
         found = {p.id: p for p in method.decode(method.collator(False)([d.without_gold() for d in gold]))}
     for saved in read_predictions(run / "predictions" / "test.npz"):
@@ -131,7 +150,7 @@ def test_test_validate_and_predict_from_a_checkpoint(fitted: tuple[str, Path], t
             for mine, saved in zip(again, read_predictions(run / "predictions" / "test.npz"), strict=True):
                 np.testing.assert_array_equal(mine.scores["pair"], saved.scores["pair"])
     (written,) = run_folder(tmp_path).glob("predictions/predict-test.npz")
-    assert len(read_predictions(written)) == 60
+    assert len(read_predictions(written)) == len(held_out(id))
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(
@@ -150,7 +169,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
 
 @pytest.mark.distributed
 def test_two_processes_score_like_one(fitted: tuple[str, Path], tmp_path: Path) -> None:
-    """The 60 documents make batches of 7, so that nine batches do not divide by two."""
+    """Batches of 7: their number does not divide by two."""
     id, run = fitted
     best = str(checkpoint_of(run))
     found = {}
@@ -169,7 +188,7 @@ def test_two_processes_score_like_one(fitted: tuple[str, Path], tmp_path: Path) 
         for name, scores in one.scores.items():
             np.testing.assert_allclose(scores, two.scores[name], atol=1e-5)
         for threshold in (method.threshold, method.tuned or 0.5):
-            assert predicted_pairs(one, threshold) == predicted_pairs(two, threshold)
+            assert decisions(method, one, threshold) == decisions(method, two, threshold)
 
 
 @pytest.mark.distributed
@@ -182,27 +201,46 @@ def test_two_processes_train(tmp_path: Path) -> None:
         assert process.returncode == 0, output
         record = read_record(run_folder(folder) / "record.json")
         assert record.machine.world_size == 2
-        assert record.corpus.scored == 60
+        assert record.corpus.scored == len(held_out(id))
 
 
-@pytest.mark.parametrize("id", sorted(CONTRACT))
-def test_a_killed_run_resumes_as_if_it_had_not_been(id: str, tmp_path: Path) -> None:
+STAGES = [(id, stage.name) for id in sorted(CONTRACT) for stage in CONTRACT[id][0]().stages()]
+
+
+@pytest.mark.parametrize(("id", "stage"), STAGES)
+def test_a_killed_run_resumes_as_if_it_had_not_been(id: str, stage: str, tmp_path: Path) -> None:
     epochs = ["--trainer.max_epochs", "4", "--test", "false"]
+    if len(CONTRACT[id][0]().stages()) > 1:
+        epochs = ["--trainer.max_epochs", "2", "--test", "false"]
     assert main(["fit", *config(id, tmp_path / "whole", *epochs)]) == 0
     whole = run_folder(tmp_path / "whole")
     killed = in_process("fit", *config(id, tmp_path / "killed", *epochs))
     deadline = time.monotonic() + 240
     last: list[Path] = []
-    while not last and time.monotonic() < deadline and killed.poll() is None:
+    while time.monotonic() < deadline and killed.poll() is None:
         last = list((tmp_path / "killed").glob("*/*/version_*/checkpoints/last.ckpt"))
+        if last and stage_of(last[0]) == stage:
+            break
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert last, "the run ended before it could be killed"
+    assert stage_of(last[0]) == stage
     resumed = ["--ckpt_path", str(last[0])]
     assert main(["fit", *config(id, tmp_path / "killed", *epochs, *resumed)]) == 0
     again = run_folder(tmp_path / "killed")
     assert_same_weights(whole / "checkpoints" / "last.ckpt", again / "checkpoints" / "last.ckpt")
+    assert {p.name for p in (whole / "checkpoints").iterdir()} == {
+        p.name for p in (again / "checkpoints").iterdir()
+    }
+
+
+def stage_of(checkpoint: Path) -> str | None:
+    """The stage that a checkpoint is of; None while it is being written."""
+    try:
+        return str(read_checkpoint(checkpoint)["ecpe_zoo"]["stage"])
+    except ZooError:
+        return None
 
 
 def test_typed_options_win_over_the_checkpoint_and_say_so(

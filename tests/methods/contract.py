@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.e2eecpe import E2EECPE
+from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.metrics.pairs import predicted_pairs
 
 Options = dict[str, object]
+
+BUNDLED = {"ecpe": "bundled-ecpe", "erc": "bundled-conversations", "emotions": "bundled-emotions"}
+"""Task -> the corpus of its methods' configs."""
 
 
 def line(
@@ -21,6 +29,19 @@ def line(
 # fmt: off
 CONTRACT = {
     "e2eecpe": line(E2EECPE, {"hidden": 16, "filters": 8}, {"word_width": 16, "node": 10, "dropout": 0.0}),
+    "eacl": line(EACL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "adapt_epochs": 2},
+                 {"encoder_dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
 }
 # fmt: on
+
+
+def decisions(method: Method, prediction: Prediction, threshold: float | None = None) -> object:
+    """What a prediction says, beyond its numbers."""
+    threshold = method.threshold if threshold is None else threshold
+    if method.task == "ecpe":
+        return predicted_pairs(prediction, threshold)
+    scores = prediction.scores["emotions"]
+    if method.task == "erc":
+        return [int(row.argmax()) for row in scores if not np.isnan(row).any()]
+    return (scores > threshold).tolist()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,29 +14,33 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.metrics.pairs import predicted_pairs, score_pairs
+from ecpe_zoo.metrics.scoring import scoring_of
 from tests.conftest import ROOT
-from tests.methods.contract import CONTRACT
+from tests.methods.contract import BUNDLED, CONTRACT, decisions
 
 
-@pytest.fixture(scope="module")
-def documents() -> list[Document]:
-    """Both languages, several lengths."""
-    train = load_corpus("bundled-ecpe").train
-    some = {language: [d for d in train if d.language == language] for language in ("zh", "en")}
-    return [*some["zh"][:4], *some["en"][:4]]
+@cache
+def some_documents(task: str) -> list[Document]:
+    """Every language of a task's bundled corpus, several lengths."""
+    train = load_corpus(BUNDLED[task]).train
+    languages = sorted({document.language for document in train}, reverse=True)
+    return [d for language in languages for d in [d for d in train if d.language == language][:4]]
 
 
 @pytest.fixture(params=sorted(CONTRACT))
-def method(request: pytest.FixtureRequest, documents: list[Document]) -> Method:
-    return built(request.param, documents)
+def method(request: pytest.FixtureRequest) -> Method:
+    return built(request.param)
 
 
-def built(id: str, documents: list[Document]) -> Method:
+@pytest.fixture
+def documents(method: Method) -> list[Document]:
+    return some_documents(method.task)
+
+
+def built(id: str) -> Method:
     torch.manual_seed(0)
     method = CONTRACT[id][0]()
-    method.vocabulary = method.make_vocabulary(documents)
-    method._build(from_checkpoint=False)
+    method.build_from(some_documents(method.task))
     return method
 
 
@@ -63,10 +69,12 @@ def test_shapes_and_ranges(method: Method, documents: list[Document]) -> None:
     for document in documents:
         for name, scores in predictions[document.id].scores.items():
             size = len(document)
-            assert scores.shape == ((size, size) if name == "pair" else (size,)), name
+            shapes = {"pair": (size, size), "emotions": (size, len(predictions[document.id].labels))}
+            assert scores.shape == shapes.get(name, (size,)), name
             assert scores.dtype == np.float32
-            assert scores.min() >= 0
-            assert scores.max() <= 1
+            judged = scores[[segment.judged for segment in document.segments]]
+            assert judged.min() >= 0
+            assert judged.max() <= 1
 
 
 def test_batch_mates_and_padding_change_no_decision(method: Method, documents: list[Document]) -> None:
@@ -74,23 +82,32 @@ def test_batch_mates_and_padding_change_no_decision(method: Method, documents: l
     for document in documents:
         alone = decode(method, [document])[document.id]
         mate = together[document.id]
-        assert predicted_pairs(alone, method.threshold) == predicted_pairs(mate, method.threshold)
+        assert decisions(method, alone) == decisions(method, mate)
         for name, scores in alone.scores.items():
             np.testing.assert_allclose(scores, mate.scores[name], atol=1e-5)
 
 
-def test_every_parameter_gets_a_gradient(method: Method, documents: list[Document]) -> None:
-    method.train()
-    torch.stack(list(method.losses(method.collator(True)(documents)).values())).sum().backward()
-    without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
-    assert not without
-    assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+def test_every_parameter_gets_a_gradient_in_every_stage(method: Method, documents: list[Document]) -> None:
+    for stage in method.stages():
+        method.enter(stage.name)
+        method.train()
+        method.zero_grad()
+        torch.stack(list(method.losses(training_batch(method, documents)).values())).sum().backward()
+        without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
+        assert not without, stage.name
+        assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+
+
+def training_batch(method: Method, documents: list[Document]) -> Any:
+    return method.collator(True)(list(method.training_units(documents)))
 
 
 def test_a_few_documents_can_be_learned_by_heart(method: Method, documents: list[Document]) -> None:
-    few = documents[:2] + documents[4:6]
+    few = [d for language in ("zh", "en") for d in [d for d in documents if d.language == language][:2]]
+    scoring = scoring_of(method.task)
     rule = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=5e-3)
-    batch = method.collator(True)(few)
+    batch = training_batch(method, few)
+    gold = {document.id: document for document in few}
     best = 0.0
     for step in range(300):
         method.train()
@@ -98,8 +115,8 @@ def test_a_few_documents_can_be_learned_by_heart(method: Method, documents: list
         torch.stack(list(method.losses(batch).values())).sum().backward()
         rule.step()
         if step % 10 == 9:
-            gold = {document.id: document for document in few}
-            best = score_pairs(decode(method, few).values(), gold, method.threshold)["pair_f1"]
+            found = list(decode(method, few).values())
+            best = scoring.score(found, gold, method.threshold)[scoring.headline]
             if best == 1.0:
                 break
     assert best == 1.0
