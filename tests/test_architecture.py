@@ -11,7 +11,19 @@ import pytest
 from ecpe_zoo.cli.main import COMMANDS, HELP
 from tests.conftest import ROOT
 
-LAYERS = ("corpora", "text", "data", "metrics", "layers", "methods", "results", "callbacks", "runner", "cli")
+LAYERS = (
+    "corpora",
+    "text",
+    "synthesis",
+    "data",
+    "metrics",
+    "layers",
+    "methods",
+    "results",
+    "callbacks",
+    "runner",
+    "cli",
+)
 FILES = sorted((ROOT / "ecpe_zoo").rglob("*.py"))
 
 

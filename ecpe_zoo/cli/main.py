@@ -22,6 +22,7 @@ corpora:
   data list                                        what there is, and what lies in your folder
   data fetch CORPUS...                             download, with hashes checked
   data check CORPUS                                count, and look for leaks and altered files
+  synthesize --narratives FILE --output DIR ...    emotion training texts from a language model
 
 experiments:
   run SUITE.yaml                                   methods x corpora x folds x seeds -> records, resumable
@@ -33,7 +34,7 @@ Often used options of fit: --data.corpus, --data.root, --data.fold, --data.proto
 --trainer.max_epochs, --model.NAME (a method's arguments), --test false.
 """
 
-COMMANDS = ("fit", "validate", "test", "predict", "data", "run", "compare")
+COMMANDS = ("fit", "validate", "test", "predict", "data", "run", "compare", "synthesize")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -73,6 +74,10 @@ def _dispatch(arguments: list[str]) -> int:
         from ecpe_zoo.cli import compare
 
         return compare.main(rest)
+    if command == "synthesize":
+        from ecpe_zoo.cli import synthesize
+
+        return synthesize.main(rest)
     if command in COMMANDS:
         from ecpe_zoo.cli import training  # torch and lightning take seconds to import: only where needed
 

@@ -1,0 +1,146 @@
+"""Texts that are nearly the same, and texts that share word sequences with a test set."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import sqlite3
+from array import array
+from collections.abc import Iterable, Sequence
+
+from ecpe_zoo.errors import ZooError
+
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
+NEAR_WORDS = 3
+OVERLAP_WORDS = 8
+"""Long enough that two writers seldom hit upon the same words by chance."""
+FEWEST_WORDS = 4
+"""Of a test text shorter than `OVERLAP_WORDS`, which counts as found where all its words stand in a row."""
+
+
+def words(text: str) -> list[str]:
+    """The words in lower case; each Chinese character is one.
+
+    >>> words("Don't go! 我走了")
+    ['don', 't', 'go', '我', '走', '了']
+    """
+    return _WORD.findall(text.lower())
+
+
+def grams(tokens: Sequence[str], n: int) -> set[int]:
+    """64-bit hashes of the n-grams; of a shorter text that of all its words; the same in every process.
+
+    >>> len(grams(words("one two three four"), 3)), len(grams(["one"], 3)), len(grams([], 3))
+    (2, 1, 0)
+    """
+    if not tokens:
+        return set()
+    return {_hash(tokens[start : start + n]) for start in range(max(len(tokens) - n + 1, 1))}
+
+
+def _hash(tokens: Sequence[str]) -> int:
+    digest = hashlib.blake2b(" ".join(tokens).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+class NearDuplicates:
+    """Finds, among the texts seen so far, one that shares most of its word 3-grams with a new one.
+
+    The search is exact, not by sampled hashes: two sets with a Jaccard similarity of at least t share a member
+    among the first `n - ceil(t n) + 1` of each, in any one order of all members, so that only these are
+    indexed. The index lies in a temporary database: memory does not grow.
+
+    Args:
+        threshold: of the similarity, above 0 and at most 1.
+
+    >>> texts = NearDuplicates(0.5)
+    >>> texts.add("a", "I never wanted to go there")
+    >>> texts.add("b", "I never wanted to go there again")
+    ('a', 0.8)
+    """
+
+    def __init__(self, threshold: float) -> None:
+        if not 0 < threshold <= 1:
+            raise ZooError(f"Expected a similarity above 0 and at most 1, but got {threshold}.")
+        self.threshold = threshold
+        self._base = sqlite3.connect("")
+        self._base.execute("CREATE TABLE texts (number INTEGER PRIMARY KEY, id TEXT, grams BLOB)")
+        self._base.execute("CREATE TABLE prefixes (gram INTEGER, size INTEGER, number INTEGER)")
+        self._base.execute("CREATE INDEX by_gram ON prefixes (gram, size)")
+        self._count = 0
+
+    def add(self, id: str, text: str) -> tuple[str, float] | None:
+        """Take a text in, unless it is nearly the same as an earlier one: then that one's id and the similarity."""
+        found = grams(words(text), NEAR_WORDS)
+        if not found:
+            return None
+        size, ordered = len(found), sorted(found)
+        prefix = ordered[: size - math.ceil(self.threshold * size - 1e-9) + 1]
+        low, high = math.ceil(self.threshold * size - 1e-9), math.floor(size / self.threshold + 1e-9)
+        candidates: set[int] = set()
+        for gram in prefix:
+            rows = self._base.execute(
+                "SELECT number FROM prefixes WHERE gram = ? AND size BETWEEN ? AND ?", (gram, low, high)
+            )
+            candidates.update(number for (number,) in rows)
+        for number in sorted(candidates):
+            other, raw = self._base.execute(
+                "SELECT id, grams FROM texts WHERE number = ?", (number,)
+            ).fetchone()
+            theirs = array("q", raw)
+            shared = len(found.intersection(theirs))
+            similarity = shared / (size + len(theirs) - shared)
+            if similarity >= self.threshold - 1e-9:
+                return other, similarity
+        self._base.execute(
+            "INSERT INTO texts VALUES (?, ?, ?)", (self._count, id, array("q", ordered).tobytes())
+        )
+        rows_ = [(gram, size, self._count) for gram in prefix]
+        self._base.executemany("INSERT INTO prefixes VALUES (?, ?, ?)", rows_)
+        self._count += 1
+        return None
+
+
+class Overlap:
+    """Word sequences of a test set.
+
+    Args:
+        texts: of the test set.
+
+    >>> test = Overlap(["What a day.", "Nobody told me that the shop was closed on Mondays"])
+    >>> test.shared("he said nobody told me that the shop was closed")
+    1
+    >>> test.shared("what a day")
+    0
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = 0
+        self._holders: dict[int, list[int]] = {}  # the test texts in which a gram stands
+        self._lengths: set[int] = set()
+        self._touched: set[int] = set()
+        for text in texts:
+            tokens = words(text)
+            if len(tokens) >= FEWEST_WORDS:
+                length = min(len(tokens), OVERLAP_WORDS)
+                self._lengths.add(length)
+                for gram in grams(tokens, length):
+                    self._holders.setdefault(gram, []).append(self.texts)
+            self.texts += 1
+
+    def shared(self, text: str) -> int:
+        """The number of test texts with which a text shares a sequence; they are noted as touched."""
+        tokens = words(text)
+        found: set[int] = set()
+        for length in self._lengths:
+            if len(tokens) >= length:
+                for gram in grams(tokens, length):
+                    found.update(self._holders.get(gram, ()))
+        self._touched |= found
+        return len(found)
+
+    @property
+    def touched(self) -> int:
+        """Test texts that share a sequence with any text so far."""
+        return len(self._touched)

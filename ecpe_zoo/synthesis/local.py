@@ -1,0 +1,172 @@
+"""A causal language model of the transformers library, from a local folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.synthesis.language_model import Reply, Request
+
+_TAIL = 1 << 20  # bytes
+
+
+class SeededSampling(LogitsProcessor):  # type: ignore[misc]
+    """Draw each row's tokens with its own generator.
+
+    The likeliest token of `log p / t + g`, where g is Gumbel noise, is a draw from p at temperature t. So a greedy
+    search over such scores samples, and a row's draws do not depend on the rows beside it.
+
+    Args:
+        seeds: one a row.
+        temperatures: one a row; 0 leaves the row as it is, which takes the likeliest token.
+    """
+
+    def __init__(self, seeds: Sequence[int], temperatures: Sequence[float]) -> None:
+        self.temperatures = temperatures
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Add the noise to scores (R, V)."""
+        rows = [
+            _noisy(row, temperature, generator) if temperature > 0 else row
+            for row, temperature, generator in zip(
+                scores.float(), self.temperatures, self.generators, strict=True
+            )
+        ]
+        return torch.stack(rows)
+
+
+def _noisy(scores: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    drawn = torch.rand(scores.shape, generator=generator, dtype=torch.float64).clamp_min(1e-300)
+    noise = -torch.log(-torch.log(drawn).clamp_min(1e-300))
+    return scores / temperature + noise.to(scores)
+
+
+class LocalModel:
+    """A model and its tokenizer, which answer in batches.
+
+    Args:
+        folder: of the model, as `save_pretrained` writes it.
+        batch: most requests of one call.
+        device: `cpu`, `cuda`, ...; by default the accelerator where there is one.
+
+    Raises:
+        ZooError: a folder without a causal language model.
+    """
+
+    calls = 1
+
+    def __init__(self, folder: Path, batch: int = 8, device: str | None = None) -> None:
+        if not (folder / "config.json").is_file():
+            raise ZooError(f"Expected a model with its config.json in the folder {folder}, but found none.")
+        self.batch = batch
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        dtype = torch.float32 if self.device.type == "cpu" else "auto"
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(
+                folder, padding_side="left", local_files_only=True
+            )
+            self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise ZooError(f"Expected a causal language model in {folder}, but {error}") from None
+        self.model.eval().to(self.device)
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
+        self.name = f"{folder.resolve().name}@{fingerprint(folder)}"
+        stops = self.model.generation_config.eos_token_id
+        stops = self.tokenizer.eos_token_id if stops is None else stops
+        self.stops: list[int] = [stops] if isinstance(stops, int) else list(stops or [])
+        self.longest = int(getattr(self.model.config, "max_position_embeddings", 0) or 0)
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """See `LanguageModel.complete`."""
+        started = time.monotonic()
+        rows = [self._tokens(request) for request in requests]
+        replies: list[Reply | None] = [None] * len(rows)
+        for place, (row, request) in enumerate(zip(rows, requests, strict=True)):
+            if self.longest and len(row) + request.max_tokens > self.longest:
+                asked = f"{len(row)} + {request.max_tokens}"
+                refused = f"expected prompt and answer in {self.longest} tokens, but got {asked}"
+                replies[place] = Reply("", len(row), 0, finish="refused", refused=refused)
+        places = [place for place, reply in enumerate(replies) if reply is None]
+        if places:
+            answers = self._generate([rows[place] for place in places], [requests[place] for place in places])
+            seconds = (time.monotonic() - started) / len(places)
+            for place, answer in zip(places, answers, strict=True):
+                finish = "stop" if any(token in self.stops for token in answer) else "length"
+                kept = [token for token in answer if token not in self.stops]
+                text = self.tokenizer.decode(kept, skip_special_tokens=True)
+                replies[place] = Reply(text, len(rows[place]), len(answer), seconds, finish)
+        return [reply for reply in replies if reply is not None]
+
+    def close(self) -> None:
+        """See `LanguageModel.close`; a batch under way goes on to its end."""
+
+    def _tokens(self, request: Request) -> list[int]:
+        if self.tokenizer.chat_template:
+            messages = [
+                {"role": "system", "content": request.system},
+                {"role": "user", "content": request.user},
+            ]
+            try:
+                text = self.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True
+                )
+            except Exception:  # templates without a system role raise what they like
+                joined = [{"role": "user", "content": f"{request.system}\n\n{request.user}"}]
+                text = self.tokenizer.apply_chat_template(joined, tokenize=False, add_generation_prompt=True)
+            tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        else:
+            tokens = self.tokenizer(f"{request.system}\n\n{request.user}\n\nAnswer:\n")["input_ids"]
+        return tokens
+
+    @torch.inference_mode()
+    def _generate(self, rows: list[list[int]], requests: Sequence[Request]) -> list[list[int]]:
+        inputs = self.tokenizer.pad({"input_ids": rows}, padding=True, return_tensors="pt").to(self.device)
+        sampling = SeededSampling(
+            [request.seed for request in requests], [request.temperature for request in requests]
+        )
+        settings = GenerationConfig(
+            max_new_tokens=max(request.max_tokens for request in requests),
+            do_sample=False,  # `SeededSampling` draws
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self.stops or None,
+        )
+        output = self.model.generate(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            generation_config=settings,
+            logits_processor=LogitsProcessorList([sampling]),
+        )
+        answers: list[list[int]] = []
+        for row, request in zip(output[:, inputs["input_ids"].shape[1] :].tolist(), requests, strict=True):
+            ends = [place + 1 for place, token in enumerate(row) if token in self.stops]
+            answers.append(row[: min([request.max_tokens, *ends])])
+        return answers
+
+
+def fingerprint(folder: Path) -> str:
+    """Of the files of a model: small ones whole, of large ones the size and the end; the folder's name is not in it."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja"):
+            size = path.stat().st_size
+            digest.update(f"{path.name}:{size}:".encode())
+            with path.open("rb") as file:
+                file.seek(max(size - _TAIL, 0))
+                digest.update(file.read())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,95 @@
+"""Prompts: one readable template file a stage, each with the blocks `system` and `user`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+import jinja2
+
+from ecpe_zoo.errors import ZooError, unknown_choice
+
+PROMPT_FOLDER = Path(__file__).parent / "prompts"
+Prompt = Literal["cast", "utterances", "labels", "labels_in_context", "rewrite"]
+PROMPTS: tuple[Prompt, ...] = get_args(Prompt)
+VARIABLES: dict[Prompt, tuple[str, ...]] = {
+    "cast": ("narrative", "characters", "events"),
+    "utterances": ("emotion", "gloss", "scenes"),
+    "labels": ("emotions", "utterance"),
+    "labels_in_context": ("emotions", "context", "character", "utterance"),
+    "rewrite": ("emotion", "gloss", "context", "character", "utterance"),
+}
+"""What a template may use; text from a narrative or a model is put in as it stands, never read as a template."""
+
+
+class Prompts:
+    """The templates of all stages.
+
+    Args:
+        folder: of files `<stage>.jinja`; a stage without a file there has the package's.
+
+    Raises:
+        ZooError: a folder or a template that does not serve, with the file and the line.
+
+    >>> system, user = Prompts().render("labels", emotions={"joy": "happiness"}, utterance="Hooray")
+    >>> "Hooray" in user
+    True
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        folders = [PROMPT_FOLDER]
+        if folder is not None:
+            if not folder.is_dir():
+                raise ZooError(
+                    f"Expected a folder of prompts, but got {folder}. Copy {PROMPT_FOLDER} and change it."
+                )
+            for file in sorted(folder.glob("*.jinja")):
+                if file.stem not in PROMPTS:
+                    raise unknown_choice("the name of a prompt file", file.stem, PROMPTS)
+            folders.insert(0, folder)
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folders),
+            undefined=jinja2.StrictUndefined,
+            autoescape=False,  # plain text for a model, no web page
+            trim_blocks=False,
+        )
+        self._templates: dict[Prompt, jinja2.Template] = {}
+        self.hashes: dict[Prompt, str] = {}
+        for name in PROMPTS:
+            file = next(path for path in (one / f"{name}.jinja" for one in folders) if path.is_file())
+            try:
+                template = environment.get_template(file.name)
+                if missing := {"system", "user"} - set(template.blocks):
+                    raise ZooError(
+                        f"{file}: expected the blocks system and user, but {missing.pop()} is missing"
+                    )
+                self._templates[name] = template
+                self.hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+                self.render(name, **_TRIAL[name])
+            except jinja2.TemplateSyntaxError as error:
+                raise ZooError(
+                    f"{file}:{error.lineno}: expected a Jinja template, but {error.message}"
+                ) from None
+            except (jinja2.UndefinedError, UnicodeDecodeError) as error:
+                known = ", ".join(VARIABLES[name])
+                raise ZooError(f"{file}: expected only the variables {known}, but {error}") from None
+
+    def render(self, name: Prompt, **variables: object) -> tuple[str, str]:
+        """The texts for system and user."""
+        template = self._templates[name]
+        context = template.new_context(variables)
+        system, user = ("".join(template.blocks[block](context)).strip() for block in ("system", "user"))
+        return system, user
+
+
+_SCENE = {"number": 1, "character": "c", "description": "d", "event": "e"}
+_WORDS: Mapping[str, object] = {name: name for names in VARIABLES.values() for name in names}
+_TRIAL: dict[Prompt, dict[str, object]] = {
+    name: {**{key: _WORDS[key] for key in names}, **({"scenes": [_SCENE]} if "scenes" in names else {})}
+    for name, names in VARIABLES.items()
+}
+for _variables in _TRIAL.values():
+    if "emotions" in _variables:
+        _variables["emotions"] = {"joy": "happiness"}

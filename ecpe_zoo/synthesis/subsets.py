@@ -1,0 +1,194 @@
+"""The files that a run writes: three subsets in three parts each, what was put aside, and a summary."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from ecpe_zoo.corpora.registry import SPLITS, Split
+from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.synthesis.duplicates import NearDuplicates, Overlap
+from ecpe_zoo.synthesis.stages import SUBSETS, Aside, Item, Settings, Subset
+from ecpe_zoo.synthesis.taxonomy import EMOTIONS
+
+REJECTED, OVERLAPS, SUMMARY, JOURNAL = "rejected.jsonl", "overlaps.jsonl", "summary.json", "journal.jsonl"
+_DESCRIPTIONS: dict[Subset, str] = {
+    "orig": "utterances to be judged by themselves",
+    "corig": "utterances to be judged in their context",
+    "crewr": "utterances rewritten so that the emotion needs the context",
+}
+
+
+def split_narratives(keys: Collection[int], validation_share: float, test_share: float) -> dict[int, Split]:
+    """A part for each narrative; near-copies have one key and so one part.
+
+    The keys are hashes, so that the lowest are as good as drawn, and the same narratives are always split alike.
+    From three narratives on each part that has a share gets at least one.
+
+    >>> sorted(split_narratives(range(10), 0.1, 0.2).values())
+    ['test', 'test', 'train', 'train', 'train', 'train', 'train', 'train', 'train', 'validation']
+    """
+    ordered = sorted(keys)
+    least = 1 if len(ordered) >= len(SPLITS) else 0
+    test = max(round(test_share * len(ordered)), least) if test_share else 0
+    validation = max(round(validation_share * len(ordered)), least) if validation_share else 0
+    parts: dict[int, Split] = {}
+    for place, key in enumerate(ordered):
+        parts[key] = "test" if place < test else "validation" if place < test + validation else "train"
+    return parts
+
+
+@dataclass(slots=True)
+class Files:
+    """Open files of a pass."""
+
+    subsets: dict[tuple[Subset, Split], TextIO]
+    rejected: TextIO
+    overlaps: TextIO | None
+
+
+@contextmanager
+def opened(folder: Path, overlaps: bool) -> Iterator[Files]:
+    """Files that take their names when the pass is complete."""
+    with ExitStack() as stack:
+
+        def new(name: str) -> TextIO:
+            part = stack.enter_context(replaced_when_complete(folder / name))
+            return stack.enter_context(part.open("w", encoding="utf-8", errors="backslashreplace"))
+
+        subsets = {(subset, split): new(f"{subset}-{split}.jsonl") for subset in SUBSETS for split in SPLITS}
+        yield Files(subsets, new(REJECTED), new(OVERLAPS) if overlaps else None)
+
+
+class Collector:
+    """Puts what the steps find into files, and counts.
+
+    Args:
+        files: open.
+        settings: of the run.
+        overlap: of a test set that the texts are held against.
+        drop_overlapping: put aside what shares a word sequence with it, in place of counting alone.
+    """
+
+    def __init__(
+        self, files: Files, settings: Settings, overlap: Overlap | None = None, drop_overlapping: bool = False
+    ) -> None:
+        self.files, self.overlap, self.drop_overlapping = files, overlap, drop_overlapping
+        self.split: Split = "train"
+        """Of the narrative whose steps run."""
+        self.near = {subset: NearDuplicates(settings.near_duplicate) for subset in SUBSETS}
+        self.accepted: Counter[tuple[Subset, Split]] = Counter()
+        self.agreed: Counter[Subset] = Counter()
+        self.strongest: dict[Subset, Counter[str]] = {subset: Counter() for subset in SUBSETS}
+        self.overlapping: Counter[tuple[Subset, str]] = Counter()
+        self.aside: Counter[str] = Counter()
+        self.mapped: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+
+    def accept(self, item: Item) -> None:
+        """Keep an item, unless it is nearly the same as an earlier one of its subset, in whatever part."""
+        whole = f"{item.context} {item.text}"  # what a classifier of this subset reads
+        if (twin := self.near[item.subset].add(item.id, whole)) is not None:
+            self._lose(item, "near-duplicate", f"similarity {twin[1]:.2f} with {twin[0]}")
+            return
+        if self.overlap is not None and self._overlaps(item, self.overlap) and self.drop_overlapping:
+            self._lose(item, "overlaps the test set", f"{OVERLAPS} says with how many of its texts")
+            return
+        self._write(self.files.subsets[item.subset, self.split], item.as_row())
+        self.accepted[item.subset, self.split] += 1
+        strongest = max(item.labels, key=lambda label: item.labels[label])
+        self.strongest[item.subset][strongest] += 1
+        self.agreed[item.subset] += strongest == item.asked
+
+    def put_aside(self, aside: Aside) -> None:
+        """Write down what was not kept, and count the reason."""
+        self.aside[f"{aside.subset or aside.stage}/{aside.reason}"] += 1
+        self._write(self.files.rejected, asdict(aside))
+
+    def count_names(self, mapped: list[str], dropped: list[str]) -> None:
+        """Count label names outside the taxonomy."""
+        self.mapped.update(mapped)
+        self.dropped.update(dropped)
+
+    def _lose(self, item: Item, reason: str, detail: str) -> None:
+        trace = item.stages[item.written]
+        self.put_aside(
+            Aside(
+                reason,
+                detail,
+                item.id,
+                trace.stage,
+                item.asked,
+                item.subset,
+                item.text,
+                trace.request,
+                trace.seed,
+            )
+        )
+
+    def _overlaps(self, item: Item, overlap: Overlap) -> bool:
+        found = {"text": overlap.shared(item.text), "context": overlap.shared(item.context)}
+        for where, count in found.items():
+            self.overlapping[item.subset, where] += count > 0
+        if not any(found.values()):
+            return False
+        if self.files.overlaps is not None:
+            row = {"subset": item.subset, "split": self.split, "id": item.id, "test_texts": found}
+            self._write(self.files.overlaps, row)
+        return True
+
+    @staticmethod
+    def _write(file: TextIO, row: Mapping[str, Any]) -> None:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All counts."""
+        subsets: dict[str, dict[str, Any]] = {}
+        for subset in SUBSETS:
+            counts: dict[str, int] = {split: self.accepted[subset, split] for split in SPLITS}
+            total = sum(counts.values())
+            strongest = {name: self.strongest[subset][name] for name in EMOTIONS}
+            subsets[subset] = {
+                "accepted": total,
+                **counts,
+                "asked_emotion_is_strongest": round(self.agreed[subset] / total, 4) if total else None,
+                "strongest": {name: count for name, count in strongest.items() if count},
+            }
+        return {
+            "subsets": subsets,
+            "aside": dict(sorted(self.aside.items())),
+            "labels": {
+                "mapped": dict(self.mapped.most_common(100)),
+                "dropped": dict(self.dropped.most_common(100)),
+                "dropped_in_all": self.dropped.total(),
+            },
+        }
+
+
+def describe(folder: Path, counts: Mapping[tuple[Subset, Split], int], model: str) -> None:
+    """Write `<subset>.yaml`, by which `load_corpus` reads the subset.
+
+    A part without a text is left out.
+    """
+    for subset in SUBSETS:
+        context = [] if subset == "orig" else ["context", "character"]
+        description = {
+            "description": f"Synthesized with {model}: {_DESCRIPTIONS[subset]}",
+            "files": {split: f"{subset}-{split}.jsonl" for split in SPLITS if counts[subset, split]},
+            "text": "text",
+            "id": "id",
+            "context": context,
+            "labels": {"numbers": "labels", "scale": 1.0, "names": list(EMOTIONS)},
+            "language": "en",
+        }
+        with replaced_when_complete(folder / f"{subset}.yaml") as part:
+            part.write_text(
+                yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
+            )
