@@ -16,7 +16,7 @@ from rich.table import Table
 
 from ecpe_zoo.corpora.audit import Audit, audit, file_states
 from ecpe_zoo.corpora.fetch import MIRROR_VARIABLE, PUBLIC, fetch_file
-from ecpe_zoo.corpora.registry import CORPORA, ROOT_VARIABLE, data_root, find_corpus
+from ecpe_zoo.corpora.registry import CORPORA, ROOT_VARIABLE, Corpus, data_root, find_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 
@@ -95,21 +95,23 @@ def _list(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     for corpus in CORPORA.values():
         folder = corpus.folder(options.root)
-        needed = [file for file in corpus.files if not file.optional]
-        here = [file.name for file in needed if (folder / file.name).is_file()]
+        needed = corpus.needed()
+        here = [name for name in needed if (folder / name).is_file()]
+        pinned = sum(file.bytes or 0 for file in corpus.files if not file.optional)
         rows.append(
             {
                 "corpus": corpus.id,
                 "description": corpus.description,
                 "languages": list(corpus.languages),
                 "tasks": list(corpus.tasks),
+                "labels": list(corpus.labels),
                 "folds": corpus.folds,
                 "licence": corpus.licence,
-                "bytes": sum(file.bytes or 0 for file in needed)
-                or sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
+                "bytes": pinned or sum((folder / name).stat().st_size for name in here),
+                "source": "package" if corpus.bundled else "own files" if corpus.own else "published",
                 "folder": str(folder),
                 "files": len(needed),
-                "missing": sorted({file.name for file in needed} - set(here)),
+                "missing": sorted(set(needed) - set(here)),
                 "optional": [file.name for file in corpus.files if file.optional],
             }
         )
@@ -117,13 +119,14 @@ def _list(options: argparse.Namespace) -> int:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
     table = Table(title=f"Corpora in {data_root(options.root)}", **_STYLE)
-    for column in ("corpus", "files", "size", "text", "tasks", "folds", "licence"):
+    for column in ("corpus", "files", "size", "text", "tasks", "labels", "folds", "licence"):
         table.add_column(column, no_wrap=column in ("corpus", "files", "size"))
     for row in rows:
-        if not row["files"]:
+        if row["source"] == "package":
             state = "in the package"
         elif row["missing"]:
             state = f"{row['files'] - len(row['missing'])} of {row['files']} there"
+            state += ", yours" if row["source"] == "own files" else ""
         else:
             state = "there"
         table.add_row(
@@ -132,6 +135,7 @@ def _list(options: argparse.Namespace) -> int:
             f"{row['bytes'] / 1e6:.1f} MB",
             ", ".join(row["languages"]),
             ", ".join(row["tasks"]),
+            str(len(row["labels"])),
             str(row["folds"]),
             row["licence"],
         )
@@ -139,7 +143,12 @@ def _list(options: argparse.Namespace) -> int:
     console.print(table)
     for row in rows:
         console.print(f"{row['corpus']}: {row['description']}", soft_wrap=True)
-    if wanting := [row["corpus"] for row in rows if row["missing"]]:
+    wanting = [
+        corpus.id
+        for row, corpus in zip(rows, CORPORA.values(), strict=True)
+        if row["missing"] and not corpus.own and not corpus.stored
+    ]
+    if wanting:
         console.print(f"To get what is missing: ecpe-zoo data fetch {' '.join(wanting)}", soft_wrap=True)
     return 0
 
@@ -154,6 +163,8 @@ def _fetch(options: argparse.Namespace) -> int:
         if corpus.bundled:
             console.print(f"{corpus.id} comes with the package: nothing to fetch")
             continue
+        if corpus.own:
+            raise ZooError(_bring(corpus, options.root))
         folder = corpus.folder(options.root)
         files = [file for file in corpus.files if options.optional or not file.optional]
         fetched = 0
@@ -177,6 +188,17 @@ def _fetch(options: argparse.Namespace) -> int:
     return 0
 
 
+def _bring(corpus: Corpus, root: Path | None) -> str:
+    """How to get a corpus that cannot be fetched."""
+    listed = ", ".join(corpus.needed())
+    if corpus.home is not None:
+        return f"{corpus.id} is described by a file of yours: nothing to fetch. Put {listed} beside it."
+    return (
+        f"{corpus.id} {corpus.licence}: nothing can be fetched. If you have it, put {listed} into "
+        f"{corpus.folder(root)}, or name with --root or {ROOT_VARIABLE} a folder that holds them in {corpus.id}/."
+    )
+
+
 def _advance(bars: Progress, task: TaskID, done: int, total: int | None) -> None:
     bars.update(task, completed=done, total=total)
 
@@ -198,7 +220,8 @@ def _check(options: argparse.Namespace) -> int:
                 note = " (optional)" if state.optional else ""
                 console.print(f"{state.path}: {state.problem}{note}", soft_wrap=True, markup=False)
         if any(state.problem == "missing" for state in wrong):
-            console.print(f"To get what is missing: ecpe-zoo data fetch {corpus.id}", soft_wrap=True)
+            way = f"To get what is missing: ecpe-zoo data fetch {corpus.id}"
+            console.print(_bring(corpus, options.root) if corpus.own else way, soft_wrap=True, markup=False)
             continue
         result = audit(corpus, options.root, options.tokens)
         found[corpus.id] |= result.as_dict()

@@ -103,9 +103,12 @@ class Audit:
 
 
 def file_states(corpus: Corpus, root: Path | None = None) -> list[FileState]:
-    """Which files of a corpus are missing or altered; a bundled corpus has no pinned files."""
+    """Which files of a corpus are missing or altered; files of the user's own can only be missing."""
     folder = corpus.folder(root)
     states = []
+    if corpus.own:
+        paths = [folder / name for name in corpus.needed()]
+        return [FileState(path, False, None if path.is_file() else "missing") for path in paths]
     for file in corpus.files:
         path = folder / file.name
         states.append(FileState(path, file.optional, difference(path, file) if path.is_file() else "missing"))

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +19,15 @@ import pooch
 
 from ecpe_zoo.corpora import pins
 from ecpe_zoo.corpora.document import Document, Language
+from ecpe_zoo.corpora.groupings import GROUPINGS, Grouped, Grouping
 from ecpe_zoo.corpora.pins import PinnedFile
 from ecpe_zoo.corpora.readers import (
     ECF_LABELS,
     EMOCONTEXT_LABELS,
     EMORYNLP_LABELS,
+    GOEMOTIONS_LABELS,
+    IEMOCAP_LABELS,
+    ISEAR_LABELS,
     MELD_LABELS,
     RECCON_LABELS,
     XIA_DING_LABELS,
@@ -32,6 +37,9 @@ from ecpe_zoo.corpora.readers import (
     read_ecf,
     read_emocontext,
     read_emorynlp,
+    read_goemotions,
+    read_iemocap,
+    read_isear,
     read_meld,
     read_reccon,
     read_xia_ding,
@@ -66,9 +74,14 @@ class Corpus:
             publisher's own files or code where there is one.
         folds: how many train/test folds it has.
         whole: files with all documents, which the audit reads and no method does.
-        repository: `owner/name` of the published repository; empty for the bundled corpus.
+        beside: files that readers look up beside those of the parts.
+        repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
         commit: of that repository.
-        files: its pinned files; none for the bundled corpus, which comes with the package.
+        files: its pinned files; none for a bundled corpus, which comes with the package, and for own files.
+        own: the user brings the files: nothing can be fetched, and nothing is pinned.
+        stored: the name of its folder below the root, where that is not its id: two corpora may read the same
+            files.
+        home: its folder wherever the root is, for a corpus that a description file describes.
     """
 
     id: str
@@ -83,15 +96,31 @@ class Corpus:
     repository: str = ""
     commit: str = ""
     files: tuple[PinnedFile, ...] = ()
+    beside: tuple[str, ...] = ()
+    own: bool = False
+    stored: str = ""
+    home: Path | None = None
 
     @property
     def bundled(self) -> bool:
         """It comes with the package, so that nothing has to be fetched."""
-        return not self.files
+        return not self.files and not self.own
 
     def folder(self, root: Path | None = None) -> Path:
         """Where its files lie; see `data_root`."""
-        return BUNDLED_FOLDER if self.bundled else data_root(root) / self.id
+        if self.home is not None:
+            return self.home
+        return BUNDLED_FOLDER if self.bundled else data_root(root) / (self.stored or self.id)
+
+    def needed(self) -> tuple[str, ...]:
+        """The names of all files that it needs, in the order of its pins where it has them."""
+        if self.files:
+            return tuple(file.name for file in self.files if not file.optional)
+        named = dict.fromkeys(self.beside) | dict.fromkeys(self.whole)
+        for fold in range(1, self.folds + 1):
+            for files in self.splits(fold).values():
+                named |= dict.fromkeys(files)
+        return tuple(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +206,59 @@ def _ecf(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
     }
 
 
+def _iemocap(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    return _numbered(read_iemocap, "train_data.json", "dev_data.json", "test_data.json")(fold)
+
+
+def _isear(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    return {split: {"isear.csv": partial(read_isear, part=split)} for split in SPLITS}
+
+
+def _goemotions(grouping: Grouping | None = None) -> SplitFiles:
+    reader: Reader = read_goemotions if grouping is None else Grouped(read_goemotions, grouping)
+    return lambda fold: {
+        "train": {"train.tsv": reader},
+        "validation": {"dev.tsv": reader},
+        "test": {"test.tsv": reader},
+    }
+
+
+def _bundled_emotions(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    reader = partial(read_goemotions, labels=BUNDLED_LABELS, labels_file="emotions_labels.txt")
+    return {
+        "train": {"emotions_train.tsv": reader},
+        "validation": {"emotions_dev.tsv": reader},
+        "test": {"emotions_test.tsv": reader},
+    }
+
+
+BUNDLED_LABELS = ("anger", "disgust", "fear", "gratitude", "joy", "sadness", "surprise", "neutral")
+_GOEMOTIONS = Corpus(
+    id="goemotions",
+    description="Reddit comments with 27 emotions and neutral, many at once (GoEmotions, Demszky et al. 2020)",
+    languages=("en",),
+    tasks=("emotions",),
+    licence="Apache-2.0",
+    splits=_goemotions(),
+    labels=GOEMOTIONS_LABELS,
+    repository="monologg/GoEmotions-pytorch",
+    commit="b75f9d3a8b76bc1060687925b04ca98a1b8ea66b",
+    files=pins.GOEMOTIONS,
+    beside=("labels.txt",),
+)
+
+
+def _grouped(grouping: Grouping, description: str) -> Corpus:
+    return replace(
+        _GOEMOTIONS,
+        id=f"goemotions-{grouping}",
+        description=description,
+        splits=_goemotions(grouping),
+        labels=tuple(GROUPINGS[grouping]),
+        stored="goemotions",
+    )
+
+
 CORPORA: dict[str, Corpus] = {
     "bundled-ecpe": Corpus(
         id="bundled-ecpe",
@@ -197,6 +279,16 @@ CORPORA: dict[str, Corpus] = {
             read_meld, "conversations_train.csv", "conversations_dev.csv", "conversations_test.csv"
         ),
         labels=MELD_LABELS,
+    ),
+    "bundled-emotions": Corpus(
+        id="bundled-emotions",
+        description="Invented English comments in GoEmotions' format: numbers on them say nothing about a method",
+        languages=("en",),
+        tasks=("emotions",),
+        licence="Apache-2.0, part of this package",
+        splits=_bundled_emotions,
+        labels=BUNDLED_LABELS,
+        beside=("emotions_labels.txt",),
     ),
     "xia-ding-2019": Corpus(
         id="xia-ding-2019",
@@ -274,6 +366,32 @@ CORPORA: dict[str, Corpus] = {
         commit="6128ca20e9c736605cce7e99d5d95db0356c35f5",
         files=pins.EMOCONTEXT,
     ),
+    "iemocap": Corpus(
+        id="iemocap",
+        description="Acted dialogues of two, an emotion of most utterances (IEMOCAP, Busso et al. 2008): own files",
+        languages=("en",),
+        tasks=("erc",),
+        licence="needs a licence from its owner, the University of Southern California",
+        splits=_iemocap,
+        labels=IEMOCAP_LABELS,
+        own=True,
+    ),
+    "goemotions": _GOEMOTIONS,
+    "goemotions-ekman": _grouped("ekman", "GoEmotions with Ekman's six emotions and neutral"),
+    "goemotions-sentiment": _grouped("sentiment", "GoEmotions as positive, negative, ambiguous and neutral"),
+    "isear": Corpus(
+        id="isear",
+        description="Reports of emotional events with the reported strength (ISEAR, Scherer and Wallbott 1994); "
+        "no official split: a hash of the subject splits it 80/10/10",
+        languages=("en",),
+        tasks=("emotions",),
+        licence="CC BY-NC-SA 3.0",
+        splits=_isear,
+        labels=ISEAR_LABELS,
+        repository="sinmaniphel/py_isear_dataset",
+        commit="948f4cf80161ea28e6dc5bfb4ad729f21ff47723",
+        files=pins.ISEAR,
+    ),
 }
 
 
@@ -319,29 +437,29 @@ def load_corpus(
     if not 1 <= fold <= corpus.folds:
         raise ZooError(f"Expected a fold from 1 to {corpus.folds} of {name!r}, but got {fold}.")
     folder, splits = corpus.folder(root), corpus.splits(fold)
-    missing = [file for files in splits.values() for file in files if not (folder / file).is_file()]
+    named = dict.fromkeys(file for files in splits.values() for file in files) | dict.fromkeys(corpus.beside)
+    missing = [file for file in named if not (folder / file).is_file()]
     if missing:
         raise _missing(corpus, folder, missing)
     documents: dict[Split, tuple[Document, ...]] = {}
     counts: Counter[str] = Counter()
-    hashes: dict[str, str] = {}
+    hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in named}
+    homes: dict[str, Split] = {}
     for split, files in splits.items():
         listed: dict[str, Document] = {}
         for file, reader in files.items():
             reading = reader(folder / file, on_error)
-            hashes[file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
             for reason, count in reading.counts.items():
                 counts[f"{split}/{reason}"] += count
             for document in reading.documents:
-                if document.id in listed:
-                    expected = f"every document id once in the {split} files"
-                    raise CorpusError(
-                        folder / file, None, expected, f"{document.id} again, as in another file"
-                    )
+                if document.id in homes:
+                    found = f"{document.id} again, as in the {homes[document.id]} part"
+                    raise CorpusError(folder / file, None, "every document id once in a corpus", found)
+                homes[document.id] = split
                 listed[document.id] = document
         documents[split] = tuple(listed.values())
     return LoadedCorpus(
-        corpus=name,
+        corpus=corpus.id,
         fold=fold,
         train=documents.get("train", ()),
         validation=documents.get("validation"),
@@ -358,9 +476,15 @@ def _missing(corpus: Corpus, folder: Path, missing: list[str]) -> ZooError:
         return ZooError(
             f"Expected {listed} in {folder}, but the package is incomplete. Install ecpe-zoo again."
         )
+    if corpus.own:
+        return ZooError(
+            f"Expected {listed} in {folder}, but found no such file. {corpus.id} {corpus.licence}: the zoo has "
+            f"nothing to fetch. If you have the files, put them there; or, if they lie in DIR/{corpus.id}, say "
+            f"`--data.root DIR` or set {ROOT_VARIABLE}=DIR."
+        )
     found = "no such file there" if folder.is_dir() else "no such folder"
     return ZooError(
         f"Expected {listed} in {folder}, but found {found}. Run `ecpe-zoo data fetch {corpus.id}`; or, if "
-        f"the files lie in DIR/{corpus.id}, say `--data.root DIR` or set {ROOT_VARIABLE}=DIR. By hand: they "
-        f"come from https://github.com/{corpus.repository} at commit {corpus.commit}."
+        f"the files lie in DIR/{corpus.stored or corpus.id}, say `--data.root DIR` or set {ROOT_VARIABLE}=DIR. "
+        f"By hand: they come from https://github.com/{corpus.repository} at commit {corpus.commit}."
     )

@@ -14,6 +14,10 @@ from ecpe_zoo.corpora.splits import near_duplicates
 ROOT = Path(__file__).parents[2]
 GENERATORS = {
     "make_bundled_ecpe": {"zh_train.txt", "zh_test.txt", "en_train.txt", "en_test.txt"},
+    "make_bundled_emotions": {
+        "emotions_labels.txt",
+        *(f"emotions_{part}.tsv" for part in ("train", "dev", "test")),
+    },
     "make_bundled_conversations": {f"conversations_{part}.csv" for part in ("train", "dev", "test")},
 }
 

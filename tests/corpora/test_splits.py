@@ -139,8 +139,8 @@ def test_skipped_documents_are_counted_by_part(tmp_path: Path) -> None:
     folder = tmp_path / "ecf"
     folder.mkdir()
     block = "{} 1\n(1,{})\n1 | A | joy | Text number {} . | clip\n"
-    for name in ("train.txt", "dev.txt"):
-        (folder / name).write_text("".join(block.format(n, 1, n) for n in range(3)))
+    for name, first in (("train.txt", 10), ("dev.txt", 20)):
+        (folder / name).write_text("".join(block.format(first + n, 1, n) for n in range(3)))
     (folder / "test.txt").write_text("".join(block.format(n, n, n) for n in range(1, 4)))
     with pytest.raises(ZooError, match=r"test.txt:5: .*\(1,2\)"):
         load_corpus("ecf", tmp_path)
@@ -148,6 +148,9 @@ def test_skipped_documents_are_counted_by_part(tmp_path: Path) -> None:
     assert corpus.counts["test/skipped_documents"] == 2
     assert [d.id for d in corpus.test] == ["1"]
     assert set(corpus.files) == {"train.txt", "dev.txt", "test.txt"}
+    (folder / "dev.txt").write_text(block.format(12, 1, 0))
+    with pytest.raises(ZooError, match=r"dev.txt: expected every document id once .* as in the train part"):
+        load_corpus("ecf", tmp_path, on_error="skip")
 
 
 def test_every_corpus_names_pinned_files_only() -> None:
@@ -155,7 +158,7 @@ def test_every_corpus_names_pinned_files_only() -> None:
         pinned = {file.name for file in corpus.files}
         for fold in range(1, corpus.folds + 1):
             named = {name for files in corpus.splits(fold).values() for name in files} | set(corpus.whole)
-            assert corpus.bundled or named <= pinned
+            assert corpus.bundled or corpus.own or named <= pinned
         for file in corpus.files:
             assert len(file.git_blob) == 40
             assert file.optional or (file.sha256 is not None and len(file.sha256) == 64)

@@ -10,15 +10,15 @@ so that an error in the middle of a conversation has its line.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ecpe_zoo.corpora.document import Document, Pair, Segment
-from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.json_text import Cursor
+from ecpe_zoo.corpora.readers.lines import OnError, Reading, shown
 from ecpe_zoo.errors import CorpusError
 
 RECCON_LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -36,63 +36,6 @@ _SPELLING = {
 _EVIDENCE = "expanded emotion cause evidence"
 
 
-class _Cursor:
-    """A position in JSON text that takes one value at a time and knows its line."""
-
-    def __init__(self, path: Path) -> None:
-        lines = Lines(path)
-        self.path, self.at = path, 0
-        self.text = "\n".join(lines[index] for index in range(len(lines)))
-        self._decoder = json.JSONDecoder()
-
-    def error(self, expected: str, found: str, at: int | None = None) -> CorpusError:
-        at = self.at if at is None else at
-        return CorpusError(self.path, self.text.count("\n", 0, at) + 1, expected, found)
-
-    def error_in(self, places: list[int], expected: str, found: str, index: int) -> CorpusError:
-        """An error in one of the values that start at these places."""
-        return self.error(expected, found, places[index])
-
-    def syntax(self, expected: str) -> CorpusError:
-        """An error in the text itself, here: nothing behind it can be read."""
-        rest = self.text[self.at :].split("\n", 1)[0].strip()
-        at = min(self.at, len(self.text.rstrip()))
-        end = "the end of the file; it may be truncated"
-        return self.error(expected, shown(rest) if self.at < len(self.text.rstrip()) else end, at)
-
-    def peek(self) -> str:
-        while self.at < len(self.text) and self.text[self.at] in " \t\r\n":
-            self.at += 1
-        return self.text[self.at : self.at + 1]
-
-    def take(self, character: str, expected: str) -> None:
-        if self.peek() != character:
-            raise self.syntax(expected)
-        self.at += 1
-
-    def value(self, expected: str) -> Any:
-        self.peek()
-        try:
-            value, self.at = self._decoder.raw_decode(self.text, self.at)
-        except json.JSONDecodeError as error:
-            self.at = error.pos
-            raise self.syntax(f"{expected} ({error.msg.lower()})") from None
-        return value
-
-    def items(self, opening: str, closing: str, what: str) -> Iterator[None]:
-        """Stop before each item between the brackets; the caller takes it."""
-        self.take(opening, f"`{opening}` before {what}")
-        if self.peek() == closing:
-            self.at += 1
-            return
-        while True:
-            yield
-            if self.peek() == closing:
-                self.at += 1
-                return
-            self.take(",", f"`,` or `{closing}` after {what}")
-
-
 def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
     """Read conversations: an utterance is a segment with a speaker and one emotion, `neutral` among them.
 
@@ -100,7 +43,7 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
         CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
             nothing behind the break can be told apart.
     """
-    cursor = _Cursor(path)
+    cursor = Cursor(path)
     documents: dict[str, Document] = {}
     counts: Counter[str] = Counter()
     for _ in cursor.items("{", "}", "conversations"):
@@ -132,7 +75,7 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
     return Reading(tuple(documents.values()), counts)
 
 
-def _conversation(cursor: _Cursor) -> tuple[list[Any], list[int]]:
+def _conversation(cursor: Cursor) -> tuple[list[Any], list[int]]:
     """The utterances of a conversation, and where in the text each stands."""
     if cursor.peek() != "[":
         cursor.value("a list of utterances")  # taken, so that the next conversation can still be read

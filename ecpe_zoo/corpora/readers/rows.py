@@ -101,7 +101,7 @@ def table_rows(
     """
     lines = Lines(path)
     header: list[str] | None = None
-    for line, fields in _split(lines, delimiter, quoted, loose):
+    for line, fields in split_rows(lines, delimiter, quoted=quoted, loose=loose):
         if isinstance(fields, CorpusError):
             if header is None:
                 raise fields
@@ -129,10 +129,20 @@ def table_rows(
         raise CorpusError(path, None, f"a header with the columns {', '.join(columns)}", "an empty file")
 
 
-def _split(
-    lines: Lines, delimiter: str, quoted: bool, loose: bool
+def split_rows(
+    lines: Lines, delimiter: str, *, quoted: bool, loose: bool = False
 ) -> Iterator[tuple[int, list[str] | CorpusError]]:
-    """The 1-based line and the fields of every row that is not blank."""
+    """The 1-based line and the fields, or what is wrong with them, of every row that is not blank.
+
+    Args:
+        lines: of the file.
+        delimiter: between fields.
+        quoted: see `table_rows`.
+        loose: see `table_rows`.
+
+    Raises:
+        CorpusError: quotes that do not end.
+    """
     decode = lines.escaped if loose else lines.__getitem__
     if not quoted:
         for index in range(len(lines)):
