@@ -56,9 +56,9 @@ class _Formatter(argparse.HelpFormatter):
     """Shows defaults that say something."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        plain = isinstance(action.default, int | float | str) and action.default not in (False, "")
-        shown = plain and action.default != argparse.SUPPRESS
-        return f"{action.help} (default: %(default)s)" if shown or action.default == 0.0 else action.help
+        default = action.default
+        silent = default is None or isinstance(default, bool | list) or default in ("", argparse.SUPPRESS)
+        return action.help if silent else f"{action.help} (default: %(default)s)"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -177,23 +177,31 @@ def _add_setting(group: Any, name: str, kind: Any, text: str) -> None:
 
 
 def _count(text: str) -> int:
-    return int(_in_range(int(text), 1))
+    return int(_in_range(_number(text, int), 1))
 
 
 def _natural(text: str) -> int:
-    return int(_in_range(int(text), 0))
+    return int(_in_range(_number(text, int), 0))
 
 
 def _natural_float(text: str) -> float:
-    return _in_range(float(text), 0)
+    return _in_range(_number(text), 0)
 
 
 def _positive(text: str) -> float:
-    return _in_range(float(text), 1e-3)
+    return _in_range(_number(text), 1e-3)
 
 
 def _share(text: str) -> float:
-    return _in_range(float(text), 0, 1)
+    return _in_range(_number(text), 0, 1)
+
+
+def _number(text: str, kind: type[int] | type[float] = float) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"expected {what}, but got {text!r}") from None
 
 
 def _in_range(value: float, least: float, most: float = 1e12) -> float:
@@ -363,4 +371,5 @@ def _tell(console: Console, summary: dict[str, Any], output: Path) -> None:
         console.print(
             f"{unanswered:,} questions stayed without an answer: {again}", soft_wrap=True, highlight=False
         )
-    console.print(f"{output}: {', '.join(f'{subset}.yaml' for subset in SUBSETS)}, {SUMMARY}", soft_wrap=True)
+    written = [f"{subset}.yaml" for subset in SUBSETS if summary["subsets"][subset]["accepted"]]
+    console.print(f"{output}: {', '.join([*written, REJECTED, SUMMARY])}", soft_wrap=True, highlight=False)

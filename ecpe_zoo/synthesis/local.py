@@ -37,10 +37,13 @@ class SeededSampling(LogitsProcessor):  # type: ignore[misc]
 
     def __init__(self, seeds: Sequence[int], temperatures: Sequence[float]) -> None:
         self.temperatures = temperatures
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.seeds = seeds
+        self.generators: list[torch.Generator] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Add the noise to scores (R, V)."""
+        if not self.generators:
+            self.generators = [torch.Generator(scores.device).manual_seed(seed) for seed in self.seeds]
         rows = [
             _noisy(row, temperature, generator) if temperature > 0 else row
             for row, temperature, generator in zip(
@@ -51,9 +54,8 @@ class SeededSampling(LogitsProcessor):  # type: ignore[misc]
 
 
 def _noisy(scores: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    drawn = torch.rand(scores.shape, generator=generator, dtype=torch.float64).clamp_min(1e-300)
-    noise = -torch.log(-torch.log(drawn).clamp_min(1e-300))
-    return scores / temperature + noise.to(scores)
+    noise = -torch.empty_like(scores).exponential_(generator=generator).clamp_min_(1e-30).log()
+    return scores / temperature + noise
 
 
 class LocalModel:

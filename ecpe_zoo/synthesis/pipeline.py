@@ -211,7 +211,7 @@ def synthesize(
                 collector.split = parts[key]
                 replay(writing.passage(passage), journal, used.note)
                 on_written()
-        describe(output, collector.accepted, model.name)
+        describe(output, collector, model.name)
         summary = {
             "schema": SCHEMA,
             "note": "Texts of a language model under our own prompts; not the data of the Emo Pillars authors.",

@@ -137,13 +137,13 @@ class Item:
     stages: tuple[Trace, ...]
 
     def as_row(self) -> dict[str, Any]:
-        """A line of the subset's file."""
-        row = {
-            name: value for name, value in asdict(self).items() if name not in ("subset", "written", "stages")
-        }
+        """A line of the subset's file: each label is a column of its own, as the reader of tables wants it."""
+        left_out = ("subset", "labels", "written", "stages")
+        row = {name: value for name, value in asdict(self).items() if name not in left_out}
         trace = self.stages[self.written]
-        stages = [one._asdict() for one in self.stages]
-        return row | {"prompt_hash": trace.prompt_hash, "seed": trace.seed, "stages": stages}
+        row |= {"prompt_hash": trace.prompt_hash, "seed": trace.seed}
+        row |= {"stages": [one._asdict() for one in self.stages]}
+        return row | {name: self.labels.get(name, 0.0) for name in EMOTIONS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,13 +13,14 @@ from typing import Any, TextIO
 
 import yaml
 
-from ecpe_zoo.corpora.registry import SPLITS, Split
+from ecpe_zoo.corpora.corpus import SPLITS, Split
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.synthesis.duplicates import NearDuplicates, Overlap
 from ecpe_zoo.synthesis.stages import SUBSETS, Aside, Item, Settings, Subset
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS
 
 REJECTED, OVERLAPS, SUMMARY, JOURNAL = "rejected.jsonl", "overlaps.jsonl", "summary.json", "journal.jsonl"
+_CHINESE = re.compile("[\u3400-\u9fff]")
 _DESCRIPTIONS: dict[Subset, str] = {
     "orig": "utterances to be judged by themselves",
     "corig": "utterances to be judged in their context",
@@ -85,6 +87,7 @@ class Collector:
         """Of the narrative whose steps run."""
         self.near = {subset: NearDuplicates(settings.near_duplicate) for subset in SUBSETS}
         self.accepted: Counter[tuple[Subset, Split]] = Counter()
+        self.chinese = 0
         self.agreed: Counter[Subset] = Counter()
         self.strongest: dict[Subset, Counter[str]] = {subset: Counter() for subset in SUBSETS}
         self.overlapping: Counter[tuple[Subset, str]] = Counter()
@@ -103,6 +106,7 @@ class Collector:
             return
         self._write(self.files.subsets[item.subset, self.split], item.as_row())
         self.accepted[item.subset, self.split] += 1
+        self.chinese += _CHINESE.search(item.text) is not None
         strongest = max(item.labels, key=lambda label: item.labels[label])
         self.strongest[item.subset][strongest] += 1
         self.agreed[item.subset] += strongest == item.asked
@@ -172,23 +176,31 @@ class Collector:
         }
 
 
-def describe(folder: Path, counts: Mapping[tuple[Subset, Split], int], model: str) -> None:
+def describe(folder: Path, collector: Collector, model: str) -> None:
     """Write `<subset>.yaml`, by which `load_corpus` reads the subset.
 
-    A part without a text is left out.
+    A part without a text is left out, and so is a subset without one.
     """
     for subset in SUBSETS:
-        context = [] if subset == "orig" else ["context", "character"]
+        path = folder / f"{subset}.yaml"
+        files = {split: f"{subset}-{split}.jsonl" for split in SPLITS if collector.accepted[subset, split]}
+        if not files:
+            path.unlink(missing_ok=True)
+            continue
+        format: dict[str, Any] = {"text": "text", "id": "id", "columns": list(EMOTIONS), "scale": 1.0}
+        if subset != "orig":
+            format["context"] = ["context", "character"]
         description = {
-            "description": f"Synthesized with {model}: {_DESCRIPTIONS[subset]}",
-            "files": {split: f"{subset}-{split}.jsonl" for split in SPLITS if counts[subset, split]},
-            "text": "text",
-            "id": "id",
-            "context": context,
-            "labels": {"numbers": "labels", "scale": 1.0, "names": list(EMOTIONS)},
-            "language": "en",
+            "name": f"synthesized-{subset}",
+            "description": f"Synthesized by {model}: {_DESCRIPTIONS[subset]}",
+            "tasks": ["emotions"],
+            "language": "zh" if 2 * collector.chinese > collector.accepted.total() else "en",
+            "licence": "see the licences of the model and of the narratives",
+            "labels": list(EMOTIONS),
+            "format": format,
+            "files": files,
         }
-        with replaced_when_complete(folder / f"{subset}.yaml") as part:
+        with replaced_when_complete(path) as part:
             part.write_text(
                 yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
             )

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.synthesis.endpoint import Endpoint, _retry_after
+from ecpe_zoo.synthesis.language_model import Request, Unanswered
+from tests.synthesis.teacher import Teacher, teacher
+
+USER = "Judge: expressiveness\n<text>\nso joyish\n</text>"
+
+
+def request(seed: int = 1) -> Request:
+    return Request("m", "be brief", USER, seed, 0.5, 10)
+
+
+def endpoint(server: Teacher, **options: Any) -> Endpoint:
+    return Endpoint(server.url, "m", **{"pause": 0.01, **options})
+
+
+def test_the_body_follows_the_protocol_and_can_be_changed() -> None:
+    with teacher() as server:
+        (reply,) = endpoint(server, extra={"max_tokens": None, "top_p": 0.9}).complete([request()])
+        Endpoint(f"{server.url}/chat/completions/", "m").complete([request()])
+    assert '"joy": 0.9' in reply.text
+    assert reply.finish == "stop"
+    assert reply.completion_tokens == len(reply.text) // 4
+    assert 0 < reply.seconds < 5
+    messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": USER}]
+    common = {"model": "m", "messages": messages, "temperature": 0.5, "seed": 1, "stream": False}
+    assert server.bodies == [common | {"top_p": 0.9}, common | {"max_tokens": 10}]
+
+
+def test_a_server_says_how_long_to_wait() -> None:
+    with teacher() as server:
+        server.scripted = [(429, {"Retry-After": "0.4"})]
+        model = endpoint(server)
+        model.complete([request()])
+        assert server.moments[1] - server.moments[0] >= 0.39
+        assert model.troubles == {"HTTP 429": 1}
+    assert _retry_after(None) is _retry_after("soon") is None
+    assert _retry_after("7") == 7
+    assert 5 < (_retry_after(formatdate(time.time() + 8, usegmt=True)) or 0) <= 8
+    assert _retry_after(formatdate(time.time() - 8, usegmt=True)) == 0
+
+
+def test_pauses_grow_and_an_end_is_reached() -> None:
+    with teacher() as server:
+        server.scripted = [(500, {})] * 9
+        with pytest.raises(
+            Unanswered, match=r"chat/completions, but got HTTP 500: as the script says, 4 times"
+        ):
+            endpoint(server, retries=3, pause=0.04).complete([request()])
+        gaps = [after - before for before, after in zip(server.moments, server.moments[1:], strict=False)]
+        assert len(gaps) == 3
+        assert all(gap >= 0.02 * 2**place for place, gap in enumerate(gaps))
+
+
+def test_the_rate_holds_for_all_threads() -> None:
+    with teacher() as server:
+        model = endpoint(server, per_minute=1200)  # one every 50 ms
+        threads = [threading.Thread(target=model.complete, args=([request(seed)],)) for seed in range(5)]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - started >= 0.199
+        assert len(server.moments) == 5
+
+
+def test_no_server_and_an_end_of_waiting() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(Unanswered, match="no connection"):
+        Endpoint(url, "m", pause=0.01, retries=1).complete([request()])
+    model = Endpoint(url, "m", pause=60)
+    threading.Timer(0.05, model.close).start()
+    started = time.monotonic()
+    with pytest.raises(Unanswered, match="stopped"):
+        model.complete([request()])
+    assert time.monotonic() - started < 10
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with teacher() as other, teacher() as server:
+        server.scripted = [(307, {"Location": f"{other.url}/chat/completions"})]
+        with pytest.raises(ZooError, match="HTTP 307"):
+            endpoint(server, key="k").complete([request()])
+        assert not other.bodies

@@ -1,0 +1,408 @@
+"""The command from narratives to subsets, against a local server with its faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.cli.main import main
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.synthesis.prompting import PROMPT_FOLDER
+from ecpe_zoo.synthesis.taxonomy import EMOTIONS
+from tests.synthesis.teacher import Teacher, teacher, write_narratives
+
+SUBSETS = ("orig", "corig", "crewr")
+SPLITS = ("train", "validation", "test")
+SMALL = ["--emotions", "joy", "fear,neutral", "--per-emotion", "2", "--pause", "0.01"]
+
+
+def command(server: Teacher, folder: Path, *more: str) -> list[str]:
+    narratives = folder.parent / "narratives.jsonl"
+    if not narratives.exists():
+        write_narratives(narratives)
+    start = ["synthesize", "--narratives", str(narratives), "--output", str(folder)]
+    return [*start, "--endpoint", server.url, "--model", "teacher-1", *SMALL, *more]
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+
+
+def labels(row: dict[str, Any]) -> dict[str, float]:
+    return {name: row[name] for name in EMOTIONS if row[name]}
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """All results but for what the clock decides."""
+    files: dict[str, Any] = {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.name not in ("summary.json", "journal.jsonl")
+    }
+    counts = summary(folder)
+    for name in ("seconds", "this_run"):
+        del counts[name]
+    return files | {"summary": counts}
+
+
+def test_ten_narratives_become_three_subsets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with teacher() as server:
+        assert main(command(server, tmp_path / "out", "--price-prompt", "2", "--price-completion", "10")) == 0
+    out = tmp_path / "out"
+    assert "orig: 60 texts" in capsys.readouterr().err
+    texts = {subset: {split: rows(out, f"{subset}-{split}.jsonl") for split in SPLITS} for subset in SUBSETS}
+    for subset in SUBSETS:
+        assert [len(texts[subset][split]) for split in SPLITS] == [48, 6, 6]
+    where = {
+        subset: {row["narrative"]: split for split in SPLITS for row in texts[subset][split]}
+        for subset in SUBSETS
+    }
+    assert where["orig"] == where["corig"] == where["crewr"]
+    assert len(where["orig"]) == 10
+    assert Counter(where["orig"].values()) == {"train": 8, "validation": 1, "test": 1}
+    by_id = {
+        subset: {row["id"]: row for split in SPLITS for row in texts[subset][split]} for subset in SUBSETS
+    }
+    assert by_id["orig"].keys() == by_id["corig"].keys() == by_id["crewr"].keys()
+    for id, row in by_id["corig"].items():
+        alone, rewritten = by_id["orig"][id], by_id["crewr"][id]
+        assert alone["text"] == row["text"] != rewritten["text"]
+        assert (alone["context"], alone["character"]) == ("", "")
+        assert row["context"] == rewritten["context"] != ""
+        assert row["character"] == rewritten["character"]
+        assert row["character"].endswith(". Works hard.")
+        assert labels(row) == {row["asked"]: 0.9} | ({} if row["asked"] == "joy" else {"joy": 0.2})
+        assert row["model"] == "teacher-1"
+        assert [trace["stage"] for trace in row["stages"]] == ["cast", "utterances", "labels_in_context"]
+        assert row["seed"] == row["stages"][1]["seed"]
+        assert row["prompt_hash"] == row["stages"][1]["prompt_hash"]
+        assert rewritten["prompt_hash"] == rewritten["stages"][2]["prompt_hash"]
+        assert labels(rewritten) == {"joy": 0.2, "realization": 0.9}
+    told = summary(out)
+    assert told["requests"]["asked"] == 10 * (1 + 3 + 6 * 4) == len(server.bodies)
+    assert told["requests"]["unanswered"] == told["requests"]["refused"] == 0
+    assert told["labels"]["mapped"] == {"happiness -> joy": 180}
+    assert told["labels"]["dropped"] == {"nostalgia": 180}
+    assert told["subsets"]["corig"]["asked_emotion_is_strongest"] == 1
+    assert told["subsets"]["crewr"]["asked_emotion_is_strongest"] == 0
+    assert told["tokens"]["prompt"] > 1000
+    assert told["cost"] == pytest.approx(
+        (2 * told["tokens"]["prompt"] + 10 * told["tokens"]["completion"]) / 1e6
+    )
+    assert told["aside"] == {}
+    assert "not the data of the Emo Pillars authors" in told["note"]
+    assert (out / "rejected.jsonl").read_text() == ""
+    assert max(server.answered.values()) == 1
+    assert server.most_under_way <= 8
+    assert {body["temperature"] for body in server.bodies} == {0.0, 0.9}
+    loaded = load_corpus(str(out / "corig.yaml"))
+    assert (loaded.corpus, loaded.labels) == ("synthesized-corig", tuple(EMOTIONS))
+    assert [len(part or ()) for part in (loaded.train, loaded.validation, loaded.test)] == [48, 6, 6]
+    (first,) = (document for document in loaded.train if document.id == texts["corig"]["train"][0]["id"])
+    row = texts["corig"]["train"][0]
+    assert [segment.text for segment in first.segments] == [row["context"], row["character"], row["text"]]
+    assert [segment.judged for segment in first.segments] == [False, False, True]
+    assert first.segments[-1].emotions == (row["asked"],)
+    assert (first.segments[-1].intensities or {})[row["asked"]] == 9.0
+    assert all(len(document) == 1 for document in load_corpus(str(out / "orig.yaml")).train)
+
+
+def test_faults_change_nothing_but_what_cannot_be_read_is_kept_aside(tmp_path: Path) -> None:
+    with teacher(sloppy=True) as server:
+        assert main(command(server, tmp_path / "calm")) == 0
+    with teacher(sloppy=True, faults=True) as server:
+        assert main(command(server, tmp_path / "rough", "--timeout", "0.6", "--concurrency", "16")) == 0
+        asked = len(server.bodies)
+        assert main(command(server, tmp_path / "rough")) == 0
+        assert len(server.bodies) == asked  # the journal holds everything
+    assert contents(tmp_path / "rough") == contents(tmp_path / "calm")
+    told = summary(tmp_path / "calm")
+    with_faults = told["aside"]
+    reasons = {name.split("/")[1] for name in with_faults}
+    assert {"inexpressive", "no label of the taxonomy", "scene not written"} <= reasons
+    assert told["requests"]["with_another_seed"] > 10
+    rejected = rows(tmp_path / "calm", "rejected.jsonl")
+    assert Counter(f"{row['subset'] or row['stage']}/{row['reason']}" for row in rejected) == with_faults
+    assert all(row["answer"] for row in rejected if row["reason"] not in ("scene not written",))
+    assert summary(tmp_path / "rough")["this_run"]["asked"] == 0
+
+
+def test_every_fault_is_met(tmp_path: Path) -> None:
+    with teacher(faults=True) as server:
+        assert main(command(server, tmp_path / "out", "--timeout", "0.6", "--concurrency", "16")) == 0
+    kinds = summary(tmp_path / "out")["this_run"]["tried_again"]
+    assert {"HTTP 429", "HTTP 500", "timeout", "cut connection", "no chat completion"} <= set(kinds)
+
+
+def test_an_answer_that_never_serves_is_asked_three_times_and_kept(tmp_path: Path) -> None:
+    class Stubborn(Teacher):
+        def value(self, user: str, seed: int) -> dict[str, Any]:
+            found = super().value(user, seed)
+            return {"utterance": "  "} if "Rewrite the utterance" in user else found
+
+    with teacher() as server:
+        server.__class__ = Stubborn
+        assert main(command(server, tmp_path / "out", "--limit", "1")) == 0
+    told = summary(tmp_path / "out")
+    assert told["aside"] == {"crewr/malformed answer": 6}
+    assert told["requests"]["rewrite"] == 18
+    assert told["requests"]["with_another_seed"] == 12
+    assert [told["subsets"][subset]["accepted"] for subset in SUBSETS] == [6, 6, 0]
+    (first, *_) = rows(tmp_path / "out", "rejected.jsonl")
+    assert first["detail"] == (
+        "utterance: String should have at least 1 character, but got '  '; asked 3 times"
+    )
+    assert '{"utterance": "  "}' in first["answer"]
+    again = [body for body in server.bodies if "Rewrite the" in body["messages"][-1]["content"]]
+    assert len({body["seed"] for body in again}) == 18
+
+
+def test_a_killed_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
+    with teacher(sloppy=True) as server:
+        assert main(command(server, tmp_path / "whole")) == 0
+        total = server.answered.total()
+    with teacher(sloppy=True, hold_after=120) as server:
+        arguments = command(server, tmp_path / "killed")
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ecpe_zoo.cli.main", *arguments],
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        )
+        journal = tmp_path / "killed" / "journal.jsonl"
+        deadline = time.monotonic() + 60
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 120:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "killed" / "summary.json").exists()
+        with journal.open("ab") as file:
+            file.write(b'{"request": "torn')
+        server.hold_after = None
+        server.release.set()
+        assert main(arguments) == 0
+        assert set(server.answered.values()) == {1}
+        assert server.answered.total() == total
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    assert summary(tmp_path / "killed")["this_run"]["asked"] == total - 120
+
+
+def test_changed_settings_ask_only_what_is_new(tmp_path: Path) -> None:
+    own = tmp_path / "prompts"
+    own.mkdir()
+    text = (PROMPT_FOLDER / "rewrite.jinja").read_text(encoding="utf-8")
+    (own / "rewrite.jinja").write_text(text.replace("Behind it is", "Behind this is"), encoding="utf-8")
+    with teacher() as server:
+        assert main(command(server, tmp_path / "out", "--limit", "2")) == 0
+        assert len(server.bodies) == 56
+        assert main(command(server, tmp_path / "out", "--limit", "2", "--prompts", str(own))) == 0
+        assert len(server.bodies) == 56 + 12 + 12  # rewritten again, and what was rewritten is judged
+        before = summary(tmp_path / "out")
+        assert before["requests"]["asked"] == 56
+        assert before["journal"]["answers"] == 80
+        assert main(command(server, tmp_path / "out", "--limit", "2", "--min-expressiveness", "0.9")) == 0
+        assert len(server.bodies) == 80
+    told = summary(tmp_path / "out")
+    assert told["aside"] == {"corig/inexpressive": 8, "crewr/inexpressive": 4, "orig/inexpressive": 8}
+
+
+def test_the_same_narrative_twice_is_used_once(tmp_path: Path) -> None:
+    path = write_narratives(tmp_path / "narratives.jsonl", 3)
+    text = json.loads(path.read_text().splitlines()[1])["text"]
+    with path.open("a") as file:
+        file.write(json.dumps({"id": 7, "text": text.upper().replace(" ", "  ")}) + "\n")
+    with teacher() as server:
+        assert main(command(server, tmp_path / "out")) == 0
+    told = summary(tmp_path / "out")["narratives"]
+    assert told == {"read": 4, "duplicates": 1, "passages": 3, "train": 1, "validation": 1, "test": 1}
+
+
+def test_near_duplicates_go_whichever_part_they_are_in(tmp_path: Path) -> None:
+    class Dull(Teacher):
+        def value(self, user: str, seed: int) -> dict[str, Any]:
+            found = super().value(user, seed)
+            if "utterances" in found:
+                for line in found["utterances"]:
+                    line["utterance"] = f"Oh dear, what a joyish day it is at the old mill {line['scene']}"
+            return found
+
+    with teacher() as server:
+        server.__class__ = Dull
+        assert main(command(server, tmp_path / "out")) == 0
+    told = summary(tmp_path / "out")
+    assert told["subsets"]["orig"]["accepted"] == 1
+    assert told["subsets"]["corig"]["accepted"] == 60  # each in its own context
+    assert told["aside"] == {"orig/near-duplicate": 59}
+    (first, *_) = rows(tmp_path / "out", "rejected.jsonl")
+    assert first["detail"] == "similarity 0.83 with n0/0/fear/0"
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_texts_are_held_against_a_test_set(tmp_path: Path, drop: bool) -> None:
+    documents = load_corpus("bundled-ecpe").test
+    known = next(s.text for d in documents if d.language == "en" for s in d.segments if len(s.words) > 5)
+
+    class Copying(Teacher):
+        def value(self, user: str, seed: int) -> dict[str, Any]:
+            found = super().value(user, seed)
+            if "utterances" in found:
+                found["utterances"][0]["utterance"] += f" {known}"
+            return found
+
+    with teacher() as server:
+        server.__class__ = Copying
+        more = ["--check-against", "bundled-ecpe", "--limit", "3", *(["--drop-overlapping"] if drop else [])]
+        assert main(command(server, tmp_path / "out", *more)) == 0
+    told = summary(tmp_path / "out")
+    overlap = told["overlap"]
+    assert overlap["corpus"] == "bundled-ecpe"
+    assert overlap["subsets"]["orig"] == {"context": 0, "text": 9}
+    assert overlap["subsets"]["crewr"] == {"context": 0, "text": 0}
+    assert overlap["test_texts_found"] >= 1
+    assert told["subsets"]["orig"]["accepted"] == (9 if drop else 18)
+    listed = rows(tmp_path / "out", "overlaps.jsonl")
+    assert Counter(row["subset"] for row in listed) == {"orig": 9, "corig": 9}
+
+
+def test_dry_run_asks_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_narratives(tmp_path / "narratives.jsonl")
+    assert main(["synthesize", "--narratives", str(path), "--dry-run", "--per-emotion", "5"]) == 0
+    shown = capsys.readouterr().out
+    assert "Ada worked at the mill" in shown
+    assert all(f"- {name}: {gloss}" in shown for name, gloss in EMOTIONS.items())
+    texts = 10 * 28 * 5
+    assert f"{10 + 10 * 28 * 2 + 4 * texts:,} requests at most" in shown
+
+
+def test_a_server_that_is_gone_stops_the_run_and_its_return_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with teacher() as server:
+        server.scripted = [(503, {})] * 1000
+        assert main(command(server, tmp_path / "out", "--retries", "1", "--concurrency", "2")) == 1
+        told = capsys.readouterr().err
+        assert "HTTP 503: as the script says, 2 times. Nothing is lost: the same command goes on" in told
+        assert len(server.bodies) < 30
+        server.scripted = []
+        assert main(command(server, tmp_path / "out", "--retries", "1")) == 0
+    assert summary(tmp_path / "out")["subsets"]["orig"]["accepted"] == 60
+
+
+def test_a_question_without_an_answer_is_told_and_asked_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with teacher() as server:
+        server.scripted = [(500, {})] * 2
+        arguments = command(server, tmp_path / "out", "--retries", "0", "--concurrency", "1")
+        assert main(arguments) == 1
+        assert (
+            "2 questions stayed without an answer: the same command asks them again"
+            in capsys.readouterr().err
+        )
+        told = summary(tmp_path / "out")
+        assert told["aside"] == {"cast/unanswered": 2}
+        assert told["subsets"]["orig"]["accepted"] == 48
+        assert main(arguments) == 0
+    assert summary(tmp_path / "out")["subsets"]["orig"]["accepted"] == 60
+
+
+@pytest.mark.parametrize(
+    ("status", "way"),
+    [
+        (401, "environment variable that --key-variable names"),
+        (404, "ends in /v1"),
+        (400, "--extra"),
+        (302, "Check --endpoint"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int, way: str
+) -> None:
+    with teacher() as server:
+        server.scripted = [(status, {"Location": "/elsewhere"})] * 50
+        assert main(command(server, tmp_path / "out", "--concurrency", "1")) == 1
+        assert len(server.bodies) == 1
+    told = capsys.readouterr().err
+    assert f"HTTP {status}" in told
+    assert way in told
+
+
+def test_a_refused_question_is_kept_aside_and_not_asked_again(tmp_path: Path) -> None:
+    with teacher() as server:
+        arguments = command(server, tmp_path / "out", "--concurrency", "1", "--limit", "2")
+        assert main([*arguments, "--limit", "1"]) == 0
+        server.scripted = [(400, {})]
+        assert main(arguments) == 0
+        asked = len(server.bodies)
+        assert main(arguments) == 0
+        assert len(server.bodies) == asked
+    told = summary(tmp_path / "out")
+    assert told["aside"] == {"cast/refused": 1}
+    assert told["requests"]["refused"] == 1
+    assert rows(tmp_path / "out", "rejected.jsonl")[0]["detail"] == "HTTP 400: as the script says"
+
+
+def test_the_key_is_sent_and_kept_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "s3cret")
+    with teacher() as server:
+        assert main(command(server, tmp_path / "out", "--limit", "1", "--key-variable", "MY_KEY")) == 0
+    assert server.keys == {"Bearer s3cret"}
+    assert all(b"s3cret" not in path.read_bytes() for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "Expected either --endpoint URL --model NAME or --local FOLDER, but got neither"),
+        (["--endpoint", "http://x"], "Expected --model NAME"),
+        (["--endpoint", "http://x", "--model", "m", "--local", "f"], "but got both"),
+        (["--endpoint", "x", "--model", "m"], "to be a URL such as"),
+        (["--local", "nowhere"], "config.json in the folder nowhere"),
+        (
+            ["--endpoint", "http://x", "--model", "m", "--emotions", "glee"],
+            "an emotion to be one of: admiration",
+        ),
+        (["--endpoint", "http://x", "--model", "m", "--extra", "[1]"], "--extra to be a JSON object"),
+        (
+            ["--endpoint", "http://x", "--model", "m", "--test-share", ".9", "--validation-share", ".1"],
+            "for training",
+        ),
+        (["--endpoint", "http://x", "--model", "m", "--drop-overlapping"], "--check-against CORPUS"),
+        (["--endpoint", "http://x", "--model", "m", "--prompts", "nowhere"], "Expected a folder of prompts"),
+    ],
+)
+def test_options_that_do_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    path = write_narratives(tmp_path / "narratives.jsonl")
+    command = ["synthesize", "--narratives", str(path), "--output", str(tmp_path / "out"), *arguments]
+    assert main(command) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_bad_line_is_told_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_narratives(tmp_path / "narratives.jsonl")
+    with path.open("a") as file:
+        file.write('{"id": "x"}\n')
+    with teacher() as server:
+        assert main(command(server, tmp_path / "out")) == 1
+        assert not server.bodies
+    assert f"{path}:11: expected an object" in capsys.readouterr().err
