@@ -22,6 +22,8 @@ from ecpe_zoo.files import replaced_when_complete
 
 _STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
 _MOST_LISTED = 40
+_MOST_SPEAKERS = 12
+_MOST_TOGETHER = 15
 
 
 def main(argv: Sequence[str]) -> int:
@@ -233,30 +235,18 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _print(console: Console, result: Audit) -> None:
-    parts = Table(title=f"{result.corpus}: what the files hold", **_STYLE)
-    parts.add_column("part", no_wrap=True)
-    limit = f"> {result.tokens}\ntokens"
-    for column in ("documents", "clauses", "candidate\npairs", "annotated\npairs", "distinct\npairs", limit):
-        parts.add_column(column, justify="right", no_wrap=True)
-    for part in result.parts:
-        numbers = (
-            part.documents,
-            part.segments,
-            part.candidates,
-            part.annotated,
-            part.distinct,
-            part.too_long,
-        )
-        parts.add_row(part.name, *(f"{number:,}" for number in numbers))
-    console.print(parts)
-    offsets = Table(title="Cause minus emotion", **_STYLE)
-    offsets.add_column("offset", justify="right")
-    offsets.add_column("pairs", justify="right")
-    offsets.add_column("share", justify="right")
-    total = sum(result.offsets.values()) or 1
-    for offset, count in result.offsets.items():
-        offsets.add_row(f"{offset:+d}" if offset else "0", f"{count:,}", f"{100 * count / total:.1f} %")
-    console.print(offsets)
+    _print_parts(console, result)
+    if result.emotions:
+        _print_emotions(console, result)
+    if result.pairs:
+        offsets = Table(title="Cause minus emotion", **_STYLE)
+        offsets.add_column("offset", justify="right")
+        offsets.add_column("pairs", justify="right")
+        offsets.add_column("share", justify="right")
+        total = sum(result.offsets.values()) or 1
+        for offset, count in result.offsets.items():
+            offsets.add_row(f"{offset:+d}" if offset else "0", f"{count:,}", _share(count, total))
+        console.print(offsets)
     findings = Table(title="Findings", **_STYLE)
     findings.add_column("finding", overflow="fold")
     findings.add_column("n", justify="right")
@@ -266,6 +256,63 @@ def _print(console: Console, result: Audit) -> None:
     console.print(findings)
 
 
-def _shortened(listed: Sequence[str]) -> str:
-    rest = len(listed) - _MOST_LISTED
-    return ", ".join(listed[:_MOST_LISTED]) + (f", and {rest} more: see --json" if rest > 0 else "")
+def _print_parts(console: Console, result: Audit) -> None:
+    parts = Table(title=f"{result.corpus}: what the files hold", **_STYLE)
+    parts.add_column("part", no_wrap=True)
+    columns = ["documents", "clauses" if result.pairs else "texts"]
+    if result.pairs:
+        columns += ["candidate\npairs", "annotated\npairs", "distinct\npairs"]
+    for column in (*columns, f"> {result.tokens}\ntokens"):
+        parts.add_column(column, justify="right", no_wrap=True)
+    for part in result.parts:
+        pairs = (part.candidates, part.annotated, part.distinct) if result.pairs else ()
+        numbers = (part.documents, part.segments, *pairs, part.too_long)
+        parts.add_row(part.name, *(f"{number:,}" for number in numbers))
+    console.print(parts)
+
+
+def _print_emotions(console: Console, result: Audit) -> None:
+    """Tables of labels, of lengths and speakers, and of labels that stand together."""
+    whole = result.emotions[0]
+    labels = Table(title="Labels: texts, and their share of those that are judged", **_STYLE)
+    labels.add_column("label", no_wrap=True)
+    for part in result.emotions:
+        labels.add_column(part.part, justify="right", no_wrap=True)
+    for label in whole.labels:
+        cells = [(part.labels[label], part.judged or 1) for part in result.emotions]
+        labels.add_row(label, *(f"{count:,} {_share(count, judged):>7}" for count, judged in cells))
+    rows = [("judged", [part.judged for part in result.emotions])]
+    if whole.context:
+        rows.append(("context only", [part.context for part in result.emotions]))
+    for name, counts in rows:
+        labels.add_row(name, *(f"{count:,}" + 8 * " " for count in counts))
+    console.print(labels)
+
+    spreads = Table(title="Lengths: median / 95 % / greatest", **_STYLE)
+    for column in ("part", "texts in a document", "words in a text", "speakers"):
+        spreads.add_column(column, justify="left" if column == "part" else "right", no_wrap=True)
+    for part in result.emotions:
+        lengths = (f"{s.median} / {s.most} / {s.greatest}" for s in (part.segments, part.words))
+        spreads.add_row(part.part, *lengths, f"{len(part.speakers):,}")
+    console.print(spreads)
+    if whole.speakers:
+        named = [f"{name} {count:,}" for name, count in whole.speakers.items()]
+        console.print(f"Speakers: {_shortened(named, _MOST_SPEAKERS)}", markup=False)
+    if whole.together:
+        together = Table(title="Labels that stand together", **_STYLE)
+        together.add_column("labels")
+        together.add_column("texts", justify="right")
+        for labelled, count in list(whole.together.items())[:_MOST_TOGETHER]:
+            together.add_row(labelled, f"{count:,}")
+        if len(whole.together) > _MOST_TOGETHER:
+            together.add_row(f"{len(whole.together) - _MOST_TOGETHER} more: see --json", "")
+        console.print(together)
+
+
+def _share(count: int, total: int) -> str:
+    return f"{100 * count / total:.1f} %"
+
+
+def _shortened(listed: Sequence[str], most: int = _MOST_LISTED) -> str:
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f", and {rest} more: see --json" if rest > 0 else "")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,51 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How a length is spread: the middle one, what 95 % do not exceed, and the greatest."""
+
+    median: int
+    most: int
+    greatest: int
+
+    @classmethod
+    def of(cls, values: Iterable[int]) -> Spread:
+        """The spread of these lengths; nearest ranks, so that each is one of them.
+
+        >>> Spread.of([1, 2, 3, 40])
+        Spread(median=2, most=40, greatest=40)
+        """
+        ordered = sorted(values) or [0]
+        ranks = (0.5, 0.95, 1.0)
+        return cls(*(ordered[max(0, math.ceil(rank * len(ordered)) - 1)] for rank in ranks))
+
+
+@dataclass(frozen=True, slots=True)
+class Emotions:
+    """Labels, speakers and lengths of one part.
+
+    Args:
+        part: its name.
+        judged: segments of which a label is asked.
+        context: segments that are context only.
+        labels: how many segments have each label of the corpus.
+        together: how many segments have both labels, the most frequent first, as `one + other`.
+        speakers: how many utterances everyone has, the most frequent first.
+        segments: in a document.
+        words: in a segment.
+    """
+
+    part: str
+    judged: int
+    context: int
+    labels: dict[str, int]
+    together: dict[str, int]
+    speakers: dict[str, int]
+    segments: Spread
+    words: Spread
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something a user of the corpus should know.
 
@@ -85,6 +132,8 @@ class Audit:
         parts: the file with all documents first, where there is one.
         offsets: how many distinct pairs have their cause this far behind the emotion (negative: before it).
         findings: also those that found nothing, with a count of 0.
+        pairs: it is annotated with emotion-cause pairs.
+        emotions: of the parts of a corpus for emotion recognition.
     """
 
     corpus: str
@@ -92,6 +141,8 @@ class Audit:
     parts: tuple[Part, ...]
     offsets: dict[int, int]
     findings: tuple[Finding, ...]
+    pairs: bool = True
+    emotions: tuple[Emotions, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -137,13 +188,13 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         CorpusError: a file that does not follow its format.
     """
     folder = corpus.folder(root)
-    readings: dict[str, Reading] = {}
+    readings: dict[tuple[str, Reader], Reading] = {}  # two parts may be read from one file
 
     def read(files: Mapping[str, Reader]) -> list[Reading]:
         for name, reader in files.items():
-            if name not in readings:
-                readings[name] = reader(folder / name)
-        return [readings[name] for name in files]
+            if (name, reader) not in readings:
+                readings[name, reader] = reader(folder / name)
+        return [readings[name, reader] for name, reader in files.items()]
 
     whole = read(corpus.whole)
     places: dict[Place, list[Reading]] = {}
@@ -168,9 +219,22 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         *base.memberships(),
         *base.duplicates(),
         *base.contents(tokens),
-        *_reader_counts(readings),
+        *_reader_counts(corpus, readings),
     ]
-    return Audit(corpus.id, tokens, tuple(parts), dict(sorted(offsets.items())), tuple(findings))
+    emotions = []
+    if not {"erc", "emotions"}.isdisjoint(corpus.tasks):
+        everything = [reading for listed in places.values() for reading in listed]
+        emotions.append(_emotions(corpus, "all parts", everything))
+        emotions += [_emotions(corpus, split, listed) for (_, split), listed in places.items()]
+    return Audit(
+        corpus.id,
+        tokens,
+        tuple(parts),
+        dict(sorted(offsets.items())),
+        tuple(findings),
+        "ecpe" in corpus.tasks,
+        tuple(emotions),
+    )
 
 
 class _Base:
@@ -221,6 +285,9 @@ class _Base:
         """Documents with the same or nearly the same text, and those of them that leak."""
         documents = list(self.documents.values())
         texts = [running_text(document) for document in documents]
+        alike: defaultdict[str, list[int]] = defaultdict(list)
+        for position, text in enumerate(texts):
+            alike[text].append(position)
         golds = [_gold(document) for document in documents]
         near = near_duplicates(documents)
         same = [(one, other) for one, other in near if texts[one] == texts[other]]
@@ -233,14 +300,9 @@ class _Base:
         where = "test folds" if self.corpus.folds > 1 else "parts"
         apart = sorted({position for pair in across for position in pair})
         yield self._pairs(f"near-duplicates across {where} ({len(apart)} documents)", across)
-        leaks: list[str] = []
-        for pair in same:
-            for trained, tested in (pair, pair[::-1]):
-                folds = {fold for fold, split in self.places[self.names[trained]] if split == "train"}
-                folds &= {fold for fold, split in self.places[self.names[tested]] if split == "test"}
-                for fold in sorted(folds):
-                    where = f"fold {fold}: " if self.corpus.folds > 1 else ""
-                    leaks.append(f"{where}trains on {self.names[trained]}, tests {self.names[tested]}")
+        leaks = [
+            leak for positions in alike.values() if len(positions) > 1 for leak in self._leaks(positions)
+        ]
         yield _finding("test text in the training part", sorted(leaks))
 
     def contents(self, tokens: int) -> Iterable[Finding]:
@@ -252,8 +314,25 @@ class _Base:
             if (length := token_length(document)) > tokens
         ]
         yield _finding(f"documents over {tokens} tokens ({kind} and 2 for each segment)", listed)
-        bare = [name for name, document in self.documents.items() if not document.pairs]
-        yield _finding("documents without a pair", bare)
+        if "ecpe" in self.corpus.tasks:
+            bare = [name for name, document in self.documents.items() if not document.pairs]
+            yield _finding("documents without a pair", bare)
+
+    def _leaks(self, positions: Sequence[int]) -> Iterable[str]:
+        """Documents with one text of which one trains and another tests; each test document at most once."""
+        for tested in positions:
+            for fold, split in self.places[self.names[tested]]:
+                if split != "test":
+                    continue
+                trained = [
+                    self.names[other]
+                    for other in positions
+                    if other != tested and (fold, "train") in self.places[self.names[other]]
+                ]
+                if trained:
+                    where = f"fold {fold}: " if self.corpus.folds > 1 else ""
+                    more = f" and {len(trained) - 1} more" if len(trained) > 1 else ""
+                    yield f"{where}trains on {trained[0]}{more}, tests {self.names[tested]}"
 
     def _homes(self, position: int) -> set[Place]:
         """Where a document is held out; where it stands at all, in a corpus without folds."""
@@ -279,22 +358,63 @@ def _part(name: str, readings: Iterable[Reading], tokens: int) -> Part:
 
 
 def _gold(document: Document) -> frozenset[tuple[str, str]]:
-    """The gold pairs as texts, so that documents with other borders between clauses can be compared."""
+    """The gold as texts, so that documents with other borders between clauses can be compared.
+
+    Pairs of an emotion and a cause where the corpus has them, else of a text and a label.
+    """
     texts = ["".join(segment.text.split()) for segment in document.segments]
+    if document.pairs is None:
+        rows = zip(texts, document.segments, strict=True)
+        return frozenset((text, label) for text, segment in rows for label in segment.emotions)
     return frozenset((texts[emotion], texts[cause]) for emotion, cause in document.pairs or ())
 
 
-def _reader_counts(readings: Mapping[str, Reading]) -> Iterable[Finding]:
-    """What the readers counted beside the documents, by file."""
-    reasons = sorted(
-        {reason for reading in readings.values() for reason in reading.counts} - {"annotated_pairs"}
+def _emotions(corpus: Corpus, name: str, readings: Iterable[Reading]) -> Emotions:
+    labels: Counter[str] = Counter()
+    together: Counter[str] = Counter()
+    speakers: Counter[str] = Counter()
+    judged, context = 0, 0
+    segments: list[int] = []
+    words: list[int] = []
+    for document in (document for reading in readings for document in reading.documents):
+        segments.append(len(document))
+        for segment in document.segments:
+            judged += segment.judged
+            context += not segment.judged
+            labels.update(segment.emotions)
+            if len(segment.emotions) > 1:
+                ordered = sorted(segment.emotions, key=corpus.labels.index)
+                together.update(f"{one} + {other}" for one, other in combinations(ordered, 2))
+            if segment.speaker is not None:
+                speakers[segment.speaker] += 1
+            words.append(len(segment.words))
+    return Emotions(
+        name,
+        judged,
+        context,
+        {label: labels[label] for label in corpus.labels},
+        dict(together.most_common()),
+        dict(speakers.most_common()),
+        Spread.of(segments),
+        Spread.of(words),
     )
-    for reason in reasons:
-        by_file = {
-            name: reading.counts[reason] for name, reading in readings.items() if reading.counts[reason]
-        }
-        listed = tuple(f"{name}: {count}" for name, count in by_file.items())
-        yield Finding(f"{reason.replace('_', ' ')}, summed over files", sum(by_file.values()), listed)
+
+
+_ALWAYS = ("empty_texts", "mended_texts")
+"""What is told of texts even where it never happened."""
+
+
+def _reader_counts(corpus: Corpus, readings: Mapping[tuple[str, Reader], Reading]) -> Iterable[Finding]:
+    """What the readers counted beside the documents, by file."""
+    reasons = {reason for reading in readings.values() for reason in reading.counts} - {"annotated_pairs"}
+    if "ecpe" not in corpus.tasks:
+        reasons.update(_ALWAYS)
+    for reason in sorted(reasons):
+        by_file: Counter[str] = Counter()
+        for (name, _), reading in readings.items():
+            by_file[name] += reading.counts[reason]
+        listed = tuple(f"{name}: {count}" for name, count in by_file.items() if count)
+        yield Finding(f"{reason.replace('_', ' ')}, summed over files", by_file.total(), listed)
 
 
 def _finding(what: str, listed: Iterable[str]) -> Finding:

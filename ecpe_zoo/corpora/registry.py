@@ -7,20 +7,27 @@ new.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
-
-import pooch
 
 from ecpe_zoo.corpora import pins
-from ecpe_zoo.corpora.document import Document, Language
+from ecpe_zoo.corpora.corpus import (
+    BUNDLED_FOLDER,
+    ROOT_VARIABLE,
+    SPLITS,
+    Corpus,
+    Prefixed,
+    Split,
+    SplitFiles,
+    Task,
+    data_root,
+)
+from ecpe_zoo.corpora.description import ENDINGS, read_description
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.groupings import GROUPINGS, Grouped, Grouping
-from ecpe_zoo.corpora.pins import PinnedFile
 from ecpe_zoo.corpora.readers import (
     ECF_LABELS,
     EMOCONTEXT_LABELS,
@@ -33,7 +40,6 @@ from ecpe_zoo.corpora.readers import (
     XIA_DING_LABELS,
     OnError,
     Reader,
-    Reading,
     read_ecf,
     read_emocontext,
     read_emorynlp,
@@ -47,80 +53,21 @@ from ecpe_zoo.corpora.readers import (
 )
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
-Task = Literal["ecpe", "erc", "emotions"]
-"""Emotion-cause pairs; one emotion of each utterance in a conversation; emotions of a text, many at once."""
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-SplitFiles = Callable[[int], Mapping[Split, Mapping[str, Reader]]]
-"""The files of each part and how each is read, for a fold."""
-
-BUNDLED_FOLDER = Path(__file__).parent / "bundled"
-ROOT_VARIABLE = "ECPE_ZOO_DATA"
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """What is known about a corpus before one of its files is read.
-
-    Args:
-        id: its name, and that of its folder below the root.
-        description: one line.
-        languages: of its documents.
-        tasks: what it is annotated for.
-        licence: as its publisher states it.
-        splits: the files of each part and how each is read, for a fold; a corpus without an official
-            validation part leaves it empty.
-        labels: all emotion labels of its segments, in the order in which methods number them: that of the
-            publisher's own files or code where there is one.
-        folds: how many train/test folds it has.
-        whole: files with all documents, which the audit reads and no method does.
-        beside: files that readers look up beside those of the parts.
-        repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
-        commit: of that repository.
-        files: its pinned files; none for a bundled corpus, which comes with the package, and for own files.
-        own: the user brings the files: nothing can be fetched, and nothing is pinned.
-        stored: the name of its folder below the root, where that is not its id: two corpora may read the same
-            files.
-        home: its folder wherever the root is, for a corpus that a description file describes.
-    """
-
-    id: str
-    description: str
-    languages: tuple[Language, ...]
-    tasks: tuple[Task, ...]
-    licence: str
-    splits: SplitFiles
-    labels: tuple[str, ...] = ()
-    folds: int = 1
-    whole: Mapping[str, Reader] = field(default_factory=dict)
-    repository: str = ""
-    commit: str = ""
-    files: tuple[PinnedFile, ...] = ()
-    beside: tuple[str, ...] = ()
-    own: bool = False
-    stored: str = ""
-    home: Path | None = None
-
-    @property
-    def bundled(self) -> bool:
-        """It comes with the package, so that nothing has to be fetched."""
-        return not self.files and not self.own
-
-    def folder(self, root: Path | None = None) -> Path:
-        """Where its files lie; see `data_root`."""
-        if self.home is not None:
-            return self.home
-        return BUNDLED_FOLDER if self.bundled else data_root(root) / (self.stored or self.id)
-
-    def needed(self) -> tuple[str, ...]:
-        """The names of all files that it needs, in the order of its pins where it has them."""
-        if self.files:
-            return tuple(file.name for file in self.files if not file.optional)
-        named = dict.fromkeys(self.beside) | dict.fromkeys(self.whole)
-        for fold in range(1, self.folds + 1):
-            for files in self.splits(fold).values():
-                named |= dict.fromkeys(files)
-        return tuple(named)
+__all__ = [
+    "BUNDLED_FOLDER",
+    "BUNDLED_LABELS",
+    "CORPORA",
+    "ROOT_VARIABLE",
+    "SPLITS",
+    "Corpus",
+    "LoadedCorpus",
+    "Split",
+    "SplitFiles",
+    "Task",
+    "data_root",
+    "find_corpus",
+    "load_corpus",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,27 +93,6 @@ class LoadedCorpus:
     counts: dict[str, int]
     files: dict[str, str]
     labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Prefixed:
-    """A reader whose document ids get a prefix, for corpora that number each file from the start.
-
-    A record keeps predictions by id, so an id is used once in a whole corpus.
-
-    Args:
-        reader: gives documents with the ids of the file.
-        prefix: `train` makes `train-12` of 12.
-    """
-
-    reader: Reader
-    prefix: str
-
-    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
-        """Read the file; see the reader."""
-        reading = self.reader(path, on_error)
-        documents = tuple(replace(d, id=f"{self.prefix}-{d.id}") for d in reading.documents)
-        return Reading(documents, reading.counts)
 
 
 def _numbered(reader: Reader, train: str, validation: str, test: str) -> SplitFiles:
@@ -396,23 +322,20 @@ CORPORA: dict[str, Corpus] = {
 
 
 def find_corpus(name: str) -> Corpus:
-    """The corpus with this name.
+    """The corpus with this name, or the one that a description file describes.
+
+    Args:
+        name: one of `CORPORA`, or a path that ends in .yaml, .yml or .json; see `description`.
 
     Raises:
         ZooError: there is none; the message lists the names.
+        CorpusError: a description that cannot be used.
     """
+    if name.endswith(ENDINGS):
+        return read_description(Path(name))
     if name not in CORPORA:
-        raise unknown_choice("a corpus", name, CORPORA)
+        raise unknown_choice("a corpus", name, [*CORPORA, "the path of a description (.yaml, .json)"])
     return CORPORA[name]
-
-
-def data_root(root: Path | None = None) -> Path:
-    """The folder that holds the corpora: the argument, else ECPE_ZOO_DATA, else the user's cache."""
-    if root is not None:
-        return Path(root).expanduser()
-    if named := os.environ.get(ROOT_VARIABLE):
-        return Path(named).expanduser()
-    return Path(pooch.os_cache("ecpe-zoo"))
 
 
 def load_corpus(
@@ -421,8 +344,8 @@ def load_corpus(
     """Read one fold of a corpus.
 
     Args:
-        name: one of `CORPORA`.
-        root: see `data_root`; the bundled corpus needs none.
+        name: see `find_corpus`.
+        root: see `data_root`; a bundled corpus needs none.
         fold: 1-based; 1 for a corpus without folds.
         on_error: stop at the first malformed document, or leave it out and count it.
 
@@ -475,6 +398,10 @@ def _missing(corpus: Corpus, folder: Path, missing: list[str]) -> ZooError:
     if corpus.bundled:
         return ZooError(
             f"Expected {listed} in {folder}, but the package is incomplete. Install ecpe-zoo again."
+        )
+    if corpus.home is not None:
+        return ZooError(
+            f"Expected {listed} in {folder}, as the description of {corpus.id} says: no such file."
         )
     if corpus.own:
         return ZooError(

@@ -13,6 +13,7 @@ from ecpe_zoo.corpora.readers.isear import ISEAR_LABELS, isear_part, read_isear
 from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading
 from ecpe_zoo.corpora.readers.meld import MELD_LABELS, read_meld
 from ecpe_zoo.corpora.readers.reccon import RECCON_LABELS, read_reccon
+from ecpe_zoo.corpora.readers.table import TableFormat, read_table
 from ecpe_zoo.corpora.readers.xia_ding import XIA_DING_LABELS, read_xia_ding, read_xia_ding_english
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "OnError",
     "Reader",
     "Reading",
+    "TableFormat",
     "isear_part",
     "read_ecf",
     "read_emocontext",
@@ -37,6 +39,7 @@ __all__ = [
     "read_isear",
     "read_meld",
     "read_reccon",
+    "read_table",
     "read_xia_ding",
     "read_xia_ding_english",
 ]

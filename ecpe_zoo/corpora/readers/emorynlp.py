@@ -43,7 +43,7 @@ def _document(group: Group, counts: Counter[str]) -> Document | None:
 def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
     emotion = row.label(row.fields["Emotion"].strip().lower(), EMORYNLP_LABELS)
     text, wrong = mended(row.fields["Utterance"])
-    counts["mended_utterances"] += wrong > 0
+    counts["mended_texts"] += wrong > 0
     if not text.strip():
         return None
     return Segment(text.strip(), speaker=_speaker(row, counts), emotions=(emotion,))

@@ -62,7 +62,7 @@ def read_iemocap(path: Path, on_error: OnError = "raise") -> Reading:
                 problem = problem or error
                 continue
             if segment is None:
-                added["empty_utterances"] += 1
+                added["empty_texts"] += 1
             else:
                 segments.append(segment)
         if problem is None and not segments:

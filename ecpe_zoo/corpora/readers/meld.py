@@ -4,8 +4,8 @@
     1,"You must’ve had your hands full.",The Interviewer,neutral,neutral,0,1,8,21,...
 
 A conversation is the run of rows with one `Dialogue_ID`; ids start again in each file. Copies of these files
-differ in how they were decoded: texts are put right and counted (`mended_utterances`). An utterance without
-text is left out and counted (`empty_utterances`).
+differ in how they were decoded: texts are put right and counted (`mended_texts`). An utterance without
+text is left out and counted (`empty_texts`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _document(group: Group, counts: Counter[str]) -> Document | None:
 def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
     emotion = row.label(row.fields["Emotion"].strip(), MELD_LABELS)
     text, wrong = mended(row.fields["Utterance"])
-    counts["mended_utterances"] += wrong > 0
+    counts["mended_texts"] += wrong > 0
     if not text.strip():
         return None
     speaker, _ = mended(row.text("Speaker", "a speaker"))

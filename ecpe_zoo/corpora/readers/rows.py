@@ -343,7 +343,7 @@ def conversation(
             last = value
         segment = utterance(row, counts)
         if segment is None:
-            counts["empty_utterances"] += 1
+            counts["empty_texts"] += 1
         else:
             segments.append(segment)
     if not segments:

@@ -1,0 +1,239 @@
+"""The user's own files: CSV, TSV or JSONL with a text column and columns of labels, as a `TableFormat` says.
+
+A row is a document of one segment; with `context` columns these are segments before it, without a label; with
+a `conversation` column the rows of one conversation, which stand together, are one document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from ecpe_zoo.corpora.document import Document, Language, Segment
+from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.mending import mended
+from ecpe_zoo.corpora.readers.rows import (
+    Group,
+    Row,
+    conversation,
+    conversations,
+    grouped,
+    single_rows,
+    table_rows,
+)
+from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+
+Kind = Literal["csv", "tsv", "jsonl"]
+KINDS: tuple[Kind, ...] = ("csv", "tsv", "jsonl")
+FULL = 10.0  # the greatest intensity of a Document
+_JOINT = "\x1f"  # between the items of a JSON list, in one field
+
+
+@dataclass(frozen=True, slots=True)
+class TableFormat:
+    """What the columns of a file mean.
+
+    Labels stand in one column (`label`), several of them between separators, or each has a column of numbers
+    (`columns`). With neither, the texts have no labels.
+
+    Args:
+        text: the column of the text.
+        label: the column of the label, or of several.
+        separator: between labels in that column; without one, a field is one label. A JSON list needs none.
+        columns: a column of numbers for each label, named as the label is.
+        scale: the number that stands for full strength: numbers are kept as intensities. 0: they are 0 or 1.
+        least: share of `scale` from which on a label is given, above 0 to 1.
+        labels: all labels, in the order in which methods number them; by default `columns`.
+        id: the column of the document's id; by default the file's name and the line.
+        context: columns of earlier text, the earliest first; an empty field is left out.
+        conversation: the column that is the same in all rows of a conversation.
+        speaker: the column of who says it.
+        kind: of the file; by default as its name ends.
+        quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
+        language: of the texts.
+
+    Raises:
+        ZooError: options that contradict each other.
+    """
+
+    text: str = "text"
+    label: str = ""
+    separator: str = ""
+    columns: tuple[str, ...] = ()
+    scale: float = 0.0
+    least: float = 0.5
+    labels: tuple[str, ...] = ()
+    id: str = ""
+    context: tuple[str, ...] = ()
+    conversation: str = ""
+    speaker: str = ""
+    kind: Kind | None = None
+    quoted: bool | None = None
+    language: Language = "en"
+
+    def __post_init__(self) -> None:
+        if self.label and self.columns:
+            raise ZooError("Expected labels in one column (label) or in several (columns), but got both.")
+        if self.label and not self.labels:
+            raise ZooError(
+                f"Expected labels, the list of what stands in column {self.label!r}, but got none."
+            )
+        if self.columns and self.labels and set(self.labels) != set(self.columns):
+            raise ZooError("Expected labels and columns to have the same names, but they differ.")
+        if len(set(self.known)) < len(self.known):
+            raise ZooError(f"Expected every label once, but got {', '.join(self.known)}.")
+        if self.separator and not self.label:
+            raise ZooError("Expected a label column beside the separator, but got none.")
+        if self.scale < 0 or (self.scale and not self.columns):
+            raise ZooError("Expected scale to be above 0, and only with columns of numbers.")
+        if not 0 < self.least <= 1:
+            raise ZooError(f"Expected least to be above 0 and at most 1, but got {self.least}.")
+        if self.conversation and (self.context or self.id):
+            raise ZooError("Expected a conversation column, or context and id columns, but got both.")
+        if self.kind is not None and self.kind not in KINDS:
+            raise unknown_choice("kind", self.kind, KINDS)
+        if self.language not in ("zh", "en"):
+            raise unknown_choice("language", self.language, ("zh", "en"))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """All labels, in their order."""
+        return self.labels or self.columns
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that a file must have."""
+        single = (self.text, self.label, self.id, self.conversation, self.speaker)
+        return tuple(dict.fromkeys(name for name in (*single, *self.columns, *self.context) if name))
+
+
+def read_table(path: Path, format: TableFormat, on_error: OnError = "raise") -> Reading:
+    """Read a file of the user's own.
+
+    Args:
+        path: the file.
+        format: what its columns mean.
+        on_error: stop at the first malformed document, or leave it out and count it.
+
+    Raises:
+        CorpusError: the file does not follow the format.
+        ZooError: the kind of the file cannot be told from its name.
+    """
+    rows = _rows(path, format)
+    if format.conversation:
+        groups = grouped(rows, (format.conversation,))
+        return conversations(path, on_error, groups, partial(_conversation, format=format))
+    return single_rows(path, on_error, rows, partial(_document, format=format), "rows of texts")
+
+
+def _rows(path: Path, format: TableFormat) -> Iterator[Row]:
+    kind = format.kind or path.suffix.lstrip(".").lower()
+    if kind == "jsonl":
+        return _json_rows(path, format)
+    if kind not in KINDS:
+        raise unknown_choice(f"the kind of {path.name} (or `kind` in its format)", kind, KINDS)
+    quoted = kind == "csv" if format.quoted is None else format.quoted
+    delimiter = "," if kind == "csv" else "\t"
+    return table_rows(path, format.needed, delimiter=delimiter, quoted=quoted)
+
+
+def _json_rows(path: Path, format: TableFormat) -> Iterator[Row]:
+    """The lines of a JSONL file; what a line does not have is an empty field."""
+    lines = Lines(path)
+    for index in range(len(lines)):
+        try:
+            if not lines[index].strip():
+                continue
+            value = json.loads(lines[index])
+            if not isinstance(value, Mapping):
+                raise lines.error(index, "a JSON object", shown(lines[index]))
+            fields = {name: _field(lines, index, name, value.get(name)) for name in format.needed}
+        except CorpusError as error:
+            yield Row(path, index + 1, {}, error)
+        except json.JSONDecodeError as error:
+            problem = lines.error(index, f"a JSON object ({error.msg.lower()})", shown(lines[index]))
+            yield Row(path, index + 1, {}, problem)
+        else:
+            yield Row(path, index + 1, fields)
+
+
+def _field(lines: Lines, index: int, name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return str(int(value) if isinstance(value, bool) else value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return _JOINT.join(value)
+    raise lines.error(index, f"text, a number or a list of texts as {name!r}", shown(str(value)))
+
+
+def _conversation(group: Group, counts: Counter[str], format: TableFormat) -> Document | None:
+    name = group.rows[0].text(format.conversation, "the id of a conversation")
+    utterance = partial(_segment, format=format)
+    return conversation(group, counts, utterance, name, language=format.language)
+
+
+def _document(row: Row, counts: Counter[str], format: TableFormat) -> Document | None:
+    name = row.text(format.id, "an id") if format.id else f"{row.path.stem}-{row.line}"
+    segment = _segment(row, counts, format)
+    if segment is None:
+        counts["empty_documents"] += 1
+        return None
+    if not segment.judged and format.known:
+        raise row.error(f"a label in column {format.label or ', '.join(format.columns)}", "an empty field")
+    before = (row.fields[column].strip() for column in format.context)
+    context = tuple(Segment(text, judged=False) for text in before if text)
+    return Document(name, (*context, segment), language=format.language)
+
+
+def _segment(row: Row, counts: Counter[str], format: TableFormat) -> Segment | None:
+    """The text of a row; without a label it is context only; None where there is no text."""
+    emotions, intensities = _labels(row, format)
+    text, wrong = mended(row.fields[format.text])
+    counts["mended_texts"] += wrong > 0
+    if not text.strip():
+        return None
+    speaker = row.text(format.speaker, "a speaker") if format.speaker else None
+    return Segment(
+        text.strip(), speaker, emotions or (), intensities=intensities, judged=emotions is not None
+    )
+
+
+def _labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
+    """The labels of a row, None where it has none, and their intensities."""
+    if format.label:
+        parts = [part.strip() for part in row.fields[format.label].split(_JOINT)]
+        if format.separator:
+            parts = [piece.strip() for part in parts for piece in part.split(format.separator)]
+        found = {row.label(part, format.known, "a label") for part in parts if part}
+        return (tuple(label for label in format.known if label in found) or None), None
+    fields = {label: row.fields[label].strip() for label in format.columns}
+    if not any(fields.values()):
+        return None, None
+    values = {label: _number(row, label, fields[label], format.scale) for label in format.known}
+    if not format.scale:
+        return tuple(label for label, value in values.items() if value), None
+    emotions = tuple(label for label, value in values.items() if value >= format.least * format.scale)
+    return emotions, {label: FULL * value / format.scale for label, value in values.items()}
+
+
+def _number(row: Row, label: str, field: str, scale: float) -> float:
+    try:
+        value = float(field)
+    except ValueError:
+        value = float("nan")
+    if scale:
+        if not (isfinite(value) and 0 <= value <= scale):
+            raise row.error(f"a number from 0 to {scale:g} in column {label}", shown(field))
+    elif value not in (0.0, 1.0):
+        hint = "If the numbers are strengths, give the greatest as scale"
+        raise row.error(f"0 or 1 in column {label}", shown(field), hint)
+    return value
