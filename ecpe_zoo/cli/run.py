@@ -104,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
     given = dict(_pair(text) for text in options.set)
     cells = expand(suite, options.suite, given, Resolver(), options.small)
     cells = select(cells, options.only)
-    name = suite.name + ("-small" if options.small else "")
+    name = (suite.results or suite.name) + ("-small" if options.small else "")
     store = Store(options.results or Path("results") / name)
     threads = options.threads or suite.threads or _threads(options)
     estimates = Estimates(

@@ -15,7 +15,7 @@ from typing import Any
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
-from ecpe_zoo.results.record import RunRecord, config_hash, file_sha256, portable
+from ecpe_zoo.results.record import RunRecord, config_hash, file_sha256, input_hashes, portable
 from ecpe_zoo.runner.suite import Entry, Matrix, Shared, Suite
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
@@ -277,21 +277,23 @@ def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
             f"Expected {', '.join(missing[:3])} in {folder}, but found no such file. Run `ecpe-zoo data fetch "
             f"{name}`, or set ECPE_ZOO_DATA to the folder that holds {name!r}."
         )
-    return {file: _hash(folder / file) for file in names}
+    return {file: file_sha256(folder / file) for file in names}
 
 
-def _hash(path: Path) -> str:
-    state = path.stat()
-    return _hash_of(path, state.st_size, state.st_mtime_ns)
+def _inputs(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the files and folders that a method's arguments name, as a record has them."""
+    named = [arguments.get(name) for name in ("vectors", "encoder")]
+    named += [value for value in arguments.values() if isinstance(value, str) and Path(value).is_absolute()]
+    found: dict[str, str] = {}
+    for path in {
+        Path(value).absolute() for value in named if isinstance(value, str) and Path(value).exists()
+    }:
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        found |= _input_hashes(path, max((file.stat().st_mtime_ns for file in files), default=0))
+    return found
 
 
 @cache
-def _hash_of(path: Path, size: int, changed: int) -> str:
-    """Vectors are large and every cell reads them: hashed once, and again when they change."""
-    return file_sha256(path)
-
-
-def _inputs(options: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the files that a method's arguments name."""
-    paths = [Path(value) for value in options.values() if isinstance(value, str) and len(value) < 4096]
-    return {path.name: _hash(path.absolute()) for path in paths if path.is_file()}
+def _input_hashes(path: Path, changed: int) -> dict[str, str]:
+    """Vectors and encoders are large and every cell names them: hashed once, and again when they change."""
+    return input_hashes([str(path)])

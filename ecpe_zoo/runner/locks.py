@@ -42,7 +42,7 @@ class Lock:
 
     def release(self) -> None:
         """Let others have it; nothing happens where it was taken away."""
-        if _read(self.path).get("token") == self.token:
+        if _read(self.path)[0].get("token") == self.token:
             self.path.unlink(missing_ok=True)
 
 
@@ -66,30 +66,41 @@ def acquire(path: Path) -> Lock | None:
 
 def holder(path: Path) -> str | None:
     """Who holds a lock, as `host:pid`; None for nobody."""
-    owner = _read(path)
-    return f"{owner['host']}:{owner['pid']}" if owner and not is_stale(path) else None
+    owner, touched = _read(path)
+    return f"{owner['host']}:{owner['pid']}" if owner and not _gone(owner, touched) else None
 
 
 def is_stale(path: Path) -> bool:
     """Whether a lock's owner is gone; False where there is no lock."""
-    try:
-        silent = time.time() - path.stat().st_mtime
-    except OSError:
-        return False
-    owner = _read(path)
-    if not owner:  # just created, its content not yet written; or a writer that died in between
-        return silent > 10
+    owner, touched = _read(path)
+    return touched is not None and _gone(owner, touched)
+
+
+def _gone(owner: dict[str, Any], touched: float | None) -> bool:
+    silent = time.time() - (touched or 0.0)
+    if not owner:  # a damaged file, or one on a file system without links whose content is on its way
+        return silent > 60
     if owner["machine"] != _machine():
         return silent > SILENCE
     return not any(_alive(owner.get(name), owner["written"]) for name in ("pid", "child"))
 
 
 def _create(path: Path, token: str) -> bool:
+    """Make the file, with its content, if it is not there."""
+    part = path.with_name(f".{path.name}.{token}.part")
+    part.write_text(json.dumps(_owner(token)), encoding="utf-8")
     try:
-        with path.open("x", encoding="utf-8") as file:
-            json.dump(_owner(token), file)
+        os.link(part, path)
     except FileExistsError:
         return False
+    except OSError:  # a file system without links
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(part.read_text(encoding="utf-8"))
+        except FileExistsError:
+            return False
+    finally:
+        part.unlink(missing_ok=True)
     return True
 
 
@@ -103,12 +114,20 @@ def _owner(token: str) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> tuple[dict[str, Any], float | None]:
+    """What a lock says and when it was touched, of one and the same file; no time where there is none."""
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return owner if isinstance(owner, dict) and owner.keys() >= {"token", "pid", "machine", "written"} else {}
+        with path.open(encoding="utf-8") as file:
+            touched = os.fstat(file.fileno()).st_mtime
+            text = file.read()
+    except OSError:
+        return {}, None
+    try:
+        owner = json.loads(text)
+    except ValueError:
+        return {}, touched
+    known = isinstance(owner, dict) and owner.keys() >= {"token", "host", "pid", "machine", "written"}
+    return (owner if known else {}), touched
 
 
 def _machine() -> str:

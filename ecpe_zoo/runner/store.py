@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.results.record import RunRecord, code_state, file_sha256, read_record
+from ecpe_zoo.results.store import HEADLINES
 from ecpe_zoo.runner import locks
 from ecpe_zoo.runner.cells import Cell
 
@@ -241,18 +242,18 @@ def records_below(folder: Path) -> list[Path]:
 
 
 def main_metric(record: RunRecord) -> tuple[str, float]:
-    """Name and value of the number that stands for a record: its pair F1, else the first F1 that it has."""
-    for ending in ("ecpe.pair_f1.v1", ".weighted_f1.v1", ".macro_f1.v1", "_f1.v1", "f1.v1"):
-        for name, value in record.metrics.items():
-            if name.endswith(ending):
-                return name, value
+    """Name and value of the number that its task is ranked by."""
+    for name, value in record.metrics.items():
+        task, metric, _ = name.split(".", 2)
+        if HEADLINES.get(task) == metric:
+            return name, value
     return next(iter(record.metrics.items()), ("", float("nan")))
 
 
 def headline(record: RunRecord) -> str:
     """The main number of a record for a line on the screen, in percent."""
     name, value = main_metric(record)
-    short = name.split(".")[1].replace("_", " ").replace("f1", "F1") if "." in name else name
+    short = name.split(".")[1].replace("_", " ").replace("f1", "F1") if name else "no metric"
     return f"{short} {100 * value:.2f}" + ("" if record.status == "ok" else f" ({record.status})")
 
 

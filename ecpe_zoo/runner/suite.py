@@ -2,7 +2,8 @@
 
 A file with every field::
 
-    name: e2eecpe-table2                # folder of the results
+    name: e2eecpe-table2
+    results: e2eecpe                    # folder of the records, where suites share some; the name by default
     about: Table 2 of the paper
     variables:                          # given with --set, so that no place of one machine stands in the file
       vectors: word2vec text file       # must be given
@@ -171,6 +172,7 @@ class Suite(Part):
     """A suite file; see the module."""
 
     name: Name
+    results: Name | None = None
     about: str = ""
     variables: dict[Name, Annotated[Variable, BeforeValidator(_described)]] = {}
     threads: int | None = Field(default=None, ge=1)
