@@ -28,13 +28,28 @@ experiments:
   run SUITE.yaml                                   methods x corpora x folds x seeds -> records, resumable
   compare BASE NEW                                 records side by side; exit status 1 where a number moved too far
 
+records:
+  results show | diff | selection | recompute      spread, tests, the price of choosing on test, metrics again
+  leaderboard build | push | export                tables and web page; W&B; Hugging Face
+
   --version, --help
 
 Often used options of fit: --data.corpus, --data.root, --data.fold, --data.protocol, --seed_everything,
 --trainer.max_epochs, --model.NAME (a method's arguments), --test false.
 """
 
-COMMANDS = ("fit", "validate", "test", "predict", "data", "run", "compare", "synthesize")
+COMMANDS = (
+    "fit",
+    "validate",
+    "test",
+    "predict",
+    "data",
+    "run",
+    "compare",
+    "synthesize",
+    "results",
+    "leaderboard",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,6 +93,14 @@ def _dispatch(arguments: list[str]) -> int:
         from ecpe_zoo.cli import synthesize
 
         return synthesize.main(rest)
+    if command == "results":
+        from ecpe_zoo.cli import results
+
+        return results.main(rest)
+    if command == "leaderboard":
+        from ecpe_zoo.cli import leaderboard
+
+        return leaderboard.main(rest)
     if command in COMMANDS:
         from ecpe_zoo.cli import training  # torch and lightning take seconds to import: only where needed
 

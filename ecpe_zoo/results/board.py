@@ -55,7 +55,7 @@ class Cell:
         if group.repeated:
             said.append(f"{group.repeated} runs repeat a fold and seed")
         if self.spread is not None and not self.complete:
-            said.append(f"folds {_listed(group.folds)} only: not ranked")
+            said.append(f"fold{'s' * (len(group.folds) != 1)} {_listed(group.folds)} only: not ranked")
         return said
 
 

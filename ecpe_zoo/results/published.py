@@ -50,6 +50,15 @@ class Published(BaseModel):
     kind: Literal["main", "ablation"]
 
     @property
+    def selected_on(self) -> str:
+        """Which documents chose the epoch, without the remark behind it.
+
+        >>> published()[2].selected_on
+        'test fold'
+        """
+        return self.selection.split(";")[0].split(" (")[0]
+
+    @property
     def practice(self) -> str:
         """How the figure was made, in few words.
 
@@ -61,7 +70,9 @@ class Published(BaseModel):
         if self.selection.startswith(NOT_STATED):
             words.append("selection not stated")
         elif "test" in self.selection:
-            words.append("chosen on the test fold")
+            words.append(
+                f"chosen on the {self.selected_on}" if self.selected_on == "test fold" else self.selected_on
+            )
         else:
             words.append(self.selection)
         if self.lexicon != "none":

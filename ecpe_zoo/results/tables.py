@@ -234,17 +234,25 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def csv_lines(boards: Iterable[Board]) -> list[dict[str, object]]:
+    """One line a row and protocol, and one a published row, by column."""
+    lines = []
+    for board in boards:
+        for row in board.rows:
+            lines += [
+                _line(board, row, protocol, cell)
+                for protocol, cell in sorted(row.cells.items(), reverse=True)
+            ]
+        lines += [_printed_line(board, printed) for printed in board.published]
+    return lines
+
+
 def csv_text(boards: Iterable[Board]) -> str:
-    """One line a row and protocol, and one a published row; fractions, empty where there is nothing."""
+    """`csv_lines` as a file; fractions, empty where there is nothing."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for board in boards:
-        for row in board.rows:
-            for protocol, cell in sorted(row.cells.items(), reverse=True):
-                writer.writerow(_line(board, row, protocol, cell))
-        for printed in board.published:
-            writer.writerow(_printed_line(board, printed))
+    writer.writerows(csv_lines(boards))
     return out.getvalue()
 
 

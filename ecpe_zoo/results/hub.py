@@ -1,0 +1,100 @@
+"""Entries for the leaderboards of the Hugging Face Hub.
+
+The Hub reads `.eval_results/*.yaml` of a model's repository: a list of entries with the benchmark dataset's id and
+task, a value, and optional source and notes. A folder a row of our board is written, to be put into that repository.
+Records have no date; the Hub takes the commit's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.board import slug_of
+from ecpe_zoo.results.store import HEADLINES, Entry, Group, group_records, labels
+from ecpe_zoo.results.tables import write_text
+
+SOURCE_NAME = "ecpe-zoo records"
+
+
+def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[str, Any]:
+    """The entry of a group's mean headline score, as a fraction.
+
+    Args:
+        group: with a finished run.
+        dataset: `owner/name` of the benchmark on the Hub.
+        source_url: where the records can be read.
+
+    Raises:
+        ZooError: no finished run.
+    """
+    spread = group.spread()
+    if spread is None:
+        raise ZooError(f"Expected a finished run of {group.method} on {group.corpus}, but all runs failed.")
+    rule = group.first.record.protocol
+    notes = [
+        f"mean {HEADLINES[group.task]} of {len(group.finished)} runs ({len(group.folds)} folds, "
+        f"{len(group.seeds)} seeds)",
+        f"{rule.name} protocol: epoch chosen on the {rule.selection}",
+        f"lexicon: {rule.lexicon}",
+    ]
+    if not math.isnan(spread.over.sd):
+        notes.insert(1, f"sd {spread.over.sd:.4f} over {spread.unit}")
+    if group.collapsed:
+        notes.append(f"{len(group.collapsed)} collapsed runs are in the mean")
+    entry: dict[str, Any] = {
+        "dataset": {"id": dataset, "task_id": HEADLINES[group.task]},
+        "value": round(spread.over.mean, 4),
+    }
+    if source_url is not None:
+        entry["source"] = {"url": source_url, "name": SOURCE_NAME}
+    return entry | {"notes": "; ".join(notes)}
+
+
+def export(
+    entries: Sequence[Entry],
+    folder: Path,
+    datasets: Mapping[str, str],
+    protocol: str = "strict",
+    source_url: str | None = None,
+) -> list[Path]:
+    """Write one file a method's variant and corpus: `ROW/.eval_results/CORPUS.yaml`.
+
+    Args:
+        entries: records.
+        folder: to write into.
+        datasets: corpus -> `owner/name` on the Hub.
+        protocol: whose runs.
+        source_url: where the records can be read.
+
+    Raises:
+        ZooError: a corpus without a dataset, or nothing to export.
+    """
+    groups = group_records(entries)
+    names = labels(groups)
+    chosen = [
+        group for group in groups if group.protocol == protocol and group.finished and group.task in HEADLINES
+    ]
+    if not chosen:
+        raise ZooError(
+            f"Expected finished runs under the {protocol} protocol, but found none among {len(entries)} records."
+        )
+    if wanting := sorted({group.corpus for group in chosen} - datasets.keys()):
+        raise ZooError(
+            f"Expected the Hub's dataset of each corpus, but got none for {', '.join(wanting)}. Add "
+            + " ".join(f"--dataset {corpus}=OWNER/NAME" for corpus in wanting)
+        )
+    written = []
+    for group in chosen:
+        path = folder / slug_of(names[id(group)]) / ".eval_results" / f"{group.corpus}.yaml"
+        text = yaml.safe_dump(
+            [entry_of(group, datasets[group.corpus], source_url)], sort_keys=False, width=1000
+        )
+        write_text(path, text)
+        written.append(path)
+    return written

@@ -1,0 +1,224 @@
+"""Records as W&B runs: a view that can be thrown away and made again.
+
+Each record becomes a run whose id is the record's hash; one more run holds the table of all rows, its id the hash of
+all records. Offline (the default) everything is written below `wandb/`, as `wandb sync` sends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.board import Board
+from ecpe_zoo.results.selection import WATCHED
+from ecpe_zoo.results.store import HEADLINES, Entry, encoder_of
+from ecpe_zoo.results.tables import COLUMNS, csv_lines
+
+ID_LENGTH = 16
+
+
+class Pushed(NamedTuple):
+    """What a push did.
+
+    Args:
+        made: ids of new runs.
+        there: ids of runs that were there already.
+        mode: "offline" or "online".
+        notes: for the user.
+    """
+
+    made: tuple[str, ...]
+    there: tuple[str, ...]
+    mode: str
+    notes: tuple[str, ...]
+
+
+def run_id(entry: Entry) -> str:
+    """The id of a record's run."""
+    return f"r{entry.id[:ID_LENGTH]}"
+
+
+def table_id(entries: Sequence[Entry]) -> str:
+    """The id of the run with the table: another set of records is another run."""
+    text = "".join(sorted(entry.id for entry in entries))
+    return f"t{hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]}"
+
+
+def push(
+    entries: Sequence[Entry],
+    boards: Sequence[Board],
+    project: str,
+    entity: str | None = None,
+    folder: Path = Path(),
+    workspace: bool = False,
+) -> Pushed:
+    """Make what is not there yet.
+
+    Args:
+        entries: records.
+        boards: made from them, for the table.
+        project: of W&B.
+        entity: user or team; the account's own by default.
+        folder: where `wandb/` is written.
+        workspace: also save a workspace with the headline metrics, online only.
+
+    Raises:
+        ZooError: W&B is switched off, a workspace is asked for offline, or its extra is not installed.
+    """
+    mode = os.environ.get("WANDB_MODE", "offline")
+    if mode not in ("offline", "online"):
+        raise ZooError(
+            f"Expected WANDB_MODE to be offline or online for a push, but got {mode!r}. Unset it, or set one."
+        )
+    if workspace and mode != "online":
+        raise ZooError(
+            "Expected WANDB_MODE=online for --workspace: a workspace lives on the server only. Push without it, `wandb "
+            "sync`, then push again with WANDB_MODE=online --workspace."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    made: list[str] = []
+    there: list[str] = []
+    for entry in entries:
+        id = run_id(entry)
+        if _is_there(id, mode, project, entity, folder):
+            there.append(id)
+            continue
+        _push_record(entry, id, mode, project, entity, folder)
+        made.append(id)
+    id = table_id(entries)
+    if _is_there(id, mode, project, entity, folder):
+        there.append(id)
+    else:
+        _push_table(boards, id, mode, project, entity, folder)
+        made.append(id)
+    notes = [save_workspace(project, entity, boards)] if workspace else []
+    return Pushed(tuple(made), tuple(there), mode, tuple(notes))
+
+
+def _is_there(id: str, mode: str, project: str, entity: str | None, folder: Path) -> bool:
+    if mode == "offline":
+        return any((folder / "wandb").glob(f"offline-run-*-{id}/run-{id}.wandb"))
+    import wandb
+
+    try:
+        wandb.Api().run("/".join(part for part in (entity, project, id) if part))
+    except (wandb.errors.CommError, ValueError):
+        return False
+    return True
+
+
+def _settings() -> Any:
+    import wandb
+
+    return wandb.Settings(
+        console="off", silent=True, x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True,
+        save_code=False,
+    )  # fmt: skip
+
+
+def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | None, folder: Path) -> None:
+    import wandb
+
+    record = entry.record
+    headline = HEADLINES.get(entry.task, "")
+    run = wandb.init(
+        project=project, entity=entity, id=id, mode=mode, dir=str(folder), settings=_settings(),  # type: ignore[arg-type]
+        name=f"{record.method} {record.corpus.id} fold {entry.fold} {record.protocol.name} seed {record.seed}",
+        group=f"{record.method}-{record.corpus.id}-{record.protocol.name}-{entry.variant[:8]}",
+        job_type="record",
+        tags=[entry.task or "unknown", record.corpus.id, record.protocol.name, record.status],
+        config={
+            **record.config,
+            "record": {
+                "id": entry.id, "method": record.method, "config_hash": record.config_hash, "seed": record.seed,
+                "encoder": encoder_of(entry), "status": record.status,
+                "corpus": record.corpus.model_dump(), "protocol": record.protocol.model_dump(),
+                "code": record.code.model_dump(), "machine": record.machine.model_dump(), "inputs": record.inputs,
+            },
+        },
+    )  # fmt: skip
+    try:
+        for row in record.history:
+            values = {"epoch": row.get("epoch"), "optimiser_step": row.get("step")}
+            for part in ("validation", WATCHED):
+                values |= {f"{part}/{name}": value for name, value in (row.get(part) or {}).items()}
+            run.log(values)
+        run.summary.update(record.metrics)
+        run.summary.update({"headline": entry.score, "headline_metric": headline, "status": record.status})
+        artifact = wandb.Artifact(
+            f"record-{entry.id[:ID_LENGTH]}",
+            type="record",
+            metadata={"sha256": entry.id, "method": record.method},
+        )
+        artifact.add_file(str(entry.path), name="record.json")
+        try:
+            artifact.add_file(str(entry.predictions), name="predictions.npz")
+        except ZooError:
+            artifact.description = "The predictions did not lie beside the record."
+        run.log_artifact(artifact)
+    finally:
+        run.finish()
+
+
+def _push_table(
+    boards: Sequence[Board], id: str, mode: str, project: str, entity: str | None, folder: Path
+) -> None:
+    import wandb
+
+    run = wandb.init(
+        project=project, entity=entity, id=id, mode=mode, dir=str(folder), settings=_settings(),  # type: ignore[arg-type]
+        name="leaderboard", job_type="leaderboard",
+    )  # fmt: skip
+    try:
+        rows = [[line.get(name, "") for name in COLUMNS] for line in csv_lines(boards)]
+        table = wandb.Table(columns=list(COLUMNS), data=[[str(value) for value in row] for row in rows])
+        run.log({"leaderboard": table})
+    finally:
+        run.finish()
+
+
+def save_workspace(project: str, entity: str | None, boards: Sequence[Board]) -> str:
+    """Save a workspace that shows the headline of every run and the learning curves, a section a task.
+
+    Returns:
+        A line that says where it is.
+
+    Raises:
+        ZooError: the extra is not installed, or nobody is logged in.
+    """
+    try:
+        import wandb_workspaces.reports.v2 as panels
+        import wandb_workspaces.workspaces as spaces
+    except ImportError as error:
+        raise ZooError(
+            "Expected the package wandb-workspaces for --workspace, but it is not installed. Run: pip install "
+            "'ecpe-zoo[workspaces]'"
+        ) from error
+    import wandb
+
+    owner = entity or wandb.Api().default_entity
+    if not owner:
+        raise ZooError(
+            "Expected an account of W&B for --workspace, but nobody is logged in. Run: wandb login"
+        )
+    sections = [
+        spaces.Section(
+            name=task,
+            is_open=True,
+            panels=[
+                panels.BarPlot(title=f"test {HEADLINES[task]}", metrics=[f"{task}.{HEADLINES[task]}.v1"]),
+                panels.LinePlot(title="validation", x="optimiser_step", y=[f"validation/{HEADLINES[task]}"]),
+                panels.LinePlot(title="watched test", x="optimiser_step", y=[f"{WATCHED}/{HEADLINES[task]}"]),
+            ],
+        )
+        for task in sorted({board.task for board in boards if board.rows})
+    ]
+    sections.append(spaces.Section(name="leaderboard", panels=[panels.WeavePanelSummaryTable("leaderboard")]))
+    saved = spaces.Workspace(
+        entity=owner, project=project, name="ecpe-zoo leaderboard", sections=sections
+    ).save()
+    return f"workspace: {getattr(saved, 'url', '') or f'{owner}/{project}'}"
