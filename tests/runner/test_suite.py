@@ -1,0 +1,189 @@
+"""Suite files: what they expand to, and how mistakes in them are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.runner.cells import Cell, expand, select
+from ecpe_zoo.runner.estimates import START, Estimates
+from ecpe_zoo.runner.suite import read_suite
+from tests.conftest import ROOT
+from tests.runner.conftest import Bench
+
+GOOD = """\
+name: try
+variables:
+  vectors: word2vec text file
+  encoder: {help: a folder, default: embedded}
+defaults:
+  overrides: {model.vectors: "{vectors}", model.beta: 1}
+  matrix: {corpora: bundled-ecpe, protocols: strict, folds: all, seeds: 1-2}
+cells:
+  - config: a.yaml
+  - config: "*.yaml"
+    variant: more
+    overrides: {model.beta: 0.5, model.auxiliary: false, model.name: "x-{encoder}"}
+    each: {b: {model.beta: 0.7}}
+    matrix: {protocols: [strict, paper], seeds: 3}
+small:
+  overrides: {model.vectors: null}
+  matrix: {seeds: 0}
+"""
+
+
+def resolve(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """A resolver without a parser: options become the config."""
+    options = dict(argument.removeprefix("--").split("=", 1) for argument in arguments[2:])
+    data = {
+        "corpus": options.get("data.corpus", "bundled-ecpe"),
+        "fold": int(options.get("data.fold", 1)),
+        "protocol": options.get("data.protocol", "strict"),
+    }
+    model = {name: value for name, value in options.items() if name.startswith("model.")}
+    seed = int(options.get("seed_everything", 0))
+    return Path(arguments[1]).stem, {"data": data, "model": {"init_args": model}, "seed_everything": seed}
+
+
+def written(folder: Path, text: str = GOOD) -> Path:
+    for name in ("a.yaml", "b.yaml"):
+        (folder / name).write_text("")
+    path = folder / "sub" / "suite.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text.replace("config: a", "config: ../a").replace('"*.yaml"', '"../*.yaml"'))
+    return path
+
+
+def cells(path: Path, small: bool = False, **given: str) -> list[Cell]:
+    return expand(read_suite(path), path, given, resolve, small)
+
+
+def test_a_suite_expands_to_all_combinations(tmp_path: Path) -> None:
+    found = cells(written(tmp_path), vectors="v.txt")
+    assert [cell.key for cell in found] == [
+        "a/bundled-ecpe-fold1-strict-seed1",
+        "a/bundled-ecpe-fold1-strict-seed2",
+        *(
+            f"{config}-more/bundled-ecpe-fold1-{protocol}-seed3"
+            for config in "ab"
+            for protocol in ("strict", "paper")
+        ),
+    ]
+    assert "--model.vectors=v.txt" in found[0].arguments
+    assert "--model.beta=1" in found[0].arguments
+    assert {"--model.beta=0.5", "--model.auxiliary=false", "--model.name=x-embedded"} <= set(
+        found[2].arguments
+    )
+    assert "--model.beta=0.7" in found[4].arguments
+    assert found[0].files.keys() == {"zh_train.txt", "en_train.txt", "zh_test.txt", "en_test.txt"}
+
+
+def test_the_small_form_comes_last_and_needs_no_variable_that_it_replaces(tmp_path: Path) -> None:
+    found = cells(written(tmp_path), small=True)
+    assert [cell.seed for cell in found] == [0] * 5
+    assert "--model.vectors=null" in found[0].arguments
+
+
+def test_a_file_is_named_the_same_however_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v.txt").write_text("1 1\na 0\n")
+    path = written(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    near, far = cells(path, vectors="v.txt")[0], cells(path, vectors=str(tmp_path / "v.txt"))[0]
+    assert near.config_hash == far.config_hash
+    assert near.arguments[2:] == far.arguments[2:]
+
+
+def test_cells_are_chosen_by_parts_and_by_patterns(tmp_path: Path) -> None:
+    found = cells(written(tmp_path), vectors="v")
+    assert len(select(found, ["paper"])) == 2
+    assert len(select(found, ["b-more/*", "seed1"])) == 3
+    with pytest.raises(ZooError, match="Expected --only to match a cell"):
+        select(found, ["fold3"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: try", "nam: try", r":1: nam: expected one of the fields name, results, about, variables"),
+        ("name: try\n", "", r"expected a field 'name'"),
+        (
+            "protocols: strict, folds: all",
+            "protocols: strikt",
+            r":7: .*'strict' or 'paper', but got 'strikt'",
+        ),
+        ("folds: all", "folds: 3-1", r":7: defaults.matrix.folds: expected an integer, a range.*got '3-1'"),
+        ("folds: all", "folds: 0", r"folds from 1"),
+        ("folds: all", "folds: 2", r"folds from 1 to 1 of 'bundled-ecpe', but got 2"),
+        ("bundled-ecpe", "xia", r":7: .*one of the corpora bundled-ecpe, .*but got 'xia'"),
+        ("seeds: 3}", "seeds: [3, 3]}", r":14: cells.1.matrix.seeds: .*each of them once"),
+        ("    variant: more\n", "    variants: more\n", r":11: .*one of the fields config, variant"),
+        ("variant: more", "variant: a/b", r":11: cells.1.variant: expected letters"),
+        ("model.beta: 0.5", "data.fold: 1", r"cells.1.overrides.*use matrix.folds"),
+        ("model.beta: 0.5", "test: false", r"without a test leaves no record"),
+        ("model.beta: 0.5", "model.beta: {a: 1}", r":12: cells.1.overrides.model.beta: expected a number"),
+        (
+            "config: a.yaml",
+            "config: c.yaml",
+            r"cells.0.config: expected a config, but there is none at .*c.yaml or",
+        ),
+        ("each: {b:", "each: {z:", r"cells.1.each: expected the stem of a config \(a, b\), but got 'z'"),
+        (
+            "    variant: more\n",
+            "    variant: more\n    variant: less\n",
+            r":12: expected each field once.*line 11",
+        ),
+        ("    variant: more\n", "", r"different names.*'a/bundled-ecpe-fold1-strict-seed1'"),
+        ("name: try", "name: [", r"expected YAML"),
+        ('"{vectors}"', '"{vektors}"', r"model.vectors: expected a value for \{vektors\}"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    text = (
+        GOOD.replace(old, new, 1).replace("seeds: 3}", "seeds: 1}") if not new else GOOD.replace(old, new, 1)
+    )
+    path = written(tmp_path, text)
+    with pytest.raises(ZooError, match=message):
+        cells(path, vectors="v")
+
+
+def test_variables_are_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with pytest.raises(ZooError, match="--set vectors=VALUE"):
+        cells(path)
+    with pytest.raises(ZooError, match="one of: vectors, encoder, but got 'vector'"):
+        cells(path, vector="v")
+    path.write_text(path.read_text().split("small:")[0])
+    with pytest.raises(ZooError, match="a field 'small'"):
+        cells(path, small=True, vectors="v")
+
+
+def test_the_documented_suite_is_one(tmp_path: Path) -> None:
+    import ecpe_zoo.runner.suite as module
+
+    assert module.__doc__ is not None
+    lines = module.__doc__.split("::\n", 1)[1].split("\nAn axis", 1)[0].splitlines()
+    path = tmp_path / "suite.yaml"
+    path.write_text("\n".join(line.removeprefix("    ") for line in lines))
+    suite = read_suite(path)
+    assert set(suite.model_fields_set) == set(type(suite).model_fields)
+
+
+def test_times_come_from_records_of_the_same_method_and_corpus(bench: Bench) -> None:
+    estimates = Estimates([ROOT / "experiments" / "records" / "reccon"])
+    cell, record = bench.cell(0), bench.record(0)
+    assert record.machine.threads == 1
+    assert estimates.seconds(cell, 1, accelerated=False) == pytest.approx(START + record.machine.seconds)
+    assert estimates.seconds(cell, 2, accelerated=False) == pytest.approx(START + record.machine.seconds / 2)
+    assert estimates.seconds(cell, 1, accelerated=True) is None
+    longer = Cell(**vars(cell) | {"config": cell.config | {"trainer": {"max_epochs": 6}}})
+    assert estimates.seconds(longer, 1, accelerated=False) == pytest.approx(
+        START + 2 * record.machine.seconds
+    )
+    assert Estimates([Path("nowhere")]).seconds(cell, 1, accelerated=False) is None
