@@ -7,7 +7,7 @@ matplotlib's global state, so a picture can be drawn in any process and thread.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +18,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.methods.views import Heatmap, View
+from ecpe_zoo.metrics.conversations import confusion
+from ecpe_zoo.metrics.emotions import label_correlations
 
 Values = npt.NDArray[np.float64]
 Labels = Sequence[str]
@@ -33,6 +38,31 @@ MARKERS = ("o", "^", "s", "D")
 """Beyond the palette's size the next shape begins, so that 28 labels stay distinct without more colours."""
 
 EDGE = "#222222"
+
+
+def draw_views(folder: Path, views: Iterable[View]) -> None:
+    """Draw what a method shows of itself, into files named after the views."""
+    for view in views:
+        path = folder / f"{view.name}.png"
+        if isinstance(view, Heatmap):
+            draw_heatmap(path, view.matrix, view.labels, view.title, view.low, view.high)
+        else:
+            points, before, after = project(view.vectors, view.before, view.after)
+            draw_points(path, points, view.gold, before, after, view.labels, title=view.title)
+
+
+def draw_scores(
+    folder: Path, task: str, predictions: Sequence[Prediction], documents: Mapping[str, Document]
+) -> None:
+    """Draw what all methods of a task have in common: `confusion.png`, or `correlation-*.png` of the labels."""
+    if task == "erc":
+        matrix, labels = confusion(predictions, documents)
+        draw_confusion(folder / "confusion.png", matrix, labels)
+    elif task == "emotions":
+        predicted, annotated, labels = label_correlations(predictions, documents)
+        for name, values in (("predicted", predicted), ("annotated", annotated)):
+            title = f"Pearson correlation of labels, {name}"
+            draw_heatmap(folder / f"correlation-{name}.png", values, labels, title, -0.3, 0.3)
 
 
 # --- drawing

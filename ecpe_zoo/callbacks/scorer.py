@@ -39,6 +39,7 @@ class Scorer(Callback):
         self.watch_test = watch_test
         self.gathered: dict[Split, list[Prediction]] = {}
         self.tested: list[Prediction] = []  # of the last test, sorted by id
+        self.gold: dict[str, Document] = {}  # of the same
         self.history: list[dict[str, Any]] = []  # one row a validation; plain values: it is in the checkpoint
         self.test_reads = 0
         self.results: dict[str, Metrics] = {}  # of the last test: at the tuned and at the default threshold
@@ -192,7 +193,7 @@ class Scorer(Callback):
             rank_zero_warn(
                 f"{self.truncated_segments} test segments were cut; what is lost with them counts as missed."
             )
-        self.test_documents, self.tested = len(gold), predictions
+        self.test_documents, self.tested, self.gold = len(gold), predictions, gold
         path = predictions_folder(trainer) / "test.npz"
         if trainer.is_global_zero:
             write_predictions(path, predictions)

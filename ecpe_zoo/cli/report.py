@@ -54,6 +54,14 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
         console.print(
             "; ".join(f"{label} {100 * value:.2f}" for label, value in figures.items()), soft_wrap=True
         )
+    taken = {
+        name.removeprefix("taken_").replace("_", " "): value
+        for name, value in scorer.results[headline].items()
+        if name.startswith("taken_")
+    }
+    if taken:
+        listed = ", ".join(f"{name} {100 * value:.1f}" for name, value in taken.items())
+        console.print(f"similar emotions taken for each other: {listed}", soft_wrap=True)
     decides = f"{scoring.above} score above the threshold" if scoring.tune else "the highest score decides"
     console.print(f"Protocol {data.protocol}: {chosen}; percent; {decides}.", soft_wrap=True)
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]

@@ -18,6 +18,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 
+from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
 from ecpe_zoo.callbacks.seeding import SeedEachEpoch
@@ -326,6 +327,7 @@ class ZooCLI(LightningCLI):
             trainer.test(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
             if trainer.is_global_zero:
                 show_results(self.scorer, self.model, self.datamodule, self.recorder.written)
+            self._draw()
         folder = predictions_folder(trainer).parent
         rank_zero_info(f"checkpoint:  {best.best_model_path or best.dirpath}")
         rank_zero_info(f"log:         {folder / 'metrics.csv'}")
@@ -348,6 +350,16 @@ class ZooCLI(LightningCLI):
         """Show the scores."""
         if self.trainer.is_global_zero:
             show_results(self.scorer, self.model, self.datamodule, None)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Pictures beside the scores; all processes ask the method, which may predict once more."""
+        folder = predictions_folder(self.trainer).parent
+        views = self.model.views(self._between(self.model.stage, folder, resumed=False))
+        if self.trainer.is_global_zero and self.model.task != "ecpe":
+            draw_scores(folder / "pictures", self.model.task, self.scorer.tested, self.scorer.gold)
+            draw_views(folder / "pictures", views)
+            rank_zero_info(f"pictures:    {folder / 'pictures'}")
 
     def _demand_checkpoint(self) -> None:
         if not self.config[self.subcommand].ckpt_path:

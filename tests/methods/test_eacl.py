@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from ecpe_zoo.methods.eacl import angle_loss, contrastive_loss, similarity
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.methods.eacl import ANCHORS, EACL, angle_loss, contrastive_loss, similarity
+from tests.conftest import ROOT
 
 
 def transcribed_similarity(x: Tensor, y: Tensor) -> float:
@@ -115,3 +124,148 @@ def test_similarity_stays_out_of_16_bits() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert similarity(x, x).dtype == torch.float32
         torch.testing.assert_close(similarity(x, x).diagonal(), torch.ones(3), atol=1e-6, rtol=0)
+
+
+def small(**options: Any) -> EACL:
+    torch.manual_seed(0)
+    method = EACL(encoder="embedded", encoder_size=32, encoder_heads=2, encoder_dropout=0.0, **options)
+    method.build_from(documents())
+    return method
+
+
+def documents() -> list[Document]:
+    return list(load_corpus("bundled-conversations").train[:3])
+
+
+def batch_of(method: EACL) -> Any:
+    return method.collator(True)(list(method.training_units(documents())))
+
+
+def test_the_stages_follow_the_options() -> None:
+    assert [stage.name for stage in EACL().stages()] == ["fit", "anchors"]
+    for options in ({"adapt_epochs": 0}, {"objective": "cross-entropy"}, {"decide_by": "classifier"}):
+        assert [stage.name for stage in EACL(**options).stages()] == ["fit"], options
+
+
+@pytest.mark.parametrize(
+    ("options", "losses"),
+    [
+        ({}, {"cross_entropy", "contrastive", "angle"}),
+        ({"angle_weight": 0.0}, {"cross_entropy", "contrastive"}),
+        ({"objective": "cross-entropy"}, {"cross_entropy"}),
+        ({"anchors": "learned"}, {"cross_entropy", "contrastive", "angle"}),
+        ({"anchors": "random"}, {"cross_entropy", "contrastive", "angle"}),
+        ({"anchors": "re-encoded"}, {"cross_entropy", "contrastive", "angle"}),
+        ({"contrastive": "supcon", "absent_anchors": "count"}, {"cross_entropy", "contrastive", "angle"}),
+        ({"read_at": "first", "decide_by": "classifier"}, {"cross_entropy", "contrastive", "angle"}),
+    ],
+)
+def test_every_ablation_has_its_losses_and_gradients(options: dict[str, Any], losses: set[str]) -> None:
+    method = small(**options)
+    found = method.losses(batch_of(method))
+    assert set(found) == losses
+    torch.stack(list(found.values())).sum().backward()
+    for name, parameter in method.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+    (prediction,) = method.eval().decode(method.collator(False)([documents()[0].without_gold()]))
+    scores = prediction.scores["emotions"]
+    assert scores.sum(axis=1) == pytest.approx([1.0] * len(scores), abs=1e-5)
+
+
+def test_the_losses_are_the_papers_sum() -> None:
+    """Stage one against a transcription: w CE + (1 - w) (contrastive + v angle) over batch and anchors."""
+    method = small(ce_weight=0.3, angle_weight=0.5).double().eval()
+    batch = batch_of(method)
+    losses = method.losses(batch)
+    reading = method.read(batch)
+    anchors = method.project(method.anchor_inputs)
+    # the network's last step is in fp32, as on a machine with 16 bits: the tolerance is fp32's
+    logits = reading.logits.double()
+    entropy = sum(
+        math.log(sum(math.exp(v) for v in row)) - row[label]
+        for row, label in zip(logits.tolist(), batch.labels.tolist(), strict=True)
+    ) / len(logits)
+    vectors = torch.cat([reading.vectors.double(), anchors.detach().float().double()])
+    labels = batch.labels.tolist() + list(range(len(anchors)))
+    expected = {
+        "cross_entropy": 0.3 * entropy,
+        "contrastive": 0.7 * transcribed_contrastive(vectors, labels, 0.1, "log-of-sum", False),
+        "angle": 0.7 * 0.5 * transcribed_angle(anchors.detach().float().double()),
+    }
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value, abs=1e-5), name
+
+
+def test_in_stage_two_the_anchors_alone_learn_and_nothing_is_encoded_twice() -> None:
+    method = small()
+    first = method.first_anchors().detach().clone()
+    with torch.no_grad():
+        method.adapted.copy_(first)
+    method.enter(ANCHORS)
+    method.kept = {}
+    assert [name for name, p in method.named_parameters() if p.requires_grad] == ["adapted"]
+    batch = batch_of(method)
+    before = method.losses(batch)["anchors"]
+    calls = []
+    method.encoder.register_forward_hook(lambda *_: calls.append(1))
+    rule = torch.optim.Adam([method.adapted], lr=0.05)
+    for _ in range(20):
+        rule.zero_grad()
+        loss = method.losses(batch)["anchors"]
+        loss.backward()
+        rule.step()
+    assert not calls
+    assert loss < before
+    assert torch.equal(method.first_anchors(), first)
+    vectors = method._vectors(batch)
+    nearness = [[transcribed_similarity(v, a) / 0.1 for a in method.adapted] for v in vectors.detach()]
+    expected = sum(
+        math.log(sum(map(math.exp, row))) - row[label]
+        for row, label in zip(nearness, batch.labels.tolist(), strict=True)
+    ) / len(nearness)
+    assert method.losses(batch)["anchors"].item() == pytest.approx(expected, abs=1e-4)
+
+
+TWO_RANKS = """
+    import sys, torch, torch.distributed as dist
+    from tests.methods.test_eacl import batch_of, documents, small
+    rank = int(sys.argv[1])
+    dist.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
+    method = small().double().eval()
+    units = list(method.training_units(documents()))
+    share = units[:7] if rank == 0 else units[7:]     # of unlike size
+    losses = method.losses(method.collator(True)(share))
+    sum(losses.values()).backward()
+    gradients = {name: p.grad for name, p in method.named_parameters() if p.grad is not None}
+    for gradient in gradients.values():               # what DistributedDataParallel does
+        dist.all_reduce(gradient)
+        gradient /= 2
+    if rank == 0:
+        torch.save({"losses": {n: v.item() for n, v in losses.items()}, "gradients": gradients}, sys.argv[3])
+"""
+
+
+@pytest.mark.distributed
+def test_two_ranks_have_the_loss_and_the_gradient_of_the_joint_batch(tmp_path: Path) -> None:
+    meeting, result = tmp_path / "meeting", tmp_path / "result.pt"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(TWO_RANKS), str(rank), str(meeting), str(result)],
+            cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    for process in processes:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error
+    found = torch.load(result, weights_only=True)
+    method = small().double().eval()
+    losses = method.losses(batch_of(method))
+    torch.stack(list(losses.values())).sum().backward()
+    for name in ("contrastive", "angle"):
+        assert found["losses"][name] == pytest.approx(losses[name].item(), abs=1e-6)
+    for name, parameter in method.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(
+                found["gradients"][name], parameter.grad, atol=1e-6, rtol=1e-4, msg=name
+            )
