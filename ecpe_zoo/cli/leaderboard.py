@@ -11,7 +11,7 @@ from rich.console import Console
 from ecpe_zoo.corpora.registry import ROOT_VARIABLE
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.board import Board, build_boards
-from ecpe_zoo.results.store import Entry, find_records
+from ecpe_zoo.results.store import Entry, find_failures, find_records
 
 
 def main(argv: Sequence[str]) -> int:
@@ -139,7 +139,12 @@ def _build(options: argparse.Namespace) -> int:
         raise ZooError(f"{options.output}: expected a folder for --output, but it is a file.")
     console = Console()
     entries, boards = _boards(options, console)
-    written = build_page(boards, len(entries), options.output, options.root)
+    failures = find_failures(options.records)
+    for failure in failures:
+        console.print(f"{failure.cell}: no record: {failure.reason}", soft_wrap=True, markup=False)
+    written = build_page(
+        boards, len(entries), options.output, options.root, [failure.cell for failure in failures]
+    )
     console.print(
         f"{len(entries)} records, {len(written)} files; open {options.output / 'index.html'}", soft_wrap=True
     )

@@ -20,7 +20,7 @@ from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.selection import prices
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
 from ecpe_zoo.results.statistics import RunSpread
-from ecpe_zoo.results.store import Entry, Group, find_records, group_records, labels
+from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records, labels
 from ecpe_zoo.results.tables import interval, mean_and_sd, p_value, percent, signed, write_text
 
 _STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
@@ -164,6 +164,8 @@ def _show(options: argparse.Namespace) -> int:
         for group in listed:
             if words := _to_look_at(group):
                 console.print(f"{names[id(group)]}: {words}", soft_wrap=True, markup=False)
+    for failure in find_failures(options.paths):
+        console.print(f"{failure.cell}: no record: {failure.reason}", soft_wrap=True, markup=False)
     console.print(
         "Spread and t-interval over folds (means over seeds), over seeds where there is one fold.",
         soft_wrap=True,

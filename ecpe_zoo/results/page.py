@@ -62,7 +62,13 @@ METHOD_NOTE = (
 )
 
 
-def build_page(boards: Sequence[Board], records: int, folder: Path, root: Path | None = None) -> list[Path]:
+def build_page(
+    boards: Sequence[Board],
+    records: int,
+    folder: Path,
+    root: Path | None = None,
+    failures: Sequence[str] = (),
+) -> list[Path]:
     """Write the pages, the tables and the configs into a folder.
 
     Args:
@@ -70,6 +76,7 @@ def build_page(boards: Sequence[Board], records: int, folder: Path, root: Path |
         records: how many records they were made from.
         folder: is made where missing; files of an older build that have the same name are replaced.
         root: of the corpora, for threshold sweeps.
+        failures: names of cells that failed and left no record.
 
     Returns:
         The files.
@@ -98,6 +105,7 @@ def build_page(boards: Sequence[Board], records: int, folder: Path, root: Path |
         script=inlined("board.js"),
         published_note=published_file().note,
         method_note=METHOD_NOTE,
+        failures=failures,
         **common,
     )
     write_text(folder / "index.html", index)

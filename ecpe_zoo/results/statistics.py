@@ -11,8 +11,8 @@ and gold, an array (D, C, 3). Pair F1 has one class; a weighted or macro F1 over
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,7 @@ class RunSpread(NamedTuple):
     runs: int
 
 
-def over_runs(values: Mapping[tuple[int, Hashable], float]) -> RunSpread:
+def over_runs(values: Mapping[tuple[int, Any], float]) -> RunSpread:
     """Spread of runs keyed by (fold, anything that tells runs of a fold apart).
 
     >>> result = over_runs({(1, 776): 0.5, (1, 1): 0.6, (2, 776): 0.7})

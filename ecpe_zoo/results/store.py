@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.scoring import SCORINGS
@@ -178,6 +178,37 @@ def find_records(paths: Iterable[Path]) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: str(entry.path))
 
 
+class Failure(NamedTuple):
+    """A cell of a suite that failed and left no record.
+
+    Args:
+        path: of the note that the runner left in the record's place.
+        cell: its name.
+        reason: one line.
+    """
+
+    path: Path
+    cell: str
+    reason: str
+
+
+def find_failures(paths: Iterable[Path]) -> list[Failure]:
+    """Notes of failed cells in folder trees, `NAME.failed.json`, where no record `NAME.json` came after."""
+    found = []
+    for path in paths:
+        for file in sorted(path.rglob("*.failed.json")) if path.is_dir() else ():
+            if file.with_name(file.name.replace(".failed.json", ".json")).exists():
+                continue
+            try:
+                content = json.loads(file.read_text(encoding="utf-8"))
+                found.append(Failure(file, str(content["cell"]), str(content["reason"])))
+            except (OSError, ValueError, KeyError, TypeError):
+                found.append(
+                    Failure(file, file.name.removesuffix(".failed.json"), "a note that cannot be read")
+                )
+    return found
+
+
 def _is_record(path: Path) -> bool:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -275,13 +306,13 @@ class Group:
 def group_records(entries: Sequence[Entry]) -> list[Group]:
     """Group records by task, corpus, protocol, method and variant.
 
-    A failed run that has no metric joins the task of its method's other runs.
+    A failed run that has no metric has the task of its method's other runs, else of its method's class.
     """
     tasks = {entry.record.method: entry.task for entry in entries if entry.task}
     gathered: defaultdict[tuple[str, str, str, str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         record = entry.record
-        task = entry.task or tasks.get(record.method, "unknown")
+        task = entry.task or tasks.get(record.method) or _task_of(entry)
         gathered[task, record.corpus.id, record.protocol.name, record.method, entry.variant].append(entry)
     return [
         Group(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))))
@@ -289,10 +320,26 @@ def group_records(entries: Sequence[Entry]) -> list[Group]:
     ]
 
 
+def _task_of(entry: Entry) -> str:
+    """The task that a record's method has in this package; "unknown" where it is not there (any more)."""
+    class_path = str((entry.record.config.get("model") or {}).get("class_path", ""))
+    if not class_path.startswith(_OURS):
+        return "unknown"
+    from ecpe_zoo.methods.loading import method_class
+
+    try:
+        return str(method_class(class_path).task)
+    except ZooError:
+        return "unknown"
+
+
+_OURS = "ecpe_zoo.methods."
+
+
 @lru_cache
 def _defaults(class_path: str) -> Mapping[str, Any]:
     """Default arguments of a method of this package; none where it is not there (any more)."""
-    if not class_path.startswith("ecpe_zoo.methods."):
+    if not class_path.startswith(_OURS):
         return {}  # a record is data: it does not decide what is imported
     from ecpe_zoo.methods.loading import method_class
 

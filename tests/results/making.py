@@ -38,7 +38,10 @@ def raw(
         "schema_version": 1, "method": method, "config_hash": "a", "inputs": inputs or {}, "seed": seed,
         "config": {
             "seed_everything": seed,
-            "model": {"class_path": "ecpe_zoo.methods.mgcl.MGCL", "init_args": {"encoder": "embedded", **(model or {})}},
+            "model": {
+                "class_path": "ecpe_zoo.methods.mgcl.MGCL",
+                "init_args": {"encoder": "embedded", **(model or {})},
+            },
             "data": {"corpus": corpus, "fold": fold, "protocol": protocol, "root": f"somewhere{seed}"},
             "trainer": {"max_epochs": 3, **(trainer or {})},
         },
@@ -84,7 +87,9 @@ def write_scored(path: Path, task: str = "ecpe", skill: float = 0.5, **options: 
                 emotions[place, labels.index(segment.emotions[0])] = 0.9
         made.append(Prediction(document.id, {"emotions": emotions}, labels=labels))
     path.parent.mkdir(parents=True, exist_ok=True)
-    predictions = path.parent / "predictions" / "test.npz" if path.stem == "record" else path.with_suffix(".npz")
+    predictions = (
+        path.parent / "predictions" / "test.npz" if path.stem == "record" else path.with_suffix(".npz")
+    )
     write_predictions(predictions, made)
     scoring = SCORINGS[task]
     threshold = 0.5 if scoring.tune is not None else None

@@ -116,7 +116,9 @@ def test_holm_by_its_definition(p_values: list[float]) -> None:
     found = statistics.holm(p_values)
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     for rank, place in enumerate(order):
-        expected = max(min(1.0, (len(order) - earlier) * p_values[order[earlier]]) for earlier in range(rank + 1))
+        expected = max(
+            min(1.0, (len(order) - earlier) * p_values[order[earlier]]) for earlier in range(rank + 1)
+        )
         assert found[place] == pytest.approx(expected)
 
 
@@ -208,7 +210,9 @@ def test_runs_are_repeated_to_a_common_multiple_without_a_change() -> None:
     random = np.random.default_rng(7)
     first, second = counts(random, 2, 30), counts(random, 3, 30)
     one = statistics.permutation_test(first, second, resamples=500)
-    two = statistics.permutation_test(np.tile(first, (3, 1, 1, 1)), np.tile(second, (2, 1, 1, 1)), resamples=500)
+    two = statistics.permutation_test(
+        np.tile(first, (3, 1, 1, 1)), np.tile(second, (2, 1, 1, 1)), resamples=500
+    )
     assert one == two
 
 
@@ -228,7 +232,9 @@ def test_documents_won_by_hand() -> None:
     assert won.effect == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("shapes", [((1, 3, 1, 3), (1, 4, 1, 3)), ((1, 3, 1, 2), (1, 3, 1, 2)), ((3, 3), (3, 3))])
+@pytest.mark.parametrize(
+    "shapes", [((1, 3, 1, 3), (1, 4, 1, 3)), ((1, 3, 1, 2), (1, 3, 1, 2)), ((3, 3), (3, 3))]
+)
 def test_shapes_that_do_not_fit_are_told(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="Expected"):
         statistics.paired_bootstrap(np.zeros(shapes[0]), np.zeros(shapes[1]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.store import find_records, group_records, labels
+from ecpe_zoo.results.store import find_failures, find_records, group_records, labels
 from tests.conftest import ROOT
 from tests.results.making import raw, write
 
@@ -125,3 +125,16 @@ def test_the_committed_records_group_as_their_readme_says() -> None:
     found = {(named[id(g)], g.corpus, g.protocol) for g in groups}
     assert ("mgcl [multi_instance=false]", "xia-ding-2019", "strict") in found
     assert ("e2eecpe", "xia-ding-2019", "strict") in found
+
+
+def test_cells_that_failed_without_a_record_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.failed.json").write_text('{"cell": "a/x", "reason": "killed"}')
+    (tmp_path / "a" / "y.failed.json").write_text("{")
+    (tmp_path / "a" / "z.failed.json").write_text('{"cell": "a/z", "reason": "killed, then tried again"}')
+    write(tmp_path / "a" / "z.json", raw())
+    assert [(f.cell, f.reason) for f in find_failures([tmp_path])] == [
+        ("a/x", "killed"),
+        ("y", "a note that cannot be read"),
+    ]
+    assert len(find_records([tmp_path])) == 1

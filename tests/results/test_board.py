@@ -1,0 +1,151 @@
+"""Boards and their tables: ranks, notes, differences, published figures apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.board import Board, build_boards
+from ecpe_zoo.results.published import published, published_file
+from ecpe_zoo.results.store import find_records
+from ecpe_zoo.results.tables import END, START, csv_text, latex, markdown, replace_between_marks
+from tests.results.making import raw, write, write_scored
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    """Two methods with documents, a third that failed, under both protocols."""
+    for seed in (1, 2):
+        write_scored(tmp_path / f"good{seed}.json", skill=0.9, seed=seed)
+        write_scored(tmp_path / f"bad{seed}.json", skill=0.4, seed=seed, method="e2eecpe")
+    write_scored(tmp_path / "paper.json", skill=0.95, method="e2eecpe", protocol="paper")
+    write(tmp_path / "failed.json", raw(None, method="rule", corpus="bundled-ecpe", status="failed"))
+    return build_boards(find_records([tmp_path]), resamples=500)[0]
+
+
+def test_strict_rows_are_ranked_among_themselves(board: Board) -> None:
+    assert [row.label for row in board.rows] == ["mgcl", "e2eecpe", "rule"]
+    ranks = {(row.label, protocol): cell.rank for row in board.rows for protocol, cell in row.cells.items()}
+    assert ranks == {
+        ("mgcl", "strict"): 1,
+        ("e2eecpe", "strict"): 2,
+        ("e2eecpe", "paper"): 1,
+        ("rule", "strict"): None,
+    }
+    assert board.leaders == {"strict": "mgcl", "paper": "e2eecpe"}
+    comparison = board.rows[1].cells["strict"].comparison
+    assert comparison is not None
+    assert comparison.bootstrap.high < 0
+    assert comparison.holm_p == comparison.permutation_p  # one test
+    assert board.rows[0].cells["strict"].comparison is None
+    assert board.rows[0].cells["strict"].pooled == pytest.approx(board.rows[0].best_mean)
+
+
+def test_a_failed_run_is_named(board: Board) -> None:
+    (note,) = board.rows[2].cells["strict"].notes
+    assert note == "1 of 1 runs failed (fold 1 seed 1)"
+    assert "| rule | embedded | – | – | failed |" in markdown([board])
+    assert "- rule (strict): 1 of 1 runs failed (fold 1 seed 1)." in markdown([board])
+
+
+def test_a_collapsed_run_is_in_the_mean_and_said(tmp_path: Path) -> None:
+    for fold, f1 in enumerate((0.5, 0.6, 0.0), start=1):
+        write(tmp_path / f"{fold}.json", raw(f1, fold=fold))
+    board = build_boards(find_records([tmp_path]))[0]
+    (cell,) = (row.cells["strict"] for row in board.rows)
+    assert cell.notes == ["1 collapsed, in the mean (fold 3 seed 1; without: 55.0)"]
+    assert "36.7 ± 32.1†" in markdown([board])
+    assert (
+        "expected" in board.missing.lower()
+    )  # no predictions lie beside: no document statistics, and said so
+    assert "Differences are left out" in markdown([board])
+
+
+def test_a_row_with_fewer_folds_is_shown_and_not_ranked(tmp_path: Path) -> None:
+    for fold in (1, 2):
+        write(tmp_path / f"{fold}.json", raw(0.5, fold=fold))
+    write(tmp_path / "other.json", raw(0.9, method="e2eecpe"))
+    board = build_boards(find_records([tmp_path]))[0]
+    assert [(row.label, row.cells["strict"].rank) for row in board.rows] == [("mgcl", 1), ("e2eecpe", None)]
+    assert board.rows[1].cells["strict"].notes == ["fold 1 only: not ranked"]
+
+
+def test_another_row_can_be_what_the_others_are_compared_with(board: Board, tmp_path: Path) -> None:
+    other = build_boards(find_records([tmp_path]), against="e2eecpe", resamples=500)[0]
+    comparison = other.rows[0].cells["strict"].comparison
+    assert comparison is not None
+    assert comparison.bootstrap.low > 0
+    with pytest.raises(ZooError, match=r"compare with \(e2eecpe, mgcl, rule\), but got 'x'"):
+        build_boards(find_records([tmp_path]), against="x")
+
+
+def test_printed_figures_have_their_practice_and_no_rank(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", raw(0.5))
+    board = build_boards(find_records([tmp_path]))[0]
+    assert board.rows[0].reported is not None
+    assert board.rows[0].reported.f1 == 0.7736
+    assert "77.4 (selection not stated)" in markdown([board])
+    assert board.published[0].practice == "selection not stated, lexicon with gold labels"
+    lines = list(csv.DictReader(io.StringIO(csv_text([board]))))
+    assert {line["rank"] for line in lines if line["protocol"] == "reported"} == {""}
+    assert "test folds included" in published_file().note
+    assert all(0 < row.f1 < 1 for row in published())
+    for row in published():  # F1 of the printed precision and recall: a slip of the pen would show
+        if row.precision and row.recall:
+            assert row.f1 == pytest.approx(
+                2 * row.precision * row.recall / (row.precision + row.recall), abs=0.012
+            )
+
+
+def test_a_variant_does_not_borrow_its_papers_figure(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", raw(0.5))
+    write(tmp_path / "b.json", raw(0.4, model={"gamma": 0.9}))
+    board = build_boards(find_records([tmp_path]))[0]
+    assert [row.reported is not None for row in board.rows] == [True, False]
+
+
+def test_csv_holds_every_number(board: Board) -> None:
+    lines = list(csv.DictReader(io.StringIO(csv_text([board]))))
+    runs = {(line["label"], line["protocol"]): line for line in lines if line["kind"] == "run"}
+    line = runs["e2eecpe", "strict"]
+    cell = board.rows[1].cells["strict"]
+    assert cell.comparison is not None
+    assert float(line["difference"]) == cell.comparison.bootstrap.difference
+    assert float(line["mean"]) == board.rows[1].best_mean
+    assert (line["runs"], line["unit"], line["compared_with"]) == ("2", "seeds", "mgcl")
+    assert runs["rule", "strict"]["failed"] == "1"
+
+
+def test_latex_is_escaped_and_whole(board: Board, tmp_path: Path) -> None:
+    text = latex([board])
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert [line.count("&") for line in body] == [5, 5, 5]
+    assert "%" not in text.replace(r"\%", "")
+    compiler = shutil.which("pdflatex")
+    if compiler:
+        document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + text + r"\end{document}"
+        (tmp_path / "t.tex").write_text(document)
+        subprocess.run(
+            [compiler, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True
+        )
+
+
+def test_the_readme_changes_between_its_marks_only(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{START}\nold\n{END}\nafter\n")
+    assert replace_between_marks(path, "new\n")
+    assert path.read_text() == f"before\n{START}\n\nnew\n\n{END}\nafter\n"
+    assert not replace_between_marks(path, "new")
+    for wrong in ("nothing", f"{END} {START}", f"{START} {START} {END}"):
+        path.write_text(wrong)
+        with pytest.raises(ZooError, match="Write both"):
+            replace_between_marks(path, "new")
+    with pytest.raises(ZooError, match="Markdown file"):
+        replace_between_marks(tmp_path / "missing.md", "new")

@@ -1,0 +1,72 @@
+"""The price of choosing on test, by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.selection import price_of, prices
+from ecpe_zoo.results.store import find_records
+from tests.conftest import ROOT
+from tests.results.making import raw, write
+
+
+def history(rows: list[tuple[float, float]], stage: str = "fit") -> list[dict[str, Any]]:
+    return [
+        {"stage": stage, "epoch": epoch, "step": epoch, "validation": {"pair_f1": validation},
+         "watched_test": {"pair_f1": test}, "watched_test_at_tuned": {"pair_f1": test + 0.01}}
+        for epoch, (validation, test) in enumerate(rows)
+    ]  # fmt: skip
+
+
+def test_one_run_by_hand(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", raw(history=history([(0.1, 0.3), (0.5, 0.4), (0.5, 0.6), (0.2, 0.5)])))
+    price = price_of(find_records([tmp_path])[0])
+    assert price is not None
+    assert (price.chosen_epoch, price.chosen, price.best_epoch, price.best, price.looks) == (
+        1,
+        0.4,
+        2,
+        0.6,
+        4,
+    )
+    assert price.gap == pytest.approx(0.2)
+    assert [price.chosen_tuned, price.best_tuned] == pytest.approx([0.41, 0.61])
+
+
+def test_over_folds_and_seeds(tmp_path: Path) -> None:
+    gaps = {(1, 1): 0.1, (1, 2): 0.3, (2, 1): 0.0}
+    for (fold, seed), gap in gaps.items():
+        rows = history([(0.5, 0.4), (0.1, 0.4 + gap)])
+        write(tmp_path / f"{fold}{seed}.json", raw(fold=fold, seed=seed, history=rows))
+    found = prices(find_records([tmp_path]))
+    assert found.gap.unit == "folds"
+    assert found.gap.over.mean == pytest.approx((0.2 + 0.0) / 2)
+    assert found.chosen.over.mean == pytest.approx(0.4)
+    assert found.gap_tuned is not None
+
+
+def test_only_the_last_stage_counts(tmp_path: Path) -> None:
+    rows = history([(0.9, 0.9)], "first") + history([(0.5, 0.4), (0.4, 0.5)], "second")
+    write(tmp_path / "a.json", raw(history=rows))
+    price = price_of(find_records([tmp_path])[0])
+    assert price is not None
+    assert (price.best, price.looks) == (0.5, 2)
+
+
+def test_runs_that_did_not_watch_are_no_evidence(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", raw(protocol="paper", history=history([(0.5, 0.5)])))
+    write(tmp_path / "b.json", raw(history=[{"epoch": 0, "validation": {"pair_f1": 0.1}}]))
+    with pytest.raises(ZooError, match=r"--scorer\.watch_test true"):
+        prices(find_records([tmp_path]))
+
+
+def test_the_epoch_that_history_names_is_the_one_that_was_tested() -> None:
+    for entry in find_records([ROOT / "experiments" / "records" / "fold1-strict"]):
+        price = price_of(entry)
+        assert price is not None
+        assert price.chosen_epoch == entry.record.epoch
+        assert price.chosen == pytest.approx(entry.record.metrics_default["ecpe.pair_f1.v1"])
