@@ -48,7 +48,8 @@ def draw_views(folder: Path, views: Iterable[View]) -> None:
             draw_heatmap(path, view.matrix, view.labels, view.title, view.low, view.high)
         else:
             points, before, after = project(view.vectors, view.before, view.after)
-            draw_points(path, points, view.gold, before, after, view.labels, title=view.title)
+            gold = [view.labels.index(label) for label in view.gold]
+            draw_points(path, points, gold, before, after, view.labels, title=view.title)
 
 
 def draw_scores(

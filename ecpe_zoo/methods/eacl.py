@@ -395,7 +395,7 @@ class EACL(Method):
         vectors = torch.stack([self.kept[batch.keys[row]] for row in known]).numpy()
         gold = tuple(self.labels[int(batch.labels[row])] for row in known)
         with torch.no_grad():
-            before, after = self.first_anchors().cpu(), self.anchors().cpu()
+            before, after = self.first_anchors().cpu(), self.anchors().detach().cpu()
         alike = unit(after) @ unit(after).T
         title = "Validation utterances and anchors"
         return [
