@@ -1,11 +1,12 @@
 """`make bench`: speed and memory of every method, beside what the machine could do.
 
-    python -m experiments.bench [--threads N] [--method ID] [--data-root DIR] [--vectors FILE] [--json FILE]
+    python -m experiments.bench [--threads N] [--method ID] [--data-root DIR] [--vectors FILE] [--encoder DIR]
 
-Every method that has a config in `configs/` is measured with it. With a real corpus at hand its fold 1 is
-measured too, and E2EECPE and the multi-turn reading of MGCL are set beside the public reference codes at the
-same sizes. Every measurement is a process of its own, and the machine's own rate is measured in each of them:
-on a machine that other work shares, believe the ratios rather than the seconds.
+Every method that has a config in `configs/` is measured with it, and on fold 1 of a real corpus of its task
+where that is at hand. E2EECPE, the multi-turn reading of MGCL, and EACL with the encoder that --encoder names
+are set beside the public reference codes at the same sizes. Every measurement is a process of its own, and the
+machine's own rate is measured in each of them: on a machine that other work shares, believe the ratios rather
+than the seconds.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from experiments.measure import Action, Job, Measured
+from experiments.measure import Action, Job, Measured, make_method
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-CORPUS = "xia-ding-2019"
+REAL = {"ecpe": "xia-ding-2019", "erc": "meld", "emotions": "goemotions"}
+"""Task -> the real corpus that its methods are measured on, where it is at hand."""
+CORPUS = REAL["ecpe"]
 DATA_OPTIONS = ("corpus", "batch_size", "batch_tokens", "eval_batch_size", "eval_batch_tokens")
 
 
@@ -60,6 +63,11 @@ E2E_REAL = Goal("E2EECPE: real tokens among token slots", "%", 24.6, None)
 # padded to 324 tokens, one query at a time in prediction
 MMR_EPOCH = Goal("MM-R's questions, fp32: training epoch (scaled)", "s", 1730.0, 950.0)
 MMR_BF16 = Goal("MM-R's questions, bf16-mixed: training epoch (scaled)", "s", 1730.0, 550.0)
+# Yu-Fangxu/EACL at 32233d1 with all-MiniLM-L6: 25 s for a step of 64 utterances, each padded to 256 tokens
+EACL_EPOCH = Goal("EACL on meld, fp32: training epoch (scaled)", "s", 3900.0, 1000.0)
+EACL_BF16 = Goal("EACL on meld, bf16-mixed: training epoch (scaled)", "s", 3900.0, 600.0)
+EACL_VECTORS = Goal("EACL on meld: vectors for stage two, once", "s", None, None)
+EACL_ANCHORS = Goal("EACL on meld: epoch of stage two", "s", None, 5.0)
 MMR_PREDICT = Goal("MM-R's questions: in batches against one by one", "x", 1.0, 5.0, more_is_better=True)
 
 
@@ -199,6 +207,18 @@ def compare_multi_turn(report: Report, data: dict[str, Any], **sizes: Any) -> No
     report.goal(MMR_PREDICT, m.extra["alone"] / m.extra["batched"], m.rates["32-true"])
 
 
+def compare_eacl(report: Report, data: dict[str, Any], encoder: str, **sizes: Any) -> None:
+    """All utterances of meld with eight earlier turns each, by a real encoder."""
+    job = Job("ecpe_zoo.methods.eacl.EACL", {"encoder": encoder, **sizes}, {**data, "batch_size": 64})
+    base = report.job(job)
+    for goal, precision in ((EACL_EPOCH, "32-true"), (EACL_BF16, "bf16-mixed")):
+        m = report.row(f"eacl, meld, {precision}, training", replace(base, precision=precision))
+        report.goal(goal, m.seconds * m.epoch_tokens / m.real_tokens, m.rates[precision])
+    m = report.row("eacl, meld, stage two", replace(base, action="anchors", precision="bf16-mixed", steps=4))
+    report.goal(EACL_VECTORS, m.extra["vectors"], m.rates["bf16-mixed"])
+    report.goal(EACL_ANCHORS, m.extra["epoch"], m.rates["bf16-mixed"])
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m experiments.bench", description=__doc__.split("\n")[0])
@@ -206,6 +226,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", action="append", help="only this one; may be given more than once")
     parser.add_argument("--data-root", type=Path, help="holds the real corpora; else ECPE_ZOO_DATA")
     parser.add_argument("--vectors", type=Path, help="word2vec file for the comparison of E2EECPE")
+    parser.add_argument(
+        "--encoder", type=Path, help="folder of a pretrained English encoder, for EACL on meld"
+    )
     parser.add_argument("--steps", type=int, default=40, help="most training steps of a measurement")
     parser.add_argument("--seconds", type=float, default=30.0, help="most seconds of single steps")
     parser.add_argument("--repeats", type=int, default=3, help="whole epochs and predictions, first one warm")
@@ -231,25 +254,29 @@ def main(arguments: list[str] | None = None) -> int:
         )
     named = options.data_root or os.environ.get("ECPE_ZOO_DATA")
     root = Path(named).expanduser().resolve() if named else None
-    real = root is not None and (root / CORPUS).is_dir()
+    real = {task for task, corpus in REAL.items() if root is not None and (root / corpus).is_dir()}
     if options.data_root and not real:
-        raise SystemExit(f"Expected a folder {CORPUS} in {root}, but found none.")
+        raise SystemExit(f"Expected one of the folders {', '.join(REAL.values())} in {root}, but found none.")
     vectors = str(options.vectors.expanduser().resolve()) if options.vectors else None
     report = Report(options)
     actions: tuple[tuple[Action, str], ...] = (("train", "training"), ("predict", "prediction"))
     for id in chosen:
         job = report.job(config_job(configs[id]))
+        task = make_method(job).task
         for action, name in actions:
             report.row(f"{id}, {job.data['corpus']}, {name}", replace(job, action=action))
-            if real:
-                data = {**job.data, "corpus": CORPUS, "root": str(root)}
-                report.row(f"{id}, {CORPUS}, {name}", replace(job, action=action, data=data))
-    if real and not options.no_comparison:
-        data = {"corpus": CORPUS, "root": str(root), "protocol": "paper"}  # all training documents
-        if "e2eecpe" in chosen:
+            if task in real:
+                data = {**job.data, "corpus": REAL[task], "root": str(root)}
+                report.row(f"{id}, {REAL[task]}, {name}", replace(job, action=action, data=data))
+    if not options.no_comparison:
+        # the paper protocol: all training documents
+        data = {"corpus": CORPUS, "root": str(root), "protocol": "paper"}
+        if "ecpe" in real and "e2eecpe" in chosen:
             compare_e2eecpe(report, data, vectors)
-        if "mgcl" in chosen:
+        if "ecpe" in real and "mgcl" in chosen:
             compare_multi_turn(report, data)
+        if "erc" in real and "eacl" in chosen and options.encoder:
+            compare_eacl(report, {**data, "corpus": REAL["erc"]}, str(options.encoder.expanduser().resolve()))
     report.print()
     return 0
 

@@ -30,11 +30,12 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.eacl import ANCHORS, EACL
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query, QueryBatch, QueryCollator, TokenisedDocument, gold_queries
 
-Action = Literal["train", "predict", "query-by-query"]
+Action = Literal["train", "predict", "query-by-query", "anchors"]
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Job:
         class_path: of the method.
         init_args: its arguments.
         data: arguments of the data module.
-        action: training, prediction, or prediction of the same documents with batches of questions and with
-            one question at a time.
+        action: training, prediction, prediction of the same documents with batches of questions and with one
+            question at a time, or EACL's second stage.
         threads: of the process.
         steps: most batches that are timed.
         seconds: no batch begins after this time.
@@ -335,8 +336,7 @@ def make_trainer(job: Job, clock: Clock | None, epochs: int) -> Trainer:
 def build(method: Method, data: EmotionDataModule) -> Tally:
     """Build the network for a prediction without a training before it."""
     data.setup("test")
-    method.vocabulary = method.make_vocabulary(data.train_documents)
-    method._build(from_checkpoint=False)
+    method.build_from(data.train_documents)
     return Tally(method)
 
 
@@ -345,7 +345,9 @@ def train(job: Job) -> Measured:
     method, data, clock = make_method(job), make_data(job), Clock(job)
     make_trainer(job, clock, job.repeats or 1000).fit(method, data)
     clock.measured.peak_bytes = peak_bytes()
-    clock.measured.epoch_documents = len(data.train_documents)
+    units = method.training_units(data.train_documents)
+    clock.measured.epoch_documents = len(units)
+    clock.measured.epoch_tokens = sum(map(method.tokens, units))
     if isinstance(method, MGCL):  # a question's row is a token sequence of its own
         collate, documents = method.collator(True), data.train_documents
         batches = (collate(documents[first : first + 16]) for first in range(0, len(documents), 16))
@@ -367,6 +369,41 @@ def predict(job: Job) -> Measured:
     clock.measured.peak_bytes = peak_bytes()
     clock.measured.epoch_documents = len(data.documents("test"))
     return clock.measured
+
+
+def anchors(job: Job) -> Measured:
+    """Time stage two of EACL: vectors of some batches of utterances, then epochs over what is kept of them.
+
+    `extra`: seconds of the vectors and of one epoch without them, both for a whole epoch's utterances.
+    """
+    method, data = make_method(job), make_data(job)
+    assert isinstance(method, EACL)
+    build(method, data)
+    units = sorted(method.training_units(data.train_documents), key=method.tokens)
+    size = int(job.data["batch_size"])
+    starts = range(0, max(len(units) - size, 1), size)
+    chosen = [units[start : start + size] for start in list(starts)[:: max(1, len(starts) // job.steps)]]
+    method.enter(ANCHORS)
+    method.kept = {}
+    rule = method.configure_optimizers()
+    collate = method.collator(True)
+    autocast = torch.autocast(method.device.type, torch.bfloat16, enabled=job.precision == "bf16-mixed")
+    measured = Measured(epoch_documents=len(units), documents=sum(map(len, chosen)))
+
+    def once() -> float:
+        start = now()
+        for some in chosen:
+            with autocast:
+                loss = method.losses(collate(some))["anchors"]
+            rule.zero_grad()
+            loss.backward()
+            rule.step()
+        return (now() - start) * len(units) / measured.documents
+
+    first, *others = [once() for _ in range(3)]
+    measured.extra = {"vectors": first - min(others), "epoch": min(others)}
+    measured.peak_bytes = peak_bytes()
+    return measured
 
 
 def query_by_query(job: Job) -> Measured:
@@ -421,6 +458,7 @@ ACTIONS: dict[Action, Callable[[Job], Measured]] = {
     "train": train,
     "predict": predict,
     "query-by-query": query_by_query,
+    "anchors": anchors,
 }
 
 

@@ -14,6 +14,7 @@ from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.text.prompts import KINDS
 from experiments import bench, measure
 from tests.conftest import ROOT
+from tests.methods.contract import BUNDLED
 
 SMALL = {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "multi_instance": False}
 
@@ -21,8 +22,9 @@ SMALL = {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "multi_i
 def test_every_config_is_a_job() -> None:
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         job = bench.config_job(path)
-        assert measure.make_method(job).id == path.stem
-        assert job.data["corpus"] == "bundled-ecpe"
+        method = measure.make_method(job)
+        assert method.id == path.stem
+        assert job.data["corpus"] == BUNDLED[method.task]
 
 
 def test_it_prints_and_writes(
@@ -88,3 +90,13 @@ def test_tokens_are_counted_where_they_are_read() -> None:
     method(batch)
     words = sum(len(segment.words) for document in documents for segment in document.segments)
     assert tally.counts == (words, len(batch.words))
+
+
+def test_stage_two_of_eacl_reads_what_is_kept() -> None:
+    job = measure.Job(
+        "ecpe_zoo.methods.eacl.EACL", {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+        {"corpus": "bundled-conversations", "batch_size": 16}, action="anchors", steps=2,
+    )  # fmt: skip
+    measured = measure.anchors(job)
+    assert measured.documents >= 32
+    assert 0 < measured.extra["epoch"] < measured.extra["vectors"] + measured.extra["epoch"]
