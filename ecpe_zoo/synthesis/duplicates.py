@@ -7,12 +7,16 @@ import math
 import re
 import sqlite3
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ecpe_zoo.errors import ZooError
 
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 NEAR_WORDS = 3
+SAMPLE = 500
+"""Texts in which formulas are counted."""
+_RARE = 2  # in that many of them a word sequence is no formula
 OVERLAP_WORDS = 8
 """Long enough that two writers seldom hit upon the same words by chance."""
 FEWEST_WORDS = 4
@@ -49,7 +53,9 @@ class NearDuplicates:
 
     The search is exact, not by sampled hashes: two sets with a Jaccard similarity of at least t share a member
     among the first `n - ceil(t n) + 1` of each, in any one order of all members, so that only these are
-    indexed. The index lies in a temporary database: memory does not grow.
+    indexed. The order puts formulas last, or every text with "that is how" would be compared with every other:
+    what is a formula is counted in the first texts, and the index is built anew once. It lies in a temporary
+    database: memory does not grow.
 
     Args:
         threshold: of the similarity, above 0 and at most 1.
@@ -69,21 +75,24 @@ class NearDuplicates:
         self._base.execute("CREATE TABLE prefixes (gram INTEGER, size INTEGER, number INTEGER)")
         self._base.execute("CREATE INDEX by_gram ON prefixes (gram, size)")
         self._count = 0
+        self._formulas: dict[int, int] = {}  # how often the grams of several of the first texts stand there
 
     def add(self, id: str, text: str) -> tuple[str, float] | None:
         """Take a text in, unless it is nearly the same as an earlier one: then that one's id and the similarity."""
         found = grams(words(text), NEAR_WORDS)
         if not found:
             return None
-        size, ordered = len(found), sorted(found)
-        prefix = ordered[: size - math.ceil(self.threshold * size - 1e-9) + 1]
-        low, high = math.ceil(self.threshold * size - 1e-9), math.floor(size / self.threshold + 1e-9)
+        size, least = len(found), self._least(len(found))
+        most = math.floor(size / self.threshold + 1e-9)
+        prefix = self._prefix(found)
         candidates: set[int] = set()
         for gram in prefix:
-            rows = self._base.execute(
-                "SELECT number FROM prefixes WHERE gram = ? AND size BETWEEN ? AND ?", (gram, low, high)
+            candidates.update(
+                number
+                for (number,) in self._base.execute(
+                    "SELECT number FROM prefixes WHERE gram = ? AND size BETWEEN ? AND ?", (gram, least, most)
+                )
             )
-            candidates.update(number for (number,) in rows)
         for number in sorted(candidates):
             other, raw = self._base.execute(
                 "SELECT id, grams FROM texts WHERE number = ?", (number,)
@@ -93,13 +102,36 @@ class NearDuplicates:
             similarity = shared / (size + len(theirs) - shared)
             if similarity >= self.threshold - 1e-9:
                 return other, similarity
-        self._base.execute(
-            "INSERT INTO texts VALUES (?, ?, ?)", (self._count, id, array("q", ordered).tobytes())
-        )
-        rows_ = [(gram, size, self._count) for gram in prefix]
-        self._base.executemany("INSERT INTO prefixes VALUES (?, ?, ?)", rows_)
+        blob = array("q", sorted(found)).tobytes()
+        self._base.execute("INSERT INTO texts VALUES (?, ?, ?)", (self._count, id, blob))
+        self._index(self._count, size, prefix)
         self._count += 1
+        if self._count == SAMPLE:
+            self._learn_formulas()
         return None
+
+    def _least(self, size: int) -> int:
+        """Members that a set of that size shares at least with one that is near to it."""
+        return math.ceil(self.threshold * size - 1e-9)
+
+    def _prefix(self, members: Iterable[int]) -> list[int]:
+        ordered = sorted(members, key=lambda gram: (self._formulas.get(gram, 0), gram))
+        return ordered[: len(ordered) - self._least(len(ordered)) + 1]
+
+    def _index(self, number: int, size: int, prefix: Iterable[int]) -> None:
+        self._base.executemany(
+            "INSERT INTO prefixes VALUES (?, ?, ?)", ((gram, size, number) for gram in prefix)
+        )
+
+    def _learn_formulas(self) -> None:
+        texts = [
+            (number, array("q", raw)) for number, raw in self._base.execute("SELECT number, grams FROM texts")
+        ]
+        counts = Counter(gram for _, members in texts for gram in members)
+        self._formulas = {gram: count for gram, count in counts.items() if count > _RARE}
+        self._base.execute("DELETE FROM prefixes")
+        for number, members in texts:
+            self._index(number, len(members), self._prefix(members))
 
 
 class Overlap:
