@@ -126,12 +126,15 @@ def expand(
         for config in configs:
             overrides = suite.defaults.overrides | entry.overrides | entry.each.get(config.stem, {})
             options = _options(overrides | last.overrides, variables, where)
-            for axes in _combinations(matrix, where):
-                arguments = ("--config", _shown(config), *options, *axes)
-                try:
-                    cell = _resolved(entry, arguments, resolve)
-                except ZooError as error:
-                    raise ZooError(f"{where} ({config.name}): {error}") from error
+            head = ("--config", _shown(config), *options)
+            combinations = _combinations(matrix, where)
+            try:
+                method, resolved = resolve((*head, *_arguments(combinations[0])))
+            except ZooError as error:
+                raise ZooError(f"{where} ({config.name}): {error}") from error
+            for axes in combinations:
+                # the axes are plain values that nothing else depends on: parsing each would take minutes
+                cell = _cell(entry, method, (*head, *_arguments(axes)), _with_axes(resolved, axes), where)
                 if cell.key in cells:
                     raise ZooError(
                         f"{where}: expected cells with different names, but got {cell.key!r} twice: give one "
@@ -219,8 +222,8 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _combinations(matrix: Matrix, where: str) -> list[list[str]]:
-    combinations = []
+def _combinations(matrix: Matrix, where: str) -> list[dict[str, str | int]]:
+    combinations: list[dict[str, str | int]] = []
     for corpus in matrix.corpora or (None,):
         last = find_corpus(corpus).folds if corpus else None
         folds: Sequence[int | None] = (None,)
@@ -239,13 +242,26 @@ def _combinations(matrix: Matrix, where: str) -> list[list[str]]:
             named = {
                 "data.corpus": corpus, "data.protocol": protocol, "data.fold": fold, "seed_everything": seed
             }  # fmt: skip
-            combinations.append([f"--{name}={value}" for name, value in named.items() if value is not None])
+            combinations.append({name: value for name, value in named.items() if value is not None})
     return combinations
 
 
-def _resolved(entry: Entry, arguments: tuple[str, ...], resolve: Resolver) -> Cell:
-    method, config = resolve(arguments)
+def _arguments(axes: Mapping[str, str | int]) -> list[str]:
+    return [f"--{name}={value}" for name, value in axes.items()]
+
+
+def _with_axes(config: dict[str, Any], axes: Mapping[str, str | int]) -> dict[str, Any]:
+    data = {name.removeprefix("data."): value for name, value in axes.items() if name.startswith("data.")}
+    top = {name: value for name, value in axes.items() if "." not in name}
+    return config | top | {"data": config["data"] | data}
+
+
+def _cell(entry: Entry, method: str, arguments: tuple[str, ...], config: dict[str, Any], where: str) -> Cell:
     data, root = config["data"], config["data"].get("root")
+    try:
+        files = corpus_files(data["corpus"], root, data["fold"])
+    except ZooError as error:
+        raise ZooError(f"{where}: {error}") from error
     return Cell(
         method=method,
         variant=entry.variant or "",
@@ -256,7 +272,7 @@ def _resolved(entry: Entry, arguments: tuple[str, ...], resolve: Resolver) -> Ce
         arguments=arguments,
         config=config,
         config_hash=config_hash(config),
-        files=corpus_files(data["corpus"], root, data["fold"]),
+        files=files,
         inputs=_inputs(config.get("model", {}).get("init_args", {})),
     )
 
