@@ -111,6 +111,7 @@ class Teacher:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str | None] = field(default_factory=set)
     moments: list[float] = field(default_factory=list)
+    held: int = 0
     under_way: int = 0
     most_under_way: int = 0
     release: threading.Event = field(default_factory=threading.Event)
@@ -190,6 +191,7 @@ def teacher(**behaviour: Any) -> Iterator[Teacher]:
                 state.most_under_way = max(state.most_under_way, state.under_way)
                 scripted = state.scripted.pop(0) if state.scripted else None
                 held = state.hold_after is not None and state.answered.total() >= state.hold_after
+                state.held += held
                 if not held and scripted is None and not (state.faults and first):
                     state.answered[name] += 1
             try:
