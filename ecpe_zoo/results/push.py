@@ -217,7 +217,7 @@ def save_workspace(project: str, entity: str | None, boards: Sequence[Board]) ->
         )
         for task in sorted({board.task for board in boards if board.rows})
     ]
-    sections.append(spaces.Section(name="leaderboard", panels=[panels.WeavePanelSummaryTable("leaderboard")]))
+    sections.append(spaces.Section(name="leaderboard", panels=[panels.WeavePanelSummaryTable(table_name="leaderboard")]))
     saved = spaces.Workspace(
         entity=owner, project=project, name="ecpe-zoo leaderboard", sections=sections
     ).save()

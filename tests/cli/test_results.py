@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.cli.main import main
+from tests.results.making import raw, write, write_scored
+from tests.results.test_selection import history
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    for seed in (1, 2):
+        write_scored(
+            tmp_path / "r" / f"good{seed}.json",
+            skill=0.9,
+            seed=seed,
+            history=history([(0.5, 0.4), (0.4, 0.5)]),
+        )
+        write_scored(tmp_path / "r" / f"bad{seed}.json", skill=0.4, seed=seed, method="e2eecpe")
+    return tmp_path / "r"
+
+
+def test_recompute_confirms_and_fails(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(records / "failed.json", raw(None, corpus="bundled-ecpe", status="failed"))
+    assert main(["results", "recompute", str(records)]) == 0
+    shown = capsys.readouterr().out
+    assert "4 records" in shown
+    assert "all as recorded" in shown
+    assert "failed, nothing to compute" in shown
+    content = json.loads((records / "good1.json").read_text())
+    content["metrics"]["ecpe.pair_f1.v1"] = 0.99
+    write(records / "good1.json", content)
+    assert main(["results", "recompute", str(records)]) == 1
+    shown = capsys.readouterr().out
+    assert "good1.json: metrics/ecpe.pair_f1.v1: stored 0.99, computed 0." in shown
+    assert "1 records differ" in shown
+
+
+def test_show_names_groups_and_what_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for fold, f1 in enumerate((0.5, 0.52, 0.0), start=1):
+        write(tmp_path / f"{fold}.json", raw(f1, fold=fold))
+    write(tmp_path / "4.json", raw(None, fold=4, status="failed"))
+    (tmp_path / "x.failed.json").write_text('{"cell": "a/x", "reason": "out of memory"}')
+    assert main(["results", "show", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "xia-ding-2019, strict" in shown
+    assert "34.0 ± 29.5" in shown
+    assert (
+        "mgcl: failed: fold 4 seed 1; collapsed: fold 3 seed 1 (0.0); mean without collapsed: 51.0" in shown
+    )
+    assert "a/x: no record: out of memory" in shown
+
+
+def test_diff_runs_all_tests(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "diff.json"
+    options = ["--resamples", "500", "--json", str(out)]
+    assert main(["results", "diff", "mgcl", "e2eecpe", "--records", str(records), *options]) == 0
+    shown = capsys.readouterr().out
+    for words in (
+        "mgcl minus e2eecpe",
+        "paired bootstrap",
+        "paired permutation",
+        "corrected resampled",
+        "Verdict",
+    ):
+        assert words in shown
+    values: dict[str, Any] = json.loads(out.read_text())
+    assert values["bootstrap"]["low"] > 0
+    assert values["fold_test"]["p"] is None  # one fold
+    assert values["verdict"] == "a difference"
+
+
+def test_diff_says_what_there_is(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "diff", str(records), str(records)]) == 1
+    told = capsys.readouterr().err
+    assert "records of one method" in told
+    assert "'e2eecpe' (strict, bundled-ecpe)" in told
+    assert main(["results", "diff", "a", "b", "--records", str(records), "--resamples", "5"]) == 1
+    assert "at least 100" in capsys.readouterr().err
+
+
+def test_selection_shows_the_price(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "selection", str(records)]) == 0
+    shown = capsys.readouterr().out
+    assert "Choosing the epoch on the test fold adds 10.00 points on average" in shown
+    assert "over 2 seeds (2 runs)" in shown
+    (records / "good1.json").unlink()
+    (records / "good2.json").unlink()
+    assert main(["results", "selection", str(records)]) == 1
+    assert "watch_test" in capsys.readouterr().err
+
+
+def test_schema_describes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["properties"]["schema_version"]["enum"] == [1, 2]
+    assert set(raw()) <= set(schema["properties"])
+    assert main(["results", "schema", "--output", str(tmp_path / "s.json")]) == 0
+    assert json.loads((tmp_path / "s.json").read_text()) == schema
+
+
+@pytest.mark.parametrize("command", ["recompute", "show", "diff", "selection", "schema"])
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["results", command, "--help"])
+    assert caught.value.code == 0
+    assert "usage: ecpe-zoo results" in capsys.readouterr().out

@@ -1,0 +1,338 @@
+"""The web page: whole without a server, and in headless Chromium it sorts, filters and links."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ecpe_zoo.results.board import build_boards
+from ecpe_zoo.results.page import build_page
+from ecpe_zoo.results.store import find_records
+from tests.conftest import ROOT
+from tests.results.making import raw, write, write_scored
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with two measured methods, a failed one, two protocols, two tasks and printed figures."""
+    tmp_path = tmp_path_factory.mktemp("page")
+    records = tmp_path / "records"
+    rows = [
+        {
+            "epoch": e,
+            "step": 10 * e,
+            "validation": {"pair_f1": 0.1 * e},
+            "watched_test": {"pair_f1": 0.09 * e},
+        }
+        for e in range(1, 5)
+    ]
+    for seed in (1, 2):
+        write_scored(records / f"good{seed}.json", skill=0.9, seed=seed, history=rows)
+        write_scored(
+            records / f"bad{seed}.json", skill=0.4, seed=seed, method="other", model={"encoder": "recurrent"}
+        )
+    write_scored(records / "paper.json", skill=0.95, protocol="paper")
+    write_scored(records / "erc.json", "erc", method="eacl")
+    write_scored(records / "emotions.json", "emotions", method="eqn")
+    write(records / "failed.json", raw(None, method="rule", corpus="bundled-ecpe", status="failed"))
+    for fold, f1 in enumerate((0.5, 0.6, 0.0), start=1):
+        write(records / f"x{fold}.json", raw(f1, fold=fold))
+    entries = find_records([records])
+    build_page(
+        build_boards(entries, resamples=200), len(entries), tmp_path / "site", failures=["rule/x-fold1"]
+    )
+    return tmp_path / "site"
+
+
+class Reader(HTMLParser):
+    """Checks that tags close in order, and collects ids, links and whatever is loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.labelled: list[str] = []
+        self.tables = self.captions = 0
+        self.heads_without_scope = 0
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        if "id" in found:
+            self.ids.append(found["id"])
+        if tag == "a":
+            self.links.append(found["href"])
+        self.loaded += [found[name] for name in ("src", "srcset", "data") if name in found]
+        if tag == "link":
+            self.loaded.append(found["href"])
+        self.labelled += found.get("aria-labelledby", "").split()
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+        self.heads_without_scope += tag == "th" and "scope" not in found
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another tag, line {self.getpos()[0]}"
+
+
+def read(path: Path) -> Reader:
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    assert not reader.open
+    return reader
+
+
+def test_pages_are_well_formed_labelled_and_load_nothing(site: Path) -> None:
+    pages = [site / "index.html", *sorted((site / "methods").glob("*.html"))]
+    assert len(pages) == 1 + 6
+    for page in pages:
+        reader = read(page)
+        assert len(reader.ids) == len(set(reader.ids)), page
+        assert set(reader.labelled) <= set(reader.ids), page
+        assert reader.tables == reader.captions > 0
+        assert reader.heads_without_scope == 0
+        assert reader.loaded == ["data:,"]
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", text)
+        assert 'lang="en"' in text
+        assert "prefers-color-scheme: dark" in text
+        for link in reader.links:
+            target, _, mark = link.partition("#")
+            there = (page.parent / target).resolve() if target else page
+            assert there.is_file(), link
+            if mark:
+                assert mark in read(there).ids, link
+
+
+def test_a_methods_page_says_how_its_numbers_were_made(site: Path) -> None:
+    text = (site / "methods" / "ecpe-bundled-ecpe-mgcl.html").read_text(encoding="utf-8")
+    for words in (
+        "Strict protocol", "Paper protocol", "Learning curves", "Threshold sweep", "Minutes of training",
+        "fold 1, seed 2", "What choosing the epoch on the test fold would add", "The whole config",
+        "ecpe-zoo fit --config configs/ecpe-bundled-ecpe-mgcl-strict.yaml --data.fold 1 --seed_everything 2",
+    ):  # fmt: skip
+        assert words in text, words
+    config = yaml.safe_load((site / "configs" / "ecpe-bundled-ecpe-mgcl-strict.yaml").read_text())
+    assert config["model"]["class_path"] == "ecpe_zoo.methods.mgcl.MGCL"
+    failed = (site / "methods" / "ecpe-bundled-ecpe-rule.html").read_text(encoding="utf-8")
+    assert "1 of 1 runs failed" in failed
+    collapsed = (site / "methods" / "ecpe-xia-ding-2019-mgcl.html").read_text(encoding="utf-8")
+    assert "1 collapsed, in the mean (fold 3 seed 1; without: 55.0)" in collapsed
+
+
+def test_names_from_records_cannot_inject_markup(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    for place, value in enumerate((evil, "plain")):
+        write(tmp_path / "r" / f"{place}.json", raw(0.5, model={"note": value}))
+    entries = find_records([tmp_path / "r"])
+    build_page(build_boards(entries), len(entries), tmp_path / "site")
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) == 3
+    assert not any(evil in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_the_same_records_make_the_same_files(tmp_path: Path) -> None:
+    write_scored(tmp_path / "r" / "a.json")
+    write_scored(tmp_path / "r" / "b.json", skill=0.7, method="e2eecpe")
+    contents = []
+    for name in ("one", "two"):
+        entries = find_records([tmp_path / "r"])
+        build_page(build_boards(entries, resamples=200), len(entries), tmp_path / name)
+        contents.append(
+            {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
+        )
+    assert contents[0] == contents[1]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+# --- in a browser
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
+
+DRIVER = """<!DOCTYPE html><meta charset="utf-8">
+<iframe id="frame" src="%(page)s" width="%(width)d" height="900"></iframe>
+<pre id="result"></pre><script>
+const frame = document.getElementById("frame"), found = {errors: []};
+frame.addEventListener("load", () => {
+  const page = frame.contentDocument, view = frame.contentWindow;
+  view.addEventListener("error", event => found.errors.push(String(event.message)));
+  const select = (section, name, value) => {
+    const box = section.querySelector(`select[data-filter="${name}"], select[data-${name}]`);
+    box.value = value; box.dispatchEvent(new view.Event("change"));
+  };
+  const shown = (section, body = 0) => [...section.querySelector("table").tBodies[body].rows]
+    .filter(row => row.dataset.kind && !row.hidden).map(row => row.querySelector("th").dataset.value);
+  try { %(script)s } catch (error) { found.errors.push(String(error)); }
+  document.getElementById("result").textContent = JSON.stringify(found);
+});
+</script>"""
+
+
+def drive(folder: Path, page: str, script: str, width: int = 1200) -> dict[str, Any]:
+    """Open a page in a frame of a driving page, run a script on it, and return what the script put into `found`.
+
+    Console errors of the browser fail the test.
+    """
+    assert CHROMIUM is not None
+    driver = folder / "driver.html"
+    driver.write_text(DRIVER % {"page": page, "script": script, "width": width}, encoding="utf-8")
+    profile = folder.parent / "profile"
+    run = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+            "--enable-logging=stderr", "--log-level=0", "--virtual-time-budget=5000", f"--user-data-dir={profile}",
+            "--window-size=1300,1000", "--dump-dom", driver.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    console = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+    assert not console, console
+    text = re.search(r'<pre id="result">(.*?)</pre>', run.stdout, re.DOTALL)
+    assert text is not None
+    assert text.group(1), "the page did not load"
+    found: dict[str, Any] = json.loads(
+        text.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    )
+    assert found["errors"] == []
+    return found
+
+
+@needs_chromium
+def test_it_sorts_and_filters(site: Path) -> None:
+    found = drive(
+        site,
+        "index.html",
+        """
+        const board = page.getElementById("ecpe-bundled-ecpe");
+        const heads = [...board.querySelectorAll("thead th")];
+        const press = name => heads.find(head => head.textContent.trim() === name).querySelector("button").click();
+        found.start = shown(board);
+        found.count = board.querySelector("output").textContent;
+        press("Strict"); found.strict = shown(board);
+        found.aria = heads.map(head => head.getAttribute("aria-sort"));
+        press("Strict"); found.reversed = shown(board);
+        press("Method"); found.method = shown(board);
+        select(board, "protocol", "paper"); found.paper = shown(board);
+        select(board, "protocol", ""); select(board, "encoder", "recurrent"); found.recurrent = shown(board);
+        found.filtered = board.querySelector("output").textContent;
+        board.querySelector("[data-reset]").click(); found.reset = shown(board).length;
+        """,
+    )
+    good, bad = "mgcl", "other"
+    assert found["start"] == [good, bad, "rule"]
+    assert found["count"] == "3 of 3 rows"
+    assert found["strict"] == [good, bad, "rule"]  # best first, failed last
+    assert found["reversed"] == [bad, good, "rule"]  # rows without a value stay last
+    assert found["aria"].count("descending") == 1
+    assert found["aria"].index("descending") == 7
+    assert found["method"] == sorted(found["start"])
+    assert found["paper"] == [good]
+    assert found["recurrent"] == [bad]
+    assert found["filtered"] == "1 of 3 rows"
+    assert found["reset"] == 3
+
+
+@needs_chromium
+def test_printed_rows_stay_below_whatever_is_sorted(site: Path) -> None:
+    found = drive(
+        site,
+        "index.html",
+        """
+        const board = page.getElementById("ecpe-xia-ding-2019"), table = board.querySelector("table");
+        [...board.querySelectorAll("thead button")].find(b => b.textContent === "Reported").click();
+        found.bodies = table.tBodies.length;
+        found.first = shown(board).length;
+        const printed = () => [...table.tBodies[1].rows].filter(r => r.dataset.kind && !r.hidden);
+        found.values = printed().map(row => Number(row.cells[5].dataset.value));
+        found.main = printed().length;
+        select(board, "kind", ""); found.all = printed().length;
+        select(board, "kind", "run"); found.none = printed().length;
+        found.head = table.tBodies[1].rows[0].hidden;
+        select(board, "kind", ""); select(board, "lexicon", "sentiment lexicon filter");
+        found.lexicon = printed().length; found.measured = shown(board).length;
+        """,
+    )
+    assert found["bodies"] == 2
+    assert found["values"] == sorted(found["values"], reverse=True)
+    assert (found["first"], found["main"], found["all"], found["none"]) == (1, 17, 34, 0)
+    assert found["head"] is True
+    assert (found["lexicon"], found["measured"]) == (4, 0)
+
+
+@needs_chromium
+def test_keyboard_and_phone(site: Path) -> None:
+    sideways = "found.sideways = page.documentElement.scrollWidth - page.documentElement.clientWidth;"
+    script = (
+        sideways
+        + """
+        const board = page.getElementById("ecpe-bundled-ecpe");
+        const seen = item => item.offsetParent !== null;
+        found.unreachable = [...page.querySelectorAll("thead button, select, a[href], .scroll")]
+          .filter(item => { item.focus(); return seen(item) && page.activeElement !== item; }).length;
+        const sort = board.querySelector("select[data-sort]");
+        found.sortShown = seen(sort);
+        if (found.sortShown) { select(board, "sort", "1"); found.sorted = shown(board); }
+        """
+    )
+    wide = drive(site, "index.html", script)
+    assert wide["sideways"] <= 0
+    assert wide["unreachable"] == 0
+    assert wide["sortShown"] is False
+    phone = drive(site, "index.html", script, width=390)
+    assert phone["sideways"] <= 0
+    assert phone["sortShown"] is True
+    assert phone["sorted"] == sorted(phone["sorted"])
+    for page in sorted((site / "methods").glob("*.html"))[:1]:
+        found = drive(site, f"methods/{page.name}", sideways, width=390)
+        assert found["sideways"] <= 0, page
+
+
+@needs_chromium
+def test_links_lead_to_the_methods_pages(site: Path) -> None:
+    found = drive(
+        site,
+        "index.html",
+        """
+        found.links = [...page.querySelectorAll("tbody a")].map(link => link.getAttribute("href"));
+        found.colours = view.getComputedStyle(page.body).backgroundColor;
+        """,
+    )
+    assert len(found["links"]) == 6
+    for link in found["links"][:2]:
+        title = drive(site, link, 'found.title = page.querySelector("h1").textContent;')["title"]
+        assert title
+    assert found["colours"] == "rgb(252, 252, 250)"
+
+
+def test_the_committed_records_make_a_page(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
+    root = real_data("xia-ding-2019")
+    real_data("reccon")
+    entries = find_records([ROOT / "experiments" / "records"])
+    boards = build_boards(entries, root, resamples=1000)
+    build_page(boards, len(entries), tmp_path / "site", root)
+    assert all(not board.missing for board in boards)
+    for page in [tmp_path / "site" / "index.html", *(tmp_path / "site" / "methods").glob("*.html")]:
+        read(page)
+    text = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert str(ROOT) not in text
+    assert "Emotion-cause pairs on xia-ding-2019" in text
