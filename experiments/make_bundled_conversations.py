@@ -3,7 +3,8 @@
     python -m experiments.make_bundled_conversations
 
 The emotions can be learned but not read off a word. A quarter of the utterances with an emotion word deny it,
-suppose it or speak of somebody in a film, and are neutral; the same holds for events. A fifth of the
+suppose it or speak of somebody in a film, and are neutral; the same holds for events. The words of denial
+stand in others too ("I did not sleep, I am so sad about the tent"), so that order counts. A fifth of the
 utterances are short replies that say nothing by themselves: "Me too." takes the emotion of the utterance
 before it, "I still do." that of the speaker's own last one, "Really?" is surprise behind news and neutral
 behind small talk, and "Not me." is neutral. No other text occurs twice in the corpus.
@@ -26,7 +27,7 @@ REPLIES = 0.22
 OWN_TURN = 0.12  # how often somebody goes on speaking
 
 EMOTIONS: Mapping[str, float] = {
-    "neutral": 0.11,  # the denied and supposed ones come on top
+    "neutral": 0.10,  # the denied and supposed ones come on top
     "joy": 0.23,
     "anger": 0.17,
     "sadness": 0.15,
@@ -38,11 +39,11 @@ SENTIMENTS = {"neutral": "neutral", "joy": "positive", "surprise": "positive"}  
 UNFELT = 0.27  # of what looks like an emotion
 
 WORDS: Mapping[str, tuple[str, ...]] = {
-    "joy": listed("happy|glad|delighted|thrilled"),
-    "anger": listed("angry|furious|annoyed|mad"),
-    "sadness": listed("sad|miserable|heartbroken|gloomy"),
-    "surprise": listed("surprised|amazed|astonished"),
-    "fear": listed("afraid|scared|terrified"),
+    "joy": listed("happy|glad|delighted"),
+    "anger": listed("angry|furious|annoyed"),
+    "sadness": listed("sad|miserable|gloomy"),
+    "surprise": listed("surprised|amazed"),
+    "fear": listed("afraid|scared"),
     "disgust": listed("disgusted|revolted"),
 }
 EVENTS: Mapping[str, tuple[str, ...]] = {
@@ -69,15 +70,20 @@ SLOTS: Mapping[str, tuple[str, ...]] = {
 }
 FELT = listed(
     "I am {very} {w} about {thing}.|I feel {very} {w} because of {thing}.|I was {very} {w} in {city}!|"
-    "{thing} made me {very} {w}.|I am {very} {w} that {who} called!"
+    "{thing} does make me {very} {w}.|I would say I am {very} {w} that {who} called!|"
+    "Nobody knows how {w} I am about {thing}.|"
+    "If you ask me, {thing} makes me {very} {w}.|I did not sleep, I am {very} {w} about {thing}."
 )
 DENIED = listed(
     "I am not {w} about {thing}.|I do not feel {w} because of {thing}.|I was not {w} in {city}.|"
-    "{thing} did not make me {w}.|I would be {w} if {who} forgot {thing}.|"
+    "{thing} did not make me {very} {w}.|I would be {very} {w} if {who} forgot {thing}.|"
     "The film in {place} is about a {w} king in {city}."
 )
-HAPPENED = listed("{who} {v}.|You know, {who} {v}!|{who} {v} yesterday.|Listen, {who} {v}!")
-SUPPOSED = listed("Nobody {v}.|Suppose {who} {v}.|In the film, {who} {v}.")
+HAPPENED = listed(
+    "{who} {v}.|You know what, {who} {v}!|It is true, {who} {v} yesterday.|Nobody told me that {who} {v}!|"
+    "I was at a film when {who} {v}.|I do not get it, {who} {v}."
+)
+SUPPOSED = listed("Nobody {v}.|What if {who} {v}?|In the film, {who} {v}.|It is not true that {who} {v}.")
 SMALL_TALK = listed(
     "We meet at {place} at {hour}.|Did you bring {thing} to {place}?|The train to {city} leaves at {hour}.|"
     "{thing} is next to {thing}.|{who} works at {place} in {city}.|{place} opens at {hour}, I think."

@@ -186,3 +186,69 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         data.main(command)
     assert caught.value.code == 0
     assert "usage: ecpe-zoo data" in capsys.readouterr().out
+
+
+def test_own_corpora_are_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"iemocap needs a licence .* put train_data.json, dev_data.json"):
+        data.main(["fetch", "iemocap", "--root", str(tmp_path)])
+    path = described(tmp_path)
+    with pytest.raises(ZooError, match=r"described by a file of yours: nothing to fetch"):
+        data.main(["fetch", str(path)])
+
+
+def described(folder: Path) -> Path:
+    """A described corpus of three conversations in three files."""
+    rows = {
+        "train": ["1,Ann,Hello there you,joy", "1,Bob,Oh no,anger;joy", "1,Ann,Hm,"],
+        "validation": ["1,Cem,Nothing at all,joy"],
+        "test": ["1,Ann,Hello there you,joy", "1,Bob,Oh no,anger;joy", "1,Bob,Hm,", "1,Bob,It\x92s,joy"],
+    }
+    for part, lines in rows.items():
+        (folder / f"{part}.csv").write_text("\n".join(["talk,who,text,label", *lines]), encoding="utf-8")
+    (folder / "talks.yaml").write_text(
+        "labels: [joy, anger]\n"
+        "format: {label: label, separator: ';', conversation: talk, speaker: who}\n"
+        "files: {train: train.csv, validation: validation.csv, test: test.csv}\n"
+    )
+    return folder / "talks.yaml"
+
+
+def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = described(tmp_path)
+    assert data.main(["check", str(path), "--json", str(tmp_path / "found.json")]) == 0
+    shown = capsys.readouterr().out
+    for words in ("joy + anger", "3 / 4 / 4", "Bob 4, Ann 3, Cem 1", "context only", "100.0 %"):
+        assert words in shown
+    assert "Cause minus emotion" not in shown
+    found = json.loads((tmp_path / "found.json").read_text())["talks"]
+    whole, train = found["emotions"][:2]
+    assert (whole["judged"], whole["context"]) == (6, 2)
+    assert (train["labels"], train["together"]) == ({"joy": 2, "anger": 1}, {"joy + anger": 1})
+    assert whole["speakers"] == {"Bob": 4, "Ann": 3, "Cem": 1}
+    assert train["words"] == {"median": 2, "most": 3, "greatest": 3}
+    counted = {finding["what"]: finding["count"] for finding in found["findings"]}
+    assert counted["mended texts, summed over files"] == 1
+    assert counted["empty texts, summed over files"] == 0
+    assert "documents without a pair" not in counted
+    (tmp_path / "test.csv").unlink()
+    assert data.main(["check", str(path)]) == 1
+    assert "Put train.csv, validation.csv, test.csv beside it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("corpus", "texts"),
+    [
+        ("meld", "13,708"),
+        ("emorynlp", "9,489"),
+        ("emocontext", "115,272"),
+        ("goemotions", "54,263"),
+        ("isear", "7,519"),
+    ],
+)
+def test_check_of_real_emotion_corpora(
+    real_data: Callable[[str], Path], corpus: str, texts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
+    shown = capsys.readouterr().out
+    assert texts in shown
+    assert shown.count("\n") < 400

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_near_duplicates_by_hand() -> None:
     ]
     assert near_duplicates(documents) == [(0, 1), (0, 2)]
     assert groups(documents) == [[0, 1, 2], [3], [4]]
+
+
+def test_a_text_that_very_many_have_is_no_quadratic_work() -> None:
+    documents = [document(str(n), "ok") for n in range(30_000)]
+    started = time.perf_counter()
+    assert near_duplicates(documents) == [(0, other) for other in range(1, 30_000)]
+    assert [len(group) for group in groups(documents)] == [30_000]
+    assert time.perf_counter() - started < 20
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.corpora.description import read_description
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.readers import TableFormat, read_table
+from ecpe_zoo.corpora.registry import find_corpus, load_corpus
+from ecpe_zoo.corpora.splits import partition
+from ecpe_zoo.errors import CorpusError, ZooError
+
+LETTERS = TableFormat(text="body", label="feeling", separator=";", labels=("joy", "anger", "none"), id="key")
+
+
+def single(name: str, text: str, *labels: str, **options: Any) -> Document:
+    return Document(name, (Segment(text, emotions=labels, **options),), language="en")
+
+
+def file(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_one_column_of_labels(tmp_path: Path) -> None:
+    path = file(
+        tmp_path, "a.csv", 'key,body,feeling,more\nx,"Oh, well",anger; joy,1\ny,Fine,none,2\nz, ,joy,3\n'
+    )
+    reading = read_table(path, LETTERS)
+    assert reading.documents == (single("x", "Oh, well", "joy", "anger"), single("y", "Fine", "none"))
+    assert reading.counts == {"empty_documents": 1}
+
+
+def test_the_three_kinds_of_files_give_the_same(tmp_path: Path) -> None:
+    tsv = file(tmp_path, "a.tsv", 'key\tbody\tfeeling\nx\tOh, "well\tjoy;anger\n')
+    rows = [{"key": "x", "body": 'Oh, "well', "feeling": ["joy", "anger"], "more": {"a": 1}}]
+    jsonl = file(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)) + "\n\n")
+    csv = file(tmp_path, "a.txt", 'key,body,feeling\nx,"Oh, ""well",joy;anger\n')
+    format = TableFormat(
+        text="body", label="feeling", separator=";", labels=LETTERS.labels, id="key", kind="csv"
+    )
+    expected = (single("x", 'Oh, "well', "joy", "anger"),)
+    assert read_table(tsv, LETTERS).documents == expected
+    assert read_table(jsonl, LETTERS).documents == expected
+    assert read_table(csv, format).documents == expected
+    with pytest.raises(ZooError, match=r"the kind of a.txt .* one of: csv, tsv, jsonl"):
+        read_table(csv, LETTERS)
+
+
+def test_columns_of_zeros_and_ones(tmp_path: Path) -> None:
+    path = file(tmp_path, "rows.csv", "text,joy,anger\nA,1,1\nB,0,0\nC,0,1.0\n")
+    assert read_table(path, TableFormat(columns=("joy", "anger"))).documents == (
+        single("rows-2", "A", "joy", "anger"),
+        single("rows-3", "B"),
+        single("rows-4", "C", "anger"),
+    )
+
+
+def test_columns_of_strengths_become_intensities(tmp_path: Path) -> None:
+    path = file(tmp_path, "rows.jsonl", '{"text": "A", "joy": 4, "anger": 1.5}\n')
+    format = TableFormat(columns=("joy", "anger"), scale=5, least=0.3, labels=("anger", "joy"))
+    assert read_table(path, format).documents == (
+        single("rows-1", "A", "anger", "joy", intensities={"anger": 3.0, "joy": 8.0}),
+    )
+
+
+def test_context_stands_before_the_text(tmp_path: Path) -> None:
+    path = file(tmp_path, "rows.csv", "first,second,text,label,who\nHi,,Bye,joy,Ann\n,,Alone,anger,Bob\n")
+    format = TableFormat(label="label", labels=("joy", "anger"), context=("first", "second"), speaker="who")
+    assert read_table(path, format).documents == (
+        Document("rows-2", (Segment("Hi", judged=False), Segment("Bye", "Ann", ("joy",))), language="en"),
+        Document("rows-3", (Segment("Alone", "Bob", ("anger",)),), language="en"),
+    )
+
+
+def test_conversations_and_texts_without_labels(tmp_path: Path) -> None:
+    path = file(tmp_path, "rows.csv", "talk,who,text,label\n1,Ann,Hi,joy\n1,Bob,Hm,\n2,Ann,No,anger\n")
+    format = TableFormat(label="label", labels=("joy", "anger"), conversation="talk", speaker="who")
+    assert read_table(path, format).documents == (
+        Document("1", (Segment("Hi", "Ann", ("joy",)), Segment("Hm", "Bob", judged=False)), language="en"),
+        Document("2", (Segment("No", "Ann", ("anger",)),), language="en"),
+    )
+    plain = read_table(file(tmp_path, "plain.csv", "text\nSo\n"), TableFormat(language="zh")).documents
+    assert plain == (Document("plain-2", (Segment("So", judged=False),), language="zh"),)
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "line", "expected", "found"),
+    [
+        (LETTERS, "key,body,feeling\nx,A,joy\ny,B,rage\n", 3, "a label of joy, anger, none", "'rage'"),
+        (LETTERS, "key,body,feeling\nx,A,joy\ny,B,\n", 3, "a label in column feeling", "an empty field"),
+        (LETTERS, "key,body,feeling\nx,A,joy\nx,B,joy\n", 3, "every id once", "as in line 2"),
+        (LETTERS, "key,body,feeling\nx,A,joy\n,B,joy\n", 3, "an id in column key", "an empty field"),
+        (LETTERS, "key,body,feeling\nx,A,joy\ny,B\n", 3, "3 fields", "2, the first of them 'y'"),
+        (TableFormat(columns=("joy",)), "text,joy\nA,1\nB,2\n", 3, "0 or 1 in column joy", "'2'"),
+        (TableFormat(columns=("joy",)), "text,joy\nA,1\nB,x\n", 3, "0 or 1 in column joy", "'x'"),
+        (TableFormat(columns=("joy",), scale=3), "text,joy\nA,1\nB,4\n", 3, "from 0 to 3", "'4'"),
+        (TableFormat(columns=("joy",), scale=3), "text,joy\nA,1\nB,nan\n", 3, "from 0 to 3", "'nan'"),
+        (TableFormat(columns=("joy",)), "text,joy\nA,1\nB,\n", 3, "a label in column joy", "an empty field"),
+    ],
+)
+def test_malformed_rows_are_named(
+    tmp_path: Path, format: TableFormat, text: str, line: int, expected: str, found: str
+) -> None:
+    path = file(tmp_path, "a.csv", text)
+    with pytest.raises(CorpusError) as caught:
+        read_table(path, format)
+    assert caught.value.line == line
+    assert expected in caught.value.expected
+    assert found in caught.value.found
+    assert read_table(path, format, "skip").counts == {"skipped_documents": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [("[1]", "a JSON object"), ('{"text": ', "a JSON object"), ('{"text": {"a": 1}}', "text, a number")],
+)
+def test_malformed_json_lines_are_named(tmp_path: Path, row: str, expected: str) -> None:
+    path = file(tmp_path, "a.jsonl", f'{{"text": "A"}}\n{row}\n')
+    with pytest.raises(CorpusError, match=r"a.jsonl:2: ") as caught:
+        read_table(path, TableFormat())
+    assert expected in caught.value.expected
+    assert read_table(path, TableFormat(), "skip").counts == {"skipped_documents": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label": "a", "columns": ("b",)}, "but got both"),
+        ({"label": "a"}, "Expected labels, the list"),
+        ({"columns": ("a",), "labels": ("b",)}, "they differ"),
+        ({"columns": ("a", "a")}, "every label once"),
+        ({"separator": ";"}, "a label column"),
+        ({"scale": 2.0}, "only with columns"),
+        ({"least": 0.0}, "Expected least"),
+        ({"conversation": "a", "context": ("b",)}, "but got both"),
+        ({"kind": "xls"}, "kind to be one of: csv, tsv, jsonl"),
+        ({"language": "fr"}, "language to be one of: zh, en"),
+    ],
+)
+def test_formats_that_contradict_themselves(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ZooError, match=message):
+        TableFormat(**options)
+
+
+DESCRIPTION = """\
+name: letters
+labels: [joy, anger]
+format:
+  text: body
+  label: feeling
+files:
+  train: [a.csv, b.csv]
+  test: test.csv
+"""
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    for part, start in (("a", 0), ("b", 20), ("test", 40)):
+        rows = [f"letter number {n},{('joy', 'anger')[n % 2]}" for n in range(start, start + 20)]
+        file(tmp_path, f"{part}.csv", "\n".join(["body,feeling", *rows]))
+    return file(tmp_path, "letters.yaml", DESCRIPTION)
+
+
+def test_a_described_corpus_is_a_corpus(letters: Path, tmp_path: Path) -> None:
+    corpus = find_corpus(str(letters))
+    assert (corpus.id, corpus.tasks, corpus.labels) == ("letters", ("emotions",), ("joy", "anger"))
+    assert (corpus.own, corpus.bundled) == (True, False)
+    loaded = load_corpus(str(letters), tmp_path / "elsewhere")
+    assert loaded.corpus == "letters"
+    assert set(loaded.files) == {"a.csv", "b.csv", "test.csv"}
+    assert loaded.train[20].id == "b-2"
+    parts = partition(loaded)
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (36, 4, 20)
+
+
+def test_a_description_in_json_with_conversations(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        file(tmp_path, f"{part}.csv", f"talk,text,label\n1,{part},joy\n1,Bye,\n")
+    values = {
+        "labels": ["joy"],
+        "format": {"label": "label", "conversation": "talk"},
+        "files": {"train": "train.csv", "test": "test.csv"},
+    }
+    path = file(tmp_path, "talks.json", json.dumps(values))
+    corpus = load_corpus(str(path))
+    assert [d.id for d in corpus.train + corpus.test] == ["train-1", "test-1"]
+    assert find_corpus(str(path)).tasks == ("erc",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("name: letters", "name: my/letters", 1, "letters, digits"),
+        ("name: letters", "nam: letters", 1, "one of name, description"),
+        ("[joy, anger]", "[joy, no]", 2, "write words like yes, no"),
+        ("[joy, anger]", "joy", 2, "a list of texts as labels"),
+        ("[joy, anger]", "[joy, anger", 3, "expected YAML"),
+        ("  label: feeling", "  labels: feeling", 2, "in format"),
+        ("  label: feeling", "  scale: much", 5, "a number as scale"),
+        ("  label: feeling", "  columns: feeling", 5, "a list of texts as columns"),
+        ("  label: feeling", "  quoted: much", 5, "true or false"),
+        ("  label: feeling", "  label: 3", 5, "text as label"),
+        ("  label: feeling", "  separator: ';'", 3, "a label column beside"),
+        ("files:", "tasks: [ecpe]\nfiles:", 6, "tasks of erc, emotions"),
+        ("files:", "language: fr\nfiles:", 6, "one of zh, en as language"),
+        ("  test: test.csv", "  text: test.csv", 4, "one of train, validation, test in files"),
+        ("  test: test.csv", "  test: /test.csv", 8, "from the folder of the description on"),
+        ("  test: test.csv", "  test: []", 8, "a list of texts as test"),
+        (DESCRIPTION[DESCRIPTION.index("  train") :], "", 6, "files for train, validation, test"),
+        (DESCRIPTION, "words", 1, "the keys name, description"),
+    ],
+)
+def test_descriptions_that_cannot_be_used_are_named(
+    letters: Path, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in DESCRIPTION
+    letters.write_text(DESCRIPTION.replace(old, new))
+    with pytest.raises(CorpusError) as caught:
+        read_description(letters)
+    assert message in str(caught.value)
+    assert caught.value.line == line
+
+
+def test_missing_descriptions_and_files(letters: Path) -> None:
+    with pytest.raises(ZooError, match="Expected a description of a corpus at"):
+        find_corpus(str(letters.with_name("other.yml")))
+    letters.with_name("b.csv").unlink()
+    with pytest.raises(ZooError, match=r"Expected b.csv in .* as the description of letters says"):
+        load_corpus(str(letters))
+    broken = file(letters.parent, "broken.json", "{\n'a'")
+    with pytest.raises(CorpusError, match=r"broken.json:2: expected JSON"):
+        find_corpus(str(broken))
