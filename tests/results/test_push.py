@@ -151,7 +151,12 @@ def test_a_workspace_has_a_section_a_task(entries: list[Entry], monkeypatch: pyt
     except ImportError:
         spaces = _stand_in(monkeypatch)
     made: list[Any] = []
-    monkeypatch.setattr(spaces.Workspace, "save", lambda self: made.append(self) or self, raising=False)
+
+    def save(self: Any) -> Any:
+        made.append(self)
+        return self
+
+    monkeypatch.setattr(spaces.Workspace, "save", save, raising=False)
     line = save_workspace("project", "me", build_boards(entries, resamples=200))
     assert line.startswith("workspace:")
     (workspace,) = made
