@@ -66,6 +66,7 @@ class ZooCLI(LightningCLI):
 
     datamodule: EmotionDataModule
     model: Method
+    trainer: Trainer
 
     def __init__(self, args: list[str]) -> None:
         self.typed = args  # before Lightning parses: what the user typed wins over a checkpoint

@@ -18,6 +18,7 @@ Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Where we depart fr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -97,8 +98,8 @@ def contrastive_loss(
         rows = everyone - inside.logsumexp(dim=1) + count.clamp(min=1).to(scores).log()
     total = torch.where(some, rows, 0.0).sum()
     if count_absent:
-        return (total - (~some).sum() * np.log(1e-8)) / len(labels)
-    return total / some.sum()
+        total = total - (~some).sum() * math.log(1e-8)
+    return total / (len(labels) if count_absent else some.sum())
 
 
 def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
@@ -113,7 +114,8 @@ def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
     with torch.autocast(anchors.device.type, enabled=False):
         nearest = (directions @ directions.T).masked_fill(self, -1.0).amax(dim=1)  # (C,)
     nearest = nearest + (nearest.clamp(-clamp, clamp) - nearest).detach()
-    return -torch.arccos(nearest).mean()
+    angle: Tensor = -torch.arccos(nearest).mean()
+    return angle
 
 
 class Reading(NamedTuple):

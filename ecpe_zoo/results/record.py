@@ -18,8 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 
-SCHEMA_VERSION = 2
-"""2 added `stages` and tasks without a threshold; records of version 1 are still read."""
 METRIC_VERSION = "v1"
 
 
@@ -92,9 +90,12 @@ class Code(Part):
 
 
 class RunRecord(Part):
-    """One run: a method, its config, a corpus, a protocol, a fold and a seed."""
+    """One run: a method, its config, a corpus, a protocol, a fold and a seed.
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    Version 2 added `stages` and tasks without a threshold; records of version 1 are still read.
+    """
+
+    schema_version: Literal[1, 2] = 2
     method: str
     config: dict[str, Any]
     config_hash: str
