@@ -84,7 +84,7 @@ class Recorder(Callback):
             config_hash=record.config_hash(self.config),
             inputs=record.input_hashes([method.hparams.get(name) for name in ("vectors", "encoder")]),
             corpus=record.Corpus(
-                id=data.corpus,
+                id=data.loaded.corpus,
                 fold=data.fold,
                 files=dict(data.loaded.files),
                 train=len(data.documents("train")),

@@ -121,30 +121,29 @@ def _list(options: argparse.Namespace) -> int:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
     table = Table(title=f"Corpora in {data_root(options.root)}", **_STYLE)
-    for column in ("corpus", "files", "size", "text", "tasks", "labels", "folds", "licence"):
-        table.add_column(column, no_wrap=column in ("corpus", "files", "size"))
+    for column in ("corpus", "files", "MB", "text", "tasks", "labels", "folds"):
+        table.add_column(column, no_wrap=True)
     for row in rows:
         if row["source"] == "package":
-            state = "in the package"
+            state = "bundled"
         elif row["missing"]:
-            state = f"{row['files'] - len(row['missing'])} of {row['files']} there"
+            state = f"{row['files'] - len(row['missing'])} of {row['files']}"
             state += ", yours" if row["source"] == "own files" else ""
         else:
             state = "there"
         table.add_row(
             row["corpus"],
             state,
-            f"{row['bytes'] / 1e6:.1f} MB",
+            f"{row['bytes'] / 1e6:.1f}",
             ", ".join(row["languages"]),
             ", ".join(row["tasks"]),
             str(len(row["labels"])),
             str(row["folds"]),
-            row["licence"],
         )
     console = Console()
     console.print(table)
     for row in rows:
-        console.print(f"{row['corpus']}: {row['description']}", soft_wrap=True)
+        console.print(f"{row['corpus']}: {row['description']} (licence: {row['licence']})", soft_wrap=True)
     wanting = [
         corpus.id
         for row, corpus in zip(rows, CORPORA.values(), strict=True)

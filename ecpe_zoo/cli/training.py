@@ -23,6 +23,7 @@ from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
 from ecpe_zoo.callbacks.seeding import SeedEachEpoch
 from ecpe_zoo.cli.report import show_results
+from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
@@ -159,7 +160,9 @@ class ZooCLI(LightningCLI):
         seed = int(os.environ["PL_GLOBAL_SEED"])
         data = self.datamodule
         root = Path(config.trainer.default_root_dir or "runs")
-        name = f"{self.model.id}/{data.corpus}-fold{data.fold}-{data.protocol}-seed{seed}"
+        own = Path(data.corpus).suffix in ENDINGS  # a description of the user's own files
+        corpus = Path(data.corpus).stem if own else data.corpus
+        name = f"{self.model.id}/{corpus}-fold{data.fold}-{data.protocol}-seed{seed}"
         csv = CSVLogger(root, name=name)
         if self.subcommand == "fit" and (resumed := _unfinished_run(config.ckpt_path)) is not None:
             # the same folder: elsewhere Lightning forgets which epoch was the best before the break
