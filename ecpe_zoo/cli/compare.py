@@ -6,9 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.runner.comparison import (
@@ -53,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     _print(console, comparison, comparison.rows if options.all else comparison.shown())
     console.print(
-        f"Tolerances: {place or 'none given, so that numbers have to be equal'}; percent; "
-        "a commit with + had changes that were not committed.",
+        f"Tolerances: {place or 'none given, so that numbers have to be equal'}. "
+        "A commit with + had changes that were not committed.",
         soft_wrap=True,
     )
     if options.markdown is not None:
@@ -90,22 +88,21 @@ def _holds_records(place: Path) -> bool:
 
 
 def _print(console: Console, comparison: Comparison, rows: Sequence[Row]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (
-        ("cell", "left"), ("metric", "left"), ("base", "right"), ("new", "right"), ("diff.", "right"),
-        ("tol.", "right"), ("", "left"), ("commits", "left"), ("seconds", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    """A block for each cell: where its records are from, then its numbers; not wider than a small terminal."""
+    width = max((len(row.metric) for row in rows), default=0)
+    console.print(f"  {'percent':<{width}} {'base':>7} {'new':>7} {'diff.':>7} {'tol.':>6}")
+    shown = None
     for row in rows:
-        base, new = comparison.commits[row.key]
-        before, after = comparison.seconds[row.key]
-        took = " ".join("-" if value is None else f"{value:.0f}" for value in (before, after))
-        note = " (config differs)" if row.key in comparison.configs_differ else ""
-        table.add_row(
-            f"{row.key}{note}", row.metric, *cells_of(row), row.verdict, f"{base} {new}", took,
-            style=STYLES.get(row.verdict),
-        )  # fmt: skip
-    console.print(table)
+        if row.key != shown:
+            shown = row.key
+            commits = " -> ".join(comparison.commits[row.key])
+            seconds = ("-" if value is None else f"{value:.0f} s" for value in comparison.seconds[row.key])
+            note = "; config differs" if row.key in comparison.configs_differ else ""
+            line = f"{row.key} ({commits}; {' -> '.join(seconds)}{note})"
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+        base, new, difference, tolerance = cells_of(row)
+        line = f"  {row.metric:<{width}} {base:>7} {new:>7} {difference:>7} {tolerance:>6} {row.verdict}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False, style=STYLES.get(row.verdict))
 
 
 def _parser() -> argparse.ArgumentParser:

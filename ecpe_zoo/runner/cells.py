@@ -265,7 +265,7 @@ def _cell(entry: Entry, method: str, arguments: tuple[str, ...], config: dict[st
     return Cell(
         method=method,
         variant=entry.variant or "",
-        corpus=data["corpus"],
+        corpus=find_corpus(data["corpus"]).id,
         protocol=data["protocol"],
         fold=data["fold"],
         seed=config["seed_everything"],
@@ -287,11 +287,17 @@ def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
     if not 1 <= fold <= corpus.folds:
         raise ZooError(f"Expected a fold from 1 to {corpus.folds} of {name!r}, but got {fold}.")
     folder = corpus.folder(Path(root) if root else None)
-    names = [file for files in corpus.splits(fold).values() for file in files]
+    names = dict.fromkeys(file for files in corpus.splits(fold).values() for file in files)
+    names |= dict.fromkeys(corpus.beside)
     if missing := [file for file in names if not (folder / file).is_file()]:
+        way = (
+            f"Run `ecpe-zoo data fetch {corpus.id}`, or set"
+            if corpus.repository
+            else "Put them there, or set"
+        )
         raise ZooError(
-            f"Expected {', '.join(missing[:3])} in {folder}, but found no such file. Run `ecpe-zoo data fetch "
-            f"{name}`, or set ECPE_ZOO_DATA to the folder that holds {name!r}."
+            f"Expected {', '.join(missing[:3])} in {folder}, but found no such file. {way} ECPE_ZOO_DATA to the folder "
+            f"that holds {folder.name!r}."
         )
     return {file: file_sha256(folder / file) for file in names}
 

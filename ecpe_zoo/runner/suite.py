@@ -34,6 +34,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.registry import CORPORA
 from ecpe_zoo.errors import ZooError
 
@@ -94,8 +95,10 @@ def _folds(value: object) -> object:
 
 
 def _corpus(name: str) -> str:
-    if name not in CORPORA:
-        raise ValueError(f"expected one of the corpora {', '.join(CORPORA)}")
+    if name not in CORPORA and not name.endswith(ENDINGS):
+        raise ValueError(
+            f"expected one of the corpora {', '.join(CORPORA)} or the path of a description (.yaml, .json)"
+        )
     return name
 
 
