@@ -82,19 +82,20 @@ def push(
     folder.mkdir(parents=True, exist_ok=True)
     made: list[str] = []
     there: list[str] = []
-    for entry in entries:
-        id = run_id(entry)
-        if _is_there(id, mode, project, entity, folder):
-            there.append(id)
-            continue
-        _push_record(entry, id, mode, project, entity, folder)
-        made.append(id)
-    id = table_id(entries)
-    if _is_there(id, mode, project, entity, folder):
-        there.append(id)
-    else:
-        _push_table(boards, id, mode, project, entity, folder)
-        made.append(id)
+    wanted: list[tuple[str, Entry | None]] = [(run_id(entry), entry) for entry in entries]
+    try:
+        for id, entry in [*wanted, (table_id(entries), None)]:
+            if _is_there(id, mode, project, entity, folder):
+                there.append(id)
+                continue
+            if entry is not None:
+                _push_record(entry, id, mode, project, entity, folder)
+            else:
+                _push_table(boards, id, mode, project, entity, folder)
+            made.append(id)
+    finally:
+        if made:
+            _wait_for_files()
     notes = [save_workspace(project, entity, boards)] if workspace else []
     return Pushed(tuple(made), tuple(there), mode, tuple(notes))
 
@@ -109,6 +110,13 @@ def _is_there(id: str, mode: str, project: str, entity: str | None, folder: Path
     except (wandb.errors.CommError, ValueError):
         return False
     return True
+
+
+def _wait_for_files() -> None:
+    """A finished run's file is whole only when W&B's own process has ended: it writes a moment later."""
+    import wandb
+
+    wandb.teardown()
 
 
 def _settings() -> Any:
@@ -217,7 +225,9 @@ def save_workspace(project: str, entity: str | None, boards: Sequence[Board]) ->
         )
         for task in sorted({board.task for board in boards if board.rows})
     ]
-    sections.append(spaces.Section(name="leaderboard", panels=[panels.WeavePanelSummaryTable(table_name="leaderboard")]))
+    sections.append(
+        spaces.Section(name="leaderboard", panels=[panels.WeavePanelSummaryTable(table_name="leaderboard")])
+    )
     saved = spaces.Workspace(
         entity=owner, project=project, name="ecpe-zoo leaderboard", sections=sections
     ).save()
