@@ -178,8 +178,22 @@ class ZooCLI(LightningCLI):
             self.loggers.extend(self._wandb(name, csv))
         # later stages begin with callbacks that remember nothing
         self.unused = copy.deepcopy((config.checkpoint, config.early_stopping, config.trainer.callbacks))
-        callbacks = [*(config.trainer.callbacks or []), *self._own_callbacks(FIT)]
-        return super().instantiate_trainer(logger=self.loggers, callbacks=callbacks, **kwargs)
+        watching = [config.scorer, config.checkpoint, config.early_stopping]
+        return self._trainer_with(watching, config.trainer.callbacks, self._own_callbacks(FIT), kwargs)
+
+    def _trainer_with(
+        self,
+        watching: list[Callback],
+        given: list[Callback] | None,
+        own: list[Callback],
+        options: dict[str, Any],
+    ) -> Trainer:
+        """A trainer by the config, with other options and these callbacks.
+
+        The state of the last epoch is saved after its best one: else a resumed run would not know it.
+        """
+        config = {**self.config_init[self.subcommand].trainer, "logger": self.loggers, **options}
+        return self._instantiate_trainer({**config, "callbacks": [*(given or []), *watching]}, own)
 
     def _own_callbacks(self, stage: str, folder: Path | None = None) -> list[Callback]:
         """What every run has and no option names."""
@@ -207,17 +221,17 @@ class ZooCLI(LightningCLI):
                 raise unknown_choice(f"the stage of {path}, with the options given,", began, names)
             first = names.index(began)
             if first:
-                self.datamodule.setup("fit")
                 model.on_load_checkpoint(stored)
                 model.load_state_dict(stored["state_dict"])
+        self.datamodule.setup("fit")
         for number, stage in enumerate(stages[first:], start=first):
             resumed = number == first and path is not None
+            if number and not resumed:
+                self._take_best_weights(model)
+                model.enter(stage.name)
+            folder = predictions_folder(self.trainer).parent
+            model.prepare(self._between(stage.name, folder, resumed))
             if number:
-                if not resumed:
-                    self._take_best_weights(model)
-                    model.enter(stage.name)
-                folder = predictions_folder(self.trainer).parent
-                model.prepare(self._between(stage.name, folder, resumed))
                 self.trainer = self._trainer_of(stage, folder / "checkpoints")
                 model.train()
                 rank_zero_info(f"Stage {number + 1} of {len(stages)}: {stage.name}")
@@ -254,13 +268,9 @@ class ZooCLI(LightningCLI):
                     (stopping, {"patience": stopping.patience, "strict": False}),
                 )
             )  # fmt: skip
-        config = self.config_init[self.subcommand].trainer
         limits = {} if stage.max_epochs is None else {"max_epochs": stage.max_epochs, "max_steps": -1}
-        callbacks = [*(given or []), *self._own_callbacks(stage.name, folder)]
-        return self._instantiate_trainer(
-            {**config, "logger": self.loggers, "callbacks": callbacks, **limits},
-            [self.scorer, checkpoint, stopping],
-        )
+        own = self._own_callbacks(stage.name, folder)
+        return self._trainer_with([self.scorer, checkpoint, stopping], given, own, limits)
 
     def _predict(self, documents: Sequence[Document]) -> list[Prediction]:
         """What the method says of documents now, gathered over processes; nothing of it is scored or written."""
@@ -416,6 +426,8 @@ def run(args: list[str]) -> int:
         lambda line: "litlogger" not in line.getMessage()
     )
     for message in (
+        ".*Checkpoint directory .* exists and is not empty.*",  # later stages and resumed runs share the folder
+        ".*Experiment logs directory .* exists and is not empty.*",  # its log was set aside
         ".*LeafSpec.*",
         ".*does not have many workers.*",
         ".*custom batch sampler.*",

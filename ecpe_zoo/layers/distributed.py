@@ -51,3 +51,26 @@ def gather_objects(value: Any) -> list[Any]:
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def mean_over_processes(rows: Tensor) -> Tensor:
+    """The mean over the rows of all processes, for a loss whose gradients are averaged over them afterwards.
+
+    Batches of unlike size then count each row alike, as one process would on the joint batch.
+
+    Args:
+        rows: (n, ...); n may differ between processes.
+
+    Returns:
+        () this process's share, times the number of processes.
+    """
+    if world_size() == 1:
+        return rows.mean()
+    total = torch.tensor([rows.numel()], device=rows.device)
+    dist.all_reduce(total)
+    return rows.sum() * world_size() / total[0]
+
+
+def is_first_process() -> bool:
+    """Whether this process writes the files of a run."""
+    return world_size() == 1 or dist.get_rank() == 0

@@ -97,7 +97,10 @@ class Method(LightningModule):
         """
 
     def prepare(self, between: Between) -> None:
-        """Make ready for a stage, the weights being there: relabel documents, place anchors, fill caches."""
+        """Make ready for a stage: relabel documents, place anchors, fill caches, start anew (`renew`).
+
+        The weights are there, but for the first stage: its network is built behind this call.
+        """
 
     def views(self, between: Between) -> list[View]:
         """Pictures that only this method can draw, after its last stage."""
@@ -144,6 +147,17 @@ class Method(LightningModule):
             self.facts["labels"] = labels_of(documents)
         self.vocabulary = self.make_vocabulary(documents)
         self._build(from_checkpoint=False)
+
+    def renew(self, seed: int) -> None:
+        """Start with the weights of a new training, in place of what was learned.
+
+        Args:
+            seed: of what is drawn; the same gives the same weights, whatever was drawn before.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self._build(from_checkpoint=False)
+        self.tuned_threshold.fill_(float("nan"))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -38,7 +38,8 @@ class Between:
     Args:
         stage: the one that begins.
         data: its training documents may be replaced (`replace_training`).
-        folder: of the run; a stage may leave files there.
+        folder: of the run; a stage may leave files there (from the second one on: before the first, processes do not
+            know each other and may not agree on it).
         predict: scores of documents by the method as it stands, gathered over processes, in evaluation mode.
         resumed: the stage was begun before and its weights are back already: what only serves to start it (new
             weights, first anchors) must be left alone, what lives in memory must be made again.

@@ -158,6 +158,10 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+INPUTS = ("vectors", "encoder", "init_from", "labels_from")
+"""Arguments of methods that name a file or folder which decides a result."""
+
+
 def input_hashes(paths: Iterable[str | None]) -> dict[str, str]:
     """Hashes of the files and folders among some arguments, by the last part of their names.
 

@@ -22,7 +22,7 @@ from ecpe_zoo.text.tokenizers import (
 )
 from ecpe_zoo.text.vectors import read_word_vectors
 
-EMBEDDED, RECURRENT = "embedded", "recurrent"
+EMBEDDED, RECURRENT, WORDS = "embedded", "recurrent", "words"
 EMBEDDED_MAX_TOKENS = 512  # BERT's own limit, so that the light encoder truncates as the pretrained one does
 
 
@@ -30,13 +30,14 @@ class EncoderSettings(NamedTuple):
     """What chooses a token encoder; all plain values.
 
     Args:
-        name: `embedded`, `recurrent`, or a Hugging Face name or folder.
+        name: `embedded`, `recurrent`, `words` (vectors of words alone, for networks that bring their own layers), or
+            a Hugging Face name or folder.
         size: of a token vector; None for 128 (embedded) or 300 (recurrent); a pretrained one has its own.
         layers: of `embedded` and `recurrent`; None for 2 and 1.
         heads: of `embedded`.
         dropout: None for the encoder's own: 0.1, recurrent 0.5 (on word vectors and output).
-        vectors: word2vec file of `recurrent`.
-        vector_size: of its word vectors, with or without a file; 200 as in the ECPE papers.
+        vectors: word2vec file of `recurrent` and `words`.
+        vector_size: of their word vectors, with or without a file; 200 as in the ECPE papers.
         train_vectors: whether the vectors from the file are trained.
     """
 
@@ -78,18 +79,26 @@ class TokenEncoder(nn.Module):
 
 
 class TransformerEncoder(TokenEncoder):
-    """A transformer of the Hugging Face library, without its pooler (which no method here uses).
+    """A transformer of the Hugging Face library, without its pooler: where it is not used it gets no gradient.
 
     Args:
         model: takes input_ids, attention_mask and perhaps token_type_ids; gives last_hidden_state.
         tokenizer: of the model.
         max_tokens: of the model.
+
+    Attributes:
+        pooler_start: weight (H, H) and bias (H,) that a pooler over the first token starts from, as BERT was
+            trained with; None where the model has none.
     """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, max_tokens: int | None) -> None:
         super().__init__()
+        self.pooler_start: tuple[Tensor, Tensor] | None = None
         if getattr(model, "pooler", None) is not None:
-            model.pooler = None  # its weights would get no gradient
+            dense = getattr(model.pooler, "dense", None)
+            if isinstance(dense, nn.Linear):
+                self.pooler_start = dense.weight.detach(), dense.bias.detach()
+            model.pooler = None
         self.model = model
         self.tokenizer, self.max_tokens = tokenizer, max_tokens
         self.hidden_size = int(model.config.hidden_size)
@@ -102,7 +111,46 @@ class TransformerEncoder(TokenEncoder):
         return output
 
 
-class RecurrentEncoder(TokenEncoder):
+class WordEncoder(TokenEncoder):
+    """A vector for each word, the same wherever it stands.
+
+    Args:
+        vocabulary: words; those behind `FROM_FILE` have a vector from a file.
+        vector_size: H, of a word vector.
+        vectors: (V, vector_size) of the words behind `FROM_FILE`; None leaves them to a checkpoint.
+        train_vectors: whether those are trained.
+    """
+
+    def __init__(
+        self, vocabulary: list[str], vector_size: int, vectors: Tensor | None, train_vectors: bool
+    ) -> None:
+        super().__init__()
+        self.tokenizer = VocabularyTokenizer(vocabulary, "words")
+        self.hidden_size, self.max_tokens = vector_size, None
+        self.from_file = vocabulary.index(FROM_FILE) + 1 if FROM_FILE in vocabulary else len(vocabulary)
+        self.words = nn.Embedding(self.from_file, vector_size)
+        nn.init.normal_(self.words.weight, std=0.1)  # 0.1: the spread of the values of word2vec vectors
+        self.file_words: nn.Embedding | None = None
+        if self.from_file < len(vocabulary):
+            self.file_words = nn.Embedding(len(vocabulary) - self.from_file, vector_size)
+            if vectors is not None:
+                self.file_words.weight.data.copy_(vectors)
+            self.file_words.weight.requires_grad_(train_vectors)
+
+    def look_up(self, ids: Tensor) -> Tensor:
+        """The word vectors (R, T, vector_size) of ids (R, T)."""
+        vectors: Tensor = self.words(ids.clamp(max=self.from_file - 1))
+        if self.file_words is not None:
+            given = self.file_words((ids - self.from_file).clamp(min=0))
+            vectors = torch.where((ids >= self.from_file)[..., None], given, vectors)
+        return vectors
+
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        """See `TokenEncoder.forward`."""
+        return self.look_up(ids)
+
+
+class RecurrentEncoder(WordEncoder):
     """A BiLSTM over word vectors.
 
     The mean vector of a row's first text (a question, say; the whole row where it has one text) is added to every
@@ -110,12 +158,12 @@ class RecurrentEncoder(TokenEncoder):
     knew.
 
     Args:
-        vocabulary: words; those behind `FROM_FILE` have a vector from a file.
+        vocabulary: see `WordEncoder`.
         size: H, both directions together.
         layers: of the BiLSTM.
         dropout: on the word vectors and on the output.
         vector_size: of a word vector.
-        vectors: (V, vector_size) of the words behind `FROM_FILE`; None leaves them to a checkpoint.
+        vectors: see `WordEncoder`.
         train_vectors: whether those are trained.
     """
 
@@ -129,18 +177,8 @@ class RecurrentEncoder(TokenEncoder):
         vectors: Tensor | None,
         train_vectors: bool,
     ) -> None:
-        super().__init__()
-        self.tokenizer = VocabularyTokenizer(vocabulary, "words")
-        self.hidden_size, self.max_tokens = size, None
-        self.from_file = vocabulary.index(FROM_FILE) + 1 if FROM_FILE in vocabulary else len(vocabulary)
-        self.words = nn.Embedding(self.from_file, vector_size)
-        nn.init.normal_(self.words.weight, std=0.1)  # 0.1: the spread of the values of word2vec vectors
-        self.file_words: nn.Embedding | None = None
-        if self.from_file < len(vocabulary):
-            self.file_words = nn.Embedding(len(vocabulary) - self.from_file, vector_size)
-            if vectors is not None:
-                self.file_words.weight.data.copy_(vectors)
-            self.file_words.weight.requires_grad_(train_vectors)
+        super().__init__(vocabulary, vector_size, vectors, train_vectors)
+        self.hidden_size = size
         self.types = nn.Embedding(2, vector_size)
         nn.init.zeros_(self.types.weight)
         self.first_text = nn.Linear(vector_size, vector_size, bias=False)
@@ -149,10 +187,7 @@ class RecurrentEncoder(TokenEncoder):
 
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
         """See `TokenEncoder.forward`."""
-        vectors = self.words(ids.clamp(max=self.from_file - 1))  # (R, T, vector_size)
-        if self.file_words is not None:
-            given = self.file_words((ids - self.from_file).clamp(min=0))
-            vectors = torch.where((ids >= self.from_file)[..., None], given, vectors)
+        vectors = self.look_up(ids)  # (R, T, vector_size)
         types = torch.zeros_like(ids) if token_types is None else token_types
         first = mask & (types == 0)
         about = (vectors * first[..., None]).sum(1) / first.sum(1, keepdim=True).clamp(
@@ -174,7 +209,7 @@ def make_encoder_vocabulary(
         prompts: texts that a method adds to them; their words are kept however rare.
 
     Returns:
-        Words for `embedded` and `recurrent`. For a pretrained model its config, the ids of its special tokens
+        Words for `embedded`, `recurrent` and `words`. For a pretrained model its config, the ids of its special tokens
         and its tokenizer, each as JSON: with them a checkpoint needs neither the folder nor the network.
 
     Raises:
@@ -182,7 +217,7 @@ def make_encoder_vocabulary(
     """
     if settings.name == EMBEDDED:
         return count_vocabulary(texts, "characters", always=prompts)
-    if settings.name == RECURRENT:
+    if settings.name in (RECURRENT, WORDS):
         words = read_word_vectors(settings.vectors)[0] if settings.vectors else []
         return count_vocabulary(texts, "words", always=prompts, from_file=words)
     return _describe_pretrained(settings.name)
@@ -213,7 +248,7 @@ def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoi
         model = BertModel(config, add_pooling_layer=False)
         _start_from_likeness(model)
         return TransformerEncoder(model, tokenizer, EMBEDDED_MAX_TOKENS)
-    if settings.name == RECURRENT:
+    if settings.name in (RECURRENT, WORDS):
         vectors = None
         if settings.vectors and not from_checkpoint:
             vectors = read_word_vectors(settings.vectors)[1]
@@ -222,6 +257,8 @@ def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoi
                     f"Expected word vectors of size {settings.vector_size}, but {settings.vectors} holds "
                     f"size {vectors.shape[1]}. Give --model.vector_size {vectors.shape[1]}."
                 )
+        if settings.name == WORDS:
+            return WordEncoder(vocabulary, settings.vector_size, vectors, settings.train_vectors)
         size = settings.size or 300
         if size % 2:
             raise ZooError(f"Expected an even encoder size (two directions), but got {size}.")

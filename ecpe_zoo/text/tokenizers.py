@@ -35,6 +35,8 @@ class Tokenizer(Protocol):
     pad_id: int
     vocab_size: int
     special_ids: frozenset[int]
+    pair_separators: int
+    """[SEP] between the two texts of a row: 1 for BERT and its kin, 2 for RoBERTa and its kin."""
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
@@ -102,6 +104,7 @@ class VocabularyTokenizer:
         )
         self.vocab_size = len(vocabulary)
         self.special_ids = frozenset(self.ids[name] for name in (*SPECIAL, FROM_FILE) if name in self.ids)
+        self.pair_separators = 1
 
     def encode(self, text: str) -> list[int]:
         """Ids of the units: as written, else in lower case, else [UNK]."""
@@ -127,6 +130,8 @@ class PretrainedTokenizer:
         )
         self.special_ids = frozenset(ids["special"])
         self.vocab_size = self.backend.get_vocab_size()
+        # a pair has a start mark and an end mark besides
+        self.pair_separators = max(self.backend.num_special_tokens_to_add(True) - 2, 1)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
