@@ -10,6 +10,8 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.eacl import EACL
+from ecpe_zoo.methods.emo_pillars import EmoPillars
+from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.metrics.pairs import predicted_pairs
 
@@ -31,6 +33,10 @@ CONTRACT = {
     "e2eecpe": line(E2EECPE, {"hidden": 16, "filters": 8}, {"word_width": 16, "node": 10, "dropout": 0.0}),
     "eacl": line(EACL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "adapt_epochs": 2},
                  {"encoder_dropout": 0.0}),
+    "emo_pillars": line(EmoPillars, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+                        {"encoder_dropout": 0.0, "dropout": 0.0}),
+    "eqn": line(EQN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+                {"encoder_dropout": 0.0, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
 }
 # fmt: on

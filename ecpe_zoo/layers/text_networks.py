@@ -1,0 +1,181 @@
+"""Networks that read a text as one vector: a transformer, and the small ones over word vectors."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ecpe_zoo.errors import unknown_choice
+from ecpe_zoo.layers.dropout import Dropout
+from ecpe_zoo.text.encoders import TokenEncoder
+from ecpe_zoo.text.recurrent import BiLSTM
+from ecpe_zoo.text.texts import TextBatch
+
+Pooling = Literal["first", "mean"]
+WordNetworkKind = Literal["ann", "cnn", "textcnn", "lstm"]
+
+HEAD_SPREAD = 0.02
+"""Standard deviation of the weights of new heads, as in BERT and its library."""
+
+
+def new_linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer with BERT's initialisation: N(0, 0.02), no bias."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=HEAD_SPREAD)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mean_over_tokens(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean (R, H) in fp32 of values (R, T, H) where the mask (R, T) holds; each row has a token."""
+    kept = torch.where(mask[..., None], values.float(), 0.0)
+    return kept.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+
+class TextNetwork(nn.Module):
+    """Base of the networks.
+
+    Attributes:
+        size: H of what comes out.
+        encoder: its tokens.
+    """
+
+    size: int
+    encoder: TokenEncoder
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """Read rows of tokens.
+
+        Args:
+            ids: (R, T) token ids, padded at the end.
+            mask: (R, T) bool, False at padding; each row has a token.
+            types: (R, T) in {0, 1}: first and second text.
+
+        Returns:
+            (R, H) fp32.
+        """
+        raise NotImplementedError
+
+
+class TransformerText(TextNetwork):
+    """A token encoder, and its first token behind a dense layer with tanh, or the mean of its tokens.
+
+    Args:
+        encoder: of tokens.
+        pooling: which of the two.
+        dropout: before the dense layer, as RoBERTa's classification head has it; BERT's pooler has 0.
+        pretrained: start the dense layer from the encoder's own pooler where it has one.
+    """
+
+    def __init__(
+        self, encoder: TokenEncoder, pooling: Pooling, dropout: float = 0.0, pretrained: bool = False
+    ) -> None:
+        super().__init__()
+        self.encoder, self.size = encoder, encoder.hidden_size
+        self.dense: nn.Linear | None = None
+        if pooling not in get_args(Pooling):
+            raise unknown_choice("pooling", pooling, get_args(Pooling))
+        if pooling == "first":
+            self.dropout = Dropout(dropout)
+            self.dense = new_linear(self.size, self.size)
+            start = getattr(encoder, "pooler_start", None) if pretrained else None
+            if start is not None:
+                self.dense.weight.data.copy_(start[0])
+                self.dense.bias.data.copy_(start[1])
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """See `TextNetwork.forward`."""
+        hidden = self.encoder(ids, mask, types)  # (R, T, H)
+        if self.dense is None:
+            return mean_over_tokens(hidden, mask)
+        return torch.tanh(self.dense(self.dropout(hidden[:, 0])).float())
+
+
+class Convolution(nn.Module):
+    """A convolution over positions with ReLU; what stands behind a row's end is 0 on both sides of it.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        width: positions that a filter sees.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv1d(inputs, outputs, width, padding="same")
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """(R, T, inputs) and (R, T) -> (R, T, outputs)."""
+        read = torch.relu(self.layer((values * mask[..., None]).transpose(1, 2)).transpose(1, 2))
+        return read * mask[..., None]
+
+
+class WordNetwork(TextNetwork):
+    """EQN's smaller host networks; their sizes are ours, the paper's are not known.
+
+    `ann`: mean of the word vectors, a dense layer with ReLU. `cnn`: two convolutions of width 3 one on the other,
+    maximum over positions. `textcnn`: widths 3, 4 and 5 side by side (Kim 2014), maximum over positions. `lstm`:
+    a BiLSTM, mean over positions.
+
+    Args:
+        encoder: of words.
+        kind: which of them.
+        size: H, rounded down to what the kind can divide.
+        dropout: on the word vectors.
+    """
+
+    def __init__(self, encoder: TokenEncoder, kind: WordNetworkKind, size: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder, self.kind, width = encoder, kind, encoder.hidden_size
+        self.dropout = Dropout(dropout)
+        self.layers: nn.ModuleList
+        match kind:
+            case "ann":
+                self.size, layers = size, [nn.Linear(width, size)]
+            case "cnn":
+                self.size, layers = size, [Convolution(width, size, 3), Convolution(size, size, 3)]
+            case "textcnn":
+                self.size = 3 * (size // 3)
+                layers = [Convolution(width, size // 3, positions) for positions in (3, 4, 5)]
+            case "lstm":
+                self.size, layers = 2 * (size // 2), [BiLSTM(width, size // 2)]
+            case _:
+                raise unknown_choice("a network over words", kind, get_args(WordNetworkKind))
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """See `TextNetwork.forward`; the types are not read."""
+        words = self.dropout(self.encoder(ids, mask))  # (R, T, V)
+        if self.kind == "ann":
+            return torch.relu(self.layers[0](mean_over_tokens(words, mask)).float())
+        if self.kind == "lstm":
+            return mean_over_tokens(self.layers[0](words, mask.sum(dim=1)), mask)
+        if self.kind == "cnn":
+            read = words
+            for layer in self.layers:
+                read = layer(read, mask)
+        else:
+            read = torch.cat([layer(words, mask) for layer in self.layers], dim=-1)
+        return read.amax(dim=1).float()  # at padding 0, which no ReLU is below
+
+
+def read_rows(network: TextNetwork, batch: TextBatch, groups: list[list[int]]) -> Tensor:
+    """The vectors (R, H) of a batch's rows, run in groups.
+
+    Args:
+        network: reads them.
+        batch: at least one row.
+        groups: of row numbers, each row in one.
+    """
+    device = batch.tokens.device
+    parts = []
+    for rows in groups:
+        index = torch.tensor(rows, device=device)
+        lengths = torch.tensor([batch.lengths[row] for row in rows], device=device)
+        width = max(batch.lengths[row] for row in rows)
+        mask = torch.arange(width, device=device) < lengths[:, None]  # (r, T)
+        parts.append(network(batch.tokens[index, :width], mask, batch.types[index, :width]))
+    order = torch.tensor([row for rows in groups for row in rows], device=device).argsort()
+    return torch.cat(parts)[order]

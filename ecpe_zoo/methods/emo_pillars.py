@@ -1,0 +1,229 @@
+"""Emo Pillars: classifiers of 28 emotions distilled from synthesized text (arXiv 2504.16856, 2025).
+
+A large model writes utterances for characters of narratives and judges them softly (`ecpe-zoo synthesize`); a
+RoBERTa learns its judgements. Two regimes: context-less, where the text is all that is read, and context-aware,
+where the context and the character are read before the utterance, and only the utterance is judged. What was
+learned from the first training set is then tuned on a second one (`init_from`), with the same head or a new one.
+
+What we know of it is the abstract, the model cards and a summary; no training code is public. Open points are
+filled as follows:
+- Targets are the teacher's strengths as they are; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
+- A pair is encoded as the encoder was trained to read two texts; the context loses its oldest tokens first, and
+  the utterance none before the context is gone.
+- Sets with one label a text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
+  emotion. The authors' models keep 28 sigmoids there.
+
+Without the authors' synthesized texts no number of ours stands under the paper's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.distributed import mean_over_processes
+from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
+from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
+from ecpe_zoo.methods.loading import read_checkpoint
+from ecpe_zoo.methods.texts import TextMethod
+from ecpe_zoo.text.encoders import EMBEDDED, RECURRENT, EncoderSettings, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
+
+MAX_TOKENS = {"context-less": 128, "context-aware": 512}
+"""Regime -> tokens of a row where none are given; 512 is RoBERTa's limit."""
+
+SHAPING = ("encoder_size", "encoder_layers", "encoder_heads", "vector_size")
+"""Arguments that a second training must share with the first; with the same head also `pooling`."""
+
+
+class EmoPillars(TextMethod):
+    """Emo Pillars' classifier.
+
+    Args:
+        regime: `context-less` reads the judged text alone, `context-aware` also the segments before it.
+        encoder: `embedded`, `recurrent`, or a Hugging Face name or folder (model cards: RoBERTa-large).
+        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
+        encoder_layers: of `embedded` (2) and `recurrent` (1).
+        encoder_heads: of `embedded`.
+        encoder_dropout: the encoder's own where not given.
+        vectors: word2vec text file, plain or .gz, for `recurrent`.
+        vector_size: of the word vectors of `recurrent`.
+        train_vectors: whether vectors from the file are trained.
+        pooling: the first token behind a dense layer with tanh (RoBERTa's own head), or the mean.
+        dropout: on both sides of the dense layer (RoBERTa's head: 0.1).
+        targets: `soft` learns strengths where a corpus has them, `hard` learns which of them reach `least`. Texts
+            without strengths have their labels either way.
+        least: share of full strength from which on a label is one, for `hard` (second-hand: 0.3).
+        single_label: each text has one emotion: softmax, and the highest score decides.
+        init_from: a checkpoint of an earlier training, whose encoder is tuned on; its tokenizer is taken over, and the
+            encoder's own options must be the same.
+        head: with `init_from`, begin with a `new` head, or with the `same`, which needs the same labels.
+        max_tokens: of a row; 128 context-less and 512 context-aware where not given.
+        threshold: an emotion is predicted above it (model cards: 0.5; 0.36 on GoEmotions).
+        lr: learning rate of everything (ours for RoBERTa-large: 1e-5).
+        weight_decay: of matrices.
+        warmup_share: of all steps; then the rate falls to 0.
+        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+    """
+
+    id: ClassVar[str] = "emo_pillars"
+
+    def __init__(
+        self,
+        regime: Literal["context-less", "context-aware"] = "context-less",
+        encoder: str = "roberta-large",
+        encoder_size: int | None = None,
+        encoder_layers: int | None = None,
+        encoder_heads: int = 4,
+        encoder_dropout: float | None = None,
+        vectors: str | None = None,
+        vector_size: int = 200,
+        train_vectors: bool = True,
+        pooling: Pooling = "first",
+        dropout: float = 0.1,
+        targets: Literal["soft", "hard"] = "soft",
+        least: float = 0.3,
+        single_label: bool = False,
+        init_from: str | None = None,
+        head: Literal["new", "same"] = "new",
+        max_tokens: int | None = None,
+        threshold: float = 0.5,
+        lr: float = 1e-5,
+        weight_decay: float = 0.01,
+        warmup_share: float = 0.06,
+        token_slots: int = 16384,
+    ) -> None:
+        super().__init__()
+        if not 0 < least <= 1:
+            raise ZooError(f"Expected --model.least above 0 and at most 1, but got {least}.")
+        if head == "same" and init_from is None:
+            raise ZooError("Expected --model.init_from CHECKPOINT with --model.head same, but got none.")
+        if single_label:
+            # the scores of one emotion a text: the highest decides, and there is no threshold to tune
+            self.task = "erc"  # type: ignore[misc]  # of a class elsewhere; here of what is trained
+        self.settings = EncoderSettings(
+            encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
+            train_vectors,
+        )  # fmt: skip
+        self.context = regime == "context-aware"
+        self.max_tokens = max_tokens or MAX_TOKENS[regime]
+        self.pooling, self.dropout, self.single_label = pooling, dropout, single_label
+        self.least = least if targets == "hard" else 0.0
+        self.init_from, self.head_kind = init_from, head
+        self.threshold, self.token_slots = threshold, token_slots
+        self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """See `make_encoder_vocabulary`; with `init_from` that of the first training."""
+        if self.init_from is not None:
+            vocabulary: list[str] = self._first_training()["ecpe_zoo"]["vocabulary"]
+            return vocabulary
+        texts = [segment.text for document in documents for segment in document.segments]
+        return make_encoder_vocabulary(self.settings, texts, [])
+
+    def build(self, from_checkpoint: bool) -> None:
+        """See `Method.build`."""
+        assert self.vocabulary is not None
+        second = self.init_from is not None and not from_checkpoint
+        encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint or second)
+        use_cheap_dropout(encoder)
+        self.network = TransformerText(encoder, self.pooling, self.dropout)
+        self.reader = TextReader(encoder.tokenizer, self.row_limit(self.max_tokens), self.context)
+        self.head = nn.Sequential(Dropout(self.dropout), new_linear(encoder.hidden_size, len(self.labels)))
+        if second:
+            self._take_over()
+
+    # --- the second training
+
+    def _first_training(self) -> dict[str, Any]:
+        """The checkpoint of the first training.
+
+        Raises:
+            ZooError: it cannot be read, or is of another method or another encoder.
+        """
+        assert self.init_from is not None
+        stored = read_checkpoint(self.init_from)
+        if stored["ecpe_zoo"]["method"] != self.id:
+            raise ZooError(
+                f"{self.init_from}: expected a checkpoint of {self.id!r}, but got one of "
+                f"{stored['ecpe_zoo']['method']!r}."
+            )
+        theirs = stored["hyper_parameters"]
+        kinds = [name if name in (EMBEDDED, RECURRENT) else "pretrained"
+                 for name in (theirs["encoder"], self.settings.name)]  # fmt: skip
+        differing = ["encoder"] if kinds[0] != kinds[1] else []
+        shared = (*SHAPING, "pooling") if self.head_kind == "same" else SHAPING
+        differing += [name for name in shared if theirs[name] != self.hparams[name]]
+        if differing:
+            told = "; ".join(
+                f"{name} {theirs[name]!r} there, {self.hparams[name]!r} here" for name in differing
+            )
+            raise ZooError(
+                f"Expected the options of the first training ({self.init_from}), whose network is tuned on, but "
+                f"these differ: {told}. Give the same."
+            )
+        return stored
+
+    def _take_over(self) -> None:
+        """Take the weights of the first training: of the encoder, or of the whole with the same head.
+
+        Raises:
+            ZooError: the same head with other labels.
+        """
+        stored = self._first_training()
+        weights = {
+            name: value for name, value in stored["state_dict"].items() if name.startswith("network.encoder.")
+        }
+        if self.head_kind == "same":
+            theirs = tuple(stored["ecpe_zoo"]["facts"]["labels"])
+            if theirs != self.labels:
+                only = {
+                    "there": sorted(set(theirs) - set(self.labels)),
+                    "here": sorted(set(self.labels) - set(theirs)),
+                }
+                told = "; ".join(
+                    f"only {where}: {', '.join(names)}" for where, names in only.items() if names
+                )
+                raise ZooError(
+                    f"Expected the labels of {self.init_from} for --model.head same, but the training documents "
+                    f"have others ({told}). Give --model.head new."
+                )
+            weights = {
+                n: value for n, value in stored["state_dict"].items() if n.startswith(("network.", "head."))
+            }
+        missing = self.load_state_dict(weights, strict=False).missing_keys
+        left = [name for name in missing if name.startswith("network.encoder.")]
+        assert not left, left
+
+    # --- targets, losses, scores
+
+    def target(self, segment: Segment) -> list[float] | None:
+        """Strengths or labels as shares of 1; with one label a text, which it is."""
+        if not self.single_label:
+            return targets_of(segment, self.labels, soft=True, least=self.least)
+        return targets_of(segment, self.labels, soft=False) if segment.emotions else None
+
+    def losses(self, batch: TextBatch) -> dict[str, Tensor]:
+        """Binary cross-entropy of soft targets, mean over texts and labels; cross-entropy with one label a text."""
+        logits = self(batch)  # (R, C)
+        if self.single_label:
+            rows = F.cross_entropy(logits, batch.targets.argmax(dim=1), reduction="none")
+            return {"cross_entropy": mean_over_processes(rows)}
+        cells = F.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none")
+        return {"cross_entropy": mean_over_processes(cells)}
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Sigmoid; softmax with one label a text."""
+        return logits.softmax(dim=-1) if self.single_label else torch.sigmoid(logits)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, linear warm-up and decline."""
+        groups = parameter_groups([(self, self.lr)], self.weight_decay)
+        return adamw_with_warmup(self, groups, self.warmup_share)

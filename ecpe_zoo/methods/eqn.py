@@ -1,0 +1,341 @@
+"""EQN: Expansion Quantization Network for many emotions of a text, with intensities (arXiv 2411.06160, 2024).
+
+A text is annotated with the emotions that somebody noticed, and with nothing for the others. CoEQN learns full
+labels by regression: 10 where annotated, 0 elsewhere. EQN then lets the trained model read its training set,
+replaces every 0 by the prediction and keeps every 10, and trains a second model, from fresh weights, on these
+intensities.
+
+What we know of it is a summary and a repository without training code (yeaso/Expansion-Quantization-Network-EQN).
+Where we depart from that or fill a gap:
+- Everything is computed on a scale of 0 to 1 and reported times ten: the squared error of the paper's scale is a
+  hundred times larger, and its optimum the same.
+- A relabelled 0 stays within 0 and 9 (`cap`), so that annotated labels stay on top.
+- By default a text is relabelled by a model that did not train on it: a model that learned a text's zeros by
+  heart repeats them. `relabel: in-sample` is the paper's.
+- Only the training part is relabelled: elsewhere predictions would become gold.
+- The sizes of the smaller host networks, rates and epochs are ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.relabelled import (
+    Relabelled,
+    read_intensities,
+    rounded,
+    with_intensities,
+    write_intensities,
+)
+from ecpe_zoo.corpora.splits import running_text
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.distributed import gather_objects, is_first_process, mean_over_processes
+from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
+from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
+from ecpe_zoo.methods.base import labels_of
+from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.methods.texts import TextMethod
+from ecpe_zoo.methods.views import Heatmap, View
+from ecpe_zoo.text.encoders import WORDS, EncoderSettings, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
+
+COEQN, FINAL = "coeqn", "final"
+"""Stages of EQN in-sample; out-of-fold `fold-1`, `fold-2` ... stand in the place of `coeqn`."""
+
+RELABELLED = "relabelled.jsonl"
+"""In a run's folder: what the last stage learns."""
+
+
+def folds_of(documents: Sequence[Document], folds: int) -> dict[str, int]:
+    """The fold of each document by its id, 1-based: of like size, from nothing but ids, and equal texts together.
+
+    Raises:
+        ZooError: fewer distinct texts than folds.
+    """
+    leaders: dict[str, str] = {}  # text -> the smallest id
+    for document in documents:
+        text = running_text(document)
+        leaders[text] = min(document.id, leaders.get(text, document.id))
+    if len(leaders) < folds:
+        raise ZooError(
+            f"Expected at least {folds} different training texts, one a fold, but got {len(leaders)}."
+        )
+    drawn = sorted(leaders.values(), key=lambda id: hashlib.blake2b(id.encode(), digest_size=16).digest())
+    fold = {id: 1 + place % folds for place, id in enumerate(drawn)}
+    return {document.id: fold[leaders[running_text(document)]] for document in documents}
+
+
+def relabel(documents: Sequence[Document], predictions: Sequence[Prediction], cap: float) -> Relabelled:
+    """Label regression: annotated labels get 10, others what was predicted, within 0 and the cap.
+
+    Args:
+        documents: with gold.
+        predictions: one a document, scores from 0 to 1.
+        cap: 0 to 10.
+    """
+    found = {prediction.id: prediction for prediction in predictions}
+    relabelled: Relabelled = {}
+    for document in documents:
+        prediction = found[document.id]
+        for index, segment in enumerate(document.segments):
+            if segment.judged and segment.emotions:
+                values = np.clip(10 * prediction.scores["emotions"][index], 0, cap).tolist()
+                row = dict(zip(prediction.labels, values, strict=True))
+                relabelled[document.id, index] = rounded(row | dict.fromkeys(segment.emotions, 10.0))
+    return relabelled
+
+
+def smoothed(
+    documents: Sequence[Document], relabelled: Relabelled, labels: Sequence[str], by: Literal["all", "class"]
+) -> Relabelled:
+    """Label smoothing with as much strength in all as relabelling gives: an ablation.
+
+    Args:
+        documents: with gold.
+        relabelled: of their segments.
+        labels: C names.
+        by: a label that is not annotated gets the mean of all such cells, or of those of its class.
+    """
+    cells: dict[str, list[float]] = {label: [] for label in labels}
+    annotated: dict[tuple[str, int], tuple[str, ...]] = {}
+    for document in documents:
+        for index, segment in enumerate(document.segments):
+            if (document.id, index) in relabelled:
+                annotated[document.id, index] = segment.emotions
+                row = relabelled[document.id, index]
+                for label in set(labels) - set(segment.emotions):
+                    cells[label].append(row.get(label, 0.0))
+    means = {label: float(np.mean(values)) if values else 0.0 for label, values in cells.items()}
+    if by == "all":
+        every = [value for values in cells.values() for value in values]
+        means = dict.fromkeys(labels, float(np.mean(every)) if every else 0.0)
+    return {key: rounded(means | dict.fromkeys(emotions, 10.0)) for key, emotions in annotated.items()}
+
+
+class EQN(TextMethod):
+    """Expansion Quantization Network.
+
+    Args:
+        objective: `eqn` (train, relabel, train anew), `coeqn` (its first model alone: 10 or 0, linear output, squared
+            error), or `cross-entropy` (the baseline: the same network with a sigmoid).
+        relabel: `out-of-fold`: each text by a model that did not train on it; `in-sample`: by a model that did (the
+            paper's).
+        folds: models that relabel out-of-fold; each trains on the texts of the other folds.
+        cap: highest intensity of a label that is not annotated, 0 to 10.
+        smoothing: an ablation of `eqn`: labels that are not annotated get the mean of what relabelling gave them, over
+            `all` cells or for each `class`, so that only what is said of single texts is lost.
+        labels_from: a `relabelled.jsonl` of an earlier run on the same training texts: it is learned at once, and
+            the stages before it are left out.
+        network: `transformer`, or over words `ann`, `cnn`, `textcnn`, `lstm`.
+        encoder: of `transformer`: `embedded`, `recurrent`, or a Hugging Face name or folder.
+        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
+        encoder_layers: of `embedded` (2) and `recurrent` (1).
+        encoder_heads: of `embedded`.
+        encoder_dropout: the encoder's own where not given.
+        vectors: word2vec text file, plain or .gz, for networks over words and `recurrent`; without one, vectors are
+            learned.
+        vector_size: of word vectors.
+        train_vectors: whether vectors from the file are trained.
+        pooling: of `transformer`: the first token behind a dense layer with tanh (the paper's pooler), or the mean.
+        hidden: size of a network over words; `textcnn` has a third of it for each width.
+        dropout: before the head, and on word vectors (paper: 0.1).
+        max_tokens: of a text (repository: 128).
+        threshold: an emotion is predicted above it (GoEmotions baseline: 0.3). Half of the scale is too much for
+            squared error, which draws rare labels towards their share.
+        lr: learning rate of everything.
+        weight_decay: of matrices.
+        warmup_share: of a stage's steps; then the rate falls to 0 within the stage.
+        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+    """
+
+    id: ClassVar[str] = "eqn"
+
+    def __init__(
+        self,
+        objective: Literal["eqn", "coeqn", "cross-entropy"] = "eqn",
+        relabel: Literal["out-of-fold", "in-sample"] = "out-of-fold",
+        folds: int = 2,
+        cap: float = 9.0,
+        smoothing: Literal["none", "all", "class"] = "none",
+        labels_from: str | None = None,
+        network: Literal["transformer", "ann", "cnn", "textcnn", "lstm"] = "transformer",
+        encoder: str = "bert-base-cased",
+        encoder_size: int | None = None,
+        encoder_layers: int | None = None,
+        encoder_heads: int = 4,
+        encoder_dropout: float | None = None,
+        vectors: str | None = None,
+        vector_size: int = 200,
+        train_vectors: bool = True,
+        pooling: Pooling = "first",
+        hidden: int = 300,
+        dropout: float = 0.1,
+        max_tokens: int = 128,
+        threshold: float = 0.3,
+        lr: float = 3e-5,
+        weight_decay: float = 0.01,
+        warmup_share: float = 0.1,
+        token_slots: int = 16384,
+    ) -> None:
+        super().__init__()
+        if folds < 2:
+            raise ZooError(
+                f"Expected --model.folds of at least 2, but got {folds}. One is `relabel: in-sample`."
+            )
+        if not 0 <= cap <= 10:
+            raise ZooError(f"Expected --model.cap from 0 to 10, but got {cap}.")
+        self.settings = EncoderSettings(
+            encoder if network == "transformer" else WORDS, encoder_size, encoder_layers, encoder_heads,
+            encoder_dropout, vectors, vector_size, train_vectors,
+        )  # fmt: skip
+        self.objective, self.relabel, self.folds, self.cap = objective, relabel, folds, cap
+        self.smoothing, self.labels_from = smoothing, labels_from
+        self.kind, self.pooling, self.hidden, self.dropout = network, pooling, hidden, dropout
+        self.max_tokens, self.threshold, self.token_slots = max_tokens, threshold, token_slots
+        self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
+        self.relabelled: Relabelled = {}  # what the folds gave so far
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """See `make_encoder_vocabulary`."""
+        texts = [segment.text for document in documents for segment in document.segments]
+        return make_encoder_vocabulary(self.settings, texts, [])
+
+    def build(self, from_checkpoint: bool) -> None:
+        """See `Method.build`."""
+        assert self.vocabulary is not None
+        encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
+        if self.kind == "transformer":
+            use_cheap_dropout(encoder)
+            self.network = TransformerText(encoder, self.pooling, pretrained=True)
+        else:
+            self.network = WordNetwork(encoder, self.kind, self.hidden, self.dropout)
+        self.reader = TextReader(encoder.tokenizer, self.row_limit(self.max_tokens))
+        self.head = nn.Sequential(Dropout(self.dropout), new_linear(self.network.size, len(self.labels)))
+
+    # --- targets and losses
+
+    @property
+    def soft(self) -> bool:
+        """Whether intensities are learned, in place of annotated or not."""
+        return self.labels_from is not None or self.stage == FINAL
+
+    def target(self, segment: Segment) -> list[float] | None:
+        """Full label initialisation, 1 or 0; relabelled intensities in the last stage."""
+        return targets_of(segment, self.labels, self.soft)
+
+    def losses(self, batch: TextBatch) -> dict[str, Tensor]:
+        """Mean squared error over texts and labels, on the scale 0 to 1; cross-entropy for the baseline."""
+        logits = self(batch)  # (R, C)
+        if self.objective == "cross-entropy":
+            cells = F.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none")
+            return {"cross_entropy": mean_over_processes(cells)}
+        return {"squared_error": mean_over_processes((logits - batch.targets).square())}
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """The linear output within 0 and 1; never inside the loss."""
+        return logits.sigmoid() if self.objective == "cross-entropy" else logits.clamp(0, 1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, linear warm-up and decline within each stage."""
+        groups = parameter_groups([(self, self.lr)], self.weight_decay)
+        return adamw_with_warmup(self, groups, self.warmup_share)
+
+    # --- stages
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One; or models that relabel, and the one that learns what they say."""
+        if self.objective != "eqn":
+            return (Stage(FIT),)
+        if self.labels_from is not None:
+            return (Stage(FINAL),)
+        if self.relabel == "in-sample":
+            return Stage(COEQN), Stage(FINAL)
+        return *(Stage(f"fold-{fold}") for fold in range(1, self.folds + 1)), Stage(FINAL)
+
+    def prepare(self, between: Between) -> None:
+        """Relabel by what was trained, begin with fresh weights, and choose what is trained on.
+
+        Raises:
+            ZooError: a file of intensities that is missing or does not fit the training documents.
+        """
+        documents = between.data.documents("train")
+        names = [stage.name for stage in self.stages()]
+        fold = folds_of(documents, self.folds) if names[0] != COEQN and len(names) > 1 else {}
+        if between.stage != names[0]:
+            before = names[: names.index(between.stage)]
+            if between.resumed:
+                files = [RELABELLED] if between.stage == FINAL else [file_of(name) for name in before]
+                self.relabelled = {
+                    k: row for f in files for k, row in read_intensities(between.folder / f).items()
+                }
+            else:
+                mine = [d for d in documents if not fold or before[-1] == f"fold-{fold[d.id]}"]
+                self._relabel(mine, between, before[-1])
+                self.renew(stage_seed(between.stage))
+        if between.stage == FINAL or self.labels_from is not None:
+            between.data.replace_training(self._relabelled(documents))
+        elif fold:
+            between.data.replace_training([d for d in documents if between.stage != f"fold-{fold[d.id]}"])
+
+    def _relabel(self, documents: Sequence[Document], between: Between, stage: str) -> None:
+        """Relabel by the model of a stage, and write what it says; before the last stage, what all say."""
+        found = relabel(documents, between.predict(documents), self.cap)
+        self.relabelled |= found
+        if is_first_process():
+            if stage != COEQN:
+                write_intensities(between.folder / file_of(stage), found)
+            if between.stage == FINAL:
+                write_intensities(between.folder / RELABELLED, dict(sorted(self.relabelled.items())))
+        gather_objects(None)  # nobody goes on before the file is there
+
+    def _relabelled(self, documents: Sequence[Document]) -> list[Document]:
+        """The training documents with intensities: of this run's stages, or of a file."""
+        relabelled, labels = self.relabelled, labels_of(documents)
+        if self.labels_from is not None:
+            relabelled = read_intensities(Path(self.labels_from))
+        if self.smoothing != "none":
+            relabelled = smoothed(documents, relabelled, labels, self.smoothing)
+        self.relabelled = {}  # the documents have it
+        return with_intensities(documents, relabelled, labels)
+
+    def views(self, between: Between) -> list[View]:
+        """How strongly the texts of each label were given the others, where this run relabelled."""
+        path = between.folder / RELABELLED
+        if not path.is_file():
+            return []
+        relabelled = read_intensities(path)
+        rows, gold = [], []
+        for document in between.data.documents("train"):
+            for index, segment in enumerate(document.segments):
+                if (row := relabelled.get((document.id, index))) is not None:
+                    rows.append([row.get(label, 0.0) for label in self.labels])
+                    gold.append([float(label in segment.emotions) for label in self.labels])
+        if not rows:
+            return []
+        counts = np.sum(gold, axis=0)[:, None]
+        sums = np.transpose(gold) @ np.array(rows)  # (C, C)
+        means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+        title = "Mean intensity in texts of a label (row)"
+        return [Heatmap("relabelled", title, means.astype(np.float32), self.labels, 0.0, 10.0)]
+
+
+def file_of(stage: str) -> str:
+    """Name of the file, in a run's folder, of what the model of a stage relabelled."""
+    return f"relabelled-{stage}.jsonl"
+
+
+def stage_seed(stage: str) -> int:
+    """Of a stage's fresh weights: from the run's seed and its name."""
+    words = f"{os.environ.get('PL_GLOBAL_SEED', '0')} {stage} weights"
+    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")

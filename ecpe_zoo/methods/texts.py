@@ -1,0 +1,78 @@
+"""What methods share that give each text, one by one, a score for each emotion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from torch import Tensor, nn
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.layers.text_networks import TextNetwork, read_rows
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
+
+
+class TextMethod(Method):
+    """Base of methods with a network over texts and a linear head; `build` makes these three.
+
+    Attributes:
+        reader: documents to rows.
+        network: rows to vectors (R, H).
+        head: vectors to logits (R, C).
+        token_slots: most token slots that are run at once in evaluation.
+    """
+
+    task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "emotions"
+
+    reader: TextReader
+    network: TextNetwork
+    head: nn.Module
+    token_slots: int
+
+    def target(self, segment: Segment) -> Sequence[float] | None:
+        """What is learned of a segment, (C,); None where it has no gold."""
+        raise NotImplementedError
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Scores (R, C) in [0, 1] of logits (R, C)."""
+        raise NotImplementedError
+
+    def row_limit(self, asked: int | None) -> int | None:
+        """Most tokens of a row: what is asked for, as far as the encoder reaches."""
+        limits = [limit for limit in (asked, self.network.encoder.max_tokens) if limit is not None]
+        return min(limits, default=None)
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of the rows of a document."""
+        return self.reader.tokens(document)
+
+    def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """Documents of one text to learn from."""
+        return training_texts(documents, self.target, self.reader.context)
+
+    def collator(self, training: bool) -> Any:
+        """Documents to a `TextBatch`."""
+        return lambda documents: self.reader.batch(documents, self.target if training else None)
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        """Logits (R, C), fp32: of all rows at once in training, of groups of like length in evaluation."""
+        slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
+        groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
+        logits: Tensor = self.head(read_rows(self.network, batch, groups)).float()
+        return logits
+
+    def decode(self, batch: TextBatch) -> list[Prediction]:
+        """A score for each emotion of each judged segment."""
+        scores = [np.full((size, len(self.labels)), np.nan, dtype=np.float32) for size in batch.sizes]
+        if batch.places:
+            rows = self.scores(self(batch)).detach().cpu().numpy()
+            for (document, segment), row in zip(batch.places, rows, strict=True):
+                scores[document][segment] = row
+        return [
+            Prediction(id, {"emotions": score}, cut, self.labels)
+            for id, score, cut in zip(batch.ids, scores, batch.cut, strict=True)
+        ]

@@ -1,0 +1,201 @@
+"""Single texts, and texts behind their context, as padded rows of tokens."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text.conversations import unit_of
+from ecpe_zoo.text.tokenizers import Tokenizer
+
+KEPT_TEXTS = 65536
+"""Texts whose token ids are remembered, some 20 MB: all of goemotions, and a bound where texts stream."""
+
+WORTH_READING = 8
+"""Fewest tokens of its own text that a row must have room for."""
+
+Target = Callable[[Segment], Sequence[float] | None]
+"""The targets (C,) of an annotated segment; None where there is nothing to learn."""
+
+
+class TextRow(NamedTuple):
+    """One judged text.
+
+    Args:
+        ids: `[CLS] text [SEP]`, or `[CLS] context [SEP] text [SEP]` (two [SEP] between them where the tokenizer's
+            model was trained so).
+        second: where the second text begins; the length of the row where there is one text.
+        cut: its own text was cut.
+    """
+
+    ids: list[int]
+    second: int
+    cut: bool
+
+
+class TextBatch(NamedTuple):
+    """The judged texts of some documents.
+
+    Args:
+        ids: of the documents.
+        sizes: segments of each document.
+        cut: judged segments of each document whose own text was cut.
+        places: (document in the batch, segment) of each row.
+        lengths: tokens of each row.
+        tokens: (R, T) token ids, padded at the end.
+        types: (R, T) in {0, 1}: first and second text of a pair.
+        targets: (R, C) in [0, 1]; a row of NaN where a text has none; (R, 0) outside of training.
+    """
+
+    ids: list[str]
+    sizes: list[int]
+    cut: list[int]
+    places: list[tuple[int, int]]
+    lengths: list[int]
+    tokens: Tensor
+    types: Tensor
+    targets: Tensor
+
+
+class TextReader:
+    """Builds rows with one tokenizer.
+
+    A text that is too long loses its end, as plain truncation does, and is counted. A context loses its oldest
+    tokens, and goes altogether before the text loses one.
+
+    Args:
+        tokenizer: text to ids.
+        max_tokens: of a row; None for any number.
+        context: whether the segments before a judged one are read, as the first text of a pair.
+
+    Raises:
+        ZooError: rows that could not hold a text worth reading.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, context: bool = False) -> None:
+        self.tokenizer, self.max_tokens, self.context = tokenizer, max_tokens, context
+        least = 2 + tokenizer.pair_separators + WORTH_READING
+        if max_tokens is not None and max_tokens < least:
+            raise ZooError(f"Expected --model.max_tokens of at least {least}, but got {max_tokens}.")
+        # shared by the collator and the lengths that the data module asks for
+        self._encode = lru_cache(KEPT_TEXTS)(lambda text: array("l", tokenizer.encode(text)))
+
+    def row(self, document: Document, index: int) -> TextRow:
+        """The row of one segment."""
+        tokenizer = self.tokenizer
+        whole = self._encode(document.segments[index].text)
+        text = whole if self.max_tokens is None else whole[: self.max_tokens - 2]  # [CLS] and [SEP]
+        between = [tokenizer.sep_id] * tokenizer.pair_separators
+        before = self._before(document, index, 2 + len(between) + len(text)) if self.context else []
+        first = [tokenizer.cls_id, *before, *between] if before else [tokenizer.cls_id]
+        ids = [*first, *text, tokenizer.sep_id]
+        return TextRow(ids, len(first) if before else len(ids), len(text) < len(whole))
+
+    def _before(self, document: Document, index: int, taken: int) -> list[int]:
+        """The last tokens of the segments before one, as many as there is room for beside what is taken."""
+        room = None if self.max_tokens is None else self.max_tokens - taken
+        tokens: list[int] = []
+        for segment in reversed(document.segments[:index]):
+            if room is not None and len(tokens) >= room:
+                break
+            tokens = [*self._encode(segment.text), *tokens]
+        return tokens if room is None else tokens[max(len(tokens) - room, 0) :]
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of all rows of a document."""
+        judged = (index for index, segment in enumerate(document.segments) if segment.judged)
+        return sum(len(self.row(document, index).ids) for index in judged) or 1
+
+    def batch(self, documents: Sequence[Document], target: Target | None = None) -> TextBatch:
+        """The rows of all judged segments.
+
+        Args:
+            documents: at least one.
+            target: in training; the documents then hold gold, and texts without a target are left out.
+        """
+        rows: list[TextRow] = []
+        places: list[tuple[int, int]] = []
+        targets: list[Sequence[float]] = []
+        cut = [0] * len(documents)
+        for place, document in enumerate(documents):
+            for index, segment in enumerate(document.segments):
+                wanted = () if target is None else target(segment)
+                if segment.judged and wanted is not None:
+                    rows.append(self.row(document, index))
+                    places.append((place, index))
+                    targets.append(wanted)
+                    cut[place] += rows[-1].cut
+        lengths = [len(row.ids) for row in rows]
+        shape = len(rows), max(lengths, default=0)
+        tokens: npt.NDArray[np.int64] = np.full(shape, self.tokenizer.pad_id, dtype=np.int64)
+        types = np.zeros(shape, dtype=np.int64)
+        for position, row in enumerate(rows):
+            tokens[position, : len(row.ids)] = row.ids
+            types[position, row.second : len(row.ids)] = 1
+        return TextBatch(
+            [document.id for document in documents],
+            [len(document) for document in documents],
+            cut,
+            places,
+            lengths,
+            torch.from_numpy(tokens),
+            torch.from_numpy(types),
+            torch.tensor(targets, dtype=torch.float32).reshape(len(rows), len(targets[0]) if targets else 0),
+        )
+
+
+def training_texts(documents: Sequence[Document], target: Target, context: bool = False) -> list[Document]:
+    """What training batches are filled with: documents of one judged text that has a target.
+
+    Documents with several judged segments are taken apart, so that a batch mixes texts of many of them.
+
+    Args:
+        documents: with gold.
+        target: see `TextReader.batch`.
+        context: whether the segments before a text go with it.
+    """
+    units: list[Document] = []
+    for document in documents:
+        judged = [index for index, segment in enumerate(document.segments) if segment.judged]
+        for index in judged:
+            if target(document.segments[index]) is not None:
+                whole = len(judged) == 1
+                units.append(document if whole else unit_of(document, index, index if context else 0))
+    return units
+
+
+def targets_of(segment: Segment, labels: Sequence[str], soft: bool, least: float = 0.0) -> list[float] | None:
+    """Targets of an annotated segment, None for another.
+
+    Args:
+        segment: with gold.
+        labels: C names; others are passed over.
+        soft: take the strengths where there are any, as shares of 10; else 1 for each label.
+        least: strengths from this share of 10 on become 1, and others 0; 0 leaves them as they are.
+
+    Returns:
+        (C,) in [0, 1].
+
+    >>> joyful = Segment("Hurray", emotions=("joy",), intensities={"joy": 8.0, "pride": 2.5})
+    >>> targets_of(joyful, ["fear", "joy", "pride"], soft=True)
+    [0.0, 0.8, 0.25]
+    >>> targets_of(joyful, ["fear", "joy", "pride"], soft=True, least=0.2)
+    [0.0, 1.0, 1.0]
+    >>> targets_of(joyful, ["fear", "joy", "pride"], soft=False)
+    [0.0, 1.0, 0.0]
+    """
+    if soft and segment.intensities is not None:
+        shares = [segment.intensities.get(label, 0.0) / 10.0 for label in labels]
+        return [float(share >= least) for share in shares] if least else shares
+    if not segment.emotions and segment.intensities is None:
+        return None
+    return [float(label in segment.emotions) for label in labels]
