@@ -354,18 +354,25 @@ class EACL(Method):
             self.adapted.requires_grad_(stage == ANCHORS)
 
     def prepare(self, between: Between) -> None:
-        """From here on every vector that is computed stays; the anchors start where stage one has them."""
+        """Compute the vectors of all training and validation utterances once, and place the anchors."""
         if between.stage == ANCHORS:
-            self.kept = {}
+            self._keep_vectors(
+                between, [*between.data.train_documents, *between.data.documents("validation")]
+            )
             if not between.resumed:
                 with torch.no_grad():
                     self.adapted.copy_(self.first_anchors())
 
-    def on_train_epoch_end(self) -> None:
-        """After an epoch each process has the vectors of all: they are computed once."""
-        if self.kept is not None:
-            for part in gather_objects(self.kept):
-                self.kept |= part
+    def _keep_vectors(self, between: Between, documents: Sequence[Document]) -> None:
+        """From here on every vector that is computed stays; those of these documents are computed now.
+
+        In batches that depend on the documents alone: batch-mates move the last digits, and a stage that resumes
+        must find the same vectors.
+        """
+        self.kept = {} if self.kept is None else self.kept
+        between.predict(documents)  # each process its share
+        for part in gather_objects(self.kept):
+            self.kept |= part
 
     def _vectors(self, batch: ConversationBatch) -> Tensor:
         """(R, H) of the resting encoder; computed once for each row where they are kept."""
@@ -384,8 +391,8 @@ class EACL(Method):
         if not self.anchored:
             return []
         documents = between.data.documents("validation")
-        self.kept = {} if self.kept is None else self.kept
-        between.predict(documents)
+        self._keep_vectors(between, documents)
+        assert self.kept is not None
         batch = self.reader.batch(documents, self.labels)
         known = [
             row
