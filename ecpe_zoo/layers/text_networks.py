@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecpe_zoo.errors import unknown_choice
@@ -28,9 +29,14 @@ def new_linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
+def whole(values: Tensor) -> Tensor:
+    """Values in fp32, where they have 16 bits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def mean_over_tokens(values: Tensor, mask: Tensor) -> Tensor:
     """Mean (R, H) in fp32 of values (R, T, H) where the mask (R, T) holds; each row has a token."""
-    kept = torch.where(mask[..., None], values.float(), 0.0)
+    kept = torch.where(mask[..., None], whole(values), 0.0)
     return kept.sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
@@ -90,7 +96,7 @@ class TransformerText(TextNetwork):
         hidden = self.encoder(ids, mask, types)  # (R, T, H)
         if self.dense is None:
             return mean_over_tokens(hidden, mask)
-        return torch.tanh(self.dense(self.dropout(hidden[:, 0])).float())
+        return torch.tanh(whole(self.dense(self.dropout(hidden[:, 0]))))
 
 
 class Convolution(nn.Module):
@@ -104,12 +110,13 @@ class Convolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
-        self.layer = nn.Conv1d(inputs, outputs, width, padding="same")
+        self.layer = nn.Conv1d(inputs, outputs, width)
+        self.around = (width - 1) // 2, width - 1 - (width - 1) // 2
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """(R, T, inputs) and (R, T) -> (R, T, outputs)."""
-        read = torch.relu(self.layer((values * mask[..., None]).transpose(1, 2)).transpose(1, 2))
-        return read * mask[..., None]
+        columns = F.pad((values * mask[..., None]).transpose(1, 2), self.around)  # (R, inputs, T + width - 1)
+        return torch.relu(self.layer(columns).transpose(1, 2)) * mask[..., None]
 
 
 class WordNetwork(TextNetwork):
@@ -149,7 +156,7 @@ class WordNetwork(TextNetwork):
         """See `TextNetwork.forward`; the types are not read."""
         words = self.dropout(self.encoder(ids, mask))  # (R, T, V)
         if self.kind == "ann":
-            return torch.relu(self.layers[0](mean_over_tokens(words, mask)).float())
+            return torch.relu(whole(self.layers[0](mean_over_tokens(words, mask))))
         if self.kind == "lstm":
             return mean_over_tokens(self.layers[0](words, mask.sum(dim=1)), mask)
         if self.kind == "cnn":
@@ -158,7 +165,7 @@ class WordNetwork(TextNetwork):
                 read = layer(read, mask)
         else:
             read = torch.cat([layer(words, mask) for layer in self.layers], dim=-1)
-        return read.amax(dim=1).float()  # at padding 0, which no ReLU is below
+        return whole(read.amax(dim=1))  # at padding 0, which no ReLU is below
 
 
 def read_rows(network: TextNetwork, batch: TextBatch, groups: list[list[int]]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.layers.text_networks import TextNetwork, read_rows
+from ecpe_zoo.layers.text_networks import TextNetwork, read_rows, whole
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.text.queries import chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
@@ -62,8 +62,7 @@ class TextMethod(Method):
         """Logits (R, C), fp32: of all rows at once in training, of groups of like length in evaluation."""
         slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
         groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
-        logits: Tensor = self.head(read_rows(self.network, batch, groups)).float()
-        return logits
+        return whole(self.head(read_rows(self.network, batch, groups)))
 
     def decode(self, batch: TextBatch) -> list[Prediction]:
         """A score for each emotion of each judged segment."""
