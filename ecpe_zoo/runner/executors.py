@@ -10,7 +10,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ class Job:
         environment: variables beside those of the process that starts it.
         work: its folder; the fit writes below `runs`.
         log: what it prints is added to this file.
+        command: that takes the arguments; none for the fit of this package on the machine that runs it.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Job:
     environment: Mapping[str, str]
     work: Path
     log: Path
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class ProcessRun:
             log.write(f"$ ecpe-zoo fit {' '.join(job.arguments)}\n".encode())
             log.flush()
             self.process = subprocess.Popen(
-                [*COMMAND, *job.arguments],
+                [*(job.command or COMMAND), *job.arguments],
                 env=os.environ | dict(job.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -169,7 +171,7 @@ class LocalExecutor:
         if self.devices:
             mine = share_of_devices(self.devices, slot, self.devices_per_cell)
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
-        return ProcessRun(Job(job.key, job.arguments, environment, job.work, job.log))
+        return ProcessRun(replace(job, environment=environment))
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -105,17 +105,16 @@ class RayExecutor:
                 f"{room.get('CPU', 0):g} CPUs and {room.get('GPU', 0):g} GPUs. See --threads and --gpus-per-cell."
             )
         self.slots = min(fits, slots) if slots else fits
-        # a worker for each fit: libraries that start threads are not left over for the next one
-        self.task = ray.remote(run_on_worker).options(
-            num_cpus=threads, num_gpus=gpus_per_cell, max_retries=RETRIES, max_calls=1
-        )
+        place = {"num_cpus": threads, "num_gpus": gpus_per_cell, "max_retries": RETRIES}
+        self.task = ray.remote(**place)(run_on_worker)
 
     def start(self, job: Job, slot: int) -> RayRun:
         """Hand a fit over."""
         mine = os.environ.items() if not self.returned else ()  # places of this machine are not the others'
         passed = {name: value for name, value in mine if name.startswith(PASSED_ON)}
-        config = Path(job.arguments[job.arguments.index("--config") + 1])
-        text = config.read_text(encoding="utf-8") if self.returned else None
+        text = None
+        if self.returned:
+            text = Path(job.arguments[job.arguments.index("--config") + 1]).read_text(encoding="utf-8")
         job = replace(job, environment=passed | dict(job.environment))
         where = None if self.returned else str(Path.cwd())
         return RayRun(self.ray, self.task.remote(job, where, text, self.keep_checkpoints), job)
@@ -155,7 +154,7 @@ def run_on_worker(
         arguments = [
             a.replace(str(job.work), str(work)) for a in arguments if not a.startswith("--ckpt_path=")
         ]
-        mine = Job(job.key, tuple(arguments), job.environment, work, work / job.log.name)
+        mine = replace(job, arguments=tuple(arguments), work=work, log=work / job.log.name)
         status = _wait(ProcessRun(mine, _die_with_parent))
         wanted = [mine.log]
         for record in (work / "runs").rglob("record.json"):

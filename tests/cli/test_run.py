@@ -160,7 +160,7 @@ def test_every_suite_can_be_run(
         monkeypatch.chdir(tmp_path)
         assert expand(read, path, given, resolver)
     small = expand(read, path, {}, resolver, small=True)
-    assert {cell.corpus for cell in small} == {"bundled-ecpe"}
+    assert all(cell.corpus.startswith("bundled") for cell in small)
     command = ["run", str(path), "--small", "--only", small[-1].key, "--executor", "inline", "--threads", "1"]
     assert main([*command, "--results", str(tmp_path / "store")]) == 0, capsys.readouterr().out
 
