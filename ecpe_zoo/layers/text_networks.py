@@ -137,7 +137,7 @@ class WordNetwork(TextNetwork):
         super().__init__()
         self.encoder, self.kind, width = encoder, kind, encoder.hidden_size
         self.dropout = Dropout(dropout)
-        self.layers: nn.ModuleList
+        layers: list[nn.Module]
         match kind:
             case "ann":
                 self.size, layers = size, [nn.Linear(width, size)]

@@ -109,7 +109,7 @@ def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Pa
         assert record.protocol.tuned_threshold is record.protocol.default_threshold is None
     else:
         assert record.protocol.tuned_threshold == pytest.approx(best["tuned_threshold"])
-    assert list((run / "predictions" / "watched_test").glob("epoch-*.npz"))
+    assert list((run / "predictions" / "watched_test").glob("*epoch-*.npz"))
 
 
 def test_metrics_can_be_recomputed_from_the_saved_scores(fitted: tuple[str, Path]) -> None:

@@ -38,7 +38,7 @@ def reader(max_tokens: int | None = None, context: bool = False) -> TextReader:
     return TextReader(VocabularyTokenizer(WORDS, "characters"), max_tokens, context)
 
 
-def pretrained(processor: object) -> PretrainedTokenizer:
+def pretrained(processor: BertProcessing | RobertaProcessing) -> PretrainedTokenizer:
     backend = Backend(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
     backend.pre_tokenizer = Whitespace()
     backend.post_processor = processor
