@@ -4,9 +4,9 @@
 
 Every method that has a config in `configs/` is measured with it, and on fold 1 of a real corpus of its task
 where that is at hand. E2EECPE, the multi-turn reading of MGCL, and EACL with the encoder that --encoder names
-are set beside the public reference codes at the same sizes. Every measurement is a process of its own, and the
-machine's own rate is measured in each of them: on a machine that other work shares, believe the ratios rather
-than the seconds.
+are set beside the public reference codes at the same sizes; so is fine-tuning of that encoder on goemotions.
+Every measurement is a process of its own, and the machine's own rate is measured in each of them: on a machine
+that other work shares, believe the ratios rather than the seconds.
 """
 
 from __future__ import annotations
@@ -68,6 +68,14 @@ EACL_EPOCH = Goal("EACL on meld, fp32: training epoch (scaled)", "s", 3900.0, 10
 EACL_BF16 = Goal("EACL on meld, bf16-mixed: training epoch (scaled)", "s", 3900.0, 600.0)
 EACL_VECTORS = Goal("EACL on meld: vectors for stage two, once", "s", None, None)
 EACL_ANCHORS = Goal("EACL on meld: epoch of stage two", "s", None, 5.0)
+# plain fine-tuning of all-MiniLM-L6 in batches of like length, 64 texts; fp32 padded to 50 tokens: 24, padded to the
+# longest of a random batch of 16: 34
+TEXTS = Goal("Texts of goemotions, fp32: training", "texts/s", 46.0, 55.0, more_is_better=True)
+TEXTS_BF16 = Goal("Texts of goemotions, bf16-mixed: training", "texts/s", 81.0, 110.0, more_is_better=True)
+TEXTS_READ = Goal("Texts of goemotions, fp32: prediction", "texts/s", None, 165.0, more_is_better=True)
+TEXTS_READ_BF16 = Goal(
+    "Texts of goemotions, bf16-mixed: prediction", "texts/s", None, 330.0, more_is_better=True
+)
 MMR_PREDICT = Goal("MM-R's questions: in batches against one by one", "x", 1.0, 5.0, more_is_better=True)
 
 
@@ -219,6 +227,24 @@ def compare_eacl(report: Report, data: dict[str, Any], encoder: str, **sizes: An
     report.goal(EACL_ANCHORS, m.extra["epoch"], m.rates["bf16-mixed"])
 
 
+def compare_texts(report: Report, data: dict[str, Any], encoder: str, **sizes: Any) -> None:
+    """Fine-tuning on goemotions by a real encoder, as EQN's baseline does it; a text has the corpus's mean length."""
+    arguments = {"objective": "cross-entropy", "encoder": encoder, "pooling": "mean", **sizes}
+    job = Job("ecpe_zoo.methods.eqn.EQN", arguments, {**data, "batch_size": 64})
+    base, goals = (
+        report.job(job),
+        {"32-true": (TEXTS, TEXTS_READ), "bf16-mixed": (TEXTS_BF16, TEXTS_READ_BF16)},
+    )
+    for precision, (learned, read) in goals.items():
+        m = report.row(f"texts, {precision}, training", replace(base, precision=precision))
+        tokens = m.epoch_tokens / m.epoch_documents  # of a text
+        report.goal(learned, m.real_tokens / tokens / m.seconds, m.rates[precision])
+        m = report.row(
+            f"texts, {precision}, prediction", replace(base, precision=precision, action="predict")
+        )
+        report.goal(read, m.real_tokens / tokens / m.seconds, m.rates[precision])
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m experiments.bench", description=__doc__.split("\n")[0])
@@ -227,7 +253,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-root", type=Path, help="holds the real corpora; else ECPE_ZOO_DATA")
     parser.add_argument("--vectors", type=Path, help="word2vec file for the comparison of E2EECPE")
     parser.add_argument(
-        "--encoder", type=Path, help="folder of a pretrained English encoder, for EACL on meld"
+        "--encoder", type=Path, help="folder of a pretrained English encoder, for EACL and single texts"
     )
     parser.add_argument("--steps", type=int, default=40, help="most training steps of a measurement")
     parser.add_argument("--seconds", type=float, default=30.0, help="most seconds of single steps")
@@ -277,6 +303,9 @@ def main(arguments: list[str] | None = None) -> int:
             compare_multi_turn(report, data)
         if "erc" in real and "eacl" in chosen and options.encoder:
             compare_eacl(report, {**data, "corpus": REAL["erc"]}, str(options.encoder.expanduser().resolve()))
+        if "emotions" in real and {"eqn", "emo_pillars"} & set(chosen) and options.encoder:
+            texts = {**data, "corpus": REAL["emotions"]}
+            compare_texts(report, texts, str(options.encoder.expanduser().resolve()))
     report.print()
     return 0
 

@@ -226,4 +226,4 @@ class EmoPillars(TextMethod):
     def configure_optimizers(self) -> Any:
         """AdamW, linear warm-up and decline."""
         groups = parameter_groups([(self, self.lr)], self.weight_decay)
-        return adamw_with_warmup(self, groups, self.warmup_share)
+        return adamw_with_warmup(self, groups, self.warmup_share, fused=True)

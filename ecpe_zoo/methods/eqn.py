@@ -249,7 +249,7 @@ class EQN(TextMethod):
     def configure_optimizers(self) -> Any:
         """AdamW, linear warm-up and decline within each stage."""
         groups = parameter_groups([(self, self.lr)], self.weight_decay)
-        return adamw_with_warmup(self, groups, self.warmup_share)
+        return adamw_with_warmup(self, groups, self.warmup_share, fused=True)
 
     # --- stages
 

@@ -100,3 +100,20 @@ def test_stage_two_of_eacl_reads_what_is_kept() -> None:
     measured = measure.anchors(job)
     assert measured.documents >= 32
     assert 0 < measured.extra["epoch"] < measured.extra["vectors"] + measured.extra["epoch"]
+
+
+def test_texts_a_second_are_set_beside_the_aims(monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(job: measure.Job) -> measure.Measured:
+        measured = measure.ACTIONS[job.action](job)
+        measured.rates = {job.precision: 1.0}
+        return measured
+
+    monkeypatch.setattr(bench, "measure", here)
+    report = bench.Report(
+        bench.make_parser().parse_args(["--threads", "1", "--steps", "2", "--seconds", "1"])
+    )
+    bench.compare_texts(report, {"corpus": "bundled-emotions"}, "embedded", encoder_size=16, encoder_heads=2)
+    assert [(goal["reference"], goal["aim"]) for goal in report.goals] == [
+        (46.0, 55.0), (None, 165.0), (81.0, 110.0), (None, 330.0),
+    ]  # fmt: skip
+    assert all(goal["found"] > 0 and goal["reached"] is not None for goal in report.goals)
