@@ -76,5 +76,8 @@ def adamw_with_warmup(
         return warmup_factor(step, round(total * warmup_share), total)
 
     optimizer = AdamW(groups, fused=fused or None)
+    # a fused step can undo a loss scale by itself, and Lightning then refuses to clip; told that it cannot, a scaler
+    # undoes it before the clipping, as for any other optimiser
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     schedule = LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
