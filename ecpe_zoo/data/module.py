@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.corpora.registry import LoadedCorpus, load_corpus
+from ecpe_zoo.corpora.registry import CORPORA, LoadedCorpus, Task, find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import Partition, partition
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError
@@ -24,6 +24,7 @@ Split = Literal["train", "validation", "test"]
 class Batcher(Protocol):
     """What the data module asks of a method."""
 
+    task: ClassVar[Task]
     sort_by: ClassVar[Literal["tokens", "segments"]]
 
     def tokens(self, document: Document) -> int:
@@ -88,7 +89,13 @@ class EmotionDataModule(LightningDataModule):
         self.asked: Sequence[Document] | None = None  # read by predict in place of a part
 
     def setup(self, stage: str) -> None:
-        """Read and split the corpus, once."""
+        """Read and split the corpus, once.
+
+        Raises:
+            ZooError: a corpus without the annotation that the method needs, or an empty part.
+        """
+        if self.trainer is not None:
+            self._check_task(self._method().task)
         if self.parts is None:
             self.loaded = load_corpus(self.corpus, self.root, self.fold, self.on_error)
             self.parts = partition(self.loaded, self.protocol, self.validation_share, self.split_seed)
@@ -104,6 +111,17 @@ class EmotionDataModule(LightningDataModule):
                         f"Expected documents in the {split} part of {self.corpus!r} (fold {self.fold}), but "
                         "it is empty."
                     )
+
+    def _check_task(self, task: Task) -> None:
+        """A method of single emotions can learn utterances too; other tasks need their own annotation."""
+        accepted = {"emotions", "erc"} if task == "emotions" else {task}
+        corpus = find_corpus(self.corpus)
+        if not accepted & set(corpus.tasks):
+            fitting = [other.id for other in CORPORA.values() if accepted & set(other.tasks)]
+            raise ZooError(
+                f"Expected a corpus for the method's task {task!r} ({', '.join(fitting)}), but {self.corpus!r} is "
+                f"annotated for {', '.join(corpus.tasks)}."
+            )
 
     def documents(self, split: Split) -> Sequence[Document]:
         """The documents of a part, gold included, in the order of the corpus."""

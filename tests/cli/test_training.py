@@ -148,7 +148,10 @@ def test_test_validate_and_predict_from_a_checkpoint(fitted: tuple[str, Path], t
         if command == "test":
             again = read_predictions(run_folder(tmp_path) / "predictions" / "test.npz")
             for mine, saved in zip(again, read_predictions(run / "predictions" / "test.npz"), strict=True):
-                for name, scores in saved.scores.items():  # other batches before them may be kept: not bit by bit
+                for (
+                    name,
+                    scores,
+                ) in saved.scores.items():  # other batches before them may be kept: not bit by bit
                     np.testing.assert_allclose(mine.scores[name], scores, atol=1e-6)
     (written,) = run_folder(tmp_path).glob("predictions/predict-test.npz")
     assert len(read_predictions(written)) == len(held_out(id))
@@ -270,6 +273,16 @@ def test_typed_options_win_over_the_checkpoint_and_say_so(
         (
             ["fit", "--config", str(ROOT / "configs" / "e2eecpe.yaml"), "--data.corpus", "xia"],
             "xia-ding-2019",
+        ),
+        (
+            [
+                "fit",
+                "--config",
+                str(ROOT / "configs" / "e2eecpe.yaml"),
+                "--data.corpus",
+                "bundled-conversations",
+            ],
+            "task 'ecpe'",
         ),
         (
             ["fit", "--config", str(ROOT / "configs" / "e2eecpe.yaml"), "--model.vectors", "no.txt"],
