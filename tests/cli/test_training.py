@@ -306,11 +306,12 @@ def test_a_malformed_corpus_stops_with_its_line_or_is_skipped_and_counted(
 ) -> None:
     folder = tmp_path / "data" / "xia-ding-2019"
     folder.mkdir(parents=True)
-    documents = "".join(
-        f"{id} 2\n (2, 1)\n1,null,null,he fell {id}\n2,sad,cried,he cried\n" for id in range(1, 21)
+    train, test = (
+        "".join(f"{id} 2\n (2, 1)\n1,null,null,he fell {id}\n2,sad,cried,he cried\n" for id in ids)
+        for ids in (range(21, 41), range(1, 21))
     )
-    (folder / "fold1_train.txt").write_text(documents, encoding="utf-8")
-    broken = documents.replace("1,null,null,he fell 3\n", "1,null,he fell 3\n")
+    (folder / "fold1_train.txt").write_text(train, encoding="utf-8")
+    broken = test.replace("1,null,null,he fell 3\n", "1,null,he fell 3\n")
     (folder / "fold1_test.txt").write_text(broken, encoding="utf-8")
     options = [
         "--data.corpus",
