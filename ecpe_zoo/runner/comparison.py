@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,8 +41,8 @@ class Tolerances(BaseModel):
 
     Args:
         default: of all metrics that are not named.
-        metrics: by versioned id.
-        methods: by method, which win.
+        metrics: by versioned id, or by a pattern with `*`; the first that matches counts.
+        methods: the same by method, which win; `default` is one's own default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,8 +53,11 @@ class Tolerances(BaseModel):
 
     def of(self, method: str, metric: str) -> float:
         """The tolerance of a metric."""
-        own = self.methods.get(method, {})
-        return own.get(metric, own.get("default", self.metrics.get(metric, self.default)))
+        for table in (self.methods.get(method, {}), self.metrics):
+            for pattern, tolerance in table.items():
+                if pattern == "default" or fnmatchcase(metric, pattern):
+                    return tolerance
+        return self.default
 
 
 Verdict = Literal["same", "within", "BEYOND", "MISSING", "COLLAPSED", "new"]
@@ -263,13 +267,17 @@ def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
 
 
 def cells_of(row: Row) -> tuple[str, str, str, str]:
-    """Both numbers, their difference and the tolerance, as text in percent; empty where there is none."""
+    """Both numbers, their difference and the tolerance, as text; empty where there is none.
+
+    Fractions are in percent, counts (as of documents) as they are.
+    """
+    fraction = all(value is None or abs(value) <= 1 for value in (row.base, row.new))
 
     def percent(value: float | None, form: str = ".2f") -> str:
-        return "" if value is None else f"{100 * value:{form}}"
+        return "" if value is None else f"{100 * value:{form}}" if fraction else f"{value:g}"
 
     difference = None if row.base is None or row.new is None else row.new - row.base
-    return percent(row.base), percent(row.new), percent(difference, "+.2f"), f"{100 * row.tolerance:g}"
+    return percent(row.base), percent(row.new), percent(difference, "+.2f"), percent(row.tolerance, "g")
 
 
 def how_to_accept(base: str, new: str) -> str:
