@@ -11,6 +11,8 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 
+os.environ.setdefault("WANDB_MODE", "disabled")  # for fixtures that live longer than a test
+
 
 @pytest.fixture(autouse=True)
 def _quiet_and_offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
