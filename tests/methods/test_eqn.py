@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import subprocess
+import sys
+import textwrap
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -300,3 +304,39 @@ def test_a_relabelled_file_is_learned_by_another_run(tmp_path: Path) -> None:
     write_intensities(path, dict(list(rows.items())[1:]))
     with pytest.raises(AssertionError):  # the exit status is 1
         run_eqn(tmp_path / "runs", "--model.labels_from", str(path))
+
+
+TWO_RANKS = """
+    import sys, torch, torch.distributed as dist
+    from tests.methods.test_eqn import documents, small
+    rank = int(sys.argv[1])
+    dist.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
+    method = small(objective="coeqn").double().eval()
+    share = documents()[:4] if rank == 0 else documents()[4:]     # of unlike size
+    method.losses(method.collator(True)(share))["squared_error"].backward()
+    for parameter in method.parameters():                         # what DistributedDataParallel does
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= 2
+    if rank == 0:
+        torch.save({name: p.grad for name, p in method.named_parameters()}, sys.argv[3])
+"""
+
+
+@pytest.mark.distributed
+def test_two_ranks_have_the_gradient_of_the_joint_batch(tmp_path: Path) -> None:
+    meeting, result = tmp_path / "meeting", tmp_path / "result.pt"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(TWO_RANKS), str(rank), str(meeting), str(result)],
+            cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    for process in processes:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error
+    found = torch.load(result, weights_only=True)
+    method = small(objective="coeqn").double().eval()
+    method.losses(method.collator(True)(documents()))["squared_error"].backward()
+    for name, parameter in method.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, msg=name)
