@@ -22,6 +22,7 @@ LAYERS = (
     "results",
     "callbacks",
     "runner",
+    "annotation",
     "cli",
 )
 FILES = sorted((ROOT / "ecpe_zoo").rglob("*.py"))

@@ -18,6 +18,9 @@ training (every option of Lightning; --help after the command lists all):
   test      --config C --ckpt_path F               score the test documents
   predict   --config C --ckpt_path F               write all scores of a part of the corpus
 
+your own text:
+  annotate  --ckpt_path F --input FILE|-           pairs, or emotions and their strength, of your texts
+
 corpora:
   data list                                        what there is, and what lies in your folder
   data fetch CORPUS...                             download, with hashes checked
@@ -43,6 +46,7 @@ COMMANDS = (
     "validate",
     "test",
     "predict",
+    "annotate",
     "data",
     "run",
     "compare",
@@ -77,6 +81,10 @@ def _dispatch(arguments: list[str]) -> int:
     if command == "--version":
         print(version("ecpe-zoo"))
         return 0
+    if command == "annotate":
+        from ecpe_zoo.cli import annotate
+
+        return annotate.main(rest)
     if command == "data":
         from ecpe_zoo.cli import data
 

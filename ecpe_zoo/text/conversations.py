@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, Language, Segment
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.tokenizers import Tokenizer
+
+KEPT_TEXTS = 65536
+"""Texts whose token ids are remembered: more than any corpus has, and a bound where texts stream."""
 
 
 class Frame(NamedTuple):
@@ -117,16 +121,12 @@ class ConversationReader:
 
     def __init__(self, tokenizer: Tokenizer, context: int, max_tokens: int) -> None:
         self.tokenizer, self.context, self.max_tokens = tokenizer, context, max_tokens
-        self._pieces: dict[str, list[int]] = {}  # each text is in up to 1 + context rows
+        # each text is in up to 1 + context rows; the space: tokenizers over bytes write a word that begins a text
+        # differently
+        self._encode = lru_cache(KEPT_TEXTS)(lambda text: tokenizer.encode(" " + text))
         least = max(len(self._frame(document, Segment("x"))[0]) + 16 for document in ("en", "zh"))  # type: ignore[arg-type]
         if max_tokens < least:
             raise ZooError(f"Expected --model.max_tokens of at least {least}, but got {max_tokens}.")
-
-    def _encode(self, text: str) -> list[int]:
-        if text not in self._pieces:
-            # the space: tokenizers over bytes write a word that begins a text differently
-            self._pieces[text] = self.tokenizer.encode(" " + text)
-        return self._pieces[text]
 
     def _frame(self, language: Language, segment: Segment) -> tuple[list[int], list[int]]:
         frame = FRAMES[language]

@@ -1,0 +1,226 @@
+"""Entries to rows, by a trained method: cut, segmented, batched by length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+
+from ecpe_zoo.annotation.answers import Answers, Row, answers_for
+from ecpe_zoo.annotation.inputs import Entry, entry_of
+from ecpe_zoo.corpora.document import Document, Language, Segment, document_from_texts
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.data.sampler import LikeLengthBatchSampler
+from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.loading import load_method
+from ecpe_zoo.text.clauses import cut_clauses
+from ecpe_zoo.text.words import is_segmented, language_of, with_words_apart
+
+Precision = Literal["32", "bf16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+BATCH_TOKENS = 4096
+"""Token slots of a batch."""
+
+MOST_CLAUSES = 1000
+"""Clauses of a document of which pairs are sought: their number is squared. Others count as truncated; the longest
+document of the Chinese corpus has 73."""
+
+_PROBE = "我 今天 非常 高兴 因为 他 终于 回来 了 大家 都 很 开心"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a method is applied.
+
+    Args:
+        threshold: in place of the tuned one.
+        top: at most so many pairs or emotions.
+        every: all scores besides.
+        language: of all texts; by default each text's own, by its letters.
+        batch_tokens: most token slots of a batch; of speed and memory, and of the last digits of scores.
+        precision: of matrix products.
+        device: `auto` takes a GPU where there is one.
+    """
+
+    threshold: float | None = None
+    top: int | None = None
+    every: bool = False
+    language: Language | None = None
+    batch_tokens: int = BATCH_TOKENS
+    precision: Precision = "32"
+    device: Device = "auto"
+
+
+class _Read(NamedTuple):
+    """An entry as it is read.
+
+    Args:
+        shown: its segments.
+        places: those with text.
+        document: of these, None where there are none.
+        lost: segments beyond the most that are read.
+    """
+
+    shown: list[str]
+    places: list[int]
+    document: Document | None
+    lost: int = 0
+
+
+class Prepared(NamedTuple):
+    """Entries ready for the model.
+
+    Args:
+        entries: in order.
+        reads: one an entry.
+        batches: of the method, on the CPU, by rising length.
+    """
+
+    entries: Sequence[Entry]
+    reads: list[_Read]
+    batches: list[Any]
+
+
+class Annotator:
+    """A trained method at work; the same entries in the same call give the same rows.
+
+    Args:
+        method: trained; it is moved to the device, and stays in evaluation mode.
+        options: see `Options`.
+
+    Raises:
+        ZooError: options that do not fit the method or the machine.
+    """
+
+    def __init__(self, method: Method, options: Options | None = None) -> None:
+        self.options = options or Options()
+        if self.options.language not in (None, *get_args(Language)):
+            raise unknown_choice("the language", self.options.language, get_args(Language))
+        if self.options.precision not in get_args(Precision):
+            raise unknown_choice("the precision", self.options.precision, get_args(Precision))
+        if self.options.batch_tokens < 1:
+            raise ZooError(f"Expected --batch-tokens to be at least 1, but got {self.options.batch_tokens}.")
+        self.answers: Answers = answers_for(
+            method, self.options.threshold, self.options.top, self.options.every
+        )
+        self.device = choose_device(self.options.device)
+        self.method = method.to(self.device).eval()
+        self.words = reads_words(method)
+
+    def annotate(self, entries: Sequence[Entry]) -> list[Row]:
+        """The answer to each entry, in order; all are in memory at once."""
+        return self.answer(self.prepare(entries))
+
+    def prepare(self, entries: Sequence[Entry]) -> Prepared:
+        """Cut, segment and tokenise; no gradient, no device: this may run beside `answer` in another thread.
+
+        Raises:
+            ZooError: Chinese words are needed, and jieba is not installed.
+        """
+        reads = [self._read(entry) for entry in entries]
+        documents = [read.document for read in reads if read.document is not None]
+        costs = [self.method.tokens(document) for document in documents]
+        lengths = costs if self.method.sort_by == "tokens" else [len(document) for document in documents]
+        collate = self.method.collator(False)
+        batches = LikeLengthBatchSampler(lengths, costs, batch_tokens=self.options.batch_tokens)
+        return Prepared(entries, reads, [collate([documents[index] for index in batch]) for batch in batches])
+
+    def answer(self, prepared: Prepared) -> list[Row]:
+        """Run the model.
+
+        Raises:
+            ZooError: the device's memory is too small for a batch.
+        """
+        found: dict[str, Prediction] = {}
+        try:
+            with torch.inference_mode(), self._autocast():
+                for batch in prepared.batches:
+                    moved = self.method.transfer_batch_to_device(batch, self.device, 0)
+                    for prediction in self.method.decode(moved):
+                        found[prediction.id] = prediction
+        except torch.OutOfMemoryError as error:
+            raise ZooError(
+                f"Expected a batch of {self.options.batch_tokens} token slots to fit into the device's memory, but "
+                f"it does not ({str(error).splitlines()[0]}). Give a smaller --batch-tokens."
+            ) from error
+        rows = []
+        for entry, read in zip(prepared.entries, prepared.reads, strict=True):
+            prediction = None if read.document is None else found[read.document.id]
+            if prediction is not None and read.lost:
+                prediction = prediction._replace(truncated=prediction.truncated + read.lost)
+            rows.append(self.answers.row(entry, read.shown, read.places, prediction))
+        return rows
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.options.precision == "32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _read(self, entry: Entry) -> _Read:
+        together = " ".join(entry.texts)
+        language = self.options.language or entry.language or language_of(together)
+        shown, read = list(entry.texts), [text.strip() for text in entry.texts]
+        if entry.whole and self.method.task == "ecpe":
+            clauses = cut_clauses(entry.texts[0], language)
+            shown, read = [clause.text for clause in clauses], [clause.bare for clause in clauses]
+        places = [index for index, text in enumerate(read) if text]
+        if not places:
+            return _Read(shown, [], None)
+        if self.words and not is_segmented(together, language):
+            read = [with_words_apart(text, language) or text for text in read]
+        lost = max(len(places) - MOST_CLAUSES, 0) if self.method.task == "ecpe" else 0
+        places = places[: len(places) - lost]
+        speakers, judged = entry.speakers, entry.judged
+        segments = tuple(
+            Segment(read[index]) if entry.whole else
+            Segment(read[index], speakers[index], judged=judged[index])
+            for index in places
+        )  # fmt: skip
+        return _Read(shown, places, Document(str(entry.number), segments, language=language), lost)
+
+
+def reads_words(method: Method) -> bool:
+    """Whether a method looks up words between spaces: without spaces a Chinese text is then one word or a few."""
+    apart = method.tokens(document_from_texts("probe", [_PROBE]))
+    together = method.tokens(document_from_texts("probe", [_PROBE.replace(" ", "")]))
+    return 2 * together <= apart
+
+
+def choose_device(name: Device) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ZooError: an unknown one, or one that is not there.
+    """
+    if name not in get_args(Device):
+        raise unknown_choice("the device", name, get_args(Device))
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ZooError("Expected a GPU for --device cuda, but torch finds none. Give --device cpu.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def annotate_texts(
+    checkpoint: Path | str | Method, texts: Sequence[str | Document], options: Options | None = None
+) -> list[Row]:
+    """Apply a trained method to texts; see `ecpe_zoo.annotation.answers` for the rows.
+
+    Args:
+        checkpoint: of any method, or a method that was loaded.
+        texts: running text, or Documents; their labels are not looked at.
+        options: see `Options`.
+
+    Returns:
+        A row a text, in order: plain values, as `ecpe-zoo annotate` writes them.
+
+    Raises:
+        ZooError: the checkpoint cannot be read, or the options do not fit it.
+    """
+    method = checkpoint if isinstance(checkpoint, Method) else load_method(checkpoint)
+    annotator = Annotator(method, options)
+    return annotator.annotate([entry_of(number, text) for number, text in enumerate(texts, start=1)])

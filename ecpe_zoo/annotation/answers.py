@@ -1,0 +1,235 @@
+"""Predictions as plain rows: one rule a task, one row an entry, and the same as cells of a table.
+
+An entry that was given as one text has its answer beside its `text`; one that was given as segments has a list
+`segments` with an answer each. Segments are counted from 1. Probabilities are rounded to 4 decimals, and so are
+intensities, which run from 0.0 to 10.0.
+
+emotions   `emotions`: {label: intensity}, the strongest first: those above the threshold, else the strongest one
+           alone; `above_threshold`: whether the strongest is above it
+erc        `emotion` and its `probability`
+ecpe       `clauses`, and `pairs` of `emotion` and `cause` (numbers of clauses), `probability`, and both texts,
+           the most probable first
+
+`truncated` counts the segments that the model did not read whole. A blank text has an empty answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecpe_zoo.annotation.inputs import Entry
+from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.base import Method
+
+Row = dict[str, Any]
+Cell = str | int | float
+
+DIGITS = 4
+STRONGEST = 10.0
+"""Intensity of a score of 1."""
+
+JOINT = "; "
+"""Between the labels of one cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is asked of predictions.
+
+    Args:
+        task: of the method.
+        labels: C names; none for pairs.
+        threshold: scores are above it where it is in force; without meaning where the highest decides.
+        by_threshold: it is in force; else the `top` highest are given whatever they score.
+        top: at most this many pairs or emotions; with emotions of conversations, this many beside the first.
+        every: all scores are given besides, as `scores`.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    threshold: float
+    by_threshold: bool = True
+    top: int | None = None
+    every: bool = False
+
+    # --- rows
+
+    def row(self, entry: Entry, shown: Sequence[str], places: Sequence[int], found: Prediction | None) -> Row:
+        """The answer to one entry.
+
+        Args:
+            entry: as it was given.
+            shown: its N segments, as they are shown.
+            places: those that the model was given, 0-based.
+            found: over these; None where there are none.
+        """
+        truncated = found.truncated if found is not None else 0
+        if self.task == "ecpe":
+            return {"id": entry.id, "clauses": list(shown), **self._pairs(shown, places, found),
+                    "truncated": truncated}  # fmt: skip
+        scores: list[Array | None] = [None] * len(shown)
+        for row, place in enumerate(places):
+            if found is not None and not np.isnan(found.scores["emotions"][row]).any():
+                scores[place] = found.scores["emotions"][row]
+        answer = self._emotions if self.task == "emotions" else self._emotion
+        if entry.whole:
+            return {"id": entry.id, "text": entry.texts[0], **answer(scores[0]), "truncated": truncated}
+        segments = [
+            {"number": number, "speaker": speaker, "text": text, **answer(score)}
+            for number, (speaker, text, score) in enumerate(
+                zip(entry.speakers, shown, scores, strict=True), start=1
+            )
+        ]
+        return {"id": entry.id, "segments": segments, "truncated": truncated}
+
+    def _emotions(self, scores: Array | None) -> Row:
+        if scores is None:
+            return {"emotions": {}, "above_threshold": False} | ({"scores": {}} if self.every else {})
+        order = np.argsort(-scores, kind="stable")
+        above = scores > np.float32(self.threshold)
+        chosen = [index for index in order if above[index]] if self.by_threshold else list(order)
+        chosen = (chosen or [order[0]])[: self.top]
+        row: Row = {
+            "emotions": {self.labels[index]: _rounded(STRONGEST * scores[index]) for index in chosen},
+            "above_threshold": bool(above[order[0]]),
+        }
+        return row | ({"scores": self._scores(STRONGEST * scores)} if self.every else {})
+
+    def _emotion(self, scores: Array | None) -> Row:
+        more: Row = {name: {} for name, asked in (("emotions", self.top), ("scores", self.every)) if asked}
+        if scores is None:
+            return {"emotion": None, "probability": None, **more}
+        order = np.argsort(-scores, kind="stable")
+        row: Row = {"emotion": self.labels[order[0]], "probability": _rounded(scores[order[0]])}
+        if self.top:
+            row["emotions"] = {self.labels[index]: _rounded(scores[index]) for index in order[: self.top]}
+        return row | ({"scores": self._scores(scores)} if self.every else {})
+
+    def _scores(self, scores: Array) -> dict[str, float]:
+        return {label: _rounded(score) for label, score in zip(self.labels, scores, strict=True)}
+
+    def _pairs(self, shown: Sequence[str], places: Sequence[int], found: Prediction | None) -> Row:
+        if found is None:
+            return {"pairs": []} | ({"scores": {"pair": []}} if self.every else {})
+        pair = found.scores["pair"]  # (N, N) over the places
+        order = np.argsort(-pair, axis=None, kind="stable")
+        if self.by_threshold:
+            order = order[: int((pair > np.float32(self.threshold)).sum())]
+        row: Row = {
+            "pairs": [
+                _pair(shown, places[index // len(pair)], places[index % len(pair)], pair.flat[index])
+                for index in order[: self.top].tolist()
+            ]
+        }
+        return row | ({"scores": self._pair_scores(len(shown), places, found)} if self.every else {})
+
+    def _pair_scores(self, size: int, places: Sequence[int], found: Prediction) -> Row:
+        """Scores over all segments that are shown; 0 for blank ones."""
+        scores: Row = {}
+        for name in ("pair", "emotion", "cause"):
+            if name in found.scores:
+                given = found.scores[name]
+                whole = np.zeros((size,) * given.ndim, dtype=np.float64)
+                whole[np.ix_(*[places] * given.ndim)] = given
+                scores[name] = np.round(whole, DIGITS).tolist()
+        return scores
+
+    # --- tables
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of a table: one row a pair (a document without any has one, too), or one a segment."""
+        if self.task == "ecpe":
+            return ("id", "emotion", "cause", "probability", "emotion_text", "cause_text", "truncated")
+        labels = self.labels if self.every else ()
+        if self.task == "emotions":
+            return ("id", "segment", "speaker", "text", "emotions", "intensities", "above_threshold",
+                    "truncated", *labels)  # fmt: skip
+        more = ("emotions", "probabilities") if self.top else ()
+        return ("id", "segment", "speaker", "text", "emotion", "probability", *more, "truncated", *labels)
+
+    def cells(self, row: Row) -> list[list[Cell]]:
+        """A row of `row` as rows of a table; what is not known is an empty cell."""
+        listed = self._pair_cells(row) if self.task == "ecpe" else self._segment_cells(row)
+        return [["" if cell is None else cell for cell in cells] for cells in listed]
+
+    def _pair_cells(self, row: Row) -> list[list[Any]]:
+        pairs = row["pairs"]
+        if self.every:
+            pairs = [
+                _pair(row["clauses"], emotion, cause, score)
+                for emotion, scores in enumerate(row["scores"]["pair"])
+                for cause, score in enumerate(scores)
+            ]
+        names = self.columns[1:-1]
+        return [[row["id"], *(pair.get(name) for name in names), row["truncated"]] for pair in pairs or [{}]]
+
+    def _segment_cells(self, row: Row) -> list[list[Any]]:
+        segments = row.get("segments", [{"number": 1, "speaker": None, **row}])
+        rows: list[list[Any]] = []
+        for segment in segments:
+            several = segment.get("emotions", {})
+            listed = [JOINT.join(several), JOINT.join(str(value) for value in several.values())]
+            if self.task == "emotions":
+                answer = [*listed, str(segment["above_threshold"]).lower()]
+            else:
+                answer = [segment["emotion"], segment["probability"], *(listed if self.top else ())]
+            every = [segment["scores"].get(label) for label in self.labels] if self.every else []
+            about = [row["id"], segment["number"], segment["speaker"], segment["text"]]
+            rows.append([*about, *answer, row["truncated"], *every])
+        return rows
+
+
+def _pair(shown: Sequence[str], emotion: int, cause: int, score: float) -> Row:
+    return {
+        "emotion": emotion + 1,
+        "cause": cause + 1,
+        "probability": _rounded(score),
+        "emotion_text": shown[emotion],
+        "cause_text": shown[cause],
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), DIGITS)
+
+
+def answers_for(
+    method: Method, threshold: float | None = None, top: int | None = None, every: bool = False
+) -> Answers:
+    """What is asked of a method's predictions.
+
+    Args:
+        method: trained.
+        threshold: in place of the tuned one.
+        top: at most so many; without a threshold of one's own, exactly so many where there are as many.
+        every: all scores besides.
+
+    Raises:
+        ZooError: a threshold where there is none, or one out of range.
+    """
+    if threshold is not None and method.task == "erc":
+        raise ZooError(
+            f"Expected no --threshold with {method.id!r}, which gives each text its most probable emotion, but got "
+            f"{threshold}. Ask for more of them with --top."
+        )
+    if threshold is not None and not 0 <= threshold < 1:
+        raise ZooError(
+            f"Expected --threshold to be a score from 0 to below 1 (intensities are ten times that), but got "
+            f"{threshold}."
+        )
+    if top is not None and top < 1:
+        raise ZooError(f"Expected --top to be at least 1, but got {top}.")
+    labels = () if method.task == "ecpe" else method.labels
+    used = threshold_of(method) if threshold is None else threshold
+    return Answers(method.task, labels, used, threshold is not None or top is None, top, every)
+
+
+def threshold_of(method: Method) -> float:
+    """The tuned threshold, else the method's default."""
+    return method.threshold if method.tuned is None else method.tuned

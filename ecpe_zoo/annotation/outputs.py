@@ -1,0 +1,292 @@
+"""Rows to a file, window by window, so that a killed run can go on.
+
+Rows go to `F.part`; behind each window a line of `F.part.journal` says how far the input was read, its hash up to
+there, and how long the files were. A run that goes on cuts `F.part` back to the last such line, so that the
+finished file equals that of an unbroken run. At the end `F.part` takes its name and the journal goes.
+
+What could not be read goes to `F.rejected.jsonl`: {"line", "error", "text"}.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol, get_args
+
+from ecpe_zoo.annotation.answers import Answers, Row
+from ecpe_zoo.annotation.inputs import Entry
+from ecpe_zoo.errors import ZooError, unknown_choice
+
+Form = Literal["jsonl", "csv", "tsv"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
+Identity = Mapping[str, Any]
+"""What the rows depend on, by name; plain values."""
+
+
+@dataclass(slots=True)
+class State:
+    """How far a run is, behind a whole window.
+
+    Args:
+        records: entries that are done.
+        digest: hash of the input up to there.
+        part: bytes of the rows.
+        rejected: bytes of what could not be read.
+        counts: see `run.Counts`.
+    """
+
+    records: int = 0
+    digest: str = ""
+    part: int = 0
+    rejected: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class Writer(Protocol):
+    """Takes the rows of a run."""
+
+    state: State
+
+    def write(self, rows: Sequence[Row], rejected: Sequence[Entry]) -> None:
+        """Add the rows of a window."""
+
+    def commit(self, records: int, digest: str, counts: Mapping[str, int]) -> None:
+        """Note that everything up to here is written."""
+
+    def finish(self) -> None:
+        """The input is at its end."""
+
+    def close(self) -> None:
+        """Close files; what is not finished can be gone on with."""
+
+
+def form_of(path: Path | None, form: str | None = None) -> Form:
+    """The form of the output: as given, else CSV or TSV as the name ends, else JSONL.
+
+    Raises:
+        ZooError: an unknown one.
+    """
+    if form is not None and form not in FORMS:
+        raise unknown_choice("the form of the output", form, FORMS)
+    suffix = path.suffix.lower().lstrip(".") if path is not None else ""
+    return next((known for known in FORMS if known == (form or suffix)), "jsonl")
+
+
+def encoded(rows: Sequence[Row], answers: Answers, form: Form) -> bytes:
+    """Rows as bytes of a file."""
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    return table([cells for row in rows for cells in answers.cells(row)], form)
+
+
+def table(rows: Sequence[Sequence[str | int | float]], form: Form) -> bytes:
+    r"""Rows as CSV, or as TSV, which has no quoting: tabs and line ends in texts become spaces.
+
+    >>> table([["a,b", 1.5]], "csv"), table([["a\tb", 1.5]], "tsv")
+    (b'"a,b",1.5\n', b'a b\t1.5\n')
+    """
+    if form == "tsv":
+        lines = ("\t".join(" ".join(str(cell).splitlines()).replace("\t", " ") for cell in row)
+                 for row in rows)  # fmt: skip
+        return "".join(line + "\n" for line in lines).encode()
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def rejected_lines(entries: Sequence[Entry]) -> bytes:
+    """What could not be read, as JSONL."""
+    rows = ({"line": entry.line, "error": str(entry.problem), "text": entry.raw} for entry in entries)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8", "replace")
+
+
+class StandardOutput:
+    """Rows to standard output; what could not be read is told on standard error."""
+
+    def __init__(self, answers: Answers, form: Form) -> None:
+        self.answers, self.form = answers, form
+        self.state = State()
+        if form != "jsonl":
+            self._put(table([answers.columns], form))
+
+    def _put(self, data: bytes) -> None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def write(self, rows: Sequence[Row], rejected: Sequence[Entry]) -> None:
+        """Add the rows of a window."""
+        self._put(encoded(rows, self.answers, self.form))
+        for entry in rejected:
+            print(f"left out: {entry.problem}", file=sys.stderr)
+
+    def commit(self, records: int, digest: str, counts: Mapping[str, int]) -> None:
+        """Note how far the run is."""
+        self.state.records, self.state.counts = records, dict(counts)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Standard output stays open."""
+
+
+class File:
+    """Rows to a file that appears when it is complete; see the module.
+
+    Args:
+        path: of the finished file.
+        answers: for the columns and cells of tables.
+        form: of the file.
+        identity: what must be the same for a run to go on.
+        overwrite: replace the finished file, and a part of another run; one of the same run is gone on with.
+
+    Raises:
+        ZooError: the finished file is there; a part of another run is there; another run writes it now.
+    """
+
+    def __init__(self, path: Path, answers: Answers, form: Form, identity: Identity, overwrite: bool) -> None:
+        self.path, self.answers, self.form = path, answers, form
+        self.part = path.with_name(f"{path.name}.part")
+        self.journal = path.with_name(f"{path.name}.part.journal")
+        self.rejected = path.with_name(f"{path.name}.rejected.jsonl")
+        self.rejected_part = path.with_name(f"{path.name}.rejected.jsonl.part")
+        if path.exists() and not overwrite:
+            raise ZooError(
+                f"Expected {path} not to be there, but it is. Give another --output, or --overwrite to replace it."
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._journal = self.journal.open("a+b")
+        except OSError as error:
+            raise ZooError(f"{path}: expected a file that can be written, but got: {error}.") from error
+        try:
+            self._lock()
+            self.state = self._left(identity, overwrite)
+            self._rows, self._rejected = self._opened(self.part), self._opened(self.rejected_part)
+            if not self.state.records:
+                self._begin(identity)
+            self._rows.truncate(self.state.part)
+            self._rejected.truncate(self.state.rejected)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _opened(self, path: Path) -> BinaryIO:
+        return path.open("ab")
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given up when the process ends
+        except OSError:
+            raise ZooError(
+                f"Expected {self.part} to be free, but another run writes it. Wait or stop that run."
+            ) from None
+
+    def _left(self, identity: Identity, overwrite: bool) -> State:
+        """What an earlier run left; the beginning where it left nothing, or nothing that may be used.
+
+        Raises:
+            ZooError: see `_read_journal`.
+        """
+        try:
+            return self._read_journal(identity)
+        except ZooError:
+            if overwrite:
+                return State()
+            raise
+
+    def _read_journal(self, identity: Identity) -> State:
+        """What an earlier run left; the beginning where it left nothing.
+
+        Raises:
+            ZooError: another run's, or files that do not belong together.
+        """
+        self._journal.seek(0)
+        content = self._journal.read()
+        whole = content[: content.rfind(b"\n") + 1]  # a kill may have torn the last line
+        lines = whole.splitlines()
+        way = f"Remove {self.part}, or give --overwrite to begin anew, or another --output."
+        if not lines:
+            if self.part.exists() and self.part.stat().st_size:
+                self.journal.unlink()
+                raise ZooError(
+                    f"Expected {self.part} to have a journal, but it has none: it is not of an earlier run. {way}"
+                )
+            return State()
+        try:
+            first, states = json.loads(lines[0]), [State(**json.loads(line)) for line in lines[1:]]
+        except (ValueError, TypeError):
+            raise ZooError(f"{self.journal}: expected a journal of ecpe-zoo annotate, but got another file. "
+                           f"{way}") from None  # fmt: skip
+        differing = [name for name in {**first, **identity} if first.get(name) != identity.get(name)]
+        if differing:
+            told = "; ".join(f"{name} {first.get(name)!r} there, {identity.get(name)!r} here"
+                             for name in differing)  # fmt: skip
+            raise ZooError(
+                f"Expected {self.part} to be of a run with the same checkpoint and options, but these differ: "
+                f"{told}. Give the same to go on with it. {way}"
+            )
+        state = states[-1] if states else State()
+        sizes = {self.part: state.part, self.rejected_part: state.rejected}
+        for path, size in sizes.items():
+            found = path.stat().st_size if path.exists() else 0
+            if found < size:
+                raise ZooError(
+                    f"Expected {path} to have at least {size:,} bytes, as its journal says, but it has {found:,}. "
+                    f"{way}"
+                )
+        self._journal.truncate(len(whole))
+        return state
+
+    def _begin(self, identity: Identity) -> None:
+        self._journal.truncate(0)
+        self._note(dict(identity))
+        self._rows.truncate(0)
+        if self.form != "jsonl":
+            self._rows.write(table([self.answers.columns], self.form))
+            self._rows.flush()
+        self.state = State(part=self._rows.tell())
+
+    def _note(self, value: Mapping[str, Any]) -> None:
+        self._journal.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+
+    def write(self, rows: Sequence[Row], rejected: Sequence[Entry]) -> None:
+        """Add the rows of a window."""
+        self._rows.write(encoded(rows, self.answers, self.form))
+        self._rejected.write(rejected_lines(rejected))
+
+    def commit(self, records: int, digest: str, counts: Mapping[str, int]) -> None:
+        """Note that everything up to here is written, behind it on the disk."""
+        for file in (self._rows, self._rejected):
+            file.flush()
+            os.fsync(file.fileno())
+        self.state = State(records, digest, self._rows.tell(), self._rejected.tell(), dict(counts))
+        self._note(asdict(self.state))
+
+    def finish(self) -> None:
+        """Give the files their names."""
+        self.close()
+        if self.state.rejected:
+            self.rejected_part.replace(self.rejected)
+        else:
+            self.rejected_part.unlink(missing_ok=True)
+            self.rejected.unlink(missing_ok=True)  # of a run that this one replaces
+        self.part.replace(self.path)
+        self.journal.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close files; what is not finished can be gone on with."""
+        self._rows.close()
+        self._rejected.close()
+        self._journal.close()

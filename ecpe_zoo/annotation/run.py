@@ -1,0 +1,206 @@
+"""Files of any length, annotated in constant memory.
+
+Entries are taken in windows of as many lines, by their numbers alone; within a window texts of like length are
+batched together, and rows leave in the order of the input. A run that goes on begins at a window's border, so that
+batches, and with them the last digits of scores, are those of an unbroken run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ecpe_zoo.annotation.annotator import Annotator, Prepared
+from ecpe_zoo.annotation.inputs import Entry, Source
+from ecpe_zoo.annotation.outputs import Writer
+from ecpe_zoo.errors import ZooError
+
+OnError = Literal["raise", "skip"]
+
+WINDOW = 1024
+"""Entries of a window: what a killed run loses at most, and what is in memory at once, twice."""
+
+FORMAT = "ecpe-zoo annotation 1"
+
+Counts = Counter[str]
+"""`texts`: entries that got a row; of these `empty` ones, and `truncated` ones; `rejected`: malformed entries."""
+
+
+class _Window(NamedTuple):
+    """Some entries, ready for the model.
+
+    Args:
+        prepared: those that can be read.
+        rejected: the others.
+        records: entries up to its end.
+        digest: of the input up to its end.
+        position: bytes of the input up to its end.
+    """
+
+    prepared: Prepared
+    rejected: list[Entry]
+    records: int
+    digest: str
+    position: int
+
+
+def identity_of(
+    annotator: Annotator, checkpoint: Path, source: Source, form: str, window: int
+) -> dict[str, Any]:
+    """Everything that rows depend on, beside the input itself, whose hash the journal holds."""
+    options, answers = annotator.options, annotator.answers
+    return {
+        "format": FORMAT,
+        "version": version("ecpe-zoo"),
+        "checkpoint": file_hash(checkpoint),
+        "input format": source.kind,
+        "text": source.text_column,
+        "output format": form,
+        "threshold": answers.threshold if answers.by_threshold else None,
+        "top": answers.top,
+        "scores": "all" if answers.every else "above",
+        "language": options.language,
+        "batch-tokens": options.batch_tokens,
+        "window": window,
+        "precision": options.precision,
+        "device": annotator.device.type,
+    }
+
+
+def file_hash(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def annotate(
+    annotator: Annotator,
+    source: Source,
+    writer: Writer,
+    *,
+    window: int = WINDOW,
+    on_error: OnError = "raise",
+    progress: Callable[[int, int], None] = lambda records, position: None,
+) -> Counts:
+    """Annotate all of a source.
+
+    Args:
+        annotator: does the work.
+        source: at its beginning.
+        writer: where an earlier run stopped, the entries that it did are passed over.
+        window: entries that are batched together.
+        on_error: stop at the first malformed entry, when everything before its window is written, or leave it out and
+            count it.
+        progress: called behind each window with the entries that are done and the bytes that were read.
+
+    Raises:
+        CorpusError: a malformed entry.
+        ZooError: the input is another than that of the run that stopped.
+    """
+    if window < 1:
+        raise ZooError(f"Expected --window to be at least 1, but got {window}.")
+    with closing(source), closing(writer):
+        counts: Counts = Counter(writer.state.counts)
+        _pass_over(source, writer)
+        progress(writer.state.records, source.position)
+        for ready in _ahead(_windows(annotator, source, writer.state.records, window, on_error),
+                            threaded=source.path is not None):  # fmt: skip
+            rows = annotator.answer(ready.prepared)
+            counts["texts"] += len(rows)
+            counts["rejected"] += len(ready.rejected)
+            counts["empty"] += sum(read.document is None for read in ready.prepared.reads)
+            counts["truncated"] += sum(row["truncated"] > 0 for row in rows)
+            writer.write(rows, ready.rejected)
+            writer.commit(ready.records, ready.digest, counts)
+            progress(ready.records, ready.position)
+        writer.finish()
+    return counts
+
+
+def _pass_over(source: Source, writer: Writer) -> None:
+    """Go to where an earlier run stopped.
+
+    Raises:
+        ZooError: the input up to there is another.
+    """
+    done = writer.state.records
+    if not done:
+        return
+    passed = source.skip(done)
+    if passed < done or source.digest() != writer.state.digest:
+        found = "others" if passed == done else f"only {passed:,} in all"
+        raise ZooError(
+            f"Expected {source.name} to begin with the {done:,} texts that an earlier run annotated, but got {found}. "
+            "Give that run's input to go on with it, another --output, or remove its .part file to begin anew."
+        )
+
+
+def _windows(
+    annotator: Annotator, source: Source, records: int, size: int, on_error: OnError
+) -> Iterator[_Window]:
+    while entries := list(islice(source, size)):
+        rejected = [entry for entry in entries if entry.problem is not None]
+        if rejected and on_error == "raise":
+            assert rejected[0].problem is not None
+            raise rejected[0].problem
+        records += len(entries)
+        good = [entry for entry in entries if entry.problem is None]
+        position, digest = source.position, source.digest()
+        yield _Window(annotator.prepare(good), rejected, records, digest, position)
+
+
+def _ahead(windows: Iterator[_Window], threaded: bool) -> Iterator[_Window]:
+    """The windows; the next one is read and tokenised while one is computed.
+
+    Not of standard input: a thread that waits for it could not be stopped.
+    """
+    if not threaded:
+        yield from windows
+        return
+    with ThreadPoolExecutor(1) as worker:
+        pending = worker.submit(next, windows, None)
+        while (ready := pending.result()) is not None:
+            pending = worker.submit(next, windows, None)
+            yield ready
+
+
+def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str]:
+    """What is going to be done, for the person at the keyboard."""
+    method, answers, options = annotator.method, annotator.answers, annotator.options
+    lines = [f"{checkpoint}: {method.id}, stage {method.stage}; {source.name} as {source.kind}; "
+             f"{annotator.device.type}, {options.precision}"]  # fmt: skip
+    if answers.labels:
+        lines.append(f"{len(answers.labels)} labels: {', '.join(answers.labels)}")
+    if method.task == "erc":
+        lines.append("the most probable emotion of each text")
+    elif answers.by_threshold:
+        given = options.threshold is not None
+        origin = (
+            "given" if given else "the method's default" if method.tuned is None else "tuned on validation"
+        )
+        lines.append(f"threshold {answers.threshold:g}, {origin}")
+    else:
+        lines.append(f"the {answers.top} highest of each text, whatever the threshold")
+    if annotator.words:
+        lines.append("reads words: running Chinese text is segmented by jieba")
+    return lines
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """What was done.
+
+    >>> summary({"texts": 1200, "empty": 2})
+    '1,200 texts, 2 of them empty'
+    """
+    told = f"{counts.get('texts', 0):,} texts"
+    parts = [f"{counts[name]:,} of them {what}" for name, what in
+             (("empty", "empty"), ("truncated", "longer than the model reads")) if counts.get(name)]  # fmt: skip
+    parts += [f"{counts['rejected']:,} malformed ones left out"] if counts.get("rejected") else []
+    return ", ".join([told, *parts])

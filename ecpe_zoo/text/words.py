@@ -1,0 +1,81 @@
+"""Text with its words apart, for methods that look words up; and the language of a text."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+from functools import cache
+from typing import Any
+
+from ecpe_zoo.corpora.document import Language
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text.tokenizers import split_units
+
+LONGEST_WORDS = 2.5
+"""Mean number of Chinese characters between spaces or marks up to which a text counts as segmented: words of the
+Chinese corpora have 1.7, and running text has several times as many between its marks."""
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_HAN_RUN = re.compile(rf"{_HAN.pattern}+")
+_APART = re.compile(rf"{_HAN.pattern}\s+{_HAN.pattern}")
+_ATTACHED = re.compile(r"\w[,.!?;:]+(?:\s|$)")
+_OTHER_WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+
+
+def language_of(text: str) -> Language:
+    """Chinese where there are at least as many Chinese characters as words of other scripts, and there is one.
+
+    >>> language_of("他买了iPhone"), language_of("I went to 北京 last year"), language_of("!?")
+    ('zh', 'en', 'en')
+    """
+    han = len(_HAN.findall(text))
+    return "zh" if han and han >= len(_OTHER_WORD.findall(text)) else "en"
+
+
+def is_segmented(text: str, language: Language) -> bool:
+    """Whether spaces stand between the words of a text, and between words and marks.
+
+    >>> is_segmented("老 吴 患上 肺癌", "zh"), is_segmented("老吴患上肺癌", "zh"), is_segmented("今天 我很高兴", "zh")
+    (True, False, False)
+    >>> is_segmented("Alright , that 's it .", "en"), is_segmented("Alright, that's it.", "en")
+    (True, False)
+    """
+    if language == "en":
+        return not _ATTACHED.search(text)
+    runs = _HAN_RUN.findall(text)
+    if not runs or max(map(len, runs)) == 1:
+        return True
+    return bool(_APART.search(text)) and sum(map(len, runs)) / len(runs) <= LONGEST_WORDS
+
+
+def with_words_apart(text: str, language: Language) -> str:
+    """The words and marks of a text with spaces between them.
+
+    Args:
+        text: not segmented.
+        language: Chinese is segmented by jieba, other text at its spaces and marks.
+
+    Raises:
+        ZooError: Chinese text, and jieba is not installed.
+
+    >>> with_words_apart("He said (loudly) that it's 3.5", "en")
+    "He said ( loudly ) that it's 3.5"
+    """
+    if language == "zh":
+        return " ".join(word for word in _jieba().cut(text) if word.strip())
+    return " ".join(split_units(text, "words"))
+
+
+@cache
+def _jieba() -> Any:
+    try:
+        jieba = importlib.import_module("jieba")
+    except ImportError:
+        raise ZooError(
+            "Expected the package jieba, which segments running Chinese text for a method over words, but it is not "
+            "installed. Install it (pip install 'ecpe-zoo[chinese]'), or give text with spaces between its words."
+        ) from None
+    jieba.setLogLevel(logging.WARNING)
+    jieba.initialize()
+    return jieba

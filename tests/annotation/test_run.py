@@ -1,0 +1,343 @@
+"""Files in and out: forms, malformed lines, windows, constant memory, killed runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import signal
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecpe_zoo.annotation import inputs
+from ecpe_zoo.annotation.annotator import Annotator, Options, Prepared
+from ecpe_zoo.annotation.answers import Row
+from ecpe_zoo.annotation.inputs import Entry, Kind, Source
+from ecpe_zoo.annotation.outputs import File
+from ecpe_zoo.annotation.run import annotate
+from ecpe_zoo.cli.main import main
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import CorpusError, ZooError
+from ecpe_zoo.methods.base import Method
+from tests.annotation.making import built, save
+
+
+class Batch:
+    """Documents, opaque to Lightning."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = documents
+
+
+class Lengths(Method):
+    """Scores a text by its length and by its batch-mates, as last digits are."""
+
+    id = "lengths"
+    task = "emotions"
+
+    def tokens(self, document: Document) -> int:
+        return len(document.segments[0].text)
+
+    def collator(self, training: bool) -> Callable[[Sequence[Document]], Any]:
+        return Batch
+
+    def decode(self, batch: Batch) -> list[Prediction]:
+        longest = max(self.tokens(document) for document in batch.documents)
+        return [
+            Prediction(d.id, {"emotions": np.array([[self.tokens(d) % 10 / 10, longest % 7 / 7]], dtype=np.float32)},
+                       labels=("joy", "fear"))
+            for d in batch.documents
+        ]  # fmt: skip
+
+
+def annotator(batch_tokens: int = 60) -> Annotator:
+    method = Lengths()
+    method.facts["labels"] = ["joy", "fear"]
+    return Annotator(method, Options(batch_tokens=batch_tokens))
+
+
+def entries(path: Path, content: str | bytes, kind: Kind | None = None, column: str = "text") -> list[Entry]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(Source(path, kind, column))
+
+
+def file_of(path: Path, identity: dict[str, Any] | None = None, overwrite: bool = False) -> File:
+    return File(path, annotator().answers, "jsonl", identity or {"options": 1}, overwrite)
+
+
+# --- inputs
+
+
+def test_lines_and_their_ids(tmp_path: Path) -> None:
+    found = entries(tmp_path / "a.txt", "\ufeffI won\r\n\n他 输 了")
+    assert [(e.number, e.line, e.id, e.texts, e.whole) for e in found] == [
+        (1, 1, "1", ("I won",), True), (2, 2, "2", ("",), True), (3, 3, "3", ("他 输 了",), True)]  # fmt: skip
+
+
+def test_json_lines_are_recognised_and_may_hold_segments(tmp_path: Path) -> None:
+    segments = [{"text": "Hi", "speaker": "Ann"}, "Hello", {"text": "hm", "judged": False, "speaker": None}]
+    rows = [{"id": 7, "text": "I won"}, {"segments": segments}, {"id": "x", "text": "\ud83d half"}]
+    content = "\n" + "".join(json.dumps(row) + "\n" for row in rows)
+    blank, text, conversation, half = entries(tmp_path / "a", content)
+    assert (blank.texts, blank.line) == (("",), 1)
+    assert (text.id, text.texts, text.whole) == ("7", ("I won",), True)
+    assert conversation[2:7] == ("3", ("Hi", "Hello", "hm"), ("Ann", None, None), (True, True, False), False)
+    assert half.texts == ("\ufffd half",)
+
+
+def test_tables_have_a_column_of_texts_and_perhaps_ids(tmp_path: Path) -> None:
+    content = 'id,body\na,"I won,\nyes"\n\n,plain\nc,\n'
+    found = entries(tmp_path / "a.csv", content, column="body")
+    assert [(e.id, e.line, e.texts[0]) for e in found] == [
+        ("a", 2, "I won,\nyes"),
+        ("5", 5, "plain"),
+        ("c", 6, ""),
+    ]
+    found = entries(tmp_path / "a.tsv", 'text\tn\n"so\t1\n\n')
+    assert [(e.id, e.texts[0]) for e in found] == [("2", '"so')]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "line", "message"),
+    [
+        ("lines", b"good\n\xffbad\n", 2, "UTF-8 text"),
+        ("jsonl", b'{"text": "a"}\n{"text"\n', 2, "a JSON object"),
+        ("jsonl", b"[1]\n", 1, '"text" or "segments"'),
+        ("jsonl", b'{"body": "a"}\n', 1, "--text"),
+        ("jsonl", b'{"text": 3}\n', 1, 'a text as "text"'),
+        ("jsonl", b'{"id": [], "text": "a"}\n', 1, "whole number"),
+        ("jsonl", b'{"segments": "a"}\n', 1, "a list"),
+        ("jsonl", b'{"segments": [{"text": "a"}, {"text": 1}]}\n', 1, "segment 2"),
+        ("jsonl", b'{"segments": [{"text": "a", "judged": 1}]}\n', 1, "true or false"),
+        ("csv", b"text,n\na\n", 2, "2 fields"),
+        ("csv", b"text\n\xff\n", 2, "UTF-8"),
+        ("tsv", b"text\na\tb\n", 2, "1 fields"),
+    ],
+)
+def test_a_malformed_line_has_a_problem_with_its_number(
+    kind: Kind, content: bytes, line: int, message: str, tmp_path: Path
+) -> None:
+    (problem,) = [e.problem for e in entries(tmp_path / "a", content, kind) if e.problem]
+    assert problem.line == line
+    assert message in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "an empty file"),
+        ("a,b\n", "--text"),
+        ('text\n"a', "double quotes"),
+        ("text,text\n", "one column"),
+    ],
+)
+def test_a_table_of_which_nothing_can_be_told_stops(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=message):
+        entries(tmp_path / "a.csv", content)
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "LONGEST_LINE", 10)
+    first, second = entries(tmp_path / "a", "x" * 95 + "\nshort\n", "lines")
+    assert "at most 10 bytes" in str(first.problem)
+    assert second.texts == ("short",)
+
+
+def test_an_input_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"no\.txt: expected a file of texts"):
+        Source(tmp_path / "no.txt")
+    with pytest.raises(ZooError, match="jsonl, csv, tsv, lines"):
+        Source(tmp_path, "xml")  # type: ignore[arg-type]
+
+
+# --- runs
+
+
+def texts(count: int) -> str:
+    return "".join(f"{'word ' * (number % 9)}{number}\n" for number in range(count))
+
+
+def test_rows_keep_the_order_of_the_input_whatever_the_window(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text(texts(50))
+    for window in (1, 7, 100):
+        out = tmp_path / f"{window}.jsonl"
+        counts = annotate(annotator(), Source(tmp_path / "in.txt"), file_of(out), window=window)
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [row["text"] for row in rows] == texts(50).splitlines()
+        assert counts["texts"] == 50
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.jsonl", "100.jsonl", "7.jsonl", "in.txt"]
+
+
+class Stop(Exception):
+    """In place of a signal."""
+
+
+def stopping(after: int) -> Callable[[int, int], None]:
+    def progress(records: int, position: int) -> None:
+        if records >= after:
+            raise Stop
+
+    return progress
+
+
+def test_a_run_that_stopped_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    source, whole, out = tmp_path / "in.jsonl", tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    lines = [json.dumps({"text": text}) for text in texts(60).splitlines()]
+    lines[5] = lines[44] = "{"
+    source.write_text("\n".join(lines) + "\n")
+    counts = annotate(annotator(), Source(source), file_of(whole), window=8, on_error="skip")
+    assert dict(counts) == {"texts": 58, "rejected": 2, "empty": 0, "truncated": 0}
+    for after in (8, 24, 48):
+        with pytest.raises(Stop):
+            annotate(
+                annotator(), Source(source), file_of(out), window=8, on_error="skip", progress=stopping(after)
+            )
+        assert not out.exists()
+        with (tmp_path / "out.jsonl.part").open("ab") as part:
+            part.write(b'{"torn')  # what a kill leaves behind the last whole window
+        with (tmp_path / "out.jsonl.part.journal").open("ab") as journal:
+            journal.write(b'{"records": 9')
+    writer = file_of(out)
+    assert writer.state.records == 48
+    assert annotate(annotator(), Source(source), writer, window=8, on_error="skip") == counts
+    assert out.read_bytes() == whole.read_bytes()
+    rejected = tmp_path / "out.jsonl.rejected.jsonl"
+    assert rejected.read_bytes() == (tmp_path / "whole.jsonl.rejected.jsonl").read_bytes()
+    assert [json.loads(line)["line"] for line in rejected.read_text().splitlines()] == [6, 45]
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_malformed_line_stops_behind_what_is_written_and_the_mended_file_goes_on(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_bytes(texts(20).encode() + b"\xff\n")
+    with pytest.raises(CorpusError, match=r"in\.txt:21"):
+        annotate(annotator(), Source(source), file_of(out), window=8)
+    source.write_text(texts(30))
+    writer = file_of(out)
+    assert writer.state.records == 16
+    assert annotate(annotator(), Source(source), writer, window=8)["texts"] == 30
+    assert len(out.read_text().splitlines()) == 30
+
+
+def test_another_input_or_other_options_do_not_go_on(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text(texts(20))
+    with pytest.raises(Stop):
+        annotate(annotator(), Source(source), file_of(out), window=8, progress=stopping(16))
+    with pytest.raises(ZooError, match=r"options 1 there, 2 here.*--overwrite"):
+        file_of(out, {"options": 2})
+    for content, message in ((texts(20).replace("1", "2"), "but got others"), (texts(3), "only 3 in all")):
+        source.write_text(content)
+        with pytest.raises(ZooError, match=message):
+            annotate(annotator(), Source(source), file_of(out), window=8)
+    writer = file_of(out, {"options": 2}, overwrite=True)
+    assert writer.state.records == 0
+    assert annotate(annotator(), Source(source), writer)["texts"] == 3
+    with pytest.raises(ZooError, match="--overwrite to replace"):
+        file_of(out)
+    annotate(annotator(), Source(source), file_of(out, overwrite=True))
+
+
+def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    part, journal = tmp_path / "out.jsonl.part", tmp_path / "out.jsonl.part.journal"
+    part.write_text("a letter\n")
+    with pytest.raises(ZooError, match="has none"):
+        file_of(out)
+    journal.write_text("no json\n")
+    with pytest.raises(ZooError, match="expected a journal"):
+        file_of(out)
+    state = {"records": 3, "digest": "", "part": 99, "rejected": 0, "counts": {}}
+    journal.write_text(f"{json.dumps({'options': 1})}\n{json.dumps(state)}\n")
+    with pytest.raises(ZooError, match="at least 99 bytes"):
+        file_of(out)
+    assert part.read_text() == "a letter\n"
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    writer = file_of(tmp_path / "out.jsonl")
+    with pytest.raises(ZooError, match="another run writes it"):
+        file_of(tmp_path / "out.jsonl")
+    writer.close()
+    file_of(tmp_path / "out.jsonl").close()
+
+
+def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        (tmp_path / "in.txt").write_text("".join(f"{number} {'x' * 2000}\n" for number in range(count)))
+        writer = file_of(tmp_path / f"{count}.jsonl")
+        tracemalloc.start()
+        try:
+            annotate(annotator(99999), Source(tmp_path / "in.txt"), writer, window=64)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(1200) < 1.3 * peak(300)
+
+
+def test_tables_have_a_row_a_segment(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('text\n"a,b"\nlonger\n')
+    out = tmp_path / "out.csv"
+    worker = annotator()
+    annotate(worker, Source(tmp_path / "in.csv"), File(out, worker.answers, "csv", {}, False), window=1)
+    header, first, second = csv.reader(io.StringIO(out.read_text()))
+    assert header == list(worker.answers.columns)
+    assert first[:4] == ["2", "1", "", "a,b"]
+    assert first[4:] == ["fear", "4.2857", "false", "0"]
+    assert second[4:] == ["fear; joy", "8.5714; 6.0", "true", "0"]
+
+
+# --- a real kill
+
+
+def command(checkpoint: Path, source: Path, out: Path) -> list[str]:
+    return ["annotate", "--ckpt_path", str(checkpoint), "--input", str(source), "--output", str(out),
+            "--window", "40", "--scores", "all", "--device", "cpu"]  # fmt: skip
+
+
+def slowly(arguments: list[str]) -> None:
+    """Run the command with a pause behind each window."""
+    quick = Annotator.answer
+
+    def answer(self: Annotator, prepared: Prepared) -> list[Row]:
+        time.sleep(0.1)
+        return quick(self, prepared)
+
+    Annotator.answer = answer  # type: ignore[method-assign]
+    main(arguments)
+
+
+def test_killed_and_started_again_gives_what_an_unbroken_run_gives(tmp_path: Path) -> None:
+    checkpoint = save(built("eqn"), tmp_path / "some.ckpt")
+    source, out, whole = tmp_path / "in.txt", tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
+    source.write_text(texts(600))
+    part, journal = tmp_path / "killed.jsonl.part", tmp_path / "killed.jsonl.part.journal"
+    process = multiprocessing.get_context("fork").Process(
+        target=slowly, args=[command(checkpoint, source, out)]
+    )
+    process.start()
+    until = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
+        assert time.monotonic() < until
+        assert process.is_alive()
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    left = part.read_bytes()
+    assert 120 <= left.count(b"\n") < 600
+    assert not out.exists()
+    for path in (out, whole):
+        assert main(command(checkpoint, source, path)) == 0
+    assert whole.read_bytes().count(b"\n") == 600
+    assert out.read_bytes() == whole.read_bytes()
+    assert whole.read_bytes().startswith(left[: left.rindex(b"\n")])

@@ -1,0 +1,77 @@
+"""Clauses of running text, and words with spaces between them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ecpe_zoo.corpora.document import Language
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text import words
+from ecpe_zoo.text.clauses import cut_clauses
+from ecpe_zoo.text.words import is_segmented, with_words_apart
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "clauses"),
+    [
+        ("zh", "6月6日，黄某出差到江门市新会区。然而，她很失望！",
+         ["6月6日，", "黄某出差到江门市新会区。", "然而，", "她很失望！"]),
+        ("zh", "他说：“我输了！”于是他哭了", ["他说：", "“我输了！”", "于是他哭了"]),
+        ("zh", "12：30他来了……我很高兴", ["12：30他来了……", "我很高兴"]),
+        ("zh", "花了10,000元,他很心疼.真的?", ["花了10,000元,", "他很心疼.", "真的?"]),
+        ("zh", "苹果、梨——都坏了", ["苹果、梨——都坏了"]),
+        ("zh", "据 电视台 报道 ， 他 输 了 。", ["据 电视台 报道 ，", "他 输 了 。"]),
+        ("zh", "第一行\n\n第二行\n", ["第一行", "第二行"]),
+        ("zh", "……他来了", ["……他来了"]),
+        ("en", "Dr. J. Smith paid $3.50 at 12:30, then he cried.",
+         ["Dr. J. Smith paid $3.50 at 12:30,", "then he cried."]),
+        ("en", 'He looked up. "I won a medal," she said, and she laughed.',
+         ["He looked up.", '"I won a medal,"', "she said, and she laughed."]),
+        ("en", "I bought apples, pears, and figs. Why? See www.x.org or e.g. this.",
+         ["I bought apples,", "pears, and figs.", "Why?", "See www.x.org or e.g. this."]),
+        ("en", "The blake 's got divorced . Really ? Mr . Black left .",
+         ["The blake 's got divorced .", "Really ?", "Mr . Black left ."]),
+        ("en", "He lost his phone, sadly.", ["He lost his phone, sadly."]),
+        ("en", "Well...", ["Well..."]),
+        ("en", "!!!", ["!!!"]),
+        ("en", "  ", []),
+    ],
+)  # fmt: skip
+def test_marks_cut(language: Language, text: str, clauses: list[str]) -> None:
+    assert [clause.text for clause in cut_clauses(text, language)] == clauses
+
+
+def test_no_character_of_a_text_is_lost() -> None:
+    text = 'He said: "No." Then (at 5.30 p.m.) he left... “Why?” 他说：“好！”走了。'
+    for language in ("zh", "en"):
+        clauses = cut_clauses(text, language)  # type: ignore[arg-type]
+        assert "".join(c.text for c in clauses).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(("language", "mark"), [("zh", "，"), ("en", ", ")])
+def test_clauses_of_the_corpus_come_back(language: Language, mark: str) -> None:
+    documents = [d for d in load_corpus("bundled-ecpe").test if d.language == language]
+    assert documents
+    for document in documents:
+        texts = [segment.text for segment in document.segments]
+        if language == "en" and min(len(text.split()) for text in texts) < 3:
+            continue
+        assert [clause.bare for clause in cut_clauses(mark.join(texts) + ".", language)] == texts
+        assert is_segmented(" ".join(texts), language)
+        if language == "zh":
+            assert not is_segmented("".join(texts).replace(" ", ""), language)
+
+
+def test_chinese_needs_jieba_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    words._jieba.cache_clear()
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    with pytest.raises(ZooError, match=r"ecpe-zoo\[chinese\]"):
+        with_words_apart("我很高兴", "zh")
+
+
+def test_words_of_chinese_text() -> None:
+    pytest.importorskip("jieba")
+    assert with_words_apart("他收到了一份礼物", "zh").split() == ["他", "收到", "了", "一份", "礼物"]
