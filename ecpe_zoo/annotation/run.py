@@ -174,8 +174,10 @@ def _ahead(windows: Iterator[_Window], threaded: bool) -> Iterator[_Window]:
 def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str]:
     """What is going to be done, for the person at the keyboard."""
     method, answers, options = annotator.method, annotator.answers, annotator.options
-    lines = [f"{checkpoint}: {method.id}, stage {method.stage}; {source.name} as {source.kind}; "
-             f"{annotator.device.type}, {options.precision}"]  # fmt: skip
+    last = method.stages()[-1].name
+    stage = f"stage {method.stage}" + ("" if method.stage == last else f", which is not the last ({last})")
+    place = f"{source.name} as {source.kind}; {annotator.device.type}, {options.precision}"
+    lines = [f"{checkpoint}: {method.id}, {stage}; {place}"]
     if answers.labels:
         lines.append(f"{len(answers.labels)} labels: {', '.join(answers.labels)}")
     if method.task == "erc":

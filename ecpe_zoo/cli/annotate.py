@@ -25,6 +25,7 @@ from ecpe_zoo.annotation.annotator import BATCH_TOKENS, Annotator, Device, Optio
 from ecpe_zoo.annotation.inputs import KINDS, Source
 from ecpe_zoo.annotation.outputs import FORMS, File, StandardOutput, Writer, form_of
 from ecpe_zoo.annotation.run import WINDOW, annotate, describe, identity_of, summary
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.loading import load_method
 
 STANDARD = "-"
@@ -90,6 +91,10 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # `| head`: who reads has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk
+        raise ZooError(
+            f"{options.output}: expected rows to be written, but got: {error}. Mend it, and give the command again."
+        ) from error
     seconds = time.monotonic() - start
     rate = (writer.state.records - done) / max(seconds, 1e-9)
     where = "" if options.output == STANDARD else f"; {options.output}"

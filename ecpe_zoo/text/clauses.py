@@ -33,6 +33,7 @@ _APOSTROPHE = re.compile(r"(?<=\w)’(?=\w)")
 _EDGES = f"{_WIDE}{_NARROW}、—–-~·'‘’"
 _WORD = re.compile(r"\w")
 # fmt: off
+_MONTHS = frozenset(["jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"])
 _ABBREVIATIONS = frozenset([
     "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "no", "inc", "ltd", "co", "corp", "dept", "gen", "col",
     "capt", "lt", "sgt", "rev", "hon", "fig", "approx", "mt",
@@ -123,16 +124,20 @@ def _cuts(text: str, run: re.Match[str]) -> bool:
         return False
     if marks != "." or not behind or run[0] != marks:
         return True
-    return not _abbreviated(before)
+    return not _abbreviated(before, text[run.end() :].lstrip()[:1])
 
 
-def _abbreviated(before: str) -> bool:
+def _abbreviated(before: str, behind: str) -> bool:
     """Whether the last word before a full stop is an abbreviation or an initial.
 
-    >>> [_abbreviated(text) for text in ("with Mr", "Mr ", "by J", "the U.S", "and I", "he fell")]
+    >>> [_abbreviated(text, "H") for text in ("with Mr", "Mr ", "by J", "the U.S", "and I", "he fell")]
     [True, True, True, True, False, False]
+    >>> _abbreviated("on Nov", "2"), _abbreviated("since Nov", "H")
+    (True, False)
     """
     word = (before.split() or [""])[-1].lstrip("(\"'“‘")
+    if word.lower() in _MONTHS:
+        return behind.isdigit()
     initial = len(word) == 1 and word.isascii() and word.isupper() and word != "I"
     return word.lower() in _ABBREVIATIONS or initial or bool(re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word))
 

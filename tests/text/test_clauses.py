@@ -35,6 +35,7 @@ from ecpe_zoo.text.words import is_segmented, with_words_apart
         ("en", "The blake 's got divorced . Really ? Mr . Black left .",
          ["The blake 's got divorced .", "Really ?", "Mr . Black left ."]),
         ("en", "He lost his phone, sadly.", ["He lost his phone, sadly."]),
+        ("en", "On Nov. 20 he won. It was May.", ["On Nov. 20 he won.", "It was May."]),
         ("en", "Well...", ["Well..."]),
         ("en", "!!!", ["!!!"]),
         ("en", "  ", []),
