@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.record import read_record
 from ecpe_zoo.runner.cells import Cell, expand, select
 from ecpe_zoo.runner.estimates import Estimates, clock, makespan
 from ecpe_zoo.runner.executors import Executor, InlineExecutor, LocalExecutor
@@ -134,7 +135,10 @@ def _run(
             def estimate(progress: Progress) -> float | None:
                 return estimates.seconds(progress.cell, threads, _accelerated(progress.cell))
 
-            screen = stack.enter_context(LiveScreen(console, store, estimate, executor.slots))
+            def learn(progress: Progress) -> None:
+                estimates.add(read_record(store.record(progress.cell)))
+
+            screen = stack.enter_context(LiveScreen(console, store, estimate, executor.slots, learn))
         scheduler = Scheduler(
             store, executor, screen, threads, keep_checkpoints=options.keep_checkpoints,
             set_aside=options.set_aside, wait=not options.no_wait,

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ecpe_zoo.results.store import HEADLINES
 from ecpe_zoo.runner.estimates import clock
 from ecpe_zoo.runner.scheduler import Progress
 from ecpe_zoo.runner.store import Store
@@ -67,12 +68,19 @@ class LiveScreen:
         store: where the logs of running fits lie.
         estimate: seconds that a cell will take.
         slots: fits at once.
+        learn: is told of each cell that is done, so that the next estimates are better.
     """
 
     def __init__(
-        self, console: Console, store: Store, estimate: Callable[[Progress], float | None], slots: int
+        self,
+        console: Console,
+        store: Store,
+        estimate: Callable[[Progress], float | None],
+        slots: int,
+        learn: Callable[[Progress], None] | None = None,
     ) -> None:
         self.store, self.estimate, self.slots = store, estimate, slots
+        self.learn = learn
         self.plain = PlainScreen(console, store)
         self.live = Live(console=console, auto_refresh=False, transient=True)
         self.drawn = 0.0
@@ -88,6 +96,8 @@ class LiveScreen:
         """Print lasting events above the table."""
         if progress.kind in ("done", "failed", "stale"):
             self.plain.changed(progress, everything)
+        if progress.kind == "done" and self.learn is not None:
+            self.learn(progress)
         self._draw(everything)
 
     def tick(self, everything: Sequence[Progress]) -> None:
@@ -151,6 +161,6 @@ def last_epoch(work: Path) -> str:
     text = f"epoch {rows[-1].get('epoch')}"
     for row in reversed(rows):
         for name, value in row.items():
-            if isinstance(name, str) and name.startswith("val/") and name.endswith("_f1") and value:
+            if isinstance(name, str) and name.removeprefix("val/") in HEADLINES.values() and value:
                 return f"{text}, {name} {float(value):.3f}"
     return text
