@@ -27,6 +27,10 @@ class Batcher(Protocol):
     task: ClassVar[Task]
     sort_by: ClassVar[Literal["tokens", "segments"]]
 
+    @property
+    def annotations(self) -> frozenset[str]:
+        """The tasks of which a corpus has to have one."""
+
     def tokens(self, document: Document) -> int:
         """Token slots that a document fills."""
 
@@ -95,7 +99,7 @@ class EmotionDataModule(LightningDataModule):
             ZooError: a corpus without the annotation that the method needs, or an empty part.
         """
         if self.trainer is not None:
-            self._check_task(self._method().task)
+            self._check_task(self._method())
         if self.parts is None:
             self.loaded = load_corpus(self.corpus, self.root, self.fold, self.on_error)
             self.parts = partition(self.loaded, self.protocol, self.validation_share, self.split_seed)
@@ -112,15 +116,13 @@ class EmotionDataModule(LightningDataModule):
                         "it is empty."
                     )
 
-    def _check_task(self, task: Task) -> None:
-        """A method of single emotions can learn utterances too; other tasks need their own annotation."""
-        accepted = {"emotions", "erc"} if task == "emotions" else {task}
+    def _check_task(self, method: Batcher) -> None:
         corpus = find_corpus(self.corpus)
-        if not accepted & set(corpus.tasks):
-            fitting = [other.id for other in CORPORA.values() if accepted & set(other.tasks)]
+        if not method.annotations & set(corpus.tasks):
+            fitting = [other.id for other in CORPORA.values() if method.annotations & set(other.tasks)]
             raise ZooError(
-                f"Expected a corpus for the method's task {task!r} ({', '.join(fitting)}), but {self.corpus!r} is "
-                f"annotated for {', '.join(corpus.tasks)}."
+                f"Expected a corpus for the method's task {method.task!r} ({', '.join(fitting)}), but {self.corpus!r} "
+                f"is annotated for {', '.join(corpus.tasks)}."
             )
 
     def documents(self, split: Split) -> Sequence[Document]:

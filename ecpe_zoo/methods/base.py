@@ -79,6 +79,11 @@ class Method(LightningModule):
         """The losses by name, in their final weights: their sum is minimised."""
         raise NotImplementedError
 
+    @property
+    def annotations(self) -> frozenset[str]:
+        """The tasks of which a corpus has to have one: single emotions can be learned from conversations too."""
+        return frozenset({"emotions", "erc"} if self.task == "emotions" else {self.task})
+
     def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
         """What a training batch is filled with: whole documents, or the pieces that a method learns from.
 

@@ -120,6 +120,11 @@ class EmoPillars(TextMethod):
         self.threshold, self.token_slots = threshold, token_slots
         self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
 
+    @property
+    def annotations(self) -> frozenset[str]:
+        """Those of texts, whatever is decided of them."""
+        return frozenset({"emotions", "erc"})
+
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
         """See `make_encoder_vocabulary`; with `init_from` that of the first training."""
         if self.init_from is not None:

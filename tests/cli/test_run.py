@@ -71,6 +71,8 @@ def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
     runner = subprocess.Popen(
         [sys.executable, "-m", "ecpe_zoo.cli.main", *command], cwd=ROOT, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # a shell's background job, as these tests may be, ignores it, and its children do too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 240
     while not list((tmp_path / "broken").rglob("last.ckpt")):
