@@ -196,16 +196,15 @@ def test_two_processes_score_like_one(fitted: tuple[str, Path], tmp_path: Path) 
 
 
 @pytest.mark.distributed
-def test_two_processes_train(tmp_path: Path) -> None:
+@pytest.mark.parametrize("id", sorted(CONTRACT))
+def test_two_processes_train(id: str, tmp_path: Path) -> None:
     options = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_epochs", "1"]
-    for id in sorted(CONTRACT):
-        folder = tmp_path / id
-        process = in_process("fit", *config(id, folder, *options, "--data.batch_size", "7"))
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, output
-        record = read_record(run_folder(folder) / "record.json")
-        assert record.machine.world_size == 2
-        assert record.corpus.scored == len(held_out(id))
+    process = in_process("fit", *config(id, tmp_path, *options, "--data.batch_size", "7"))
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    record = read_record(run_folder(tmp_path) / "record.json")
+    assert record.machine.world_size == 2
+    assert record.corpus.scored == len(held_out(id))
 
 
 def test_a_run_killed_in_any_stage_resumes_as_if_it_had_not_been(
@@ -379,12 +378,16 @@ def test_the_paper_protocol_reads_the_test_fold_at_every_validation(tmp_path: Pa
     assert record.protocol.test_reads == len(record.history) >= 4
 
 
-def test_bf16_on_the_cpu_and_a_fast_development_run(tmp_path: Path) -> None:
-    for id in sorted(CONTRACT):
-        small = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
-        assert main(["fit", *config(id, tmp_path / id, *small, "--trainer.precision", "bf16-mixed")]) == 0
-        assert read_record(run_folder(tmp_path / id) / "record.json").machine.precision == "bf16-mixed"
-    assert main(["fit", *config("e2eecpe", tmp_path / "fast", "--trainer.fast_dev_run", "true")]) == 0
+@pytest.mark.parametrize("id", sorted(CONTRACT))
+def test_bf16_on_the_cpu(id: str, tmp_path: Path) -> None:
+    small = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
+    assert main(["fit", *config(id, tmp_path, *small, "--trainer.precision", "bf16-mixed")]) == 0
+    assert read_record(run_folder(tmp_path) / "record.json").machine.precision == "bf16-mixed"
+
+
+def test_a_fast_development_run(tmp_path: Path) -> None:
+    for id in ("e2eecpe", "eacl"):  # one stage and more
+        assert main(["fit", *config(id, tmp_path / id, "--trainer.fast_dev_run", "true")]) == 0
 
 
 def test_wandb_offline_files_are_written_beside_the_log(
