@@ -156,8 +156,10 @@ class EmotionDataModule(LightningDataModule):
         if training:
             documents = list(method.training_units(self.replaced or self.documents(split)))
         else:  # the structural promise: outside of training, no batch is built from gold
-            given = self.asked if split == self.predict_split and self.asked is not None else None
-            documents = [document.without_gold() for document in given or self.documents(split)]
+            given = self.documents(split)
+            if split == self.predict_split and self.asked is not None:
+                given = self.asked
+            documents = [document.without_gold() for document in given]
         costs = [method.tokens(document) for document in documents]
         lengths = costs if method.sort_by == "tokens" else [len(document) for document in documents]
         sampler = LikeLengthBatchSampler(

@@ -31,7 +31,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.layers.distributed import gather_objects, gather_rows, world_size
+from ecpe_zoo.layers.distributed import gather_objects, gather_rows, mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.methods.base import Method
@@ -265,7 +265,7 @@ class EACL(Method):
     # --- the network
 
     def _hidden(self, batch: ConversationBatch, rows: Sequence[int]) -> Tensor:
-        """Representations (r, H) at the mask, fp32."""
+        """Representations (r, H) at the mask, in the encoder's precision."""
         index = torch.tensor(rows, device=self.device)
         width = max(batch.lengths[row] for row in rows)
         lengths = torch.tensor([batch.lengths[row] for row in rows], device=self.device)
@@ -333,10 +333,7 @@ class EACL(Method):
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean over the joint batch of all processes, which average their gradients."""
-        if world_size() == 1:
-            return F.cross_entropy(logits, labels)
-        total = len(gather_rows(labels))
-        return F.cross_entropy(logits, labels, reduction="sum") * world_size() / total
+        return mean_over_processes(F.cross_entropy(logits, labels, reduction="none"))
 
     # --- stage two
 
@@ -399,18 +396,19 @@ class EACL(Method):
             for row, label in enumerate(batch.labels.tolist())
             if label >= 0 and batch.keys[row] in self.kept
         ]
-        if not known:
-            return []
-        vectors = torch.stack([self.kept[batch.keys[row]] for row in known]).numpy()
-        gold = tuple(self.labels[int(batch.labels[row])] for row in known)
         with torch.no_grad():
             before, after = self.first_anchors().cpu(), self.anchors().detach().cpu()
         alike = unit(after) @ unit(after).T
-        title = "Validation utterances and anchors"
-        return [
-            Points("representations", title, vectors, gold, before.numpy(), after.numpy(), self.labels),
-            Heatmap("anchors", "Cosine between anchors", alike.numpy(), self.labels, -1.0, 1.0),
+        views: list[View] = [
+            Heatmap("anchors", "Cosine between anchors", alike.numpy(), self.labels, -1.0, 1.0)
         ]
+        if known:  # nothing is kept where the classifier decides
+            vectors = torch.stack([self.kept[batch.keys[row]] for row in known]).numpy()
+            gold = tuple(self.labels[int(batch.labels[row])] for row in known)
+            title = "Validation utterances and anchors"
+            places = (vectors, gold, before.numpy(), after.numpy())
+            views.append(Points("representations", title, *places, self.labels))
+        return views
 
     # --- predictions
 
