@@ -5,6 +5,7 @@ The command line prints them without a traceback and exits with status 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -31,6 +32,12 @@ class CorpusError(ZooError):
     def __reduce__(self) -> tuple[type[CorpusError], tuple[Path, int | None, str, str, str]]:
         """Let the error travel between processes: the default would call the class with the message alone."""
         return type(self), (self.path, self.line, self.expected, self.found, self.hint)
+
+
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """Names in one line of a message: the first of them, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def unknown_choice(what: str, value: object, choices: object) -> ZooError:

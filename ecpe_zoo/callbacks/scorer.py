@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule, Split
 from ecpe_zoo.data.predictions import Prediction, write_predictions
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, first_few
 from ecpe_zoo.layers.distributed import gather_objects
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT
@@ -121,7 +121,7 @@ class Scorer(Callback):
             if missing := by_id.keys() - reached:
                 raise ZooError(
                     f"Expected each of {len(by_id)} {split} documents to be scored, but {len(missing)} were "
-                    f"not: {', '.join(sorted(missing)[:5])} ..."
+                    f"not: {first_few(sorted(missing))}."
                 )
         else:
             by_id = {id: document for id, document in by_id.items() if id in reached}

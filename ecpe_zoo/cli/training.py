@@ -334,7 +334,11 @@ class ZooCLI(LightningCLI):
         if trainer.fast_dev_run:
             return
         best = self._best()
-        if config.test and trainer.state.status == "finished":
+        finished = trainer.state.status == "finished"
+        if finished:
+            self._take_best_weights(self.model)
+            self.model.finish(self._between(self.model.stage, predictions_folder(trainer).parent, False))
+        if config.test and finished:
             path = best.best_model_path or None
             if path is None:
                 rank_zero_warn("No validation was run: the test documents are scored with the last weights.")

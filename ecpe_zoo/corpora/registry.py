@@ -51,7 +51,7 @@ from ecpe_zoo.corpora.readers import (
     read_xia_ding,
     read_xia_ding_english,
 )
-from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+from ecpe_zoo.errors import CorpusError, ZooError, first_few, unknown_choice
 
 __all__ = [
     "BUNDLED_FOLDER",
@@ -394,7 +394,7 @@ def load_corpus(
 
 
 def _missing(corpus: Corpus, folder: Path, missing: list[str]) -> ZooError:
-    listed = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+    listed = first_few(missing, 4)
     if corpus.bundled:
         return ZooError(
             f"Expected {listed} in {folder}, but the package is incomplete. Install ecpe-zoo again."

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.errors import CorpusError, ZooError
+from ecpe_zoo.errors import CorpusError, ZooError, first_few
 from ecpe_zoo.files import replaced_when_complete
 
 Relabelled = dict[tuple[str, int], dict[str, float]]
@@ -107,6 +107,6 @@ def with_intensities(
     if missing:
         raise ZooError(
             f"Expected intensities of all labelled training documents, but {len(missing)} have none: "
-            f"{', '.join(missing[:5])} ... The file must come from the same corpus, fold and protocol."
+            f"{first_few(missing)}. The file must come from the same corpus, fold and protocol."
         )
     return made

@@ -15,7 +15,7 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import CORPORA, LoadedCorpus, Task, find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import Partition, partition
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, first_few
 
 Split = Literal["train", "validation", "test"]
 
@@ -107,8 +107,11 @@ class EmotionDataModule(LightningDataModule):
             if skipped:
                 rank_zero_warn(f"Malformed documents were left out of {self.corpus!r}: {skipped}")
             if self.parts.twins_left_out:
-                twins = ", ".join(self.parts.twins_left_out)
-                rank_zero_info(f"Left out of training, as exact twins of other parts' documents: {twins}")
+                twins = self.parts.twins_left_out
+                rank_zero_info(
+                    f"Left out of training, as exact twins of other parts' documents: {first_few(twins)} "
+                    "(the record names all)"
+                )
             for split in ("train", "validation", "test"):
                 if not self.documents(split):
                     raise ZooError(

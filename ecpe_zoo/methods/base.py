@@ -107,6 +107,9 @@ class Method(LightningModule):
         The weights are there, but for the first stage: its network is built behind this call.
         """
 
+    def finish(self, between: Between) -> None:
+        """Leave files in the run's folder, after the last stage, from the weights of its best epoch."""
+
     def views(self, between: Between) -> list[View]:
         """Pictures that only this method can draw, after its last stage."""
         return []

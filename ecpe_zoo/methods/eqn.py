@@ -128,7 +128,8 @@ class EQN(TextMethod):
 
     Args:
         objective: `eqn` (train, relabel, train anew), `coeqn` (its first model alone: 10 or 0, linear output, squared
-            error), or `cross-entropy` (the baseline: the same network with a sigmoid).
+            error; it writes `relabelled.jsonl` too, so that one such run can serve several others), or
+            `cross-entropy` (the baseline: the same network with a sigmoid).
         relabel: `out-of-fold`: each text by a model that did not train on it; `in-sample`: by a model that did (the
             paper's).
         folds: models that relabel out-of-fold; each trains on the texts of the other folds.
@@ -308,6 +309,15 @@ class EQN(TextMethod):
             relabelled = smoothed(documents, relabelled, labels, self.smoothing)
         self.relabelled = {}  # the documents have it
         return with_intensities(documents, relabelled, labels)
+
+    def finish(self, between: Between) -> None:
+        """Of CoEQN alone: write what it makes of its training documents, for `labels_from` of another run."""
+        if self.objective == "coeqn" and self.labels_from is None:
+            found = relabel(
+                documents := between.data.documents("train"), between.predict(documents), self.cap
+            )
+            if is_first_process():
+                write_intensities(between.folder / RELABELLED, dict(sorted(found.items())))
 
     def views(self, between: Between) -> list[View]:
         """How strongly the texts of each label were given the others, where this run relabelled."""

@@ -306,6 +306,20 @@ def test_a_relabelled_file_is_learned_by_another_run(tmp_path: Path) -> None:
         run_eqn(tmp_path / "runs", "--model.labels_from", str(path))
 
 
+def test_coeqn_alone_writes_what_its_best_epoch_says(tmp_path: Path) -> None:
+    run = run_eqn(tmp_path, "--model.objective", "coeqn", "--trainer.max_epochs", "2", "--test", "false")
+    train = load_corpus("bundled-emotions").train
+    written = read_intensities(run / "relabelled.jsonl")
+    assert set(written) == {(document.id, 0) for document in train}
+    method = load_method(max((run / "checkpoints").glob("best-*.ckpt"))).eval()
+    batch = method.collator(False)(train[:5])
+    for prediction in method.decode(batch):
+        gold = next(d for d in train if d.id == prediction.id).segments[0].emotions
+        for label, score in zip(prediction.labels, prediction.scores["emotions"][0].tolist(), strict=True):
+            wanted = 10.0 if label in gold else min(10 * score, 9.0)
+            assert written[prediction.id, 0].get(label, 0.0) == pytest.approx(wanted, abs=1e-3)
+
+
 TWO_RANKS = """
     import sys, torch, torch.distributed as dist
     from tests.methods.test_eqn import documents, small
