@@ -13,6 +13,7 @@ from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.metrics.pairs import predicted_pairs
 
 Options = dict[str, object]
@@ -38,8 +39,12 @@ CONTRACT = {
     "eqn": line(EQN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                 {"encoder_dropout": 0.0, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
+    "rule": line(Rule, {}, {}),
 }
 # fmt: on
+
+WITHOUT_LEARNING = {"rule"}
+"""Methods that count, and have nothing that a gradient changes."""
 
 
 def decisions(method: Method, prediction: Prediction, threshold: float | None = None) -> object:
