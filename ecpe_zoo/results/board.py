@@ -55,12 +55,13 @@ class Cell:
         if group.repeated:
             said.append(f"{group.repeated} runs repeat a fold and seed")
         if self.spread is not None and not self.complete:
-            said.append(f"fold{'s' * (len(group.folds) != 1)} {_listed(group.folds)} only: not ranked")
+            said.append(f"{folds_in_words(group.folds)} only: not ranked")
         return said
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
+def folds_in_words(folds: Sequence[int]) -> str:
+    """`folds 1, 3`."""
+    return f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds))}"
 
 
 def _places(entries: Sequence[Entry]) -> str:

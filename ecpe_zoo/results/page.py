@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import plots
-from ecpe_zoo.results.board import Board, Cell, Row
+from ecpe_zoo.results.board import Board, Cell, Row, folds_in_words
 from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
 from ecpe_zoo.results.published import published_file
 from ecpe_zoo.results.selection import WATCHED, prices
@@ -29,6 +29,7 @@ from ecpe_zoo.results.significance import Comparison
 from ecpe_zoo.results.store import HEADLINES, Entry, Group
 from ecpe_zoo.results.tables import (
     NOTES,
+    gap,
     interval,
     mean_and_sd,
     p_value,
@@ -186,7 +187,7 @@ def _row(row: Row) -> dict[str, Any]:
         "reported": _reported(row)["reported"],
         "paper": _cell(row.cells.get("paper")),
         "strict": _cell(strict),
-        "difference": _difference(strict.comparison) if strict is not None else None,
+        "difference": _difference(strict) if strict is not None else None,
     }
 
 
@@ -214,13 +215,13 @@ def _cell(cell: Cell | None) -> dict[str, Any] | None:
     }
 
 
-def _difference(comparison: Comparison | None) -> dict[str, Any] | None:
+def _difference(cell: Cell) -> dict[str, Any] | None:
+    comparison = cell.comparison
     if comparison is None:
         return None
-    drawn = comparison.bootstrap
     return {
-        "value": drawn.difference,
-        "text": f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]",
+        "value": comparison.bootstrap.difference,
+        "text": gap(cell, comparison),
         "p": p_value(comparison.holm_p),
         "verdict": comparison.verdict,
     }
@@ -295,7 +296,7 @@ def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) 
         "facts": facts,
         "leader": board.leaders.get(protocol, ""),
         "tests": _tests(comparison) if comparison is not None else [],
-        "test_folds": _folds_in_words(comparison.folds) if comparison is not None else "",
+        "test_folds": folds_in_words(comparison.folds) if comparison is not None else "",
         "test_documents": comparison.documents if comparison is not None else 0,
         "verdict": _verdict(comparison) if comparison is not None else "",
         "run_heads": (
@@ -342,10 +343,6 @@ def _code(group: Group) -> str:
         for entry in group.entries
     }
     return ", ".join(sorted(commits))
-
-
-def _folds_in_words(folds: Sequence[int]) -> str:
-    return f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds))}"
 
 
 def _verdict(comparison: Comparison) -> str:

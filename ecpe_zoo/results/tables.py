@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.board import PROTOCOLS, Board, Cell, Row
+from ecpe_zoo.results.board import PROTOCOLS, Board, Cell, Row, folds_in_words
 from ecpe_zoo.results.published import Published
 from ecpe_zoo.results.significance import Comparison
 from ecpe_zoo.results.statistics import RunSpread
@@ -70,12 +70,18 @@ def runs(cell: Cell) -> str:
     return said if folds * seeds == total else f"{said}, {total} runs"
 
 
-def difference(comparison: Comparison | None) -> str:
-    """`−1.1 [−3.9, +1.6], p = 0.41`: points, 95 % interval over documents, Holm-adjusted permutation test."""
-    if comparison is None:
+def difference(cell: Cell | None) -> str:
+    """`−1.1 [−3.9, +1.6], p = 0.41`: see `gap`, and the Holm-adjusted permutation test."""
+    if cell is None or cell.comparison is None:
         return "–"
+    return f"{gap(cell, cell.comparison)}, {p_value(cell.comparison.holm_p)}"
+
+
+def gap(cell: Cell, comparison: Comparison) -> str:
+    """`−1.1 [−3.9, +1.6]`: points, 95 % interval over documents; and on which folds, where the row lacks some."""
     drawn = comparison.bootstrap
-    return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}], {p_value(comparison.holm_p)}"
+    where = "" if cell.complete else f" on {folds_in_words(comparison.folds)}"
+    return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]{where}"
 
 
 NOTES = (
@@ -134,7 +140,7 @@ def _cells(row: Row) -> list[str]:
         _score(paper),
         _score(strict),
         runs(strict) if strict is not None else "–",
-        difference(strict.comparison if strict is not None else None),
+        difference(strict),
     ]
 
 

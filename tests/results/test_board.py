@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.board import Board, build_boards
 from ecpe_zoo.results.published import published, published_file
 from ecpe_zoo.results.store import find_records
-from ecpe_zoo.results.tables import END, START, csv_text, latex, markdown, replace_between_marks
+from ecpe_zoo.results.tables import END, START, csv_text, difference, latex, markdown, replace_between_marks
 from tests.results.making import raw, write, write_scored
 
 
@@ -74,6 +75,12 @@ def test_a_row_with_fewer_folds_is_shown_and_not_ranked(tmp_path: Path) -> None:
     board = build_boards(find_records([tmp_path]))[0]
     assert [(row.label, row.cells["strict"].rank) for row in board.rows] == [("mgcl", 1), ("e2eecpe", None)]
     assert board.rows[1].cells["strict"].notes == ["fold 1 only: not ranked"]
+
+
+def test_a_difference_says_its_folds_where_the_row_lacks_some(board: Board) -> None:
+    cell = board.rows[1].cells["strict"]
+    assert " on fold" not in difference(cell)
+    assert "] on fold 1, p " in difference(replace(cell, complete=False))
 
 
 def test_another_row_can_be_what_the_others_are_compared_with(board: Board, tmp_path: Path) -> None:
