@@ -11,6 +11,7 @@ from rich.table import Table
 from ecpe_zoo.callbacks.scorer import WATCHED, Scorer, threshold_of
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.metrics.emotions import SPEARMAN
 from ecpe_zoo.metrics.scoring import scoring_of
 
 
@@ -62,6 +63,14 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
     if taken:
         listed = ", ".join(f"{name} {100 * value:.1f}" for name, value in taken.items())
         console.print(f"similar emotions taken for each other: {listed}", soft_wrap=True)
+    agreed = {
+        name.removeprefix(SPEARMAN): value
+        for name, value in scorer.results[headline].items()
+        if name.startswith(SPEARMAN)
+    }
+    if agreed:
+        listed = ", ".join(f"{name} {value:+.2f}" for name, value in agreed.items())
+        console.print(f"rank correlation with the annotated intensity: {listed}", soft_wrap=True)
     decides = f"{scoring.above} score above the threshold" if scoring.tune else "the highest score decides"
     console.print(f"Protocol {data.protocol}: {chosen}; percent; {decides}.", soft_wrap=True)
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]

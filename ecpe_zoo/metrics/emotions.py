@@ -31,6 +31,9 @@ GRID = tuple(round(0.01 * step, 2) for step in range(5, 96))
 STRONGEST = 10.0
 """Strength of an annotated label."""
 
+SPEARMAN = "intensity_spearman_"
+"""Start of the names of rank correlations; a label follows."""
+
 
 class Laid(NamedTuple):
     """Gold and predicted labels of M segments.
@@ -154,12 +157,15 @@ def score_emotions(
         `class_{label}_{precision,recall,f1,support}`. Without a threshold: `ranking_average_precision`;
         `mean_average_precision` over the classes that occur in gold; `mean_squared_error` and
         `mean_absolute_error` of ten times the scores against 10 for gold labels and 0 for others, no answer
-        being 0. Beside them `labels_per_segment` (predicted, mean) and the counts `segments` and `documents`.
+        being 0; and where gold has strengths of its own, `intensity_spearman_{label}` (see `intensity_spearman`) for
+        labels whose strength differs between segments. Beside them `labels_per_segment` (predicted, mean) and the
+        counts `segments` and `documents`.
 
     Raises:
         ZooError: see `classes.lay_out`.
         KeyError: thresholds for some labels only.
     """
+    predictions = list(predictions)
     laid = lay_labels(predictions, documents)
     labels, gold, scores = laid.labels, laid.gold, laid.scores
     cuts = [threshold if isinstance(threshold, int | float) else threshold[label] for label in labels]
@@ -184,6 +190,11 @@ def score_emotions(
         "mean_squared_error": float(divided(np.square(error).sum(), error.size)),
         "mean_absolute_error": float(divided(np.abs(error).sum(), error.size)),
         "labels_per_segment": float(divided(predicted.sum(), len(gold))),
+        **{
+            f"{SPEARMAN}{label}": agreement.rho
+            for label, agreement in intensity_spearman(predictions, documents).items()
+            if not math.isnan(agreement.rho)
+        },
         **counts.by_class(labels),
     }
 

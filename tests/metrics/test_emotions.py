@@ -307,6 +307,9 @@ def test_the_strength_that_people_reported() -> None:
     assert found["joy"].low < found["joy"].rho < found["joy"].high
     assert found["anger"].n == 1
     assert math.isnan(found["anger"].rho)
+    scores = score_emotions(said, documents, 0.5)
+    named = {name: value for name, value in scores.items() if name.startswith("intensity_spearman_")}
+    assert named == {"intensity_spearman_joy": found["joy"].rho}  # the other is not defined
 
 
 def test_the_torchmetrics_class_adds_up_batches() -> None:
