@@ -21,6 +21,7 @@ from ecpe_zoo.annotation.annotator import Annotator, Prepared
 from ecpe_zoo.annotation.inputs import Entry, Source
 from ecpe_zoo.annotation.outputs import Writer
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.memory import give_back
 
 OnError = Literal["raise", "skip"]
 
@@ -120,6 +121,7 @@ def annotate(
             writer.write(rows, ready.rejected)
             writer.commit(ready.records, ready.digest, counts)
             progress(ready.records, ready.position)
+            give_back()
         writer.finish()
     return counts
 

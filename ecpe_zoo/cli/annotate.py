@@ -26,6 +26,7 @@ from ecpe_zoo.annotation.inputs import KINDS, Source
 from ecpe_zoo.annotation.outputs import FORMS, File, StandardOutput, Writer, form_of
 from ecpe_zoo.annotation.run import WINDOW, annotate, describe, identity_of, summary
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.memory import keep_few_kernels
 from ecpe_zoo.methods.loading import load_method
 
 STANDARD = "-"
@@ -58,6 +59,7 @@ def main(argv: Sequence[str]) -> int:
     """
     options = _parser().parse_args(list(argv))
     console = Console(stderr=True, highlight=False)
+    keep_few_kernels()
     annotator = Annotator(
         load_method(options.ckpt_path),
         Options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,8 +17,10 @@ import pytest
 
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.results.record import read_record
 from ecpe_zoo.synthesis.prompting import PROMPT_FOLDER
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS
+from tests.conftest import ROOT
 from tests.synthesis.teacher import Teacher, teacher, write_narratives
 
 SUBSETS = ("orig", "corig", "crewr")
@@ -139,6 +142,44 @@ def test_faults_change_nothing_but_what_cannot_be_read_is_kept_aside(tmp_path: P
     assert Counter(f"{row['subset'] or row['stage']}/{row['reason']}" for row in rejected) == with_faults
     assert all(row["answer"] for row in rejected if row["reason"] not in ("scene not written",))
     assert summary(tmp_path / "rough")["this_run"]["asked"] == 0
+
+
+def test_from_ten_narratives_to_a_trained_classifier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a server that fails and babbles: what it leaves is a corpus that teaches what the texts say."""
+    out = tmp_path / "out"
+    with teacher(faults=True, sloppy=True) as server:
+        options = ["--per-emotion", "4", "--timeout", "0.6", "--concurrency", "16"]
+        assert main(command(server, out, *options)) == 0
+    assert main(["data", "check", str(out / "corig.yaml")]) == 0
+    config = str(ROOT / "configs" / "emo_pillars.yaml")
+    options = [
+        "--model.regime",
+        "context-aware",
+        "--trainer.max_epochs",
+        "25",
+        "--trainer.accelerator",
+        "cpu",
+    ]
+    quiet = ["--trainer.enable_progress_bar", "false", "--trainer.default_root_dir", str(tmp_path / "runs")]
+    assert main(["fit", "--config", config, "--data.corpus", str(out / "corig.yaml"), *options, *quiet]) == 0
+    (path,) = (tmp_path / "runs").rglob("record.json")
+    record = read_record(path)
+    files = {name: (out / name).read_bytes() for name in record.corpus.files}
+    assert record.corpus.files == {name: hashlib.sha256(text).hexdigest() for name, text in files.items()}
+    assert {f"corig-{split}.jsonl" for split in SPLITS} <= files.keys()
+    # three emotions are asked for, a third each: the name of each stands in its texts
+    assert record.metrics["emotions.macro_f1_top_1.v1"] > 0.8
+    (best,) = path.parent.glob("checkpoints/best-*.ckpt")
+    comments = tmp_path / "comments.jsonl"
+    comments.write_text(
+        json.dumps({"segments": [{"text": "At dusk the lamp lay there."}, {"text": "river fearish coat!"}]})
+        + "\n"
+    )
+    told = tmp_path / "told.jsonl"
+    assert main(["annotate", "--ckpt_path", str(best), "--input", str(comments), "--output", str(told)]) == 0
+    assert "fear" in told.read_text()
 
 
 def test_every_fault_is_met(tmp_path: Path) -> None:
