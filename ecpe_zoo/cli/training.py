@@ -115,7 +115,8 @@ class ZooCLI(LightningCLI):
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         self.config = parser.parse_args(args)
         config = self.config[self.config.subcommand]
-        headline = f"val/{scoring_of(method_class(config.model.class_path).task).headline}"
+        options = config.model.get("init_args") or {}
+        headline = f"val/{scoring_of(method_class(config.model.class_path).task_of(options)).headline}"
         for callback in (config.checkpoint, config.early_stopping):
             if callback.monitor == AUTO:  # now, so that the saved config says what it was
                 callback.monitor = headline

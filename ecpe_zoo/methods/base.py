@@ -54,6 +54,11 @@ class Method(LightningModule):
 
     # --- what a method provides
 
+    @classmethod
+    def task_of(cls, options: Mapping[str, Any]) -> Literal["ecpe", "erc", "emotions"]:
+        """How the method is scored with these arguments of its own: its task, but where an argument decides."""
+        return cls.task
+
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str] | None:
         """The words that the network gives a row to, from training documents or files; None for no such list."""
         return None

@@ -18,7 +18,7 @@ Without the authors' synthesized texts no number of ours stands under the paper'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -105,9 +105,8 @@ class EmoPillars(TextMethod):
             raise ZooError(f"Expected --model.least above 0 and at most 1, but got {least}.")
         if head == "same" and init_from is None:
             raise ZooError("Expected --model.init_from CHECKPOINT with --model.head same, but got none.")
-        if single_label:
-            # the scores of one emotion a text: the highest decides, and there is no threshold to tune
-            self.task = "erc"  # type: ignore[misc]  # of a class elsewhere; here of what is trained
+        # of a class elsewhere; here of what is trained
+        self.task = self.task_of({"single_label": single_label})  # type: ignore[misc]
         self.settings = EncoderSettings(
             encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
             train_vectors,
@@ -119,6 +118,11 @@ class EmoPillars(TextMethod):
         self.init_from, self.head_kind = init_from, head
         self.threshold, self.token_slots = threshold, token_slots
         self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
+
+    @classmethod
+    def task_of(cls, options: Mapping[str, Any]) -> Literal["ecpe", "erc", "emotions"]:
+        """With one emotion a text the highest score decides, and there is no threshold to tune."""
+        return "erc" if options.get("single_label") else cls.task
 
     @property
     def annotations(self) -> frozenset[str]:

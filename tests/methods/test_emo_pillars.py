@@ -226,6 +226,7 @@ def test_the_context_is_used_and_the_check_shows_it(
     record = read_record(run / "record.json")
     assert record.metrics["erc.macro_f1.v1"] > 0.9
     assert record.protocol.default_threshold is record.protocol.tuned_threshold is None
+    assert record.config["checkpoint"]["monitor"] == "val/weighted_f1"  # the headline of what is scored
     best = str(max((run / "checkpoints").glob("best-*.ckpt"), key=lambda path: path.stat().st_mtime_ns))
     written = tmp_path / "check.json"
     capsys.readouterr()
