@@ -89,10 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     table.add_column("texts", justify="right")
     for number in range(1, len(found) + 1):
         table.add_column(f"({number})", justify="right")
-    first = next(iter(found.values()))
-    for label in first:
-        cells = [in_words(one.get(label)) for one in found.values()]
-        table.add_row(label, str(first[label].n), *cells)
+    texts = {label: agreement.n for one in found.values() for label, agreement in one.items()}
+    for label, count in texts.items():
+        table.add_row(label, str(count), *(in_words(one.get(label)) for one in found.values()))
     table.add_row("average", "", *(f"{average(one):+.2f}" for one in found.values()))
     console = Console(width=max(80, 24 + 26 * len(found)))
     console.print(table)
@@ -100,8 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"({number}) {path}", soft_wrap=True, highlight=False)
     if options.json:
         rows = [
-            {"split": options.split, "emotions": {label: a._asdict() for label, a in one.items()}}
-            for one in found.values()
+            {"checkpoint": Path(path).name, "split": options.split}
+            | {"emotions": {label: agreement._asdict() for label, agreement in one.items()}}
+            for path, one in found.items()
         ]
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
