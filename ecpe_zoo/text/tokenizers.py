@@ -41,6 +41,9 @@ class Tokenizer(Protocol):
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
 
+    def pieces(self, text: str) -> list[str]:
+        """What each token of `encode` stands for, as written."""
+
 
 def split_units(text: str, units: Units) -> list[str]:
     """Cut text into the units of a vocabulary; whitespace separates and is dropped.
@@ -111,6 +114,10 @@ class VocabularyTokenizer:
         find, unknown = self.ids.get, self.unk_id
         return [find(unit, find(unit.lower(), unknown)) for unit in split_units(text, self.units)]
 
+    def pieces(self, text: str) -> list[str]:
+        """What each token of `encode` stands for, as written."""
+        return split_units(text, self.units)
+
 
 class PretrainedTokenizer:
     """The tokenizer of a pretrained model, rebuilt from text alone: no file is read.
@@ -136,3 +143,8 @@ class PretrainedTokenizer:
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
         return list(self.backend.encode(text, add_special_tokens=False).ids)
+
+    def pieces(self, text: str) -> list[str]:
+        """What each token of `encode` stands for, as written."""
+        encoded = self.backend.encode(text, add_special_tokens=False)
+        return [text[start:end] for start, end in encoded.offsets]

@@ -72,6 +72,14 @@ def test_the_separators_are_those_of_the_tokenizers_model() -> None:
     assert (bert.pair_separators, roberta.pair_separators) == (1, 2)
 
 
+def test_pieces_are_what_tokens_stand_for() -> None:
+    bert = pretrained(BertProcessing(("[SEP]", SEP), ("[CLS]", CLS)))
+    own = VocabularyTokenizer(WORDS, "characters")
+    for tokenizer in (bert, own):
+        assert tokenizer.pieces("a  zebra, b") == ["a", "zebra", ",", "b"]
+        assert len(tokenizer.encode("a  zebra, b")) == 4  # with one that is unknown, shown as written
+
+
 def test_the_context_is_cut_from_the_left_and_the_text_survives() -> None:
     before, text = "a b c d e f", "p q r s t"
     for limit in range(11, 15):
