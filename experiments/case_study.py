@@ -24,6 +24,7 @@ from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.metrics.pairs import predicted_pairs
+from experiments import run
 
 QUESTIONS = ("emotion", "cause")
 
@@ -171,4 +172,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

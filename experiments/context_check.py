@@ -30,6 +30,7 @@ from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.methods.texts import TextMethod
 from ecpe_zoo.metrics.scoring import Metrics, scoring_of
 from ecpe_zoo.text.conversations import unit_of
+from experiments import run
 
 Context = Literal["true", "empty", "shuffled"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
@@ -143,4 +144,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

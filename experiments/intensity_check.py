@@ -26,6 +26,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.metrics.emotions import Agreement, intensity_spearman
+from experiments import run
 from experiments.context_check import predict
 
 
@@ -108,4 +109,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

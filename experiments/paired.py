@@ -19,6 +19,7 @@ from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.results.evidence import COUNTING, Documents
 from ecpe_zoo.results.statistics import Array, paired_bootstrap, permutation_test, smallest_detectable
+from experiments import run
 
 
 def counts_of(path: Path, task: str, documents: Documents, threshold: float | None) -> Array:
@@ -75,4 +76,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))
