@@ -59,6 +59,11 @@ class Method(LightningModule):
         """How the method is scored with these arguments of its own: its task, but where an argument decides."""
         return cls.task
 
+    @classmethod
+    def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
+        """Those of its own arguments that change nothing with these: results are grouped and named without them."""
+        return frozenset()
+
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str] | None:
         """The words that the network gives a row to, from training documents or files; None for no such list."""
         return None

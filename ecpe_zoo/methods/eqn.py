@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -223,6 +223,14 @@ class EQN(TextMethod):
             self.network = WordNetwork(encoder, self.kind, self.hidden, self.dropout)
         self.reader = TextReader(encoder.tokenizer, self.row_limit(self.max_tokens))
         self.head = nn.Sequential(Dropout(self.dropout), new_linear(self.network.size, len(self.labels)))
+
+    @classmethod
+    def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
+        """What only relabelling asks for, where nothing is relabelled or a file says it."""
+        relabelling = frozenset({"relabel", "folds"})
+        if options.get("labels_from") is not None:
+            return relabelling | {"cap"}
+        return relabelling | {"smoothing"} if options.get("objective", "eqn") != "eqn" else frozenset()
 
     # --- targets and losses
 

@@ -14,12 +14,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.record import METRIC_VERSION, RunRecord, read_record
+
+if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
+    from ecpe_zoo.methods.base import Method
 
 HEADLINES: dict[str, str] = {task: scoring.headline for task, scoring in SCORINGS.items()}
 """The metric that ranks, for each task."""
@@ -116,11 +119,12 @@ class Entry:
         """
         config = self.record.config
         model = config.get("model") or {}
-        default = _defaults(str(model.get("class_path", "")))
+        default, arguments = _defaults(str(model.get("class_path", ""))), model.get("init_args") or {}
+        idle = _idle(str(model.get("class_path", "")), arguments)
         flat: dict[str, Any] = {
             f"model.{name}": value
-            for name, value in (model.get("init_args") or {}).items()
-            if name not in default or default[name] != value
+            for name, value in arguments.items()
+            if name not in idle and (name not in default or default[name] != value)
         }
         for section, left_out in _NO_NUMBER.items():
             default = _data_defaults() if section == "data" else {}
@@ -337,16 +341,27 @@ _OURS = "ecpe_zoo.methods."
 
 
 @lru_cache
-def _defaults(class_path: str) -> Mapping[str, Any]:
-    """Default arguments of a method of this package; none where it is not there (any more)."""
+def _method(class_path: str) -> type[Method] | None:
+    """A method of this package; None where it is not there (any more)."""
     if not class_path.startswith(_OURS):
-        return {}  # a record is data: it does not decide what is imported
+        return None  # a record is data: it does not decide what is imported
     from ecpe_zoo.methods.loading import method_class
 
     try:
-        return _defaults_of(method_class(class_path))
+        return method_class(class_path)
     except ZooError:
-        return {}
+        return None
+
+
+@lru_cache
+def _defaults(class_path: str) -> Mapping[str, Any]:
+    method = _method(class_path)
+    return {} if method is None else _defaults_of(method)
+
+
+def _idle(class_path: str, arguments: Mapping[str, Any]) -> frozenset[str]:
+    method = _method(class_path)
+    return frozenset() if method is None else method.idle(arguments)
 
 
 @lru_cache
@@ -390,10 +405,16 @@ def labels(groups: Sequence[Group]) -> dict[int, str]:
             if len({json.dumps(setting.get(name), sort_keys=True, default=str) for setting in settings}) > 1
         ]  # fmt: skip
         for group, setting in zip(family, settings, strict=True):
+            mine = {name: setting[name] for name in differing if name in setting}
+            # a file that an argument names stands there with its hash, and not once more
+            files = {name: f"inputs.{value}" for name, value in mine.items() if f"inputs.{value}" in mine}
             named = [
-                _shown(name.removeprefix("model."), setting[name])
-                for name in differing
-                if name in setting and name.startswith(("model.", "inputs."))
+                _shown(
+                    name.removeprefix("model."),
+                    f"{value} {mine[files[name]][:8]}" if name in files else value,
+                )
+                for name, value in mine.items()
+                if name.startswith(("model.", "inputs.")) and name not in files.values()
             ]
             found[id(group)] = f"{group.method} [{', '.join(named)}]" if named else group.method
         _tell_apart(family, settings, differing, found)

@@ -61,6 +61,25 @@ def test_a_default_argument_or_a_null_option_makes_no_variant(tmp_path: Path) ->
     assert len(group.entries) == 2
 
 
+def test_arguments_without_effect_and_names_of_files_part_nothing(tmp_path: Path) -> None:
+    def eqn(name: str, inputs: dict[str, str] | None = None, **arguments: object) -> None:
+        record = raw(method="eqn", task="emotions", inputs=inputs or {})
+        record["config"]["model"] = {"class_path": "ecpe_zoo.methods.eqn.EQN", "init_args": arguments}
+        write(tmp_path / f"{name}.json", record)
+
+    eqn("a", objective="cross-entropy", relabel="in-sample")
+    eqn("b", objective="cross-entropy", relabel="out-of-fold", folds=5)
+    eqn("c", objective="eqn", relabel="in-sample")
+    eqn("d", {"r.jsonl": "f" * 64}, objective="eqn", relabel="in-sample", labels_from="r.jsonl")
+    groups = group_records(find_records([tmp_path]))
+    named = {labels(groups)[id(group)]: len(group.entries) for group in groups}
+    assert named == {
+        "eqn [objective=cross-entropy]": 2,
+        "eqn [relabel=in-sample]": 1,
+        "eqn [labels_from=r.jsonl ffffffff]": 1,
+    }
+
+
 def test_practice_is_named_only_where_it_tells_groups_apart(tmp_path: Path) -> None:
     write(tmp_path / "a.json", raw())
     write(tmp_path / "b.json", raw(trainer={"max_epochs": 9}))
