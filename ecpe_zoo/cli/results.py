@@ -17,7 +17,7 @@ from ecpe_zoo.corpora.registry import ROOT_VARIABLE
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.evidence import recompute
 from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.results.selection import prices
+from ecpe_zoo.results.selection import PaperArm, paper_arm, prices
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
 from ecpe_zoo.results.statistics import RunSpread
 from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records, labels
@@ -337,11 +337,33 @@ def _selection(options: argparse.Namespace) -> int:
                 found.gap_tuned, "With the threshold that each epoch's validation tuned it adds"
             )
             console.print(words, soft_wrap=True, markup=False)
+        for other in groups:
+            same = (other.corpus, names[id(other)]) == (group.corpus, names[id(group)])
+            arm = paper_arm(found, other.entries) if same and other.protocol == "paper" else None
+            if arm is not None:
+                console.print(_arm_in_words(arm), soft_wrap=True, markup=False)
         console.print()
     if not shown:
         entries: list[Entry] = [entry for group in groups for entry in group.entries]
         prices(entries)  # raises, and says what is needed
     return 0
+
+
+def _arm_in_words(arm: PaperArm) -> str:
+    """The three arms in a sentence, and their differences."""
+    least, most = arm.looks
+    where = f"{arm.paper.over.n} {arm.paper.unit}" if arm.paper.over.n > 1 else "one run"
+    seen = f"{least}" if least == most else f"{least} to {most}"
+    return (
+        f"Under the paper protocol (all training documents, the test fold chooses after {seen} readings), default "
+        f"threshold, {where}: {percent(arm.paper.over.mean, 2)}; strict at the test-best epoch "
+        f"{percent(arm.best.over.mean, 2)}, at the validation-best epoch {percent(arm.chosen.over.mean, 2)}.\n"
+        + _in_words(arm.gap, "Over the validation-best epoch the paper protocol adds")
+        + "\n"
+        + _in_words(
+            arm.beyond, "Over the test-best epoch it adds, by more training documents and more readings,"
+        )
+    )
 
 
 def _in_words(spread: RunSpread, start: str) -> str:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import HEADLINES, Entry
@@ -129,3 +131,48 @@ def prices(entries: Iterable[Entry]) -> Prices:
         over({place: run.best for place, run in enumerate(runs)}),
         over(tuned) if len(tuned) == len(runs) else None,
     )
+
+
+class PaperArm(NamedTuple):
+    """The same method under the paper protocol, beside the price: it also trains on the validation part.
+
+    Args:
+        paper: spread of its test score, on the folds that both have.
+        chosen: that of the strict runs at the validation-best epoch.
+        best: that of the strict runs at the test-best epoch.
+        gap: spread of `paper` minus `chosen`, fold by fold.
+        beyond: spread of `paper` minus `best`: what the other training documents and more frequent looks add.
+        looks: test readings of a paper run before its last, least and most.
+    """
+
+    paper: statistics.RunSpread
+    chosen: statistics.RunSpread
+    best: statistics.RunSpread
+    gap: statistics.RunSpread
+    beyond: statistics.RunSpread
+    looks: tuple[int, int]
+
+
+def paper_arm(found: Prices, paper: Iterable[Entry]) -> PaperArm | None:
+    """Runs under the paper protocol beside the strict ones, at the default threshold; None without a common fold."""
+    scored = [(entry, entry.default_score) for entry in paper if entry.finished]
+    folds = {entry.fold for entry, _ in scored} & {run.entry.fold for run in found.runs}
+    if not folds:
+        return None
+    strict = [run for run in found.runs if run.entry.fold in folds]
+    runs = {(e.fold, e.id): score for e, score in scored if e.fold in folds and score is not None}
+    chosen = {(run.entry.fold, run.entry.id): run.chosen for run in strict}
+    best = {(run.entry.fold, run.entry.id): run.best for run in strict}
+
+    def minus(other: Mapping[tuple[int, str], float]) -> statistics.RunSpread:
+        means = [
+            {fold: float(np.mean([v for (f, _), v in some.items() if f == fold])) for fold in folds}
+            for some in (runs, other)
+        ]
+        return statistics.over_runs({(fold, ""): means[0][fold] - means[1][fold] for fold in sorted(folds)})
+
+    looks = [e.record.protocol.test_reads for e, _ in scored if e.fold in folds]
+    return PaperArm(
+        statistics.over_runs(runs), statistics.over_runs(chosen), statistics.over_runs(best), minus(chosen),
+        minus(best), (min(looks), max(looks)),
+    )  # fmt: skip

@@ -84,14 +84,17 @@ class Entry:
         """The headline metric, as a fraction."""
         return self.metric(HEADLINES.get(self.task, ""))
 
+    @property
+    def default_score(self) -> float | None:
+        """The headline metric at the method's default threshold, as a fraction."""
+        return _newest(self.record.metrics_default, self.task, HEADLINES.get(self.task, ""))
+
     def metric(self, name: str) -> float | None:
         """A metric by its short name at the headline threshold; None where the record has none.
 
         The newest version of its definition wins: `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
         """
-        start = f"{self.task}.{name}."
-        versions = [key for key in self.record.metrics if key.startswith(start) and key.count(".") == 2]
-        return self.record.metrics[max(versions, key=lambda key: (len(key), key))] if versions else None
+        return _newest(self.record.metrics, self.task, name)
 
     @property
     def predictions(self) -> Path:
@@ -142,6 +145,11 @@ class Entry:
         """Hash of `settings`."""
         text = json.dumps(self.settings, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _newest(metrics: Mapping[str, float], task: str, name: str) -> float | None:
+    versions = [key for key in metrics if key.startswith(f"{task}.{name}.") and key.count(".") == 2]
+    return metrics[max(versions, key=lambda key: (len(key), key))] if versions else None
 
 
 def record_id(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.selection import price_of, prices
+from ecpe_zoo.results.selection import paper_arm, price_of, prices
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 from tests.results.making import raw, write
@@ -70,3 +70,24 @@ def test_the_epoch_that_history_names_is_the_one_that_was_tested() -> None:
         assert price is not None
         assert price.chosen_epoch == entry.record.epoch
         assert price.chosen == pytest.approx(entry.record.metrics_default["ecpe.pair_f1.v1"])
+
+
+def test_the_paper_protocol_beside_it(tmp_path: Path) -> None:
+    """On the folds that both have, at the default threshold, each fold the mean of its seeds."""
+    for fold, chosen in ((1, 0.4), (2, 0.5), (3, 0.1)):
+        rows = history([(0.5, chosen), (0.1, chosen + 0.05)])
+        write(tmp_path / f"s{fold}.json", raw(fold=fold, history=rows))
+    for fold, seed, f1 in ((1, 1, 0.5), (1, 2, 0.7), (2, 1, 0.6), (4, 1, 0.9)):
+        record = raw(f1, fold=fold, seed=seed, protocol="paper")
+        record["protocol"]["test_reads"] = 10 * seed
+        write(tmp_path / f"p{fold}{seed}.json", record)
+    entries = find_records([tmp_path])
+    strict, paper = ([e for e in entries if e.record.protocol.name == name] for name in ("strict", "paper"))
+    arm = paper_arm(prices(strict), paper)
+    assert arm is not None
+    assert arm.paper.over.mean == pytest.approx((0.6 + 0.6) / 2)
+    assert arm.chosen.over.mean == pytest.approx((0.4 + 0.5) / 2)
+    assert arm.gap.over.mean == pytest.approx((0.2 + 0.1) / 2)
+    assert arm.beyond.over.mean == pytest.approx((0.15 + 0.05) / 2)
+    assert (arm.gap.unit, arm.gap.over.n, arm.looks) == ("folds", 2, (10, 20))
+    assert paper_arm(prices(strict), paper[-1:]) is None
