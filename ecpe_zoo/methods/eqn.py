@@ -227,9 +227,9 @@ class EQN(TextMethod):
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
         """What only relabelling asks for, where nothing is relabelled or a file says it."""
-        relabelling = frozenset({"relabel", "folds"})
+        relabelling = frozenset({"relabel", "folds", "cap"})
         if options.get("labels_from") is not None:
-            return relabelling | {"cap"}
+            return relabelling
         return relabelling | {"smoothing"} if options.get("objective", "eqn") != "eqn" else frozenset()
 
     # --- targets and losses
