@@ -29,6 +29,7 @@ from ecpe_zoo.results.significance import Comparison
 from ecpe_zoo.results.store import HEADLINES, Entry, Group
 from ecpe_zoo.results.tables import (
     NOTES,
+    common_folds,
     gap,
     interval,
     mean_and_sd,
@@ -221,7 +222,8 @@ def _difference(cell: Cell) -> dict[str, Any] | None:
         return None
     return {
         "value": comparison.bootstrap.difference,
-        "text": gap(cell, comparison),
+        "text": gap(comparison),
+        "where": common_folds(cell),
         "p": p_value(comparison.holm_p),
         "verdict": comparison.verdict,
     }

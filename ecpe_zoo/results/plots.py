@@ -87,7 +87,12 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    """Four digits; whole thousands with a comma.
+
+    >>> _number(0.25), _number(12.0), _number(12000.0)
+    ('0.25', '12', '12,000')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _start(title: str, description: str, width: int, height: int, name: str) -> list[str]:

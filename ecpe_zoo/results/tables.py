@@ -71,17 +71,24 @@ def runs(cell: Cell) -> str:
 
 
 def difference(cell: Cell | None) -> str:
-    """`−1.1 [−3.9, +1.6], p = 0.41`: see `gap`, and the Holm-adjusted permutation test."""
+    """`−1.1 [−3.9, +1.6] on fold 1, p = 0.41`: see `gap` and `common_folds`, and the Holm-adjusted permutation test."""
     if cell is None or cell.comparison is None:
         return "–"
-    return f"{gap(cell, cell.comparison)}, {p_value(cell.comparison.holm_p)}"
+    where = common_folds(cell)
+    return f"{gap(cell.comparison)}{where and ' '}{where}, {p_value(cell.comparison.holm_p)}"
 
 
-def gap(cell: Cell, comparison: Comparison) -> str:
-    """`−1.1 [−3.9, +1.6]`: points, 95 % interval over documents; and on which folds, where the row lacks some."""
+def gap(comparison: Comparison) -> str:
+    """`−1.1 [−3.9, +1.6]`: points, 95 % interval over documents."""
     drawn = comparison.bootstrap
-    where = "" if cell.complete else f" on {folds_in_words(comparison.folds)}"
-    return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]{where}"
+    return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]"
+
+
+def common_folds(cell: Cell) -> str:
+    """`on fold 1`: of its comparison, where the row lacks some; else ""."""
+    if cell.comparison is None or cell.complete:
+        return ""
+    return f"on {folds_in_words(cell.comparison.folds)}"
 
 
 NOTES = (
