@@ -9,6 +9,29 @@ from pathlib import Path
 
 
 @contextmanager
+def created_when_complete(path: Path) -> Iterator[Path]:
+    """As `replaced_when_complete`, but for a name that nobody has yet: of two writers one wins, the other is told.
+
+    Raises:
+        FileExistsError: the name is taken; what is there stays as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: two writers at one moment are not told apart
+            if path.exists():
+                raise FileExistsError(str(path)) from None
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
 def replaced_when_complete(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it takes the name, on any error it vanishes.
 

@@ -149,7 +149,9 @@ def _build(options: argparse.Namespace) -> int:
         f"{len(entries)} records, {len(written)} files; open {options.output / 'index.html'}", soft_wrap=True
     )
     if options.readme is not None:
-        changed = replace_between_marks(options.readme, markdown(boards))
+        changed = replace_between_marks(
+            options.readme, markdown(boards, [failure.cell for failure in failures])
+        )
         console.print(
             f"{options.readme}: {'table renewed' if changed else 'table as it was'}", soft_wrap=True
         )

@@ -16,11 +16,12 @@ from rich.table import Table
 from ecpe_zoo.corpora.registry import ROOT_VARIABLE
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.evidence import recompute
+from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.selection import PaperArm, paper_arm, prices
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
-from ecpe_zoo.results.statistics import RunSpread
-from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records, labels
+from ecpe_zoo.results.statistics import FoldTest, RunSpread
+from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records
 from ecpe_zoo.results.tables import interval, mean_and_sd, p_value, percent, signed, write_text
 
 _STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
@@ -275,11 +276,7 @@ def _print_tests(console: Console, one: str, two: str, result: Comparison) -> No
         "–" if single or math.isnan(folds.effect) else f"Hedges' g of fold differences {folds.effect:+.2f}",
     )  # fmt: skip
     console.print(table)
-    console.print(
-        f"Verdict: {result.verdict}. The smallest difference that these documents would show in four of five "
-        f"repetitions is {percent(result.detectable)} points.",
-        soft_wrap=True,
-    )
+    console.print(f"Verdict: {result.verdict}. {result.limits}", soft_wrap=True, markup=False)
 
 
 def as_dict(result: Comparison) -> dict[str, Any]:
@@ -329,13 +326,11 @@ def _selection(options: argparse.Namespace) -> int:
                 str(run.best_epoch), percent(run.best), signed(run.gap), str(run.looks),
             )  # fmt: skip
         console.print(table)
-        console.print(
-            _in_words(found.gap, "Choosing the epoch on the test fold adds"), soft_wrap=True, markup=False
-        )
+        words = _in_words(found.gap, found.corrected, "Choosing the epoch on the test fold adds")
+        console.print(words, soft_wrap=True, markup=False)
         if found.gap_tuned is not None:
-            words = _in_words(
-                found.gap_tuned, "With the threshold that each epoch's validation tuned it adds"
-            )
+            start = "With the threshold that each epoch's validation tuned it adds"
+            words = _in_words(found.gap_tuned, found.corrected_tuned, start)
             console.print(words, soft_wrap=True, markup=False)
         for other in groups:
             same = (other.corpus, names[id(other)]) == (group.corpus, names[id(group)])
@@ -358,23 +353,31 @@ def _arm_in_words(arm: PaperArm) -> str:
         f"Under the paper protocol (all training documents, the test fold chooses after {seen} readings), default "
         f"threshold, {where}: {percent(arm.paper.over.mean, 2)}; strict at the test-best epoch "
         f"{percent(arm.best.over.mean, 2)}, at the validation-best epoch {percent(arm.chosen.over.mean, 2)}.\n"
-        + _in_words(arm.gap, "Over the validation-best epoch the paper protocol adds")
+        + _in_words(arm.gap, arm.corrected_gap, "Over the validation-best epoch the paper protocol adds")
         + "\n"
         + _in_words(
-            arm.beyond, "Over the test-best epoch it adds, by more training documents and more readings,"
+            arm.beyond,
+            arm.corrected_beyond,
+            "Over the test-best epoch it adds, by more training documents and more readings,",
         )
     )
 
 
-def _in_words(spread: RunSpread, start: str) -> str:
+def _in_words(spread: RunSpread, corrected: FoldTest | None, start: str) -> str:
     over = spread.over
     mean = f"{start} {percent(over.mean, 2)} points on average"
     if math.isnan(over.sd):
         return f"{mean} ({spread.runs} run, no interval)."
-    return (
+    said = (
         f"{mean}, 95 % interval [{percent(over.low, 2)}, {percent(over.high, 2)}], sd {percent(over.sd, 2)}, over "
-        f"{over.n} {spread.unit} ({spread.runs} runs)."
+        f"{over.n} {spread.unit} ({spread.runs} runs)"
     )
+    if corrected is not None:
+        said += (
+            f"; [{percent(corrected.low, 2)}, {percent(corrected.high, 2)}] where the training documents that folds "
+            "share are counted in"
+        )
+    return f"{said}."
 
 
 # --- schema

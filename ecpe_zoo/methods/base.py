@@ -38,6 +38,10 @@ class Method(LightningModule):
     sort_by: ClassVar[Literal["tokens", "segments"]] = "tokens"
     """Which length makes two documents alike for a batch."""
 
+    ablations: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that make another method of it where they are not at their default: results name them always, and
+    the paper's figure does not stand beside them."""
+
     threshold: float = 0.5
     """Pairs or emotions score above it: the method's default, which chooses the epoch. Without meaning where one
     emotion of each segment is asked for."""

@@ -164,6 +164,9 @@ class E2EECPE(Method):
     """
 
     id: ClassVar[str] = "e2eecpe"
+    ablations: ClassVar[frozenset[str]] = frozenset(
+        {"auxiliary", "position", "masked", "reduction", "initialisation"}
+    )
     sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
 
     def __init__(

@@ -167,6 +167,9 @@ class EACL(Method):
 
     id: ClassVar[str] = "eacl"
     task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "erc"
+    ablations: ClassVar[frozenset[str]] = frozenset(
+        {"objective", "anchors", "angle_weight", "ce_weight", "decide_by", "adapt_epochs"}
+    )
 
     def __init__(
         self,

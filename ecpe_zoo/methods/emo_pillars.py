@@ -74,6 +74,9 @@ class EmoPillars(TextMethod):
     """
 
     id: ClassVar[str] = "emo_pillars"
+    ablations: ClassVar[frozenset[str]] = frozenset(
+        {"regime", "targets", "init_from", "head", "single_label"}
+    )
 
     def __init__(
         self,

@@ -161,6 +161,9 @@ class EQN(TextMethod):
     """
 
     id: ClassVar[str] = "eqn"
+    ablations: ClassVar[frozenset[str]] = frozenset(
+        {"objective", "relabel", "labels_from", "network", "smoothing"}
+    )
 
     def __init__(
         self,

@@ -143,6 +143,9 @@ class MGCL(Method):
     """
 
     id: ClassVar[str] = "mgcl"
+    ablations: ClassVar[frozenset[str]] = frozenset(
+        {"multi_instance", "sub_clause_clue", "extra_clause_clue", "cross_grained_distillation", "mark_asked"}
+    )
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class Rule(Method):
     """
 
     id: ClassVar[str] = "rule"
+    ablations: ClassVar[frozenset[str]] = frozenset({"offset"})
     sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
 
     def __init__(self, threshold: float = 0.5, offset: int = -1) -> None:

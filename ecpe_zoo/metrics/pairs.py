@@ -120,7 +120,8 @@ def score_pairs(
         `{item}_{precision,recall,f1}` for the items `pair`; `emotion`, `cause` (the heads where the method has
         them, else derived from the pairs), `emotion_from_pairs`, `cause_from_pairs`, and where there are heads
         `emotion_from_head`, `cause_from_head`; `pair_offset_{0,-1,other}`: gold and predicted pairs of that
-        cause-minus-emotion offset only; `pair_single`, `pair_multiple`: documents with one gold pair, with more.
+        cause-minus-emotion offset only; `pair_single`, `pair_multiple`: documents with one gold pair, and
+        all others.
         Beside them `documents` and the raw counts `pair_correct`, `pair_predicted`, `pair_gold`.
 
     Raises:
@@ -193,7 +194,9 @@ def sweep(
             for p, document in rows
         ]
     )
-    flat, hits = np.sort(flat), np.sort(hits)
+    flat, hits = (
+        np.sort(np.nan_to_num(scores, nan=-np.inf)) for scores in (flat, hits)
+    )  # nan exceeds nothing
     cuts = np.asarray(thresholds, dtype=np.float32)
     predicted = len(flat) - np.searchsorted(flat, cuts, side="right")
     correct = len(hits) - np.searchsorted(hits, cuts, side="right")

@@ -13,9 +13,10 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
+from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.published import Published, published, reported
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
-from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records, labels
+from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records
 
 PROTOCOLS = ("strict", "paper")
 
@@ -30,8 +31,9 @@ class Cell:
         without_collapsed: the same without the collapsed ones; None where none collapsed.
         complete: it has runs on every fold that any row of the board has under this protocol.
         rank: among complete rows of the protocol, 1 is best; None for the others.
-        pooled: the out-of-fold score of all folds' documents together; None without the corpus.
-        comparison: with the row of rank 1; None for that row, and without a common fold or the corpus.
+        pooled: the out-of-fold score of all folds' documents together; None where they cannot be counted.
+        comparison: with the row of rank 1; None for that row, and without a common fold or countable documents.
+        uncounted: why its documents cannot be counted, "" where they can.
     """
 
     group: Group
@@ -41,6 +43,12 @@ class Cell:
     rank: int | None = None
     pooled: float | None = None
     comparison: Comparison | None = None
+    uncounted: str = ""
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its scores are of the same test documents as those of other rows, as far as it has folds."""
+        return not self.group.partial and not self.group.content
 
     @property
     def notes(self) -> list[str]:
@@ -54,8 +62,20 @@ class Cell:
             said.append(f"{len(group.collapsed)} collapsed, in the mean ({_places(group.collapsed)}{beside})")
         if group.repeated:
             said.append(f"{group.repeated} runs repeat a fold and seed")
-        if self.spread is not None and not self.complete:
+        if group.partial:
+            first = group.partial[0].record.corpus
+            several = f"{len(group.partial)} run{'s' * (len(group.partial) > 1)}"
+            said.append(
+                f"{several} scored a part of the test documents ({_places(group.partial[:1])}: {first.scored} of "
+                f"{first.test}): not ranked"
+            )
+        if group.content:
+            files = ", ".join(f"{name} {sha[:8]}" for name, sha in group.content)
+            said.append(f"on other corpus files than most records ({files}): not ranked")
+        if self.spread is not None and not self.complete and self.comparable:
             said.append(f"{folds_in_words(group.folds)} only: not ranked")
+        if self.uncounted:
+            said.append(f"no pooled score and no difference: {self.uncounted}")
         return said
 
 
@@ -90,7 +110,7 @@ class Row:
 
     @property
     def best_mean(self) -> float:
-        """For the order of rows: the strict mean, else the paper protocol's; -1 where nothing finished."""
+        """The strict mean, else the paper protocol's; -1 where nothing finished."""
         for protocol in PROTOCOLS:
             cell = self.cells.get(protocol)
             if cell is not None and cell.spread is not None:
@@ -107,8 +127,9 @@ class Board:
         corpus: its name.
         rows: ranked strict rows first, by rank; then the others.
         published: of the headline item, as printed; never ranked with rows.
-        missing: why document statistics are not there, "" where they are.
+        missing: why document statistics are not there for any row, "" where some are.
         tests: comparisons that Holm's correction counted.
+        leaders: protocol -> label of the row that the others are compared with.
     """
 
     task: str
@@ -128,6 +149,15 @@ class Board:
     def slug(self) -> str:
         """For links."""
         return f"{self.task}-{self.corpus}"
+
+    @property
+    def compared_with(self) -> str:
+        """The row that strict rows are compared with, for a heading: `the first`, or its label where one was named."""
+        leader = self.leaders.get("strict")
+        first = next(
+            (row.label for row in self.rows if "strict" in row.cells and row.cells["strict"].rank == 1), None
+        )
+        return "the first" if leader is None or leader == first else leader
 
 
 def build_boards(
@@ -198,8 +228,11 @@ def _board(
 ) -> Board:
     by_label: defaultdict[str, dict[str, Group]] = defaultdict(dict)
     for group in groups:
+        if group.protocol in by_label[names[id(group)]]:
+            raise ValueError(f"Expected labels of their own, but two groups are {names[id(group)]!r}.")
         by_label[names[id(group)]][group.protocol] = group
-    missing = _why_no_evidence(groups, root)
+    uncounted = {id(group): _why_uncounted(group, root) for group in groups if group.finished}
+    missing = next(iter(uncounted.values())) if uncounted and all(uncounted.values()) else ""
     every_fold = {
         protocol: {fold for group in groups if group.protocol == protocol for fold in group.folds}
         for protocol in PROTOCOLS
@@ -207,19 +240,22 @@ def _board(
     cells: dict[tuple[str, str], Cell] = {}
     for label, protocols in by_label.items():
         for protocol, group in protocols.items():
-            cells[label, protocol] = Cell(
+            counted = not uncounted.get(id(group), "not finished")
+            cell = Cell(
                 group,
                 group.spread(),
                 group.spread(without_collapsed=True) if group.collapsed else None,
-                complete=bool(group.folds) and set(group.folds) == every_fold[protocol],
-                pooled=pooled_score(group, root) if group.finished and not missing else None,
+                pooled=pooled_score(group, root) if counted else None,
+                uncounted="" if missing else uncounted.get(id(group), ""),
             )
+            whole = bool(group.folds) and set(group.folds) == every_fold[protocol]
+            cells[label, protocol] = replace(cell, complete=whole and cell.comparable)
     tests, leaders = 0, {}
     for protocol in PROTOCOLS:
         leader = _rank(cells, protocol, against)
         if leader is not None:
             leaders[protocol] = leader
-            if not missing:
+            if cells[leader, protocol].pooled is not None:
                 tests += _compare_all(cells, protocol, leader, root, resamples)
     rows = []
     for label, protocols in by_label.items():
@@ -241,10 +277,11 @@ def _board(
     )  # fmt: skip
 
 
-def _order(row: Row) -> tuple[float, float, str]:
+def _order(row: Row) -> tuple[float, bool, float, str]:
+    """By rank, then by strict mean, then the rows of the paper protocol alone."""
     strict = row.cells.get("strict")
     rank = strict.rank if strict is not None and strict.rank is not None else math.inf
-    return (rank, -row.best_mean, row.label)
+    return (rank, strict is None or strict.spread is None, -row.best_mean, row.label)
 
 
 def _rank(cells: dict[tuple[str, str], Cell], protocol: str, against: str | None) -> str | None:
@@ -268,20 +305,23 @@ def _compare_all(
     reference = cells[leader, protocol].group
     found: dict[str, Comparison] = {}
     for (label, of), cell in cells.items():
-        if of == protocol and label != leader and set(cell.group.folds) & set(reference.folds):
+        shared = set(cell.group.folds) & set(reference.folds)
+        if of == protocol and label != leader and shared and cell.pooled is not None:
             found[label] = compare(cell.group, reference, root, resamples)
     adjusted = statistics.holm([comparison.permutation_p for comparison in found.values()])
     for (label, comparison), p in zip(found.items(), adjusted, strict=True):
-        cells[label, protocol] = replace(cells[label, protocol], comparison=replace(comparison, holm_p=p))
+        tested = replace(comparison, holm_p=p, family=len(found))
+        cells[label, protocol] = replace(cells[label, protocol], comparison=tested)
     return len(found)
 
 
-def _why_no_evidence(groups: Sequence[Group], root: Path | None) -> str:
-    """Whether documents can be counted for every finished run: the first reason against it, else ""."""
-    for group in groups:
-        for entry in group.finished:
-            try:
-                document_counts(entry, root)
-            except ZooError as error:
-                return str(error)
+def _why_uncounted(group: Group, root: Path | None) -> str:
+    """The first reason why the documents of a group cannot be counted, without places of this machine; else ""."""
+    for entry in group.finished:
+        if entry.partial:
+            return f"{entry.path.name} scored a part of the test documents"
+        try:
+            document_counts(entry, root)
+        except ZooError as error:
+            return str(error).replace(f"{entry.path.parent}/", "")
     return ""

@@ -15,8 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ecpe_zoo.corpora.corpus import data_root
+from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.corpora.readers import OnError
+from ecpe_zoo.corpora.registry import CORPORA, load_corpus
 from ecpe_zoo.data.predictions import Prediction, read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.classes import ClassCounts
@@ -24,7 +27,7 @@ from ecpe_zoo.metrics.conversations import tally
 from ecpe_zoo.metrics.emotions import count_labels, lay_labels
 from ecpe_zoo.metrics.pairs import Counts, count_sets, matched, predicted_pairs, sweep
 from ecpe_zoo.metrics.scoring import SCORINGS, Scoring
-from ecpe_zoo.results.record import file_sha256, versioned
+from ecpe_zoo.results.record import METRIC_VERSION, file_sha256, versioned
 from ecpe_zoo.results.store import Entry
 
 TOLERANCE = 1e-9
@@ -37,9 +40,35 @@ Documents = Mapping[str, Document]
 
 
 @lru_cache(maxsize=24)
-def _test_documents(corpus: str, root: Path | None, fold: int) -> tuple[dict[str, Document], dict[str, str]]:
-    loaded = load_corpus(corpus, root, fold)
+def _test_documents(
+    corpus: str, root: Path | None, fold: int, on_error: OnError
+) -> tuple[dict[str, Document], dict[str, str]]:
+    loaded = load_corpus(corpus, root, fold, on_error)
     return {document.id: document for document in loaded.test}, dict(loaded.files)
+
+
+def corpus_of(entry: Entry, root: Path | None = None) -> str:
+    """The name under which a record's corpus can be loaded: its id, or the path of the description that the run had.
+
+    A description is looked for as it was named, from the working folder, and by its last part in the folder of
+    corpora; the hashes of the files it names are held against the record's afterwards.
+
+    Raises:
+        ZooError: a described corpus whose description is not there.
+    """
+    id = entry.record.corpus.id
+    named = str((entry.record.config.get("data") or {}).get("corpus") or id)
+    if id in CORPORA or not named.endswith(ENDINGS):
+        return id
+    places = (Path(named), data_root(root) / Path(named).name)
+    for place in places:
+        if place.is_file():
+            return str(place)
+    raise ZooError(
+        f"{entry.path}: expected {Path(named).name}, the description of its corpus {id!r}, at "
+        f"{' or '.join(map(str, places))}, but found neither. Copy it there, with the files that it names, or say "
+        "--root DIR."
+    )
 
 
 def gold_of(entry: Entry, root: Path | None = None) -> Documents:
@@ -53,13 +82,20 @@ def gold_of(entry: Entry, root: Path | None = None) -> Documents:
         ZooError: no such corpus, no files, or files other than those that the record names.
     """
     corpus = entry.record.corpus
-    documents, files = _test_documents(corpus.id, root, corpus.fold)
+    on_error: OnError = (
+        "skip" if (entry.record.config.get("data") or {}).get("on_error") == "skip" else "raise"
+    )
+    documents, files = _test_documents(corpus_of(entry, root), root, corpus.fold, on_error)
     for name, sha in corpus.files.items():
         if files.get(name) != sha:
             raise ZooError(
                 f"{entry.path}: expected {name} of {corpus.id!r} with sha256 {sha[:12]}..., as the run read it, but "
                 f"got {(files.get(name) or 'no such file')[:12]}. "
-                f"Fetch the corpus again: ecpe-zoo data fetch {corpus.id}"
+                + (
+                    f"Fetch the corpus again: ecpe-zoo data fetch {corpus.id}"
+                    if corpus.id in CORPORA
+                    else "Put the files back that it was run on."
+                )
             )
     return documents
 
@@ -143,7 +179,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
             scored = {p.id: documents[p.id] for p in predictions if p.id in documents}
         computed = versioned(entry.task, scoring.score(predictions, scored, threshold))
         for metric in sorted(stored.keys() | computed.keys()):
-            if not metric.endswith(".v1"):
+            if not metric.endswith(f".{METRIC_VERSION}"):
                 continue  # another definition than the one at hand
             compared += 1
             old, new = stored.get(metric), computed.get(metric)

@@ -16,8 +16,9 @@ import yaml
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.board import slug_of
-from ecpe_zoo.results.store import HEADLINES, Entry, Group, group_records, labels
-from ecpe_zoo.results.tables import write_text
+from ecpe_zoo.results.naming import labels
+from ecpe_zoo.results.store import HEADLINES, Entry, Group, group_records
+from ecpe_zoo.results.tables import counted, write_text
 
 SOURCE_NAME = "ecpe-zoo records"
 
@@ -38,8 +39,8 @@ def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[
         raise ZooError(f"Expected a finished run of {group.method} on {group.corpus}, but all runs failed.")
     rule = group.first.record.protocol
     notes = [
-        f"mean {HEADLINES[group.task]} of {len(group.finished)} runs ({len(group.folds)} folds, "
-        f"{len(group.seeds)} seeds)",
+        f"mean {HEADLINES[group.task]} of {counted(len(group.finished), 'run')} ({counted(len(group.folds), 'fold')}, "
+        f"{counted(len(group.seeds), 'seed')})",
         f"{rule.name} protocol: epoch chosen on the {rule.selection}",
         f"lexicon: {rule.lexicon}",
     ]
@@ -78,8 +79,10 @@ def export(
     groups = group_records(entries)
     names = labels(groups)
     chosen = [
-        group for group in groups if group.protocol == protocol and group.finished and group.task in HEADLINES
-    ]
+        group for group in groups
+        if group.protocol == protocol and group.finished and group.task in HEADLINES
+        and not group.partial and not group.content
+    ]  # fmt: skip
     if not chosen:
         raise ZooError(
             f"Expected finished runs under the {protocol} protocol, but found none among {len(entries)} records."

@@ -24,8 +24,9 @@ from ecpe_zoo.results import plots
 from ecpe_zoo.results.board import Board, Cell, Row, folds_in_words
 from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
 from ecpe_zoo.results.published import published_file
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.selection import WATCHED, prices
-from ecpe_zoo.results.significance import Comparison
+from ecpe_zoo.results.significance import RESAMPLES, Comparison
 from ecpe_zoo.results.store import HEADLINES, Entry, Group
 from ecpe_zoo.results.tables import (
     NOTES,
@@ -46,7 +47,7 @@ HEADS = tuple(
     for name, first in (
         ("Rank", "ascending"), ("Method", "ascending"), ("Encoder", "ascending"), ("Lexicon", "ascending"),
         ("Epoch chosen on", "ascending"), ("Reported", "descending"), ("Paper protocol", "descending"),
-        ("Strict", "descending"), ("To the first, strict", "descending"),
+        ("Strict", "descending"), ("Difference", "descending"),
     )
 )  # fmt: skip
 """Columns of a board; `first` is the way a first click sorts."""
@@ -56,9 +57,10 @@ TITLES = {"strict": "Strict protocol", "paper": "Paper protocol"}
 METHOD_NOTE = (
     "Spread is over folds, each the mean of its seeds; t-intervals treat folds as if independent, which they are not "
     "quite: they share training documents. The difference of two methods is tested on the documents that both were "
-    "scored on: 10,000 paired bootstrap draws for the interval, 10,000 random swaps of their outputs for p, "
+    f"scored on: {RESAMPLES:,} paired bootstrap draws for the interval, as many random swaps of their outputs for p, "
     "Holm-adjusted within protocol and board; over folds by the corrected resampled t-test of Nadeau and Bengio. The "
-    "smallest difference that could be seen is 2.80 standard errors (80 % power at 5 %). A run has collapsed if it "
+    "smallest difference that could be seen is 2.80 standard errors (80 % power at 5 %); over folds it is told by the "
+    "spread of the folds' differences, with the seeds in it. A run has collapsed if it "
     "scores 0, has learned one class only, or scores below half of its method's median; it stays in the mean, and the "
     "mean without it stands beside."
 )
@@ -100,10 +102,9 @@ def build_page(
         "records": records,
         "notes": NOTES.replace("*", ""),
     }
-    written = write_tables(boards, folder)
+    written = write_tables(boards, folder, failures)
     index = environment.get_template("index.html").render(
         boards=[_board(board) for board in boards],
-        heads=HEADS,
         script=inlined("board.js"),
         published_note=published_file().note,
         method_note=METHOD_NOTE,
@@ -156,6 +157,8 @@ def _board(board: Board) -> dict[str, Any]:
     }
     return {
         "slug": board.slug, "title": board.title, "missing": board.missing, "rows": rows, "published": printed,
+        "compared_with": board.compared_with,
+        "heads": [*HEADS[:-1], {**HEADS[-1], "name": f"To {board.compared_with}, strict"}],
         "choices": choices, "metric": _metric_name(board.task), "figure": Markup(_forest(board)),
     }  # fmt: skip
 
@@ -313,7 +316,7 @@ def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) 
             "Commit",
         ),
         "runs": [_run(entry, group) for entry in group.entries],
-        "plots": _plots(board, cell, prefix, root, with_sweep=not board.missing),
+        "plots": _plots(board, cell, prefix, root, with_sweep=cell.pooled is not None),
         "price": _price(group),
         "command": command(group, f"configs/{name}"),
         "inputs": sorted(record.inputs.items()),
@@ -348,8 +351,7 @@ def _code(group: Group) -> str:
 
 
 def _verdict(comparison: Comparison) -> str:
-    seen = percent(comparison.detectable)
-    return f"Verdict: {comparison.verdict}; the smallest difference that these documents would show is {seen} points."
+    return f"Verdict: {comparison.verdict}. {comparison.limits}"
 
 
 def _tests(comparison: Comparison) -> list[dict[str, str]]:
@@ -396,13 +398,18 @@ def _run(entry: Entry, group: Group) -> dict[str, Any]:
             percent(entry.score),
             percent(entry.metric(f"{stem}precision")),
             percent(entry.metric(f"{stem}recall")),
-            f"{record.epoch if record.epoch is not None else 'last'} of {record.epochs}",
+            f"{record.epoch if record.epoch is not None else 'last'} of {_epochs(record)}",
             f"{threshold:.2f}" if threshold is not None else "–",
             f"{record.machine.seconds / 60:.1f}",
             f"{record.machine.peak_memory_bytes / 1e6:,.0f}",
             (record.code.commit or "–")[:8],
         ],
     }
+
+
+def _epochs(record: RunRecord) -> int:
+    """Of the stage whose checkpoint was scored: epochs are counted anew in each."""
+    return record.stages[-1].epochs if record.stages else record.epochs
 
 
 def _price(group: Group) -> dict[str, Any] | None:
@@ -417,6 +424,9 @@ def _price(group: Group) -> dict[str, Any] | None:
             f", 95 % interval [{percent(over.low, 2)}, {percent(over.high, 2)}], over {over.n} {found.gap.unit} "
             f"({found.gap.runs} runs)"
         )
+        if found.corrected is not None:
+            low, high = percent(found.corrected.low, 2), percent(found.corrected.high, 2)
+            words += f"; [{low}, {high}] where the training documents that folds share are counted in"
     return {
         "words": f"{words}: from {percent(found.chosen.over.mean, 2)} to {percent(found.best.over.mean, 2)}.",
         "runs": [
@@ -451,10 +461,16 @@ def command(group: Group, config: str) -> str:
     )
 
 
+_PLACES = {("data", "root"), ("trainer", "default_root_dir")}
+"""Options that name a folder of the machine that trained."""
+
+
 def config_text(entry: Entry) -> str:
     """A record's config as a file that `ecpe-zoo fit --config` takes."""
     config = {
-        name: value
+        name: {key: item for key, item in value.items() if (name, key) not in _PLACES}
+        if isinstance(value, dict)
+        else value
         for name, value in entry.record.config.items()
         if name not in ("ckpt_path", "weights_only")
     }

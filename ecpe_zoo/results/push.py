@@ -1,7 +1,7 @@
 """Records as W&B runs: a view that can be thrown away and made again.
 
 Each record becomes a run whose id is the record's hash; one more run holds the table of all rows, its id the hash of
-all records. Offline (the default) everything is written below `wandb/`, as `wandb sync` sends it.
+all records and of the table. Offline (the default) everything is written below `wandb/`, as `wandb sync` sends it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.board import Board
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import HEADLINES, Entry, encoder_of
-from ecpe_zoo.results.tables import COLUMNS, csv_lines
+from ecpe_zoo.results.tables import COLUMNS, csv_lines, csv_text
 
 ID_LENGTH = 16
 
@@ -42,9 +42,9 @@ def run_id(entry: Entry) -> str:
     return f"r{entry.id[:ID_LENGTH]}"
 
 
-def table_id(entries: Sequence[Entry]) -> str:
-    """The id of the run with the table: another set of records is another run."""
-    text = "".join(sorted(entry.id for entry in entries))
+def table_id(entries: Sequence[Entry], boards: Sequence[Board]) -> str:
+    """The id of the run with the table: other records, or another table of them, are another run."""
+    text = "".join(sorted(entry.id for entry in entries)) + csv_text(boards)
     return f"t{hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]}"
 
 
@@ -84,7 +84,7 @@ def push(
     there: list[str] = []
     wanted: list[tuple[str, Entry | None]] = [(run_id(entry), entry) for entry in entries]
     try:
-        for id, entry in [*wanted, (table_id(entries), None)]:
+        for id, entry in [*wanted, (table_id(entries, boards), None)]:
             if _is_there(id, mode, project, entity, folder):
                 there.append(id)
                 continue

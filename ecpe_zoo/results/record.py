@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.files import created_when_complete
 
 METRIC_VERSION = "v1"
 
@@ -109,8 +110,8 @@ class RunRecord(Part):
     epochs: int = Field(description="epochs trained, in all stages together")
     steps: int
     stages: list[Stage] = Field(default=[], description="in order; empty in records of version 1")
-    metrics: dict[str, float] = Field(description="versioned id -> value, at the headline's threshold")
-    metrics_default: dict[str, float] = Field(description="the same at the method's default threshold")
+    metrics: dict[str, FiniteFloat] = Field(description="versioned id -> value, at the headline's threshold")
+    metrics_default: dict[str, FiniteFloat] = Field(description="the same at the method's default threshold")
     history: list[dict[str, Any]] = Field(
         description="a row a validation: validation metrics and, where asked for, watched test metrics"
     )
@@ -125,10 +126,13 @@ class RunRecord(Part):
         Raises:
             ZooError: the file exists: a record is never overwritten.
         """
-        if path.exists():
-            raise ZooError(f"{path}: a record is there already and is never overwritten. Use another folder.")
-        with replaced_when_complete(path) as part:
-            part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        try:
+            with created_when_complete(path) as part:
+                part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        except FileExistsError as error:
+            raise ZooError(
+                f"{path}: a record is there already and is never overwritten. Use another folder."
+            ) from error
 
 
 def read_record(path: Path) -> RunRecord:
@@ -144,12 +148,14 @@ def read_record(path: Path) -> RunRecord:
 
 
 def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
-    """Metric names with the task before and the version of their definition behind.
+    """Metric names with the task before and the version of their definition behind; what is undefined is left out.
 
     >>> versioned("ecpe", {"pair_f1": 0.5})
     {'ecpe.pair_f1.v1': 0.5}
     """
-    return {f"{task}.{name}.{METRIC_VERSION}": value for name, value in metrics.items()}
+    return {
+        f"{task}.{name}.{METRIC_VERSION}": value for name, value in metrics.items() if math.isfinite(value)
+    }
 
 
 def file_sha256(path: Path | str) -> str:

@@ -10,14 +10,14 @@ whether it is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
-from ecpe_zoo.results.store import HEADLINES, Entry
+from ecpe_zoo.results.store import HEADLINES, Entry, share_tested
 
 WATCHED = "watched_test"
 
@@ -50,6 +50,15 @@ class Price(NamedTuple):
     def gap(self) -> float:
         """How much choosing on test adds; at least 0."""
         return self.best - self.chosen
+
+    @property
+    def gap_tuned(self) -> float | None:
+        """The same at the thresholds that each epoch's validation tuned."""
+        return (
+            None
+            if self.best_tuned is None or self.chosen_tuned is None
+            else self.best_tuned - self.chosen_tuned
+        )
 
 
 def price_of(entry: Entry) -> Price | None:
@@ -91,6 +100,9 @@ class Prices(NamedTuple):
         best: spread of the test score at the test-best epoch.
         gap_tuned: spread of the gap where each epoch has the threshold that its validation tuned; None where a
             run did not keep it.
+        corrected: of `gap`, with the interval that counts in that folds share training documents; None where
+            there is one fold.
+        corrected_tuned: of `gap_tuned`.
     """
 
     runs: tuple[Price, ...]
@@ -98,6 +110,17 @@ class Prices(NamedTuple):
     chosen: statistics.RunSpread
     best: statistics.RunSpread
     gap_tuned: statistics.RunSpread | None
+    corrected: statistics.FoldTest | None
+    corrected_tuned: statistics.FoldTest | None
+
+
+def _corrected(values: Mapping[tuple[int, str], float], runs: Iterable[Price]) -> statistics.FoldTest | None:
+    """The corrected resampled t-test on the means of each fold; None for one fold."""
+    folds = sorted({fold for fold, _ in values})
+    if len(folds) < 2:
+        return None
+    means = [float(np.mean([value for (of, _), value in values.items() if of == fold])) for fold in folds]
+    return statistics.corrected_t_test(means, share_tested(run.entry for run in runs))
 
 
 def prices(entries: Iterable[Entry]) -> Prices:
@@ -114,22 +137,20 @@ def prices(entries: Iterable[Entry]) -> Prices:
             "Train with --data.protocol strict --scorer.watch_test true."
         )
 
-    def over(values: Mapping[int, float]) -> statistics.RunSpread:
-        return statistics.over_runs(
-            {(run.entry.fold, run.entry.id): values[place] for place, run in enumerate(runs)}
-        )
+    def of_each(value: Callable[[Price], float | None]) -> dict[tuple[int, str], float]:
+        found = {(run.entry.fold, run.entry.id): value(run) for run in runs}
+        return {key: number for key, number in found.items() if number is not None}
 
-    tuned = {
-        place: run.best_tuned - run.chosen_tuned
-        for place, run in enumerate(runs)
-        if run.best_tuned is not None and run.chosen_tuned is not None
-    }
+    gaps, tuned = of_each(lambda run: run.gap), of_each(lambda run: run.gap_tuned)
+    kept = len(tuned) == len(runs)
     return Prices(
         runs,
-        over({place: run.gap for place, run in enumerate(runs)}),
-        over({place: run.chosen for place, run in enumerate(runs)}),
-        over({place: run.best for place, run in enumerate(runs)}),
-        over(tuned) if len(tuned) == len(runs) else None,
+        statistics.over_runs(gaps),
+        statistics.over_runs(of_each(lambda run: run.chosen)),
+        statistics.over_runs(of_each(lambda run: run.best)),
+        statistics.over_runs(tuned) if kept else None,
+        _corrected(gaps, runs),
+        _corrected(tuned, runs) if kept else None,
     )
 
 
@@ -143,6 +164,9 @@ class PaperArm(NamedTuple):
         gap: spread of `paper` minus `chosen`, fold by fold.
         beyond: spread of `paper` minus `best`: what the other training documents and more frequent looks add.
         looks: test readings of a paper run before its last, least and most.
+        corrected_gap: of `gap`, with the interval that counts in that folds share training documents; None where
+            there is one fold.
+        corrected_beyond: of `beyond`.
     """
 
     paper: statistics.RunSpread
@@ -151,28 +175,34 @@ class PaperArm(NamedTuple):
     gap: statistics.RunSpread
     beyond: statistics.RunSpread
     looks: tuple[int, int]
+    corrected_gap: statistics.FoldTest | None
+    corrected_beyond: statistics.FoldTest | None
 
 
 def paper_arm(found: Prices, paper: Iterable[Entry]) -> PaperArm | None:
     """Runs under the paper protocol beside the strict ones, at the default threshold; None without a common fold."""
-    scored = [(entry, entry.default_score) for entry in paper if entry.finished]
+    scored = [
+        (entry, score) for entry in paper if entry.finished and (score := entry.default_score) is not None
+    ]
     folds = {entry.fold for entry, _ in scored} & {run.entry.fold for run in found.runs}
     if not folds:
         return None
     strict = [run for run in found.runs if run.entry.fold in folds]
-    runs = {(e.fold, e.id): score for e, score in scored if e.fold in folds and score is not None}
+    runs = {(e.fold, e.id): score for e, score in scored if e.fold in folds}
     chosen = {(run.entry.fold, run.entry.id): run.chosen for run in strict}
     best = {(run.entry.fold, run.entry.id): run.best for run in strict}
 
-    def minus(other: Mapping[tuple[int, str], float]) -> statistics.RunSpread:
+    def minus(other: Mapping[tuple[int, str], float]) -> dict[tuple[int, str], float]:
         means = [
             {fold: float(np.mean([v for (f, _), v in some.items() if f == fold])) for fold in folds}
             for some in (runs, other)
         ]
-        return statistics.over_runs({(fold, ""): means[0][fold] - means[1][fold] for fold in sorted(folds)})
+        return {(fold, ""): means[0][fold] - means[1][fold] for fold in sorted(folds)}
 
+    gap, beyond = minus(chosen), minus(best)
     looks = [e.record.protocol.test_reads for e, _ in scored if e.fold in folds]
     return PaperArm(
-        statistics.over_runs(runs), statistics.over_runs(chosen), statistics.over_runs(best), minus(chosen),
-        minus(best), (min(looks), max(looks)),
+        statistics.over_runs(runs), statistics.over_runs(chosen), statistics.over_runs(best),
+        statistics.over_runs(gap), statistics.over_runs(beyond), (min(looks), max(looks)),
+        _corrected(gap, strict), _corrected(beyond, strict),
     )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
-from ecpe_zoo.results.store import AVERAGES, Entry, Group
+from ecpe_zoo.results.store import AVERAGES, Entry, Group, share_tested
 
 RESAMPLES = 10_000
 
@@ -32,6 +32,7 @@ class Comparison:
         fold_test: over folds; its numbers are nan for a single fold.
         detectable: the smallest true difference that these documents would show in four of five repetitions.
         holm_p: `permutation_p` adjusted for the comparisons of its table; equal to it where there is no table.
+        family: how many comparisons that table has.
     """
 
     folds: tuple[int, ...]
@@ -43,16 +44,36 @@ class Comparison:
     fold_test: statistics.FoldTest
     detectable: float
     holm_p: float
+    family: int = 1
 
     @property
     def verdict(self) -> str:
         """What the data say, in words."""
-        gap = abs(self.bootstrap.difference)
-        if self.holm_p < 1 - statistics.LEVEL and not self.bootstrap.low <= 0 <= self.bootstrap.high:
-            return "a difference"
-        if gap < self.detectable:
-            return "too small to be seen by these documents"
-        return "not certain"
+        level = 1 - statistics.LEVEL
+        if self.permutation_p < level <= self.holm_p:
+            return f"not shown, once corrected for {self.family} comparisons"
+        if self.holm_p >= level:
+            return "not shown" + "; smaller than these documents can show" * (
+                abs(self.bootstrap.difference) < self.detectable
+            )
+        return "not certain" if self.bootstrap.low <= 0 <= self.bootstrap.high else "a difference"
+
+    @property
+    def limits(self) -> str:
+        """What could have been seen, and what the tests do not know, in sentences."""
+        said = (
+            "The smallest difference that these documents would show in four of five repetitions is "
+            f"{100 * self.detectable:.1f} points"
+        )
+        if not math.isnan(self.fold_test.detectable):
+            said += f", over the folds {100 * self.fold_test.detectable:.1f}"
+        said += "."
+        if min(self.runs) <= len(self.folds):
+            said += (
+                " Tests over documents hold the trained weights fixed: with one seed a fold they speak of these runs, "
+                "not of what other seeds would give."
+            )
+        return said
 
 
 def pooled_counts(
@@ -156,7 +177,5 @@ def fold_differences(first: Group, second: Group, folds: tuple[int, ...]) -> sta
 
     one, two = first.by_fold(), second.by_fold()
     differences = [mean(one[fold]) - mean(two[fold]) for fold in folds]
-    shares = [
-        entry.record.corpus.test / max(1, entry.record.corpus.train) for fold in folds for entry in one[fold]
-    ]
-    return statistics.corrected_t_test(differences, max(float(np.mean(shares)), 1e-9))
+    share = share_tested(entry for fold in folds for entry in one[fold])
+    return statistics.corrected_t_test(differences, share)

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import optimize, stats
 
 Array = npt.NDArray[np.float64]
 Average = Literal["micro", "weighted", "macro"]
 
 LEVEL = 0.95
 """Of all intervals."""
+
+POWER = 0.8
+"""With which a smallest detectable difference is found."""
 
 COLLAPSED_SHARE = 0.5
 """A run with less than this share of the median of its method's runs has collapsed."""
@@ -139,6 +143,9 @@ class FoldTest(NamedTuple):
         p: two-sided.
         effect: mean over standard deviation of the fold differences, with Hedges' correction for few folds.
         folds: how many.
+        detectable: the smallest true difference that such folds would show in four of five repetitions:
+            the power of the t-test; it knows the spread over folds and over the seeds behind their means.
+            nan where there is one fold.
     """
 
     mean: float
@@ -148,6 +155,7 @@ class FoldTest(NamedTuple):
     p: float
     effect: float
     folds: int
+    detectable: float
 
 
 def corrected_t_test(differences: Sequence[float], test_share: float, level: float = LEVEL) -> FoldTest:
@@ -172,20 +180,43 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
         raise ValueError(f"Expected the share of test documents to be positive, but got {test_share}.")
     plain = spread(differences)
     if plain.n == 1:
-        return FoldTest(plain.mean, math.nan, math.nan, math.nan, math.nan, math.nan, 1)
+        return FoldTest(plain.mean, math.nan, math.nan, math.nan, math.nan, math.nan, 1, math.nan)
     freedom = plain.n - 1
     error = math.sqrt(1 / plain.n + test_share) * plain.sd
     if error == 0:
         same = plain.mean == 0
         t, p, effect = (0.0, 1.0, 0.0) if same else (math.copysign(math.inf, plain.mean), 0.0, math.nan)
-        return FoldTest(plain.mean, plain.mean, plain.mean, t, p, effect, plain.n)
+        return FoldTest(plain.mean, plain.mean, plain.mean, t, p, effect, plain.n, 0.0)
     t = plain.mean / error
     half = float(stats.t.ppf(0.5 + level / 2, freedom)) * error
     p = 2 * float(stats.t.sf(abs(t), freedom))
     small = 1 - 3 / (4 * freedom - 1)  # Hedges' correction
+    detectable = _noncentrality(freedom, level) * error
     return FoldTest(
-        plain.mean, plain.mean - half, plain.mean + half, t, p, small * plain.mean / plain.sd, plain.n
+        plain.mean,
+        plain.mean - half,
+        plain.mean + half,
+        t,
+        p,
+        small * plain.mean / plain.sd,
+        plain.n,
+        detectable,
     )
+
+
+@lru_cache
+def _noncentrality(freedom: int, level: float, power: float = POWER) -> float:
+    """How many standard errors from 0 a mean must lie for a t-test to find it with the given power."""
+    # scipy's non-central t is nan far out: here over quantiles of the spread that the test may find
+    limit = float(stats.t.ppf(0.5 + level / 2, freedom))
+    found = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
+
+    def missing(shift: float) -> float:
+        return power - float(
+            np.mean(stats.norm.cdf(shift - limit * found) + stats.norm.cdf(-shift - limit * found))
+        )
+
+    return float(optimize.brentq(missing, 0.0, 10 * limit))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -364,8 +395,11 @@ def permutation_test(
     return (1 + extreme) / (1 + resamples)
 
 
-def smallest_detectable(error: float, level: float = LEVEL, power: float = 0.8) -> float:
+def smallest_detectable(error: float, level: float = LEVEL, power: float = POWER) -> float:
     """The smallest true difference that such data find significant with the given power.
+
+    Where the error is that of a bootstrap over documents it holds the trained weights fixed: the spread over seeds
+    is not in it.
 
     (z(1 - (1 - level) / 2) + z(power)) x standard error = (1.960 + 0.842) x standard error by default. A true
     difference below it is more likely than one in five to be missed: "not significant" then says little.

@@ -1,4 +1,4 @@
-"""A folder tree of records: find them, group them by what was run, and name what differs.
+"""A folder tree of records: find them, and group them by what was run.
 
 A record's predictions lie beside it, as `NAME.json` and `NAME.npz`, or as a run folder has them, `record.json` and
 `predictions/test.npz`.
@@ -7,22 +7,19 @@ A record's predictions lie beside it, as `NAME.json` and `NAME.npz`, or as a run
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import statistics
+from ecpe_zoo.results.naming import known_method, settings_of
 from ecpe_zoo.results.record import METRIC_VERSION, RunRecord, read_record
-
-if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
-    from ecpe_zoo.methods.base import Method
 
 HEADLINES: dict[str, str] = {task: scoring.headline for task, scoring in SCORINGS.items()}
 """The metric that ranks, for each task."""
@@ -35,16 +32,6 @@ TASK_NAMES = {
     "erc": "Emotions in conversation",
     "emotions": "Emotions of a text",
 }
-
-_NO_NUMBER = {
-    "data": ("root", "num_workers", "predict_split", "corpus", "fold", "protocol"),
-    "trainer": (
-        "logger", "default_root_dir", "enable_progress_bar", "enable_model_summary", "log_every_n_steps",
-        "profiler", "callbacks", "plugins", "enable_autolog_hparams", "model_registry",
-    ),
-    "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
-}  # fmt: skip
-"""Options that change no number, and those that a group has fields of its own for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +62,11 @@ class Entry:
         return self.record.corpus.fold
 
     @property
+    def partial(self) -> bool:
+        """It scored only a part of the test documents, as a run that was told to stop early does."""
+        return self.record.corpus.scored < self.record.corpus.test
+
+    @property
     def finished(self) -> bool:
         """It has a score; a collapsed run has one, a failed run has none."""
         return self.record.status != "failed" and self.score is not None
@@ -89,12 +81,20 @@ class Entry:
         """The headline metric at the method's default threshold, as a fraction."""
         return _newest(self.record.metrics_default, self.task, HEADLINES.get(self.task, ""))
 
-    def metric(self, name: str) -> float | None:
+    def metric(self, name: str, version: str | None = None) -> float | None:
         """A metric by its short name at the headline threshold; None where the record has none.
 
-        The newest version of its definition wins: `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
+        Args:
+            name: without task and version: `pair_f1`.
+            version: of its definition; the newest by default, `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
         """
+        if version is not None:
+            return self.record.metrics.get(f"{self.task}.{name}.{version}")
         return _newest(self.record.metrics, self.task, name)
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a metric's definition that the record has, newest first."""
+        return [key.rsplit(".", 1)[1] for key in _versions(self.record.metrics, self.task, name)]
 
     @property
     def predictions(self) -> Path:
@@ -114,31 +114,8 @@ class Entry:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What decides a result, flat, without seed, fold and protocol: `model.filters` -> 75.
-
-        Left out are null options and arguments at their default, so that a record from before an argument was
-        added stays with those from after it. Other files that were read count by content:
-        `inputs.vectors.txt` -> sha256.
-        """
-        config = self.record.config
-        model = config.get("model") or {}
-        default, arguments = _defaults(str(model.get("class_path", ""))), model.get("init_args") or {}
-        idle = _idle(str(model.get("class_path", "")), arguments)
-        flat: dict[str, Any] = {
-            f"model.{name}": value
-            for name, value in arguments.items()
-            if name not in idle and (name not in default or default[name] != value)
-        }
-        for section, left_out in _NO_NUMBER.items():
-            default = _data_defaults() if section == "data" else {}
-            for name, value in (config.get(section) or {}).items():
-                if (
-                    name not in left_out
-                    and value is not None
-                    and not (name in default and default[name] == value)
-                ):
-                    flat[f"{section}.{name}"] = value
-        return flat | {f"inputs.{name}": sha for name, sha in self.record.inputs.items()}
+        """What decides a result, flat, without seed, fold and protocol; see `naming.settings_of`."""
+        return settings_of(self.record)
 
     @cached_property
     def variant(self) -> str:
@@ -147,9 +124,15 @@ class Entry:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _newest(metrics: Mapping[str, float], task: str, name: str) -> float | None:
+def _versions(metrics: Mapping[str, float], task: str, name: str) -> list[str]:
+    """The ids of a metric, newest version first."""
     versions = [key for key in metrics if key.startswith(f"{task}.{name}.") and key.count(".") == 2]
-    return metrics[max(versions, key=lambda key: (len(key), key))] if versions else None
+    return sorted(versions, key=lambda key: (len(key), key), reverse=True)
+
+
+def _newest(metrics: Mapping[str, float], task: str, name: str) -> float | None:
+    versions = _versions(metrics, task, name)
+    return metrics[versions[0]] if versions else None
 
 
 def record_id(path: Path) -> str:
@@ -229,6 +212,10 @@ def _is_record(path: Path) -> bool:
     return isinstance(content, dict) and {"schema_version", "method", "metrics"} <= content.keys()
 
 
+Files = tuple[tuple[str, str], ...]
+"""File names with their sha256."""
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """The runs of one method in one variant, on one corpus, under one protocol: folds and seeds differ.
@@ -240,6 +227,7 @@ class Group:
         method: its id.
         variant: hash of what decides a result, without seed and fold.
         entries: its records, by fold and seed.
+        content: corpus files (name, sha256) that are others than those of most records on this corpus.
     """
 
     task: str
@@ -248,6 +236,7 @@ class Group:
     method: str
     variant: str
     entries: tuple[Entry, ...]
+    content: Files = ()
 
     @property
     def first(self) -> Entry:
@@ -283,6 +272,11 @@ class Group:
         """Seeds of the finished runs."""
         return tuple(sorted({entry.record.seed for entry in self.finished}))
 
+    @property
+    def partial(self) -> tuple[Entry, ...]:
+        """Finished runs that scored only a part of the test documents."""
+        return tuple(entry for entry in self.finished if entry.partial)
+
     def by_fold(self) -> dict[int, list[Entry]]:
         """Finished runs of each fold."""
         folds: defaultdict[int, list[Entry]] = defaultdict(list)
@@ -298,11 +292,21 @@ class Group:
     def values(
         self, metric: str | None = None, without_collapsed: bool = False
     ) -> dict[tuple[int, Hashable], float]:
-        """A metric of the finished runs by (fold, run); the headline metric by default."""
+        """A metric of the finished runs by (fold, run); the headline metric by default.
+
+        Where runs have several versions of its definition, it is the newest that all of them have.
+        """
+        name = metric or HEADLINES.get(self.task, "")
+        having = [entry for entry in self.finished if entry.metric(name) is not None]
+        shared = [
+            v
+            for v in (having[0].versions(name) if having else ())
+            if all(v in e.versions(name) for e in having)
+        ]
         left_out = set(map(id, self.collapsed)) if without_collapsed else set()
         found: dict[tuple[int, Hashable], float] = {}
-        for entry in self.finished:
-            value = entry.score if metric is None else entry.metric(metric)
+        for entry in having:
+            value = entry.metric(name, shared[0] if shared else None)
             if value is not None and id(entry) not in left_out:
                 found[entry.fold, entry.id] = value
         return found
@@ -316,145 +320,46 @@ class Group:
 
 
 def group_records(entries: Sequence[Entry]) -> list[Group]:
-    """Group records by task, corpus, protocol, method and variant.
+    """Group records by task, corpus, protocol, method and variant; and by the corpus' files, where they differ.
 
     A failed run that has no metric has the task of its method's other runs, else of its method's class.
     """
     tasks = {entry.record.method: entry.task for entry in entries if entry.task}
-    gathered: defaultdict[tuple[str, str, str, str, str], list[Entry]] = defaultdict(list)
+    usual = _usual_files(entries)
+    gathered: defaultdict[tuple[tuple[str, str, str, str, str], Files], list[Entry]] = defaultdict(list)
     for entry in entries:
-        record = entry.record
+        record, corpus = entry.record, entry.record.corpus
         task = entry.task or tasks.get(record.method) or _task_of(entry)
-        gathered[task, record.corpus.id, record.protocol.name, record.method, entry.variant].append(entry)
+        other = tuple(
+            sorted((name, sha) for name, sha in corpus.files.items() if usual[corpus.id, name] != sha)
+        )
+        key = (task, corpus.id, record.protocol.name, record.method, entry.variant)
+        gathered[key, other].append(entry)
     return [
-        Group(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))))
-        for key, runs in sorted(gathered.items())
+        Group(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
+        for (key, content), runs in sorted(gathered.items())
     ]
+
+
+def _usual_files(entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
+    """(corpus, file name) -> the sha256 that most records have; of equally many the first in order."""
+    seen: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for entry in entries:
+        for name, sha in entry.record.corpus.files.items():
+            seen[entry.record.corpus.id, name][sha] += 1
+    return {file: min(counts, key=lambda sha: (-counts[sha], sha)) for file, counts in seen.items()}
 
 
 def _task_of(entry: Entry) -> str:
     """The task that a record's method has in this package; "unknown" where it is not there (any more)."""
-    class_path = str((entry.record.config.get("model") or {}).get("class_path", ""))
-    if not class_path.startswith(_OURS):
-        return "unknown"
-    from ecpe_zoo.methods.loading import method_class
-
-    try:
-        return str(method_class(class_path).task)
-    except ZooError:
-        return "unknown"
+    method = known_method(str((entry.record.config.get("model") or {}).get("class_path", "")))
+    return "unknown" if method is None else str(method.task)
 
 
-_OURS = "ecpe_zoo.methods."
-
-
-@lru_cache
-def _method(class_path: str) -> type[Method] | None:
-    """A method of this package; None where it is not there (any more)."""
-    if not class_path.startswith(_OURS):
-        return None  # a record is data: it does not decide what is imported
-    from ecpe_zoo.methods.loading import method_class
-
-    try:
-        return method_class(class_path)
-    except ZooError:
-        return None
-
-
-@lru_cache
-def _defaults(class_path: str) -> Mapping[str, Any]:
-    method = _method(class_path)
-    return {} if method is None else _defaults_of(method)
-
-
-def _idle(class_path: str, arguments: Mapping[str, Any]) -> frozenset[str]:
-    method = _method(class_path)
-    return frozenset() if method is None else method.idle(arguments)
-
-
-@lru_cache
-def _data_defaults() -> Mapping[str, Any]:
-    from ecpe_zoo.data.module import EmotionDataModule
-
-    return _defaults_of(EmotionDataModule)
-
-
-def _defaults_of(known: Callable[..., Any]) -> Mapping[str, Any]:
-    parameters = inspect.signature(known).parameters.items()
-    return {name: value.default for name, value in parameters if value.default is not value.empty}
-
-
-def _shown(name: str, value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        value = json.dumps(value)
-    text = str(value)
-    return f"{name}={text[:8] if name.startswith('inputs.') else text}"
-
-
-def labels(groups: Sequence[Group]) -> dict[int, str]:
-    """A readable label for each group: the method and what differs between groups of the same method.
-
-    Of a method's arguments those are named that differ between its groups (on one corpus) and from the method's
-    default. Practice (data, trainer, early stopping) is named only where it is what tells two groups of one
-    protocol apart. So the strict and the paper run of the same method share a label.
-
-    Returns:
-        `id(group)` -> `e2eecpe [filters=75, masked=false]`.
-    """
-    found: dict[int, str] = {}
-    families: defaultdict[tuple[str, str, str], list[Group]] = defaultdict(list)
-    for group in groups:
-        families[group.task, group.corpus, group.method].append(group)
-    for family in families.values():
-        settings = [group.first.settings for group in family]
-        names = sorted({name for setting in settings for name in setting})
-        differing = [
-            name for name in names
-            if len({json.dumps(setting.get(name), sort_keys=True, default=str) for setting in settings}) > 1
-        ]  # fmt: skip
-        for group, setting in zip(family, settings, strict=True):
-            mine = {name: setting[name] for name in differing if name in setting}
-            # a file that an argument names stands there with its hash, and not once more
-            files = {name: f"inputs.{value}" for name, value in mine.items() if f"inputs.{value}" in mine}
-            named = [
-                _shown(
-                    name.removeprefix("model."),
-                    f"{value} {mine[files[name]][:8]}" if name in files else value,
-                )
-                for name, value in mine.items()
-                if name.startswith(("model.", "inputs.")) and name not in files.values()
-            ]
-            found[id(group)] = f"{group.method} [{', '.join(named)}]" if named else group.method
-        _tell_apart(family, settings, differing, found)
-    return found
-
-
-def _tell_apart(
-    family: Sequence[Group],
-    settings: Sequence[dict[str, Any]],
-    differing: Sequence[str],
-    found: dict[int, str],
-) -> None:
-    """Add practice to the labels of groups that share protocol and label."""
-    same: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, group in enumerate(family):
-        same[group.protocol, found[id(group)]].append(place)
-    for places in same.values():
-        if len(places) < 2:
-            continue
-        practice = [
-            name for name in differing
-            if not name.startswith(("model.", "inputs."))
-            and len({json.dumps(settings[place].get(name), default=str) for place in places}) > 1
-        ]  # fmt: skip
-        for place in places:
-            group = family[place]
-            said = ", ".join(
-                _shown(name.removeprefix("data."), settings[place].get(name)) for name in practice
-            )
-            said = said or f"config {group.variant[:8]}"
-            label = found[id(group)]
-            found[id(group)] = f"{label[:-1]}, {said}]" if label.endswith("]") else f"{label} [{said}]"
+def share_tested(entries: Iterable[Entry]) -> float:
+    """Test documents over training documents, the mean over records: what `statistics.corrected_t_test` asks for."""
+    shares = [entry.record.corpus.test / max(1, entry.record.corpus.train) for entry in entries]
+    return max(sum(shares) / len(shares), 1e-9)
 
 
 def encoder_of(entry: Entry) -> str:

@@ -48,6 +48,15 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.01 else f"p = {p:.2f}"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "fold"), counted(10, "fold")
+    ('1 fold', '10 folds')
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def mean_and_sd(spread: RunSpread | None) -> str:
     """`52.6 ± 5.7`; the mean alone where there is one value."""
     if spread is None:
@@ -64,10 +73,14 @@ def interval(spread: RunSpread | None) -> str:
 
 
 def runs(cell: Cell) -> str:
-    """`10 folds × 3 seeds`, or the number of runs where folds have different seeds."""
-    folds, seeds, total = len(cell.group.folds), len(cell.group.seeds), len(cell.group.finished)
-    said = f"{folds} fold{'s' * (folds != 1)} × {seeds} seed{'s' * (seeds != 1)}"
-    return said if folds * seeds == total else f"{said}, {total} runs"
+    """`10 folds × 3 seeds`, or `10 folds, 1 to 3 runs each` where folds have different numbers of runs."""
+    each = [len(entries) for entries in cell.group.by_fold().values()]
+    if not each:
+        return "no finished run"
+    folds = counted(len(each), "fold")
+    if min(each) != max(each):
+        return f"{folds}, {min(each)} to {max(each)} runs each"
+    return f"{folds} × {counted(each[0], 'run' if cell.group.repeated else 'seed')}"
 
 
 def difference(cell: Cell | None) -> str:
@@ -95,17 +108,23 @@ NOTES = (
     "F1 in percent. Mean ± sample standard deviation over folds (over seeds where there is one fold) and its 95 % "
     "t-interval. Under *strict* a validation part of the training fold chooses epoch and threshold; under *paper "
     "protocol* the test fold chooses the epoch, as in published code; *reported* is what the paper prints. The three "
-    "are never ranked together. The difference to the first row of a protocol is that of the pooled score on the folds "
-    "both have, with a 95 % interval (paired bootstrap over documents) and a permutation test, Holm-adjusted within "
-    "protocol and board."
+    "are never ranked together. The difference to the first row of a protocol (or to the row in the heading) is that "
+    "of the pooled score on the folds both have, with a 95 % interval (paired bootstrap over documents) and a "
+    "permutation test; the interval is each row's own, p is Holm-adjusted within protocol and board. Both hold the "
+    "trained weights fixed: where a row has one seed a fold, they do not know what other seeds would give."
 )
 
 
 # --- Markdown
 
 
-def markdown(boards: Iterable[Board]) -> str:
-    """The boards that have records, as Markdown."""
+def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
+    """The boards that have records, as Markdown.
+
+    Args:
+        boards: all of them.
+        failures: names of cells that failed and left no record.
+    """
     parts = []
     for board in boards:
         if not board.rows:
@@ -113,17 +132,19 @@ def markdown(boards: Iterable[Board]) -> str:
         lines = [
             f"**{board.title}** ({HEADLINES.get(board.task, '').replace('_', ' ').replace('f1', 'F1')})",
             "",
-            "| | method | encoder | reported | paper protocol | strict | strict runs | to the first, strict |",
+            "| | method | encoder | reported | paper protocol | strict | strict runs | "
+            f"to {_escaped(board.compared_with)}, strict |",
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [f"| {' | '.join(_cells(row))} |" for row in board.rows]
         notes = [f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board)]
         if board.missing:
-            notes.append("Differences are left out: the corpus was not there when this table was made.")
+            notes.append(f"Pooled scores and differences are left out: {board.missing}")
         parts.append(
             "\n".join([*lines, *(["", *(f"- {_escaped(note)}" for note in notes)] if notes else [])])
         )
-    return "\n\n".join([*parts, NOTES]) + "\n"
+    failed = [f"Failed, without a record and in no mean: {', '.join(failures)}."] if failures else []
+    return "\n\n".join([*parts, *failed, NOTES]) + "\n"
 
 
 def all_notes(board: Board) -> list[tuple[Row, str, str]]:
@@ -215,18 +236,23 @@ def latex(boards: Iterable[Board]) -> str:
     for board in boards:
         if not board.rows:
             continue
-        heads = ("Method", "Reported", "Paper protocol", "Strict", "Runs", "To the first, strict")
+        heads = (
+            "",
+            "Method",
+            "Encoder",
+            "Reported",
+            "Paper protocol",
+            "Strict",
+            "Runs",
+            f"To {board.compared_with}, strict",
+        )
         lines = [
-            r"\begin{table}", r"  \centering", r"  \small", r"  \begin{tabular}{llllll}", r"    \toprule",
-            "    " + " & ".join(heads) + r" \\", r"    \midrule",
+            r"\begin{table}", r"  \centering", r"  \small", r"  \begin{tabular}{rlllllll}", r"    \toprule",
+            "    " + " & ".join(map(latex_escaped, heads)) + r" \\", r"    \midrule",
         ]  # fmt: skip
         for row in board.rows:
-            _, label, _, said, *rest = _cells(row)
-            lines.append(
-                "    "
-                + " & ".join(latex_escaped(text) for text in (label.replace("\\|", "|"), said, *rest))
-                + r" \\"
-            )
+            cells = [latex_escaped(text.replace("\\|", "|")) for text in _cells(row)]
+            lines.append("    " + " & ".join(cells) + r" \\")
         notes = " ".join(f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board))
         caption = latex_escaped(f"{board.title}. {NOTES.replace('*', '')} {notes}".strip())
         lines += [
@@ -243,7 +269,8 @@ COLUMNS = (
     "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
     "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
     "mean_without_collapsed", "pooled", "precision", "recall", "compared_with", "difference", "difference_low",
-    "difference_high", "permutation_p", "holm_p", "fold_t_p", "effect_folds", "effect_documents", "detectable", "notes",
+    "difference_high", "documents", "permutation_p", "holm_p", "comparisons", "detectable", "effect_documents",
+    "fold_difference", "fold_low", "fold_high", "fold_t_p", "fold_detectable", "effect_folds", "notes",
 )  # fmt: skip
 
 
@@ -292,13 +319,14 @@ def _line(board: Board, row: Row, protocol: str, cell: Cell) -> dict[str, object
     if cell.without_collapsed is not None:
         values["mean_without_collapsed"] = cell.without_collapsed.over.mean
     if comparison is not None:
-        drawn = comparison.bootstrap
+        drawn, over_folds = comparison.bootstrap, comparison.fold_test
         values |= {
             "compared_with": board.leaders.get(protocol), "difference": drawn.difference,
             "difference_low": drawn.low, "difference_high": drawn.high, "permutation_p": comparison.permutation_p,
-            "holm_p": comparison.holm_p, "fold_t_p": comparison.fold_test.p,
-            "effect_folds": comparison.fold_test.effect, "effect_documents": comparison.won.effect,
-            "detectable": comparison.detectable,
+            "holm_p": comparison.holm_p, "comparisons": comparison.family, "documents": comparison.documents,
+            "detectable": comparison.detectable, "effect_documents": comparison.won.effect,
+            "fold_difference": over_folds.mean, "fold_low": over_folds.low, "fold_high": over_folds.high,
+            "fold_t_p": over_folds.p, "fold_detectable": over_folds.detectable, "effect_folds": over_folds.effect,
         }  # fmt: skip
     return {name: _plain(value) for name, value in values.items()}
 
@@ -323,10 +351,10 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def write_tables(boards: Sequence[Board], folder: Path) -> list[Path]:
-    """Write `leaderboard.md`, `.tex` and `.csv` into a folder."""
+def write_tables(boards: Sequence[Board], folder: Path, failures: Sequence[str] = ()) -> list[Path]:
+    """Write `leaderboard.md`, `.tex` and `.csv` into a folder; `failures` as for `markdown`."""
     made = {
-        "leaderboard.md": markdown(boards),
+        "leaderboard.md": markdown(boards, failures),
         "leaderboard.tex": latex(boards),
         "leaderboard.csv": csv_text(boards),
     }

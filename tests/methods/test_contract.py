@@ -55,7 +55,9 @@ def test_every_config_has_its_line_and_every_line_its_config() -> None:
     configs = {path.stem for path in Path(ROOT, "configs").glob("*.yaml")}
     assert configs == set(CONTRACT)
     for id, (make, _) in CONTRACT.items():
-        assert make().id == id
+        method = make()
+        assert method.id == id
+        assert method.ablations <= method.hparams.keys()
         assert Path(ROOT, "ecpe_zoo", "methods", f"{id}.py").is_file()
 
 

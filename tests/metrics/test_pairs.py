@@ -134,6 +134,14 @@ def test_against_a_naive_version(
         assert all(0 <= part <= 1 for part in parts)
 
 
+def test_nan_exceeds_no_threshold() -> None:
+    gold = {"a": document("a", 2, [(1, 0)])}
+    made = [Prediction("a", {"pair": np.full((2, 2), np.nan, np.float32)})]
+    (counts,) = sweep(made, gold, [0.3])
+    assert counts == Counts(0, 0, 1)
+    assert score_pairs(made, gold, 0.3)["pair_predicted"] == 0
+
+
 def test_tuning_takes_the_best_threshold_and_the_nearest_to_the_default_among_equals() -> None:
     gold = {"a": document("a", 3, [(1, 0)])}
     made = [prediction("a", 3, {(1, 0): 0.605, (2, 2): 0.405})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -15,7 +16,16 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.board import Board, build_boards
 from ecpe_zoo.results.published import published, published_file
 from ecpe_zoo.results.store import find_records
-from ecpe_zoo.results.tables import END, START, csv_text, difference, latex, markdown, replace_between_marks
+from ecpe_zoo.results.tables import (
+    END,
+    START,
+    csv_text,
+    difference,
+    latex,
+    markdown,
+    replace_between_marks,
+    runs,
+)
 from tests.results.making import raw, write, write_scored
 
 
@@ -65,7 +75,7 @@ def test_a_collapsed_run_is_in_the_mean_and_said(tmp_path: Path) -> None:
     assert (
         "expected" in board.missing.lower()
     )  # no predictions lie beside: no document statistics, and said so
-    assert "Differences are left out" in markdown([board])
+    assert "Pooled scores and differences are left out: 1.json: expected its predictions" in markdown([board])
 
 
 def test_a_row_with_fewer_folds_is_shown_and_not_ranked(tmp_path: Path) -> None:
@@ -117,6 +127,92 @@ def test_a_variant_does_not_borrow_its_papers_figure(tmp_path: Path) -> None:
     assert [row.reported is not None for row in board.rows] == [True, False]
 
 
+def test_an_ablation_alone_does_not_borrow_it_either(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", raw(0.5, model={"multi_instance": False}))
+    (row,) = build_boards(find_records([tmp_path]))[0].rows
+    assert (row.label, row.reported) == ("mgcl [multi_instance=false]", None)
+
+
+def test_a_row_whose_documents_cannot_be_counted_harms_no_other(tmp_path: Path) -> None:
+    for name, skill in (("mgcl", 0.9), ("e2eecpe", 0.6), ("rule", 0.4)):
+        write_scored(tmp_path / f"{name}.json", skill=skill, method=name)
+    (tmp_path / "e2eecpe.npz").unlink()
+    board = build_boards(find_records([tmp_path]), resamples=200)[0]
+    cells = {row.label: row.cells["strict"] for row in board.rows}
+    assert not board.missing
+    assert cells["rule"].comparison is not None
+    assert (cells["e2eecpe"].comparison, cells["e2eecpe"].pooled, cells["e2eecpe"].rank) == (None, None, 2)
+    (note,) = cells["e2eecpe"].notes
+    assert note.startswith("no pooled score and no difference: e2eecpe.json: expected its predictions")
+    assert str(tmp_path) not in markdown([board])
+
+
+def test_a_run_that_scored_a_part_is_not_ranked(tmp_path: Path) -> None:
+    write_scored(tmp_path / "mgcl.json", skill=0.5)
+    write_scored(tmp_path / "e2eecpe.json", skill=0.9, method="e2eecpe")
+    record = json.loads((tmp_path / "e2eecpe.json").read_text())
+    record["corpus"]["scored"] -= 3
+    write(tmp_path / "e2eecpe.json", record)
+    board = build_boards(find_records([tmp_path]), resamples=200)[0]
+    assert [(row.label, row.cells["strict"].rank) for row in board.rows] == [("mgcl", 1), ("e2eecpe", None)]
+    cell = board.rows[1].cells["strict"]
+    assert (cell.pooled, cell.comparison) == (None, None)
+    assert cell.notes[0].startswith("1 run scored a part of the test documents (fold 1 seed 1: ")
+
+
+def test_other_corpus_files_are_not_ranked(tmp_path: Path) -> None:
+    for name, sha, f1 in (("a", "a", 0.5), ("b", "a", 0.5), ("c", "b", 0.9)):
+        record = raw(f1, seed=ord(name))
+        record["corpus"]["files"] = {"test.txt": sha * 64}
+        write(tmp_path / f"{name}.json", record)
+    board = build_boards(find_records([tmp_path]))[0]
+    ranks = {row.label: row.cells["strict"].rank for row in board.rows}
+    assert ranks == {"mgcl": 1, "mgcl [test.txt bbbbbbbb]": None}
+    assert "on other corpus files than most records (test.txt bbbbbbbb): not ranked" in markdown([board])
+
+
+def test_rows_of_the_paper_protocol_alone_stand_below(tmp_path: Path) -> None:
+    for fold in (1, 2):
+        write(tmp_path / f"{fold}.json", raw(0.5, fold=fold))
+    write(tmp_path / "one.json", raw(0.4, method="e2eecpe"))
+    write(tmp_path / "paper.json", raw(0.9, method="rule", protocol="paper"))
+    board = build_boards(find_records([tmp_path]))[0]
+    assert [row.label for row in board.rows] == ["mgcl", "e2eecpe", "rule"]
+
+
+def test_the_heading_names_the_row_that_others_are_compared_with(board: Board, tmp_path: Path) -> None:
+    assert "| to the first, strict |" in markdown([board])
+    (other, *_) = build_boards(find_records([tmp_path]), against="e2eecpe", resamples=200)
+    assert "| to e2eecpe, strict |" in markdown([other])
+    assert "To e2eecpe, strict" in latex([other])
+
+
+def test_a_failed_cell_without_a_record_is_in_the_table(board: Board) -> None:
+    assert "Failed, without a record and in no mean: rule/x." in markdown([board], ["rule/x"])
+
+
+def test_the_verdict_says_what_took_a_difference_away(board: Board) -> None:
+    comparison = board.rows[1].cells["strict"].comparison
+    assert comparison is not None
+    assert comparison.verdict == "a difference"
+    corrected = replace(comparison, permutation_p=0.02, holm_p=0.12, family=6)
+    assert corrected.verdict == "not shown, once corrected for 6 comparisons"
+    small = replace(comparison, permutation_p=0.4, holm_p=0.4, detectable=1.0)
+    assert small.verdict == "not shown; smaller than these documents can show"
+    assert replace(small, detectable=0.0).verdict == "not shown"
+    assert "of these runs" not in comparison.limits  # two seeds
+    assert "of these runs" in replace(comparison, runs=(2, 1)).limits
+
+
+def test_runs_in_words(tmp_path: Path) -> None:
+    for fold, seed in ((1, 1), (1, 2), (2, 1)):
+        write(tmp_path / f"{fold}{seed}.json", raw(0.5, fold=fold, seed=seed))
+    write(tmp_path / "f.json", raw(None, method="rule", status="failed"))
+    rows = build_boards(find_records([tmp_path]))[0].rows
+    said = [runs(row.cells["strict"]) for row in rows]
+    assert said == ["2 folds, 1 to 2 runs each", "no finished run"]
+
+
 def test_csv_holds_every_number(board: Board) -> None:
     lines = list(csv.DictReader(io.StringIO(csv_text([board]))))
     runs = {(line["label"], line["protocol"]): line for line in lines if line["kind"] == "run"}
@@ -133,7 +229,7 @@ def test_latex_is_escaped_and_whole(board: Board, tmp_path: Path) -> None:
     text = latex([board])
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
-    assert [line.count("&") for line in body] == [5, 5, 5]
+    assert [line.count("&") for line in body] == [7, 7, 7]
     assert "%" not in text.replace(r"\%", "")
     compiler = shutil.which("pdflatex")
     if compiler:

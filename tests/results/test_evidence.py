@@ -6,11 +6,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.data.predictions import Prediction, write_predictions
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results import statistics
+from ecpe_zoo.metrics.scoring import SCORINGS
+from ecpe_zoo.results import evidence, statistics
 from ecpe_zoo.results.evidence import document_counts, recompute, threshold_sweep
+from ecpe_zoo.results.record import file_sha256, versioned
 from ecpe_zoo.results.significance import compare, pooled_score
 from ecpe_zoo.results.store import AVERAGES, Group, find_records, group_records
 from tests.conftest import ROOT
@@ -64,6 +69,57 @@ def test_a_record_of_an_unknown_task_is_told(tmp_path: Path) -> None:
     write(tmp_path / "a.json", record)
     with pytest.raises(ZooError, match="known task"):
         recompute(find_records([tmp_path])[0])
+
+
+def test_a_described_corpus_is_found_beside_or_among_the_corpora(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record names such a corpus by its id alone, and keeps the description's name in its config."""
+    home = tmp_path / "corpora"
+    home.mkdir()
+    (home / "letters.yaml").write_text(
+        "tasks: [emotions]\nlanguage: en\nlabels: [joy, anger]\nformat: {text: body, label: feeling}\n"
+        "files: {train: a.csv, test: b.csv}\n"
+    )
+    (home / "a.csv").write_text("body,feeling\nfine day,joy\n")
+    (home / "b.csv").write_text("body,feeling\nbad day,anger\nmy day,joy\nbroken,\n")
+    corpus = load_corpus(str(home / "letters.yaml"), on_error="skip")
+    made = [
+        Prediction(d.id, {"emotions": np.array([[0.9, 0.1]], np.float32)}, labels=("anger", "joy"))
+        for d in corpus.test
+    ]
+    documents = {document.id: document for document in corpus.test}
+    path = tmp_path / "records" / "a.json"
+    path.parent.mkdir()
+    write_predictions(path.with_suffix(".npz"), made)
+    record = raw(task="emotions", corpus="letters.yaml")
+    record["config"]["data"]["on_error"] = "skip"
+    metrics = versioned("emotions", SCORINGS["emotions"].score(made, documents, 0.5))
+    record["metrics"] = record["metrics_default"] = metrics
+    record["predictions"] = file_sha256(path.with_suffix(".npz"))
+    record["corpus"] |= {
+        "id": "letters",
+        "files": corpus.files,
+        "test": len(documents),
+        "scored": len(documents),
+    }
+    write(path, record)
+    (entry,) = find_records([path.parent])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ZooError, match=r"expected letters\.yaml, the description of its corpus 'letters', at"
+    ):
+        recompute(entry)
+    compared, differences = recompute(entry, home)
+    assert compared > 5
+    assert not differences
+    monkeypatch.chdir(home)
+    assert recompute(entry) == (compared, [])
+    (home / "b.csv").write_text("body,feeling\nbad day,joy\n")
+    monkeypatch.chdir(tmp_path)
+    evidence._test_documents.cache_clear()
+    with pytest.raises(ZooError, match="Put the files back"):
+        recompute(entry, home)
 
 
 def test_the_sweep_meets_the_record_at_its_threshold(tmp_path: Path) -> None:

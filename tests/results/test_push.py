@@ -70,7 +70,7 @@ def test_offline_files_hold_the_record_and_pushing_twice_changes_nothing(
     (entry,) = entries
     result = push(entries, boards, "zoo-test", folder=tmp_path)
     id = run_id(entry)
-    assert result.made == (id, table_id(entries))
+    assert result.made == (id, table_id(entries, boards))
     assert (result.there, result.mode) == ((), "offline")
 
     found = messages_of(tmp_path, id)
@@ -105,26 +105,29 @@ def test_offline_files_hold_the_record_and_pushing_twice_changes_nothing(
         == entry.id
     )
 
-    table = messages_of(tmp_path, table_id(entries))
+    table = messages_of(tmp_path, table_id(entries, boards))
     logged = [i for m in table["history"] for i in m.history.item if "leaderboard" in (i.key, *i.nested_key)]
     assert logged
-    (table_file,) = (tmp_path / "wandb").glob(f"offline-run-*-{table_id(entries)}/files/media/table/*.json")
+    (table_file,) = (tmp_path / "wandb").glob(
+        f"offline-run-*-{table_id(entries, boards)}/files/media/table/*.json"
+    )
     content = json.loads(table_file.read_text())
     assert dict(zip(content["columns"], content["data"][0], strict=True))["label"] == "mgcl"
 
     before = sorted(path.name for path in (tmp_path / "wandb").iterdir())
     again = push(entries, boards, "zoo-test", folder=tmp_path)
     assert again.made == ()
-    assert set(again.there) == {id, table_id(entries)}
+    assert set(again.there) == {id, table_id(entries, boards)}
     assert sorted(path.name for path in (tmp_path / "wandb").iterdir()) == before
 
 
 def test_another_record_is_another_run(entries: list[Entry], tmp_path: Path) -> None:
     write(tmp_path / "records" / "b.json", raw(0.1, corpus="bundled-ecpe", seed=2))
     more = find_records([tmp_path / "records"])
+    boards = build_boards(entries, resamples=200)
     assert len({run_id(entry) for entry in more}) == 2
-    assert table_id(more) != table_id(entries)
-    assert table_id(more) == table_id(more[::-1])
+    assert table_id(more, boards) != table_id(entries, boards)
+    assert table_id(more, boards) == table_id(more[::-1], boards)
 
 
 def test_what_needs_the_server_says_so_offline(

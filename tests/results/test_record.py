@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.evidence import recompute
-from ecpe_zoo.results.record import RunRecord, code_state, config_hash, read_record
+from ecpe_zoo.results.record import RunRecord, code_state, config_hash, read_record, versioned
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 
@@ -39,6 +42,44 @@ def test_round_trip_and_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="never overwritten"):
         made.write(path)
     assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_of_two_writers_at_once_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other's record appears between the look and the write."""
+    made = RunRecord.model_validate(record())
+    path = tmp_path / "record.json"
+    link = os.link
+
+    def late(source: Path, target: Path) -> None:
+        target.write_text("the other's")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(ZooError, match="never overwritten"):
+        made.write(path)
+    assert path.read_text() == "the other's"
+    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_record_is_written_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(os, "link", refused)
+    made = RunRecord.model_validate(record())
+    made.write(tmp_path / "record.json")
+    assert read_record(tmp_path / "record.json") == made
+    with pytest.raises(ZooError, match="never overwritten"):
+        made.write(tmp_path / "record.json")
+
+
+def test_what_is_undefined_is_no_metric(tmp_path: Path) -> None:
+    """JSON has no nan: such a record could be written and never read."""
+    assert versioned("ecpe", {"pair_f1": 0.5, "odd": math.nan}) == {"ecpe.pair_f1.v1": 0.5}
+    with pytest.raises(ValueError, match="finite"):
+        RunRecord.model_validate(record() | {"metrics": {"ecpe.pair_f1.v1": math.nan}})
 
 
 def test_a_wrong_record_says_where_and_what(tmp_path: Path) -> None:

@@ -91,3 +91,18 @@ def test_the_paper_protocol_beside_it(tmp_path: Path) -> None:
     assert arm.beyond.over.mean == pytest.approx((0.15 + 0.05) / 2)
     assert (arm.gap.unit, arm.gap.over.n, arm.looks) == ("folds", 2, (10, 20))
     assert paper_arm(prices(strict), paper[-1:]) is None
+    corrected = prices(strict).corrected
+    assert corrected is not None
+    assert corrected.mean == pytest.approx(0.05)
+    assert arm.corrected_gap is not None
+    assert arm.corrected_gap.low < arm.gap.over.low  # folds share training documents: less is known
+
+
+def test_paper_runs_without_a_score_at_the_default_threshold_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "s.json", raw(history=history([(0.5, 0.4)])))
+    record = raw(0.5, protocol="paper")
+    record["metrics_default"] = {}
+    write(tmp_path / "p.json", record)
+    entries = find_records([tmp_path])
+    strict, paper = ([e for e in entries if e.record.protocol.name == name] for name in ("strict", "paper"))
+    assert paper_arm(prices(strict), paper) is None

@@ -224,6 +224,23 @@ def test_the_detectable_difference_is_found_four_times_in_five() -> None:
     assert np.mean(np.abs(drawn) > stats.norm.ppf(0.975) * error) == pytest.approx(0.8, abs=0.01)
 
 
+def test_the_detectable_difference_of_folds_is_found_four_times_in_five() -> None:
+    """With the variance that the correction supposes: independent folds of a variance larger by its factor."""
+    folds, share, sd = 10, 1 / 9, 0.02
+    true = math.sqrt(1 / folds + share) * sd * statistics._noncentrality(folds - 1, 0.95)
+    random = np.random.default_rng(9)
+    spreads = sd * np.sqrt(random.chisquare(folds - 1, 20_000) / (folds - 1))
+    error = math.sqrt(1 / folds + share)
+    means = random.normal(true, error * sd, 20_000)
+    found = np.abs(means / (error * spreads)) > stats.t.ppf(0.975, folds - 1)
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
+    test = statistics.corrected_t_test([0.01, 0.03, 0.02], 1 / 9)
+    assert test.detectable == pytest.approx(
+        math.sqrt(1 / 3 + 1 / 9) * 0.01 * statistics._noncentrality(2, 0.95)
+    )
+    assert math.isnan(statistics.corrected_t_test([0.01], 1 / 9).detectable)
+
+
 def test_documents_won_by_hand() -> None:
     first = np.array([[[[1, 1, 1]], [[0, 1, 1]], [[0, 0, 0]]]], dtype=float)
     second = np.array([[[[0, 1, 1]], [[0, 1, 1]], [[0, 0, 0]]]], dtype=float)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.store import find_failures, find_records, group_records, labels
+from ecpe_zoo.results.naming import labels
+from ecpe_zoo.results.store import find_failures, find_records, group_records
 from tests.conftest import ROOT
 from tests.results.making import raw, write
 
@@ -47,8 +48,8 @@ def test_folds_and_seeds_fall_into_one_group_and_arguments_part_them(tmp_path: P
     write(tmp_path / "b.json", raw(model={"gamma": 0.9}))
     write(tmp_path / "c.json", raw(protocol="paper", trainer={"val_check_interval": 5}))
     groups = group_records(find_records([tmp_path]))
-    named = labels(groups)
-    shown = {(named[id(group)], group.protocol): group for group in groups}
+    names = labels(groups)
+    shown = {(names[id(group)], group.protocol): group for group in groups}
     assert set(shown) == {("mgcl", "strict"), ("mgcl [gamma=0.9]", "strict"), ("mgcl", "paper")}
     whole = shown["mgcl", "strict"]
     assert (whole.folds, whole.seeds, whole.repeated) == ((1, 2), (1, 2), 0)
@@ -72,24 +73,93 @@ def test_arguments_without_effect_and_names_of_files_part_nothing(tmp_path: Path
     eqn("c", objective="eqn", relabel="in-sample")
     eqn("d", {"r.jsonl": "f" * 64}, objective="eqn", relabel="in-sample", labels_from="r.jsonl")
     groups = group_records(find_records([tmp_path]))
-    named = {labels(groups)[id(group)]: len(group.entries) for group in groups}
-    assert named == {
+    found = {labels(groups)[id(group)]: len(group.entries) for group in groups}
+    assert found == {
         "eqn [objective=cross-entropy]": 2,
         "eqn [relabel=in-sample]": 1,
         "eqn [labels_from=r.jsonl ffffffff]": 1,
     }
 
 
-def test_practice_is_named_only_where_it_tells_groups_apart(tmp_path: Path) -> None:
+def named(folder: Path) -> list[str]:
+    groups = group_records(find_records([folder]))
+    return sorted(f"{group.protocol}: {labels(groups)[id(group)]}" for group in groups)
+
+
+def test_practice_that_differs_within_a_protocol_is_named_on_all_its_rows(tmp_path: Path) -> None:
+    """Else an ablation of nine epochs stands beside the whole method of five, and nobody sees it."""
     write(tmp_path / "a.json", raw())
-    write(tmp_path / "b.json", raw(trainer={"max_epochs": 9}))
+    write(tmp_path / "p.json", raw(protocol="paper", trainer={"val_check_interval": 5}))
+    assert named(tmp_path) == ["paper: mgcl", "strict: mgcl"]
+    write(tmp_path / "b.json", raw(trainer={"max_epochs": 9}, model={"sub_clause_clue": False}))
     write(tmp_path / "c.json", raw(inputs={"vectors.txt": "f" * 64}, model={"gamma": 0.1}))
-    groups = group_records(find_records([tmp_path]))
-    assert sorted(labels(groups).values()) == [
-        "mgcl [inputs.vectors.txt=ffffffff, gamma=0.1]",
-        "mgcl [trainer.max_epochs=3]",
-        "mgcl [trainer.max_epochs=9]",
+    assert named(tmp_path) == [
+        "paper: mgcl",
+        "strict: mgcl [gamma=0.1, inputs.vectors.txt=ffffffff, trainer.max_epochs=3]",
+        "strict: mgcl [sub_clause_clue=false, trainer.max_epochs=9]",
+        "strict: mgcl [trainer.max_epochs=3]",
     ]
+
+
+def test_what_makes_another_method_is_named_though_nothing_stands_beside_it(tmp_path: Path) -> None:
+    """A lone record without its clues must not bear the method's plain name, nor change it when another comes."""
+    write(tmp_path / "a.json", raw(model={"sub_clause_clue": False, "gamma": 0.9}))
+    assert named(tmp_path) == ["strict: mgcl [sub_clause_clue=false]"]
+
+
+def test_what_changes_no_number_parts_nothing(tmp_path: Path) -> None:
+    """Devices and their precision count as what became of them, files by content, evaluation batches not at all."""
+    shas = {"v.txt": "f" * 64}, {"renamed.txt": "f" * 64}
+    write(tmp_path / "a.json", raw(model={"vectors": "v.txt"}, inputs=shas[0]))
+    technical = {"accelerator": "cpu", "devices": 1, "precision": "32-true", "enable_checkpointing": True}
+    other = raw(seed=2, model={"vectors": "renamed.txt"}, inputs=shas[1], trainer=technical)
+    other["config"]["data"]["eval_batch_size"] = 8
+    write(tmp_path / "b.json", other)
+    (group,) = group_records(find_records([tmp_path]))
+    assert len(group.entries) == 2
+    for place, (name, value) in enumerate((("precision", "bf16-mixed"), ("world_size", 2))):
+        record = raw()
+        record["machine"][name] = value
+        write(tmp_path / f"{place}.json", record)
+    assert len(group_records(find_records([tmp_path]))) == 3
+
+
+def test_a_file_is_named_with_its_content(tmp_path: Path) -> None:
+    for name, sha in (("v.txt", "a" * 64), ("w.txt", "b" * 64)):
+        write(tmp_path / f"{name}.json", raw(model={"vectors": name}, inputs={name: sha}))
+    assert named(tmp_path) == [
+        "strict: mgcl [vectors=v.txt aaaaaaaa]",
+        "strict: mgcl [vectors=w.txt bbbbbbbb]",
+    ]
+
+
+def test_labels_never_collide(tmp_path: Path) -> None:
+    """Values that print alike: the hash of all settings tells them apart."""
+    for value in (1, "1"):
+        write(tmp_path / f"{value!r}.json", raw(trainer={"max_steps": value}))
+    first, second = named(tmp_path)
+    assert first != second
+    assert first.startswith("strict: mgcl [trainer.max_steps=1, config ")
+
+
+def test_other_corpus_files_make_another_group(tmp_path: Path) -> None:
+    """A corpus that was edited has its old name; most records say which files are the usual ones."""
+    for name, fold, seed, sha in (("a", 1, 1, "a"), ("b", 1, 2, "a"), ("c", 1, 3, "b"), ("d", 2, 1, "c")):
+        record = raw(fold=fold, seed=seed)
+        record["corpus"]["files"] = {f"test{fold}.txt": sha * 64}
+        write(tmp_path / f"{name}.json", record)
+    assert named(tmp_path) == ["strict: mgcl", "strict: mgcl [test1.txt bbbbbbbb]"]
+
+
+def test_a_mean_is_of_one_definition(tmp_path: Path) -> None:
+    old, new = raw(0.5, seed=1), raw(0.6, seed=2)
+    new["metrics"] = {"ecpe.pair_f1.v1": 0.6, "ecpe.pair_f1.v2": 0.1}
+    write(tmp_path / "a.json", old)
+    write(tmp_path / "b.json", new)
+    (group,) = group_records(find_records([tmp_path]))
+    spread = group.spread()
+    assert spread is not None
+    assert spread.over.mean == pytest.approx(0.55)
 
 
 def test_a_class_path_of_somebody_else_is_not_imported(tmp_path: Path) -> None:
@@ -140,9 +210,10 @@ def test_predictions_are_found_beside_or_asked_for(tmp_path: Path) -> None:
 
 def test_the_committed_records_group_as_their_readme_says() -> None:
     groups = group_records(find_records([ROOT / "experiments" / "records"]))
-    named = labels(groups)
-    found = {(named[id(g)], g.corpus, g.protocol) for g in groups}
-    assert ("mgcl [multi_instance=false]", "xia-ding-2019", "strict") in found
+    names = labels(groups)
+    found = {(names[id(g)], g.corpus, g.protocol) for g in groups}
+    assert ("mgcl [mark_asked=true, multi_instance=false]", "xia-ding-2019", "strict") in found
+    assert ("eqn [objective=coeqn]", "isear", "strict") in found
     assert ("e2eecpe", "xia-ding-2019", "strict") in found
 
 

@@ -1,0 +1,169 @@
+"""What decides a record's result, and names for groups of records that say what sets them apart."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ecpe_zoo.errors import ZooError
+
+if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
+    from ecpe_zoo.methods.base import Method
+    from ecpe_zoo.results.record import RunRecord
+    from ecpe_zoo.results.store import Group
+
+_NO_NUMBER = {
+    "data": (
+        "root", "num_workers", "predict_split", "corpus", "fold", "protocol", "eval_batch_size", "eval_batch_tokens",
+    ),
+    "trainer": (
+        "accelerator", "barebones", "benchmark", "callbacks", "default_root_dir", "detect_anomaly", "deterministic",
+        "devices", "enable_autolog_hparams", "enable_checkpointing", "enable_model_summary", "enable_progress_bar",
+        "inference_mode", "log_every_n_steps", "logger", "model_registry", "num_nodes", "num_sanity_val_steps",
+        "plugins", "precision", "profiler", "strategy", "use_distributed_sampler",
+    ),
+    "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
+}  # fmt: skip
+"""Options that change no number, those that a group has fields of its own for, and those of which the record keeps
+what became of them (precision, processes)."""
+
+_OURS = "ecpe_zoo.methods."
+_PLAIN_PRECISION = ("32", "32-true")
+
+
+@lru_cache
+def known_method(class_path: str) -> type[Method] | None:
+    """A method of this package by its class path; None where it is not there (any more)."""
+    if not class_path.startswith(_OURS):
+        return None  # a record is data: it does not decide what is imported
+    from ecpe_zoo.methods.loading import method_class
+
+    try:
+        return method_class(class_path)
+    except ZooError:
+        return None
+
+
+def _model(record: RunRecord) -> tuple[type[Method] | None, dict[str, Any]]:
+    model = record.config.get("model") or {}
+    return known_method(str(model.get("class_path", ""))), model.get("init_args") or {}
+
+
+def _defaults_of(known: Callable[..., Any]) -> Mapping[str, Any]:
+    parameters = inspect.signature(known).parameters.items()
+    return {name: value.default for name, value in parameters if value.default is not value.empty}
+
+
+def settings_of(record: RunRecord) -> dict[str, Any]:
+    """What decides a result, flat, without seed, fold and protocol: `model.filters` -> 75.
+
+    Left out are null options and arguments at their default, so that a record from before an argument was added
+    stays with those from after it. A file that an argument names stands for its content: `model.vectors` -> sha256;
+    other files that were read are `inputs.NAME` -> sha256.
+    """
+    from ecpe_zoo.data.module import EmotionDataModule
+
+    method, arguments = _model(record)
+    default = {} if method is None else _defaults_of(method)
+    idle = frozenset() if method is None else method.idle(arguments)
+    named = {str(value) for name, value in arguments.items() if str(value) in record.inputs}
+    found: dict[str, Any] = {
+        f"model.{name}": record.inputs.get(str(value), value)
+        for name, value in arguments.items()
+        if name not in idle and (name not in default or default[name] != value)
+    }
+    for section, left_out in _NO_NUMBER.items():
+        default = _defaults_of(EmotionDataModule) if section == "data" else {}
+        for name, value in (record.config.get(section) or {}).items():
+            if (
+                name not in left_out
+                and value is not None
+                and not (name in default and default[name] == value)
+            ):
+                found[f"{section}.{name}"] = value
+    if record.machine.precision not in _PLAIN_PRECISION:
+        found["trainer.precision"] = record.machine.precision
+    if record.machine.world_size != 1:
+        found["trainer.devices"] = record.machine.world_size
+    return found | {f"inputs.{name}": sha for name, sha in record.inputs.items() if name not in named}
+
+
+def differing(settings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names whose values are not the same in all settings, sorted."""
+    listed = list(settings)
+    return [
+        name
+        for name in sorted({name for setting in listed for name in setting})
+        if len({json.dumps(setting.get(name), sort_keys=True, default=str) for setting in listed}) > 1
+    ]
+
+
+def labels(groups: Sequence[Group]) -> dict[int, str]:
+    """A readable label for each group, its own within corpus and protocol.
+
+    Named are, where they are not at the method's default:
+
+    - the arguments that make another method of it (`Method.ablations`), always;
+    - arguments and files that differ between the method's groups on one corpus.
+
+    Practice (data, trainer, early stopping) is named on all of a method's groups of one protocol as soon as two of
+    them differ in it, and not between protocols: so the strict and the paper run of one method share a label. What
+    is still alike then has its settings' hash.
+
+    Returns:
+        `id(group)` -> `e2eecpe [filters=75, masked=false]`.
+    """
+    families: defaultdict[tuple[str, str, str], list[Group]] = defaultdict(list)
+    for group in groups:
+        families[group.task, group.corpus, group.method].append(group)
+    found: dict[int, str] = {}
+    for family in families.values():
+        said = {id(group): _arguments(group, differing(g.first.settings for g in family)) for group in family}
+        for protocol in {group.protocol for group in family}:
+            members = [group for group in family if group.protocol == protocol]
+            for group, practice in zip(members, _practices(members), strict=True):
+                said[id(group)] += practice
+            often = Counter((tuple(said[id(group)]), group.content) for group in members)
+            for group in members:
+                if often[tuple(said[id(group)]), group.content] > 1:
+                    said[id(group)].append(f"config {group.variant[:8]}")
+                said[id(group)] += [f"{name} {sha[:8]}" for name, sha in group.content]
+        for group in family:
+            words = ", ".join(said[id(group)])
+            found[id(group)] = f"{group.method} [{words}]" if words else group.method
+    return found
+
+
+def _arguments(group: Group, names: Sequence[str]) -> list[str]:
+    """The arguments and files of a group that are named, as words."""
+    method, configured = _model(group.first.record)
+    always = frozenset() if method is None else method.ablations
+    words = []
+    settings = group.first.settings
+    for name, value in sorted(settings.items(), key=lambda item: (item[0].startswith("inputs."), item[0])):
+        argument = name.removeprefix("model.")
+        if name.startswith("inputs.") and name in names:
+            words.append(f"{name}={value[:8]}")
+        elif name.startswith("model.") and (name in names or argument in always):
+            shown = configured.get(argument)
+            is_file = shown != value  # its content's hash stands in the settings
+            words.append(f"{argument}={shown} {value[:8]}" if is_file else f"{argument}={_plain(value)}")
+    return words
+
+
+def _practices(members: Sequence[Group]) -> list[list[str]]:
+    """For each group of one protocol the practice in which any of them differ, as words."""
+    settings = [group.first.settings for group in members]
+    names = [name for name in differing(settings) if not name.startswith(("model.", "inputs."))]
+    return [
+        [f"{name.removeprefix('data.')}={_plain(setting.get(name))}" for name in names]
+        for setting in settings
+    ]
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
