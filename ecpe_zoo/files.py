@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
 
 
 @contextmanager
@@ -16,7 +21,7 @@ def created_when_complete(path: Path) -> Iterator[Path]:
         FileExistsError: the name is taken; what is there stays as it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     try:
         yield part
         try:
@@ -35,10 +40,10 @@ def created_when_complete(path: Path) -> Iterator[Path]:
 def replaced_when_complete(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it takes the name, on any error it vanishes.
 
-    The name holds the process id, so two writers never share it.
+    The name is random, so two writers never share it, on machines that share a folder neither.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     try:
         yield part
         part.replace(path)

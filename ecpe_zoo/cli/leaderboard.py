@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[records, corpora],
         help="runs, record artifacts and a table to W&B",
         description="Make a W&B run of each record (config, summary, history, the record and its predictions as an "
-        "artifact) and one with the table. Offline unless WANDB_MODE=online: then `wandb sync` sends it. A run's id is "
-        "the record's hash: what is there already is left alone.",
+        "artifact) and one with the table. Without WANDB_MODE=online they are written to a folder, which `wandb sync` "
+        "sends later. A run's id is the record's hash: what is there already is left alone.",
     )
     pushed.add_argument("--project", default="ecpe-zoo", help="default: %(default)s")
     pushed.add_argument("--entity", help="user or team (default: yours)")
@@ -133,10 +133,12 @@ def _boards(options: argparse.Namespace, console: Console) -> tuple[list[Entry],
 
 def _build(options: argparse.Namespace) -> int:
     from ecpe_zoo.results.page import build_page
-    from ecpe_zoo.results.tables import markdown, replace_between_marks
+    from ecpe_zoo.results.tables import between_marks, markdown, replace_between_marks
 
     if options.output.exists() and not options.output.is_dir():
         raise ZooError(f"{options.output}: expected a folder for --output, but it is a file.")
+    if options.readme is not None:
+        between_marks(options.readme)  # what is wrong with it is said before minutes of work
     console = Console()
     entries, boards = _boards(options, console)
     failures = find_failures(options.records)

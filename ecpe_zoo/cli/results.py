@@ -69,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     again.set_defaults(command=_recompute)
 
     shown = commands.add_parser("show", parents=[records], help="what was run, with its spread")
+    shown.add_argument(
+        "--metric", metavar="NAME", help="another than the headline, as pair_recall or emotion_f1"
+    )
+    shown.add_argument(
+        "--default-threshold",
+        action="store_true",
+        help="scores at the method's default threshold, not at the tuned one",
+    )
     shown.set_defaults(command=_show)
 
     different = commands.add_parser(
@@ -149,13 +157,18 @@ def _show(options: argparse.Namespace) -> int:
     names = labels(groups)
     console = Console()
     for corpus, protocol in sorted({(group.corpus, group.protocol) for group in groups}):
-        table = Table(title=f"{corpus}, {protocol}: headline F1 in percent", **_STYLE)
+        what = options.metric or "headline F1"
+        what += " at the default threshold" if options.default_threshold else ""
+        table = Table(title=f"{corpus}, {protocol}: {what} in percent", **_STYLE)
         table.add_column("method", overflow="fold", min_width=16)
         for column in ("folds", "seeds", "runs", "mean ± sd", "95 % interval", "sd of\nseeds"):
             table.add_column(column, justify="right", no_wrap=True)
         listed = [group for group in groups if (group.corpus, group.protocol) == (corpus, protocol)]
-        for group in sorted(listed, key=lambda group: -(group.spread().over.mean if group.finished else -1)):  # type: ignore[union-attr]
-            spread = group.spread()
+        spreads = {
+            id(group): group.spread(options.metric, default=options.default_threshold) for group in listed
+        }
+        for group in sorted(listed, key=lambda group: -_mean(spreads[id(group)])):
+            spread = spreads[id(group)]
             table.add_row(
                 names[id(group)].replace("[", r"\["), str(len(group.folds)), str(len(group.seeds)),
                 str(len(group.entries)), mean_and_sd(spread), interval(spread).replace("[", r"\["),
@@ -172,6 +185,10 @@ def _show(options: argparse.Namespace) -> int:
         soft_wrap=True,
     )
     return 0
+
+
+def _mean(spread: RunSpread | None) -> float:
+    return spread.over.mean if spread is not None else -1.0
 
 
 def _to_look_at(group: Group) -> str:

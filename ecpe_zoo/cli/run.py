@@ -39,6 +39,26 @@ WORDS = {
 }  # fmt: skip
 
 
+EXAMPLE = """\
+a suite file, with the paths of configs from its own folder or from the working directory:
+
+  name: beta-on-letters
+  variables:
+    vectors: word2vec text file          # given with --set vectors=FILE
+  defaults:
+    overrides: {model.vectors: "{vectors}"}
+    matrix: {corpora: [xia-ding-2019], protocols: [strict, paper], folds: 1-3, seeds: [0, 1]}
+  cells:
+    - config: configs/paper/e2eecpe.yaml
+    - config: configs/paper/e2eecpe.yaml
+      variant: half                      # its records lie in e2eecpe-half/
+      overrides: {model.beta: 0.5}
+
+Each combination is a cell: one fit, one record. All fields: the docstring of ecpe_zoo.runner.suite. SLURM and torchrun
+are for one large cell: experiments/slurm/.
+"""
+
+
 class Resolver(training.ZooCLI):
     """Parses arguments of fit as fit does, and builds and runs nothing.
 
@@ -95,7 +115,8 @@ def main(argv: Sequence[str]) -> int:
         argv: what stands behind `ecpe-zoo run`.
 
     Returns:
-        0 where every cell has its record; 1 where one failed or its place is taken; 130 after Ctrl-C.
+        0 where every cell has its record, or with --no-wait is at work elsewhere; 1 where one failed or its place is
+        taken; 130 after Ctrl-C.
 
     Raises:
         ZooError: something in the suite or the options that the user can mend.
@@ -107,6 +128,8 @@ def main(argv: Sequence[str]) -> int:
     cells = select(cells, options.only)
     name = (suite.results or suite.name) + ("-small" if options.small else "")
     store = Store(options.results or Path("results") / name)
+    if store.root.exists() and not store.root.is_dir():
+        raise ZooError(f"{store.root}: expected a folder for --results, but it is a file.")
     threads = options.threads or suite.threads or _threads(options)
     estimates = Estimates(
         [store.root, *([] if options.results else [store.root.parent]), *_committed(options.suite)]
@@ -280,21 +303,42 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, but got {number}")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, but got {text!r}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of GPUs from 0, but got {text!r}")
     return number
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ecpe-zoo run",
-        description="Run the fits of a suite that have no record yet. A run that was broken off goes on; several runs "
+        description="Run the fits of a suite that have no record yet. A run that was broken off goes on; several runs\n"
         "may share one folder.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("suite", type=Path, metavar="SUITE.yaml", help="see experiments/suites/")
-    add("--results", type=Path, metavar="DIR", help="where records go (default: results/<name of the suite>)")
+    add(
+        "suite",
+        type=Path,
+        metavar="SUITE.yaml",
+        help="which fits; see below",
+    )
+    add(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="where records go (default: results/ and the suite's `results` or name, with -small for --small)",
+    )
     add(
         "--set",
         action="append",
@@ -320,9 +364,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--gpus-per-cell",
-        type=float,
+        type=_share,
         metavar="G",
-        help="GPUs of each fit, as 0.5 (default: 1 where there are any)",
+        help="GPUs of each fit, as 0.5; 0 for none (default: 1 where there are any)",
     )
     add("--executor", choices=("local", "inline", "ray"), default="local",
         help="processes here (default), one after another in this process, or a Ray cluster")  # fmt: skip
@@ -332,5 +376,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep-checkpoints", action="store_true", help="keep the weights that each record is of beside it")
     add("--set-aside", action="store_true",
         help="rename records of another config or other data, and run their cells")  # fmt: skip
-    add("--no-wait", action="store_true", help="do not wait for cells that another run has")
+    add("--no-wait", action="store_true",
+        help="do not wait for cells that another run has; the exit status is 0 then, too")  # fmt: skip
     return parser

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProg
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
@@ -34,6 +35,9 @@ from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.metrics.scoring import scoring_of
 
 TRAINING_COMMANDS = ("fit", "validate", "test", "predict")
+
+ENDED_BY_SIGTERM = 143
+"""Exit status, 128 and the signal's number as shells have it."""
 
 AUTO = "auto"
 """A monitor that becomes the headline metric of the method's task."""
@@ -423,7 +427,8 @@ def run(args: list[str]) -> int:
     """Run a training command.
 
     Returns:
-        0; errors are raised (`ZooError`) or leave through `SystemExit` (a wrong option).
+        0, or 143 where SIGTERM ended it (a cluster's preemption): Lightning's own exception would say 0. Errors are
+        raised (`ZooError`) or leave through `SystemExit` (a wrong option).
     """
     torch.set_float32_matmul_precision("high")  # TF32 where the device has it; the CPU is not touched
     # advertising, a deprecation inside Lightning, and a caution that our sampler meets
@@ -439,5 +444,8 @@ def run(args: list[str]) -> int:
         ".*number of training batches.*",
     ):
         warnings.filterwarnings("ignore", message=message)
-    ZooCLI(args)
+    try:
+        ZooCLI(args)
+    except SIGTERMException:
+        return ENDED_BY_SIGTERM
     return 0

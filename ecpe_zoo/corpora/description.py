@@ -152,6 +152,7 @@ def read_description(path: Path) -> Corpus:
         labels=format.known,
         own=True,
         home=path.parent,
+        beside=(path.name,),  # what its columns mean decides a result as its rows do
     )
 
 

@@ -10,26 +10,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.record import decisive
 
 if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
     from ecpe_zoo.methods.base import Method
     from ecpe_zoo.results.record import RunRecord
     from ecpe_zoo.results.store import Group
 
-_NO_NUMBER = {
-    "data": (
-        "root", "num_workers", "predict_split", "corpus", "fold", "protocol", "eval_batch_size", "eval_batch_tokens",
-    ),
-    "trainer": (
-        "accelerator", "barebones", "benchmark", "callbacks", "default_root_dir", "detect_anomaly", "deterministic",
-        "devices", "enable_autolog_hparams", "enable_checkpointing", "enable_model_summary", "enable_progress_bar",
-        "inference_mode", "log_every_n_steps", "logger", "model_registry", "num_nodes", "num_sanity_val_steps",
-        "plugins", "precision", "profiler", "strategy", "use_distributed_sampler",
-    ),
-    "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
-}  # fmt: skip
-"""Options that change no number, those that a group has fields of its own for, and those of which the record keeps
-what became of them (precision, processes)."""
+_OWN_FIELDS = {
+    "data": ("corpus", "fold", "protocol"),
+    "trainer": ("devices", "num_nodes", "precision", "strategy"),
+    "early_stopping": (),
+    "checkpoint": (),
+}
+"""Options beside `NO_NUMBER` that a group has fields of its own for, or of which the record keeps what became of them
+(precision, processes)."""
 
 _OURS = "ecpe_zoo.methods."
 _PLAIN_PRECISION = ("32", "32-true")
@@ -76,15 +71,12 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         for name, value in arguments.items()
         if name not in idle and (name not in default or default[name] != value)
     }
-    for section, left_out in _NO_NUMBER.items():
-        default = _defaults_of(EmotionDataModule) if section == "data" else {}
-        for name, value in (record.config.get(section) or {}).items():
-            if (
-                name not in left_out
-                and value is not None
-                and not (name in default and default[name] == value)
-            ):
-                found[f"{section}.{name}"] = value
+    default = _defaults_of(EmotionDataModule)
+    for name, value in decisive(record.config).items():
+        section, _, option = name.partition(".")
+        usual = section == "data" and option in default and default[option] == value
+        if section in _OWN_FIELDS and option.split(".")[0] not in _OWN_FIELDS[section] and not usual:
+            found[name] = value
     if record.machine.precision not in _PLAIN_PRECISION:
         found["trainer.precision"] = record.machine.precision
     if record.machine.world_size != 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ from ecpe_zoo.results.store import HEADLINES, Entry, encoder_of
 from ecpe_zoo.results.tables import COLUMNS, csv_lines, csv_text
 
 ID_LENGTH = 16
+
+WHOLE = ".whole"
+"""A file that is put into an offline run's folder when all of the run is there; W&B sends it nowhere."""
 
 
 class Pushed(NamedTuple):
@@ -96,20 +100,27 @@ def push(
     finally:
         if made:
             _wait_for_files()
+    for id in made:
+        for path in (folder / "wandb").glob(f"offline-run-*-{id}"):
+            (path / WHOLE).touch()
     notes = [save_workspace(project, entity, boards)] if workspace else []
     return Pushed(tuple(made), tuple(there), mode, tuple(notes))
 
 
 def _is_there(id: str, mode: str, project: str, entity: str | None, folder: Path) -> bool:
     if mode == "offline":
-        return any((folder / "wandb").glob(f"offline-run-*-{id}/run-{id}.wandb"))
+        found = [path for path in (folder / "wandb").glob(f"offline-run-*-{id}") if path.is_dir()]
+        broken = [path for path in found if not (path / WHOLE).is_file()]
+        for path in broken:  # a push that was broken off left it
+            shutil.rmtree(path)
+        return len(found) > len(broken)
     import wandb
 
     try:
-        wandb.Api().run("/".join(part for part in (entity, project, id) if part))
+        run = wandb.Api().run("/".join(part for part in (entity, project, id) if part))
     except (wandb.errors.CommError, ValueError):
         return False
-    return True
+    return bool(run.state == "finished")
 
 
 def _wait_for_files() -> None:

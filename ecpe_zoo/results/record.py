@@ -8,7 +8,8 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -99,7 +100,7 @@ class RunRecord(Part):
     schema_version: Literal[1, 2] = 2
     method: str
     config: dict[str, Any]
-    config_hash: str
+    config_hash: str = Field(description="of what decides a result, as the code of that time understood it")
     inputs: dict[str, str] = Field(
         description="other files read (word vectors, a local encoder): path's last part -> sha256"
     )
@@ -205,23 +206,81 @@ def portable(config: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def config_hash(config: dict[str, Any]) -> str:
-    """Hash of what decides a result: the method, its arguments, the data's and the trainer's.
+NO_NUMBER = {
+    "data": ("root", "num_workers", "predict_split", "eval_batch_size", "eval_batch_tokens"),
+    "trainer": (
+        "accelerator", "barebones", "benchmark", "callbacks", "default_root_dir", "detect_anomaly", "deterministic",
+        "enable_autolog_hparams", "enable_checkpointing", "enable_model_summary", "enable_progress_bar",
+        "inference_mode", "log_every_n_steps", "logger", "model_registry", "num_sanity_val_steps", "plugins",
+        "profiler", "use_distributed_sampler",
+    ),
+    "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
+}  # fmt: skip
+"""Options that change no number, by section: places, what is shown, how evaluation is cut into batches."""
 
-    Places (folders, workers, loggers) are left out: they change no number.
+_CHOOSING = (
+    "mode",
+    "every_n_train_steps",
+    "every_n_epochs",
+    "train_time_interval",
+    "save_on_train_epoch_end",
+)
+
+
+def decisive(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a config decides a result, flat: `model.init_args.lr` -> 0.001.
+
+    Left out are places, `NO_NUMBER`, and options that are null: a record from before an option was there is the
+    same as one that leaves it alone. Which checkpoint is tested counts where it is not the default one: that of
+    the highest of the metric that early stopping has, too.
     """
-    decisive = json.loads(json.dumps(portable(config), default=str))
-    for section, names in {
-        "data": ("root", "num_workers", "predict_split"),
-        "trainer": ("logger", "default_root_dir", "enable_progress_bar", "enable_model_summary",
-                    "log_every_n_steps", "profiler", "callbacks", "plugins"),
-    }.items():  # fmt: skip
-        for name in names:
-            decisive.get(section, {}).pop(name, None)
+    plain = json.loads(json.dumps(portable(config), default=str))
     kept = {
-        name: decisive.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")
+        name: plain.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")
     }
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    chosen = plain.get("checkpoint") or {}
+    choosing = {
+        name: chosen.get(name)
+        for name in _CHOOSING
+        if chosen.get(name) != ("max" if name == "mode" else None)
+    }
+    if chosen.get("monitor") != (plain.get("early_stopping") or {}).get("monitor"):
+        choosing["monitor"] = chosen.get("monitor")
+    left_out = {f"{section}.{name}" for section, names in NO_NUMBER.items() for name in names}
+    return {
+        name: value
+        for name, value in flat(kept | {"checkpoint": choosing}).items()
+        if value is not None and ".".join(name.split(".")[:2]) not in left_out
+    }
+
+
+def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dots in the names.
+
+    >>> flat({"a": {"b": 1, "c": {}}})
+    {'a.b': 1, 'a.c': {}}
+    """
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{before}{name}.")
+        elif value != {} or before:
+            found[before + name] = value
+    return found
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Hash of what decides a result; see `decisive`."""
+    return hashlib.sha256(json.dumps(decisive(config), sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache
+def source_hash() -> str:
+    """Hash of the package's Python files, as they are now: of whether a broken-off run can go on with this code."""
+    folder = Path(__file__).resolve().parents[1]
+    files = sorted(folder.rglob("*.py"))
+    parts = "".join(f"{file.relative_to(folder)} {file_sha256(file)}\n" for file in files)
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def code_state() -> Code:

@@ -144,7 +144,8 @@ def record_id(path: Path) -> str:
 def find_records(paths: Iterable[Path]) -> list[Entry]:
     """All records in files and folder trees, sorted by path; a record that lies in two places counts once.
 
-    Other JSON files are passed over: a record is one that names a schema version, a method and metrics.
+    Other JSON files are passed over: a record is one that names a schema version, a method and metrics. A damaged
+    file is an error where its name or predictions beside it say that it was one.
 
     Raises:
         ZooError: a path that does not exist, a record that cannot be read, or no record at all.
@@ -207,8 +208,8 @@ def find_failures(paths: Iterable[Path]) -> list[Failure]:
 def _is_record(path: Path) -> bool:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return path.name == "record.json"  # then reading it says what is wrong
+    except (OSError, ValueError):  # reading it says what is wrong, where it should be a record
+        return path.name == "record.json" or path.with_suffix(".npz").exists()
     return isinstance(content, dict) and {"schema_version", "method", "metrics"} <= content.keys()
 
 
@@ -290,13 +291,25 @@ class Group:
         return len(self.finished) - len({(entry.fold, entry.record.seed) for entry in self.finished})
 
     def values(
-        self, metric: str | None = None, without_collapsed: bool = False
+        self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
     ) -> dict[tuple[int, Hashable], float]:
         """A metric of the finished runs by (fold, run); the headline metric by default.
 
         Where runs have several versions of its definition, it is the newest that all of them have.
+
+        Args:
+            metric: its short name.
+            without_collapsed: leave collapsed runs out.
+            default: at the method's default threshold, not at the headline's.
         """
         name = metric or HEADLINES.get(self.task, "")
+        if default:
+            at_default = {
+                (entry.fold, entry.id): _newest(entry.record.metrics_default, self.task, name)
+                for entry in self.finished
+                if not without_collapsed or entry not in self.collapsed
+            }
+            return {key: value for key, value in at_default.items() if value is not None}
         having = [entry for entry in self.finished if entry.metric(name) is not None]
         shared = [
             v
@@ -312,10 +325,10 @@ class Group:
         return found
 
     def spread(
-        self, metric: str | None = None, without_collapsed: bool = False
+        self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
     ) -> statistics.RunSpread | None:
-        """Spread of a metric over the finished runs; None where no run has it."""
-        values = self.values(metric, without_collapsed)
+        """Spread of a metric over the finished runs; see `values`. None where no run has it."""
+        values = self.values(metric, without_collapsed, default)
         return statistics.over_runs(values) if values else None
 
 

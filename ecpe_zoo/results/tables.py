@@ -185,11 +185,8 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def replace_between_marks(path: Path, text: str) -> bool:
-    """Put text between the marks of a Markdown file.
-
-    Returns:
-        Whether the file changed.
+def between_marks(path: Path) -> tuple[str, str, str]:
+    """What a Markdown file has before, between and behind its marks.
 
     Raises:
         ZooError: no such file, or not exactly one pair of marks in order.
@@ -204,9 +201,24 @@ def replace_between_marks(path: Path, text: str) -> bool:
             f"{old.count(END)}. Write both where the table shall stand."
         )
     before, rest = old.split(START)
-    new = f"{before}{START}\n\n{text.strip()}\n\n{END}{rest.split(END)[1]}"
-    if new == old:
+    between, behind = rest.split(END)
+    return before, between, behind
+
+
+def replace_between_marks(path: Path, text: str) -> bool:
+    """Put text between the marks of a Markdown file.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        ZooError: see `between_marks`.
+    """
+    before, between, behind = between_marks(path)
+    inside = f"\n\n{text.strip()}\n\n"
+    if inside == between:
         return False
+    new = f"{before}{START}{inside}{END}{behind}"
     with replaced_when_complete(path) as part:
         part.write_text(new, encoding="utf-8")
     return True

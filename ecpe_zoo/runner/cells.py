@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -15,7 +15,7 @@ from typing import Any
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
-from ecpe_zoo.results.record import RunRecord, config_hash, file_sha256, input_hashes, portable
+from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes
 from ecpe_zoo.runner.suite import Entry, Matrix, Shared, Suite
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
@@ -64,36 +64,20 @@ class Cell:
 
     def differences(self, record: RunRecord) -> list[str]:
         """What a record that lies in this cell's place says otherwise; nothing where it is this cell's."""
-        found = []
-        if record.config_hash != self.config_hash:
-            mine, other = _flat(portable(self.config)), _flat(record.config)
-            sections = ("seed_everything", "model", "data", "trainer", "early_stopping")
-            names = [
-                name
-                for name in sorted(mine.keys() | other.keys())
-                if name.split(".")[0] in sections and _differ(mine.get(name), other.get(name))
-            ]
-            found += [f"{n}: {other.get(n)} in the record, {mine.get(n)} in the suite" for n in names[:4]]
-            found += [f"and {len(names) - 4} options more"] if len(names) > 4 else []
-            found += [] if names else ["the config hash"]
+        mine, other = decisive(self.config), decisive(record.config)
+        names = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name)]
+        found = [f"{n}: {other.get(n)} in the record, {mine.get(n)} in the suite" for n in names[:4]]
+        found += [f"and {len(names) - 4} options more"] if len(names) > 4 else []
+        if _watched(self.config) and not _watched(record.config):
+            found.append("scorer.watch_test: the record has no test score of every epoch")
         if record.corpus.files != dict(self.files):
             found.append("the corpus files' hashes")
         found += [f"the content of {n}" for n, h in record.inputs.items() if self.inputs.get(n, h) != h]
         return found
 
 
-def _differ(first: object, second: object) -> bool:
-    return json.dumps(first, default=str) != json.dumps(second, default=str)
-
-
-def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{before}{name}.")
-        else:
-            flat[before + name] = value
-    return flat
+def _watched(config: Mapping[str, Any]) -> bool:
+    return bool((config.get("scorer") or {}).get("watch_test"))
 
 
 def expand(
@@ -125,9 +109,9 @@ def expand(
         matrix = last.matrix.over(entry.matrix.over(suite.defaults.matrix))
         for config in configs:
             overrides = suite.defaults.overrides | entry.overrides | entry.each.get(config.stem, {})
-            options = _options(overrides | last.overrides, variables, where)
+            options = _options(overrides | last.overrides, variables, suite.variables, where)
             head = ("--config", _shown(config), *options)
-            combinations = _combinations(matrix, where)
+            combinations = _combinations(matrix, path.absolute().parent, where)
             try:
                 method, resolved = resolve((*head, *_arguments(combinations[0])))
             except ZooError as error:
@@ -178,31 +162,38 @@ def _variables(suite: Suite, path: Path, given: Mapping[str, str]) -> dict[str, 
     return values
 
 
-def _options(overrides: Mapping[str, Any], variables: Mapping[str, Any], where: str) -> list[str]:
+def _options(
+    overrides: Mapping[str, Any], variables: Mapping[str, Any], declared: Collection[str], where: str
+) -> list[str]:
     """Options of the command line.
 
-    >>> _options({"model.beta": 0.5, "model.vectors": "{v}"}, {"v": "w.txt"}, "")
+    >>> _options({"model.beta": 0.5, "model.vectors": "{v}"}, {"v": "w.txt"}, ["v"], "")
     ['--model.beta=0.5', '--model.vectors=w.txt']
     """
+
+    def variable(name: str, option: str) -> Any:
+        if name not in variables:
+            way = (
+                f"Give it: --set {name}=VALUE"
+                if name in declared
+                else f"Add it to 'variables' ({name}: what it is)"
+            )
+            raise ZooError(f"{where}: {option}: expected a value for {{{name}}}, but got none. {way}")
+        return variables[name]
+
     options = []
     for name, value in overrides.items():
         whole = re.fullmatch(r"\{(\w+)\}", value) if isinstance(value, str) else None
         if whole:
-            value = _variable(whole[1], variables, f"{where}: {name}")
+            value = variable(whole[1], name)
         elif isinstance(value, str):
             value = re.sub(
                 r"\{(\w+)\}",
-                lambda part, name=name: str(_variable(part[1], variables, f"{where}: {name}")),  # type: ignore[misc]
+                lambda part, name=name: str(variable(part[1], name)),  # type: ignore[misc]
                 value,
             )
         options.append(f"--{name}={value if isinstance(value, str) else json.dumps(value)}")
     return options
-
-
-def _variable(name: str, variables: Mapping[str, Any], where: str) -> Any:
-    if name not in variables:
-        raise ZooError(f"{where}: expected a value for {{{name}}}, but got none. Give it: --set {name}=VALUE")
-    return variables[name]
 
 
 def _configs(pattern: str, path: Path, where: str) -> list[Path]:
@@ -214,7 +205,8 @@ def _configs(pattern: str, path: Path, where: str) -> list[Path]:
         found = sorted(place.parent.glob(place.name)) if "*" in place.name else [place]
         if files := [file for file in found if file.is_file()]:
             return files
-    raise ZooError(f"{where}.config: expected a config, but there is none at {' or '.join(tried)}.")
+    places = " or ".join(dict.fromkeys(tried))
+    raise ZooError(f"{where}.config: expected a config, but there is none at {places}.")
 
 
 def _shown(path: Path) -> str:
@@ -222,10 +214,15 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _combinations(matrix: Matrix, where: str) -> list[dict[str, str | int]]:
+def _combinations(matrix: Matrix, folder: Path, where: str) -> list[dict[str, str | int]]:
     combinations: list[dict[str, str | int]] = []
     for corpus in matrix.corpora or (None,):
-        last = find_corpus(corpus).folds if corpus else None
+        if corpus is not None and (folder / corpus).is_file():
+            corpus = str(folder / corpus)  # a description beside the suite
+        try:
+            last = find_corpus(corpus).folds if corpus else None
+        except ZooError as error:
+            raise ZooError(f"{where}.matrix.corpora: {error}") from error
         folds: Sequence[int | None] = (None,)
         if matrix.folds == "all":
             if last is None:

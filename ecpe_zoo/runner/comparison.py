@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, read_record
+from ecpe_zoo.results.record import RunRecord, config_hash, read_record
 from ecpe_zoo.runner.store import main_metric, records_below
 
 TOLERANCES = "tolerances.yaml"
@@ -36,6 +36,9 @@ class Key(NamedTuple):
         return f"{group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
 
 
+NotNegative = Annotated[float, Field(ge=0)]
+
+
 class Tolerances(BaseModel):
     """How far a metric may move, as a fraction: absolute, in both directions.
 
@@ -48,15 +51,18 @@ class Tolerances(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: float = Field(default=1e-6, ge=0)
-    metrics: dict[str, float] = {}
-    methods: dict[str, dict[str, float]] = {}
+    metrics: dict[str, NotNegative] = {}
+    methods: dict[str, dict[str, NotNegative]] = {}
 
     def of(self, method: str, metric: str) -> float:
         """The tolerance of a metric."""
-        for table in (self.methods.get(method, {}), self.metrics):
+        own = self.methods.get(method, {})
+        for table in (own, self.metrics):
             for pattern, tolerance in table.items():
-                if pattern == "default" or fnmatchcase(metric, pattern):
+                if pattern != "default" and fnmatchcase(metric, pattern):
                     return tolerance
+            if "default" in own:
+                return own["default"]
         return self.default
 
 
@@ -199,7 +205,11 @@ def compare(
 
     commits = {key: (_commit(base.get(key)), _commit(new.get(key))) for key in base.keys() | new.keys()}
     seconds = {key: (_seconds(base.get(key)), _seconds(new.get(key))) for key in base.keys() | new.keys()}
-    differ = {key for key in base.keys() & new.keys() if base[key][1].config_hash != new[key][1].config_hash}
+    differ = {
+        key
+        for key in base.keys() & new.keys()
+        if config_hash(base[key][1].config) != config_hash(new[key][1].config)
+    }
     return Comparison(rows, commits, frozenset(differ), seconds)
 
 
@@ -304,4 +314,12 @@ def accept(
         with replaced_when_complete(target) as part:
             part.write_bytes(path.read_bytes())
         written.append(target)
+        scores, golden = path.with_suffix(".npz"), target.with_suffix(".npz")
+        if golden.exists():  # scores of the record that was there before
+            if scores.exists():
+                with replaced_when_complete(golden) as part:
+                    part.write_bytes(scores.read_bytes())
+                written.append(golden)
+            else:
+                golden.unlink()
     return written

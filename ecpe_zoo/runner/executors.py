@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import torch
 
-COMMAND = (sys.executable, "-m", "ecpe_zoo.cli.main", "fit")
+COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo.cli.main", "fit")  # -P: the working folder holds no modules
 STOP_AFTER = 15.0  # seconds that a fit has to end in order
 
 
@@ -56,7 +56,15 @@ class Ended:
     @property
     def killed(self) -> bool:
         """It was ended from outside: what it left is sound and a later run goes on from there."""
-        return self.status is not None and self.status < 0
+        return self.signal is not None
+
+    @property
+    def signal(self) -> int | None:
+        """What ended it, where it was a signal: minus its number for a process, 128 and more as programs say it."""
+        if self.status is None or self.status == 0:
+            return None
+        known = {128 + number for number in (signal.SIGINT, signal.SIGTERM, 9)}
+        return -self.status if self.status < 0 else self.status - 128 if self.status in known else None
 
 
 class Running(Protocol):
@@ -96,13 +104,17 @@ def share_of_devices(devices: Sequence[str], slot: int, per_cell: float) -> list
 
     >>> share_of_devices(["0", "1"], 2, 1), share_of_devices(["0", "1"], 1, 0.5)
     (['0'], ['0'])
-    >>> share_of_devices(["0", "1", "2", "3"], 1, 2)
-    ['2', '3']
+    >>> share_of_devices(["0", "1", "2", "3"], 1, 2), share_of_devices(["0"], 0, 0)
+    (['2', '3'], [])
+    >>> [share_of_devices(["0", "1"], slot, 0.3) for slot in range(4)]
+    [['0'], ['0'], ['0'], ['1']]
     """
     if not devices:
         return []
+    if per_cell <= 0:
+        return []
     if per_cell < 1:
-        return [devices[int(slot * per_cell) % len(devices)]]
+        return [devices[slot // int(1 / per_cell + 1e-9) % len(devices)]]
     count = min(int(per_cell), len(devices))
     return [devices[(slot * count + index) % len(devices)] for index in range(count)]
 

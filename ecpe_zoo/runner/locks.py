@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -30,19 +31,51 @@ class Lock:
     def name_child(self, pid: int) -> None:
         """Note a process that works for the owner: while it lives the lock is not stale."""
         part = self.path.with_name(f".{self.path.name}.{self.token}.part")
-        part.write_text(json.dumps(_owner(self.token) | {"child": pid}), encoding="utf-8")
+        if not self.held:
+            return
+        child = {"child": pid, "child_began": _began(pid)}
+        part.write_text(json.dumps(_owner(self.token) | child), encoding="utf-8")
         part.replace(self.path)
 
-    def touch(self) -> None:
-        """Tell other machines that the owner lives; cheap to call often."""
+    @property
+    def held(self) -> bool:
+        """Whether it is still this process': after a silence that was too long somebody else may have taken it."""
+        return bool(_read(self.path)[0].get("token") == self.token)
+
+    def touch(self) -> bool:
+        """Tell other machines that the owner lives; cheap to call often.
+
+        Returns:
+            Whether the lock is still held, as far as it was looked at.
+        """
         if time.monotonic() - self.touched > TOUCH:
+            self.touched = time.monotonic()
+            if not self.held:
+                return False
             with contextlib.suppress(OSError):
                 os.utime(self.path)
-            self.touched = time.monotonic()
+        return True
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Touch it from a thread, around work that does not come back for long."""
+        over = threading.Event()
+
+        def touching() -> None:
+            while not over.wait(TOUCH):
+                self.touch()
+
+        thread = threading.Thread(target=touching, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def release(self) -> None:
         """Let others have it; nothing happens where it was taken away."""
-        if _read(self.path)[0].get("token") == self.token:
+        if self.held:
             self.path.unlink(missing_ok=True)
 
 
@@ -82,7 +115,7 @@ def _gone(owner: dict[str, Any], touched: float | None) -> bool:
         return silent > 60
     if owner["machine"] != _machine():
         return silent > SILENCE
-    return not any(_alive(owner.get(name), owner["written"]) for name in ("pid", "child"))
+    return not any(_alive(owner.get(name), owner.get(f"{name}_began")) for name in ("pid", "child"))
 
 
 def _create(path: Path, token: str) -> bool:
@@ -109,6 +142,7 @@ def _owner(token: str) -> dict[str, Any]:
         "token": token,
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "pid_began": _began(os.getpid()),
         "machine": _machine(),
         "written": time.time(),
     }
@@ -139,8 +173,19 @@ def _machine() -> str:
     return " ".join(parts)
 
 
-def _alive(pid: object, written: float) -> bool:
-    """Whether the process that had this id when the lock was written still runs."""
+def _began(pid: int) -> int | None:
+    """When a process began, in the kernel's ticks: with its id it names a process for good. None where unknown.
+
+    No clock is asked, which may be set, or be another one inside a container.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        state, *rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return -1 if state == "Z" else int(rest[18])  # -1: dead, its parent has not asked yet
+    return None
+
+
+def _alive(pid: object, began: object) -> bool:
+    """Whether the process with this id that began then still runs."""
     if not isinstance(pid, int):
         return False
     try:
@@ -149,15 +194,10 @@ def _alive(pid: object, written: float) -> bool:
         return False
     except PermissionError:
         return True
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        state, *rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        if state == "Z":  # dead, its parent has not asked yet
-            return False
-        boot = time.time() - float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-        return (
-            boot + int(rest[18]) / os.sysconf("SC_CLK_TCK") <= written + 2
-        )  # else the id is another's by now
-    return True
+    now = _began(pid)
+    if now is None or began is None:
+        return True
+    return now == began  # else the id is another's by now
 
 
 @contextlib.contextmanager

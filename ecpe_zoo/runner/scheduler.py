@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections import deque
@@ -85,6 +86,7 @@ class Scheduler:
         self.store, self.executor, self.screen, self.threads = store, executor, screen, threads
         self.keep_checkpoints, self.set_aside, self.wait = keep_checkpoints, set_aside, wait
         self.work: list[_Work] = []
+        self.elsewhere: list[Progress] = []
 
     def run(self, cells: Sequence[Cell]) -> list[Progress]:
         """Run all cells that have no record.
@@ -97,7 +99,7 @@ class Scheduler:
         self.began = time.time()
         self.everything = [Progress(cell) for cell in cells]
         queue = deque(self.everything)
-        elsewhere: list[Progress] = []
+        elsewhere = self.elsewhere = []
         looked = 0.0
         try:
             while queue or self.work or (elsewhere and self.wait):
@@ -116,8 +118,10 @@ class Scheduler:
                     elsewhere.clear()
                     if free:
                         continue
-                for work in self.work:
-                    work.lock.touch()
+                for work in list(self.work):
+                    if not work.lock.touch():
+                        work.running.stop()
+                        self._lost(work)
                 self.screen.tick(self.everything)
                 if self.work or elsewhere:
                     time.sleep(POLL)
@@ -141,7 +145,11 @@ class Scheduler:
         cell, store = progress.cell, self.store
         if self._settled(progress):
             return False
-        lock = store.acquire(cell)
+        try:
+            lock = store.acquire(cell)
+        except OSError as error:
+            self._tell(progress, "failed", str(error))
+            return False
         if lock is None:
             self._tell(progress, "elsewhere", store.state(cell).detail)
             return False
@@ -160,7 +168,8 @@ class Scheduler:
                 return False
             job = self._job(cell, checkpoint)
             progress.started = time.monotonic()
-            running = self.executor.start(job, slot)
+            with lock.kept():  # an executor may come back only when the fit is over
+                running = self.executor.start(job, slot)
             kept = True
             self.work.append(_Work(progress, lock, running, job, slot))
             if running.pid is not None:
@@ -168,7 +177,9 @@ class Scheduler:
             self._tell(progress, "running", "resumed" if checkpoint else "")
             return True
         except (ZooError, OSError) as error:
-            self._fail(progress, Ended(None, str(error)), time.time(), ())
+            self._fail(
+                progress, Ended(None, str(error)), time.time(), (), keep_run=isinstance(error, OSError)
+            )
             return False
         finally:
             if not kept:
@@ -176,11 +187,7 @@ class Scheduler:
 
     def _settled(self, progress: Progress) -> bool:
         """Whether nothing is to be done for a cell, which is then told."""
-        try:
-            state = self.store.state(progress.cell)
-        except ZooError as error:
-            self._tell(progress, "failed", str(error))
-            return True
+        state = self.store.state(progress.cell)
         if state.kind == "done":
             self._tell(progress, "there", state.detail)
             return True
@@ -213,19 +220,40 @@ class Scheduler:
                 continue
             progress = work.progress
             progress.seconds = time.monotonic() - progress.started
+            if not work.lock.held:
+                self._lost(work)
+                continue
             try:
-                if ended.status == 0:
+                unfinished = self.store.finished(progress.cell) is None and self.store.unfinished(
+                    progress.cell
+                )
+                if ended.status == 0 and unfinished:
+                    reason = "it ended before it was over, with status 0, and goes on from its last epoch"
+                    self._fail(progress, Ended(0, reason), work.began, work.job.arguments, keep_run=True)
+                elif ended.status == 0:
                     record = self.store.collect(progress.cell, self.keep_checkpoints)
                     self._tell(progress, "done", headline(record))
                 else:
                     self._fail(progress, ended, work.began, work.job.arguments)
             except (ZooError, OSError) as error:
-                self._fail(progress, Ended(0, str(error)), work.began, work.job.arguments)
+                # what failed on the way of a sound record, such as a full disk, must not cost the run
+                passing = isinstance(error, OSError)
+                self._fail(progress, Ended(0, str(error)), work.began, work.job.arguments, keep_run=passing)
             finally:
                 work.lock.release()
                 self.work.remove(work)
 
-    def _fail(self, progress: Progress, ended: Ended, began: float, arguments: Sequence[str]) -> None:
+    def _lost(self, work: _Work) -> None:
+        """Leave a cell whose lock somebody else took, after a silence: nothing of it is this runner's any more."""
+        self.work.remove(work)
+        state = self.store.state(work.progress.cell)
+        if state.kind != "done":
+            self.elsewhere.append(work.progress)
+        self._tell(work.progress, "there" if state.kind == "done" else "elsewhere", state.detail)
+
+    def _fail(
+        self, progress: Progress, ended: Ended, began: float, arguments: Sequence[str], keep_run: bool = False
+    ) -> None:
         cell, lines = progress.cell, self.store.last_lines(progress.cell)
         reason = ended.reason or _reason(ended, lines)
         failure = Failure(
@@ -240,12 +268,13 @@ class Scheduler:
             commit=code_state().commit,
             last_lines=lines,
         )
-        self.store.fail(failure, cell, keep_run=ended.killed)
+        with contextlib.suppress(OSError):  # a full disk must not end the other cells
+            self.store.fail(failure, cell, keep_run=keep_run or ended.killed)
         self._tell(progress, "failed", reason)
 
 
 def _reason(ended: Ended, lines: Sequence[str]) -> str:
     last = lines[-1].strip() if lines else "it printed nothing"
-    if ended.killed and ended.status is not None:
-        return f"killed by signal {-ended.status}" + (" (memory?)" if ended.status == -9 else "")
+    if ended.killed:
+        return f"killed by signal {ended.signal}" + (" (memory?)" if ended.signal == 9 else "")
     return f"exit status {ended.status}: {last}"

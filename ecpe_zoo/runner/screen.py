@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import time
 from collections import Counter
@@ -148,10 +149,10 @@ class LiveScreen:
 
 def last_epoch(work: Path) -> str:
     """What the log of a running fit says last, as `epoch 3, val/pair_f1 0.41`."""
-    logs = sorted((work / "runs").rglob("metrics.csv"), key=lambda path: path.stat().st_mtime_ns)
-    if not logs:
-        return ""
-    try:
+    try:  # the log is being written, and may be renamed at this moment
+        logs = sorted((work / "runs").rglob("metrics.csv"), key=lambda path: path.stat().st_mtime_ns)
+        if not logs:
+            return ""
         with logs[-1].open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, csv.Error):
@@ -162,5 +163,6 @@ def last_epoch(work: Path) -> str:
     for row in reversed(rows):
         for name, value in row.items():
             if isinstance(name, str) and name.removeprefix("val/") in HEADLINES.values() and value:
-                return f"{text}, {name} {float(value):.3f}"
+                with contextlib.suppress(ValueError):  # a number that is half written
+                    return f"{text}, {name} {float(value):.3f}"
     return text

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, code_state, file_sha256, read_record
+from ecpe_zoo.results.record import RunRecord, file_sha256, read_record, source_hash
 from ecpe_zoo.results.store import HEADLINES
 from ecpe_zoo.runner import locks
 from ecpe_zoo.runner.cells import Cell
@@ -96,13 +96,12 @@ class Store:
     # --- what is known
 
     def state(self, cell: Cell) -> State:
-        """What there is of a cell.
-
-        Raises:
-            ZooError: a file in the record's place is no record.
-        """
+        """What there is of a cell; a file in the record's place that is none counts as another's."""
         if self.record(cell).exists():
-            record = read_record(self.record(cell))
+            try:
+                record = read_record(self.record(cell))
+            except ZooError as error:
+                return State("stale", f"damaged, remove it or --set-aside: {str(error).splitlines()[0]}")
             if differences := cell.differences(record):
                 return State("stale", "; ".join(differences))
             return State("done", headline(record))
@@ -110,7 +109,11 @@ class Store:
             return State("elsewhere", holder)
         if failure := self.read_failure(cell):
             return State("failed", failure.reason)
-        return State("to do", "resumes" if self._unfinished(cell) else "")
+        if self._other(cell):
+            return State("to do")
+        return State(
+            "to do", "resumes" if self.unfinished(cell) else "is taken over" if self.finished(cell) else ""
+        )
 
     def read_failure(self, cell: Cell) -> Failure | None:
         """The record of a failure, if there is one that can be read."""
@@ -132,28 +135,41 @@ class Store:
     def prepare(self, cell: Cell) -> Path | None:
         """Make the working folder ready.
 
-        What a run left that was of the same config, data and code is kept.
+        What a run left that was of the same config, data and code is kept; so is a finished run of the same config
+        and data, whatever the code is by now: its record says by which code it was made.
 
         Returns:
             The checkpoint to resume from; None to start anew.
         """
         work = self.work(cell)
-        same = {
-            "config_hash": cell.config_hash, "files": dict(cell.files), "inputs": dict(cell.inputs),
-            "commit": code_state().commit,
-        }  # fmt: skip
-        note = work / "cell.json"
-        if _json(note) != same:
+        if other := self._other(cell):
+            if (work / "runs").exists():
+                with self.log(cell).open("a", encoding="utf-8") as log:
+                    log.write(f"Starts anew: what was left is of {other}.\n")
             shutil.rmtree(work / "runs", ignore_errors=True)
-            with replaced_when_complete(note) as part:
-                part.write_text(json.dumps(same, indent=1), encoding="utf-8")
-        checkpoint = self._unfinished(cell)
+        with replaced_when_complete(work / "cell.json") as part:
+            part.write_text(json.dumps(_planned(cell), indent=1), encoding="utf-8")
+        checkpoint = self.unfinished(cell)
         if checkpoint is None and self.finished(cell) is None:
             shutil.rmtree(work / "runs", ignore_errors=True)
         return checkpoint
 
-    def _unfinished(self, cell: Cell) -> Path | None:
-        """The newest `last.ckpt` of a run that was broken off."""
+    def _other(self, cell: Cell) -> str:
+        """Why what a run left cannot be used, in words; "" where it can."""
+        found, planned = _json(self.work(cell) / "cell.json"), _planned(cell)
+        if not isinstance(found, dict):
+            return "a run that nothing is known of"
+        names = {
+            "config_hash": "another config",
+            "files": "other corpus files",
+            "inputs": "other files that it reads",
+        }
+        if self.finished(cell) is None:
+            names["source"] = "another state of the package's code"
+        return next((words for name, words in names.items() if found.get(name) != planned[name]), "")
+
+    def unfinished(self, cell: Cell) -> Path | None:
+        """The newest `last.ckpt` of a run that was broken off; None where there is none."""
         found = list((self.work(cell) / "runs").rglob("last.ckpt")) if self.finished(cell) is None else []
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
@@ -218,6 +234,14 @@ class Store:
     def last_lines(self, cell: Cell) -> list[str]:
         """The end of the log."""
         return tail(self.log(cell))
+
+
+def _planned(cell: Cell) -> dict[str, Any]:
+    """What a run that is left must have been of."""
+    return {
+        "config_hash": cell.config_hash, "files": dict(cell.files), "inputs": dict(cell.inputs),
+        "source": source_hash(),
+    }  # fmt: skip
 
 
 def tail(path: Path, lines: int = LAST_LINES) -> list[str]:

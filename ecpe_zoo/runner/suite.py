@@ -38,6 +38,9 @@ from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.registry import CORPORA
 from ecpe_zoo.errors import ZooError
 
+LARGEST_SEED = 2**32
+"""Below which Lightning wants a seed."""
+
 RESERVED = {
     "data.corpus": "matrix.corpora",
     "data.fold": "matrix.folds",
@@ -85,6 +88,15 @@ def _integers(value: object) -> object:
     return tuple(numbers)
 
 
+def _seeds(value: object) -> object:
+    if value is None:
+        return value
+    numbers = _integers(value)
+    if isinstance(numbers, tuple) and not (min(numbers) >= 0 and max(numbers) < LARGEST_SEED):
+        raise ValueError(f"expected seeds from 0 to {LARGEST_SEED - 1}")
+    return numbers
+
+
 def _folds(value: object) -> object:
     if value == "all":
         return value
@@ -126,7 +138,7 @@ class Matrix(Part):
         default=None, min_length=1
     )
     folds: Annotated[tuple[int, ...] | Literal["all"] | None, BeforeValidator(_folds)] = None
-    seeds: Annotated[tuple[int, ...] | None, BeforeValidator(_integers)] = None
+    seeds: Annotated[tuple[int, ...] | None, BeforeValidator(_seeds)] = None
 
     def over(self, other: Matrix) -> Matrix:
         """This matrix, with the other's axes where this one has none."""
@@ -197,14 +209,21 @@ def read_suite(path: Path) -> Suite:
     except OSError as error:
         raise ZooError(f"{path}: expected a suite file, but got: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path}: expected YAML, but got: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or error
+        raise ZooError(f"{path}{line}: expected YAML, but got text that is none: {problem}") from error
     _forbid_repeated(path, tree)
     if not isinstance(content, dict):
         raise ZooError(f"{path}: expected the fields {', '.join(Suite.model_fields)}, but got {content!r}.")
     try:
         return Suite.model_validate(content)
     except ValidationError as error:
-        lines = [_told(path, tree, problem) for problem in error.errors()]
+        # where an item of a list is wrong, pydantic also says that the list is too short
+        problems = error.errors()
+        inner = {problem["loc"][:-1] for problem in problems if len(problem["loc"]) > 1}
+        told = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in inner)]
+        lines = [_told(path, tree, problem) for problem in told]
         raise ZooError("\n".join(dict.fromkeys(lines))) from error
 
 
@@ -221,6 +240,8 @@ def _told(path: Path, tree: yaml.Node | None, problem: Any) -> str:
         return f"{path}:{line}: expected a field {'.'.join(map(str, place))!r}, but got none."
     if problem["type"] == "string_pattern_mismatch":
         return f"{path}:{line}: {name}: expected letters, digits, '.', '_' or '-', but got {got}."
+    if problem["type"] == "tuple_type":
+        return f"{path}:{line}: {name}: expected a list, but got {got}."
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     return f"{path}:{line}: {name}: {message}, but got {got}."
 

@@ -85,7 +85,7 @@ def test_a_run_that_collapsed_fails_whatever_the_tolerance(folders: tuple[Path, 
 
 def test_another_config_is_noted(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     base, new = folders
-    write(new, config_hash="0" * 64)
+    write(new, config=SAMPLE.config | {"seed_everything": 7})
     assert main(["compare", str(base), str(new)]) == 0
     assert "config differs" in " ".join(capsys.readouterr().out.split())
 
@@ -190,3 +190,11 @@ def test_golden_records_are_small_and_of_the_suite_that_ci_runs() -> None:
         assert (ROOT / "configs" / f"{record.method}.yaml").is_file()
         assert record.status == "ok"
     assert not list(golden.rglob("*.npz"))
+
+
+def test_a_methods_own_default_gives_way_to_named_metrics() -> None:
+    own = Tolerances(default=0.1, metrics={"b": 0.2}, methods={"mgcl": {"default": 0.5, "a*": 0.3}})
+    assert [own.of("mgcl", name) for name in ("ab", "b", "c")] == [0.3, 0.5, 0.5]
+    assert [own.of("eqn", name) for name in ("ab", "b")] == [0.1, 0.2]
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        Tolerances(metrics={"a": -0.1})

@@ -51,6 +51,16 @@ def test_build_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "it is a file" in capsys.readouterr().err
 
 
+def test_a_readme_without_marks_is_told_before_anything_is_built(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "README.md").write_text("no marks")
+    options = ["--output", str(tmp_path / "site"), "--readme", str(tmp_path / "README.md")]
+    assert main(["leaderboard", "build", str(records), *options]) == 1
+    assert "Write both" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
 def test_push_offline(
     records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,6 +55,21 @@ def test_show_names_groups_and_what_to_look_at(tmp_path: Path, capsys: pytest.Ca
     assert "a/x: no record: out of memory" in shown
 
 
+def test_show_takes_another_metric_or_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Table 4 of E2EECPE is at the fixed threshold."""
+    record = raw(0.5)
+    record["metrics"] |= {"ecpe.emotion_f1.v1": 0.7}
+    record["metrics_default"] = {"ecpe.pair_f1.v1": 0.4}
+    write(tmp_path / "a.json", record)
+    for options, shown in (
+        ([], "50.0"),
+        (["--default-threshold"], "40.0"),
+        (["--metric", "emotion_f1"], "70.0"),
+    ):
+        assert main(["results", "show", str(tmp_path), *options]) == 0
+        assert shown in capsys.readouterr().out
+
+
 def test_diff_runs_all_tests(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "diff.json"
     options = ["--resamples", "500", "--json", str(out)]

@@ -173,7 +173,7 @@ def test_a_described_corpus_is_a_corpus(letters: Path, tmp_path: Path) -> None:
     assert (corpus.own, corpus.bundled) == (True, False)
     loaded = load_corpus(str(letters), tmp_path / "elsewhere")
     assert loaded.corpus == "letters"
-    assert set(loaded.files) == {"a.csv", "b.csv", "test.csv"}
+    assert set(loaded.files) == {"a.csv", "b.csv", "test.csv", "letters.yaml"}  # what its columns mean counts
     assert loaded.train[20].id == "b-2"
     parts = partition(loaded)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (36, 4, 20)

@@ -15,7 +15,7 @@ import pytest
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.board import build_boards
-from ecpe_zoo.results.push import push, run_id, save_workspace, table_id
+from ecpe_zoo.results.push import WHOLE, push, run_id, save_workspace, table_id
 from ecpe_zoo.results.store import Entry, find_records
 from tests.results.making import raw, write, write_scored
 
@@ -119,6 +119,15 @@ def test_offline_files_hold_the_record_and_pushing_twice_changes_nothing(
     assert again.made == ()
     assert set(again.there) == {id, table_id(entries, boards)}
     assert sorted(path.name for path in (tmp_path / "wandb").iterdir()) == before
+
+
+def test_what_a_broken_push_left_is_pushed_again(entries: list[Entry], tmp_path: Path) -> None:
+    boards = build_boards(entries, resamples=200)
+    push(entries, boards, "zoo-test", folder=tmp_path)
+    (run,) = (tmp_path / "wandb").glob(f"offline-run-*-{run_id(entries[0])}")
+    (run / WHOLE).unlink()
+    assert push(entries, boards, "zoo-test", folder=tmp_path).made == (run_id(entries[0]),)
+    assert len(list((tmp_path / "wandb").glob(f"offline-run-*-{run_id(entries[0])}"))) == 1
 
 
 def test_another_record_is_another_run(entries: list[Entry], tmp_path: Path) -> None:

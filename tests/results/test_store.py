@@ -35,6 +35,12 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text("{ damaged")
     with pytest.raises(ZooError, match=r"record\.json: expected a result record"):
         find_records([tmp_path])
+    (tmp_path / "record.json").unlink()
+    (tmp_path / "a.json").write_text("<<<<<<< HEAD")  # predictions beside it say that it was a record
+    (tmp_path / "a.npz").touch()
+    with pytest.raises(ZooError, match=r"a\.json: expected a result record"):
+        find_records([tmp_path])
+    (tmp_path / "a.json").unlink()
     newer = raw() | {"schema_version": 9}
     (tmp_path / "record.json").write_text(json.dumps(newer))
     with pytest.raises(ZooError, match="expected a result record"):

@@ -1,8 +1,9 @@
 """Stands in for `ecpe-zoo fit` where a test is about the runner: takes milliseconds and obeys.
 
 `$STUB/<seed>.json` is the record that the fit of this seed writes; `$STUB/<seed>.does` says what it does otherwise:
-`fail`, `hang` (after its first epoch), `hang-once`, `sleep`, `nothing` (ends well without a record), `other` (writes
-the record of another seed). Each start is a line of `$STUB/calls`.
+`fail`, `hang` (after its first epoch), `hang-once`, `sleep`, `nothing` (ends well after its first epoch), `silent`
+(ends well, and leaves nothing), `preempted` (ends with the status of SIGTERM), `other` (writes the record of another
+seed). Each start is a line of `$STUB/calls`.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ def main() -> None:
         time.sleep(600)
     if does == "sleep":
         time.sleep(0.4)
-    if does == "nothing":
-        sys.exit(0)
+    if does == "silent":
+        shutil.rmtree(run)
+    if does in ("nothing", "silent", "preempted"):
+        sys.exit(143 if does == "preempted" else 0)
     (run / "predictions").mkdir(exist_ok=True)
     shutil.copy(stub / "scores.npz", run / "predictions" / "test.npz")
     shutil.copy(stub / f"{int(seed) + 1 if does == 'other' else seed}.json", run / "record.json")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
 from ecpe_zoo.runner import locks
@@ -103,9 +105,7 @@ def test_a_failed_cell_harms_no_other_and_is_tried_again(bench: Bench, run: Run,
     assert [call[:2] for call in bench.calls()] == [["0", "anew"], ["2", "anew"], ["0", "anew"]]
 
 
-@pytest.mark.parametrize(
-    ("does", "reason"), [("nothing", "wrote no record"), ("other", "seed_everything: 1")]
-)
+@pytest.mark.parametrize(("does", "reason"), [("silent", "wrote no record"), ("other", "seed_everything: 1")])
 def test_a_fit_that_ends_well_without_its_record_has_failed(
     does: str, reason: str, bench: Bench, run: Run, tmp_path: Path
 ) -> None:
@@ -138,8 +138,10 @@ def test_a_record_that_cannot_be_read_is_told(bench: Bench, run: Run, tmp_path: 
     path.parent.mkdir(parents=True)
     path.write_text("{", encoding="utf-8")
     everything = run([bench.cell(0), bench.cell(1)])
-    assert kinds(everything) == ["failed", "done"]
+    assert kinds(everything) == ["stale", "done"]
+    assert "damaged, remove it or --set-aside: " in everything[0].detail
     assert "expected a result record" in everything[0].detail
+    assert kinds(run([bench.cell(0)], set_aside=True)) == ["done"]
 
 
 def test_ctrl_c_ends_all_processes_and_the_next_run_resumes(bench: Bench, run: Run, tmp_path: Path) -> None:
@@ -307,5 +309,133 @@ def test_slots_get_their_own_accelerators(
 
 def test_an_impossible_place_is_told(bench: Bench, run: Run, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
-    with pytest.raises((ZooError, OSError)):
-        run([bench.cell(0)])
+    (progress,) = run([bench.cell(0)])
+    assert progress.kind == "failed"
+    assert str(tmp_path / "store") in progress.detail
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"), [("preempted", "killed by signal 15"), ("nothing", "ended before it was over")]
+)
+def test_a_fit_that_was_asked_to_end_resumes(does: str, reason: str, bench: Bench, run: Run) -> None:
+    """A cluster that preempts sends SIGTERM: the fit ends in order, with a status, or with none at all."""
+    cell = bench.cell(0, does)
+    (progress,) = run([cell])
+    assert progress.kind == "failed"
+    assert reason in progress.detail
+    bench.tell(0, "")
+    assert kinds(run([cell])) == ["done"]
+    assert [call[1] for call in bench.calls()] == ["anew", "resumed"]
+
+
+def test_a_full_disk_costs_no_finished_run(
+    bench: Bench, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cell = bench.cell(0)
+    with monkeypatch.context() as patch:
+        patch.setattr("ecpe_zoo.runner.store._copy", full)
+        (progress,) = run([cell])
+        assert (progress.kind, "No space left" in progress.detail) == ("failed", True)
+    assert kinds(run([cell])) == ["done"]
+    assert len(bench.calls()) == 1  # taken over, not trained again
+
+
+def test_a_lock_that_was_taken_away_leaves_the_cell_to_its_new_owner(
+    bench: Bench, run: Run, tmp_path: Path
+) -> None:
+    """As after a silence of ten minutes on another machine: its record stands, and no failure is written beside it."""
+    cell = bench.cell(0, "sleep")
+    store = Store(tmp_path / "store")
+    lock, runs = store.work(cell) / "lock", store.work(cell) / "runs"
+
+    def take() -> None:
+        until(lambda: lock.exists() and "child" in lock.read_text())
+        lock.write_text(json.dumps(json.loads(lock.read_text()) | {"token": "another's"}))
+        store.record(cell).parent.mkdir()
+        store.predictions(cell).write_bytes(b"scores")
+        store.record(cell).write_text(bench.record(0).model_dump_json())
+
+    thief = threading.Thread(target=take)
+    thief.start()
+    assert kinds(run([cell])) == ["there"]
+    thief.join()
+    assert not store.failure(cell).exists()
+    assert runs.exists()  # the new owner's
+    assert "another's" in lock.read_text()
+
+
+def test_a_finished_run_is_taken_over_by_other_code_and_an_unfinished_one_is_not(
+    bench: Bench, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record names the code that made it; two halves of a run by different code would name one of them."""
+    store = Store(tmp_path / "store")
+    cells = [bench.cell(0, "hang"), bench.cell(2)]
+    for cell in cells:
+        store.work(cell).mkdir(parents=True)
+        store.prepare(cell)  # leaves cell.json
+        folder = store.work(cell) / "runs" / "m" / "c" / "version_0"
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "last.ckpt").write_text("one epoch")
+    (folder / "predictions").mkdir()
+    (folder / "predictions" / "test.npz").write_bytes(b"scores")
+    (folder / "record.json").write_text(bench.record(2).model_dump_json())
+    bench.tell(0, "")
+    assert [store.state(cell).detail for cell in cells] == ["resumes", "is taken over"]
+    monkeypatch.setattr("ecpe_zoo.runner.store.source_hash", lambda: "other code")
+    assert [store.state(cell).detail for cell in cells] == ["", "is taken over"]
+    assert kinds(run(cells)) == ["done", "done"]
+    assert [call[:2] for call in bench.calls()] == [["0", "anew"]]
+    assert "what was left is of another state of the package's code" in store.log(cells[0]).read_text()
+
+
+def test_a_record_without_the_test_scores_that_are_asked_for_differs(bench: Bench, run: Run) -> None:
+    cell = bench.cell(0)
+    run([cell])
+    watched = replace(cell, config=cell.config | {"scorer": {"watch_test": True}})
+    (progress,) = run([watched])
+    assert (progress.kind, "no test score of every epoch" in progress.detail) == ("stale", True)
+
+
+def test_which_checkpoint_is_tested_decides(bench: Bench) -> None:
+    cell = bench.cell(0)
+    chosen = cell.config["checkpoint"] | {"monitor": "val/emotion_f1"}
+    other = replace(cell, config=cell.config | {"checkpoint": chosen})
+    (said,) = other.differences(bench.record(0))
+    assert said == "checkpoint.monitor: None in the record, val/emotion_f1 in the suite"
+    shown = cell.config["trainer"] | {"enable_progress_bar": False, "accelerator": "cpu", "new_option": None}
+    assert not replace(cell, config=cell.config | {"trainer": shown}).differences(bench.record(0))
+
+
+def test_an_id_that_another_process_has_now_holds_no_lock(tmp_path: Path) -> None:
+    """Told by when it began in the kernel's own count: no clock is asked, which a container may have another of."""
+    path = tmp_path / "lock"
+    lock = locks.acquire(path)
+    assert lock is not None
+    owner = json.loads(path.read_text())
+    assert locks.acquire(path) is None
+    path.write_text(json.dumps(owner | {"pid_began": owner["pid_began"] + 1}))
+    assert locks.acquire(path) is not None
+
+
+def test_a_lock_is_touched_while_work_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "TOUCH", 0.02)
+    lock = locks.acquire(tmp_path / "lock")
+    assert lock is not None
+    os.utime(lock.path, (0, 0))
+    with lock.kept():
+        until(lambda: lock.path.stat().st_mtime > 1)
+    lock.path.write_text("{}")
+    time.sleep(0.03)
+    assert not lock.touch()
+
+
+def test_a_half_written_log_is_no_error(tmp_path: Path) -> None:
+    log = tmp_path / "runs" / "metrics.csv"
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch,val/pair_f1\n0,0.25\n1,2.5e-")
+    assert last_epoch(tmp_path) == "epoch 1, val/pair_f1 0.250"

@@ -139,8 +139,10 @@ def test_cells_are_chosen_by_parts_and_by_patterns(tmp_path: Path) -> None:
             r":12: expected each field once.*line 11",
         ),
         ("    variant: more\n", "", r"different names.*'a/bundled-ecpe-fold1-strict-seed1'"),
-        ("name: try", "name: [", r"expected YAML"),
-        ('"{vectors}"', '"{vektors}"', r"model.vectors: expected a value for \{vektors\}"),
+        ("name: try", "name: [", r"suite.yaml:\d+: expected YAML"),
+        ('"{vectors}"', '"{vektors}"', r"model.vectors: .* for \{vektors\}.*Add it to 'variables'"),
+        ("seeds: 3}", "seeds: 99999999999}", r":14: cells.1.matrix.seeds: .*seeds from 0 to 4294967295"),
+        ("seeds: 3}", "seeds: -5}", r":14: cells.1.matrix.seeds: .*seeds from 0"),
     ],
 )
 def test_mistakes_are_told_with_their_place(old: str, new: str, message: str, tmp_path: Path) -> None:
