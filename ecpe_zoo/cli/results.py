@@ -18,11 +18,19 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.evidence import recompute
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.results.selection import PaperArm, paper_arm, prices
-from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
+from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
+from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
 from ecpe_zoo.results.statistics import FoldTest, RunSpread
 from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records
-from ecpe_zoo.results.tables import interval, mean_and_sd, p_value, percent, signed, write_text
+from ecpe_zoo.results.tables import (
+    interval,
+    mean_and_sd,
+    p_value,
+    percent,
+    signed,
+    without_collapsed,
+    write_text,
+)
 
 _STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
 
@@ -240,6 +248,9 @@ def _diff(options: argparse.Namespace) -> int:
     console = Console()
     _print_sides(console, [(one, first), (two, second)], pooled, result)
     _print_tests(console, one, two, result)
+    sound = compare_sound(first, second, options.root, options.resamples, options.seed)
+    if sound is not None:
+        console.print(without_collapsed(sound), soft_wrap=True, markup=False)
     if options.json is not None:
         write_text(options.json, json.dumps(as_dict(result), indent=1) + "\n")
     return 0
@@ -343,22 +354,37 @@ def _selection(options: argparse.Namespace) -> int:
                 str(run.best_epoch), percent(run.best), signed(run.gap), str(run.looks),
             )  # fmt: skip
         console.print(table)
-        words = _in_words(found.gap, found.corrected, "Choosing the epoch on the test fold adds")
-        console.print(words, soft_wrap=True, markup=False)
-        if found.gap_tuned is not None:
-            start = "With the threshold that each epoch's validation tuned it adds"
-            words = _in_words(found.gap_tuned, found.corrected_tuned, start)
-            console.print(words, soft_wrap=True, markup=False)
-        for other in groups:
-            same = (other.corpus, names[id(other)]) == (group.corpus, names[id(group)])
-            arm = paper_arm(found, other.entries) if same and other.protocol == "paper" else None
-            if arm is not None:
-                console.print(_arm_in_words(arm), soft_wrap=True, markup=False)
+        paper = next(
+            (
+                other
+                for other in groups
+                if (other.corpus, names[id(other)], other.protocol)
+                == (group.corpus, names[id(group)], "paper")
+            ),
+            None,
+        )
+        said = _selection_in_words(found, paper)
+        if group.collapsed and group.sound.entries:
+            places = ", ".join(f"fold {run.fold} seed {run.record.seed}" for run in group.collapsed)
+            said += [f"Without the collapsed runs ({places}):"]
+            said += _selection_in_words(prices(group.sound.entries), paper)
+        for line in said:
+            console.print(line, soft_wrap=True, markup=False)
         console.print()
     if not shown:
         entries: list[Entry] = [entry for group in groups for entry in group.entries]
         prices(entries)  # raises, and says what is needed
     return 0
+
+
+def _selection_in_words(found: Prices, paper: Group | None) -> list[str]:
+    """What choosing on the test fold adds, and the paper protocol beside it."""
+    said = [_in_words(found.gap, found.corrected, "Choosing the epoch on the test fold adds")]
+    if found.gap_tuned is not None:
+        start = "With the threshold that each epoch's validation tuned it adds"
+        said.append(_in_words(found.gap_tuned, found.corrected_tuned, start))
+    arm = paper_arm(found, paper.entries) if paper is not None else None
+    return said if arm is None else [*said, _arm_in_words(arm)]
 
 
 def _arm_in_words(arm: PaperArm) -> str:

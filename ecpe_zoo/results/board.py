@@ -15,7 +15,7 @@ from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.published import Published, published, reported
-from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, pooled_score
+from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
 from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records
 
 PROTOCOLS = ("strict", "paper")
@@ -34,6 +34,7 @@ class Cell:
         pooled: the out-of-fold score of all folds' documents together; None where they cannot be counted.
         comparison: with the row of rank 1; None for that row, and without a common fold or countable documents.
         uncounted: why its documents cannot be counted, "" where they can.
+        sound: `comparison` without the collapsed runs of both rows; None where none collapsed.
     """
 
     group: Group
@@ -44,6 +45,7 @@ class Cell:
     pooled: float | None = None
     comparison: Comparison | None = None
     uncounted: str = ""
+    sound: Comparison | None = None
 
     @property
     def comparable(self) -> bool:
@@ -310,8 +312,10 @@ def _compare_all(
             found[label] = compare(cell.group, reference, root, resamples)
     adjusted = statistics.holm([comparison.permutation_p for comparison in found.values()])
     for (label, comparison), p in zip(found.items(), adjusted, strict=True):
+        group = cells[label, protocol].group
         tested = replace(comparison, holm_p=p, family=len(found))
-        cells[label, protocol] = replace(cells[label, protocol], comparison=tested)
+        sound = compare_sound(group, reference, root, resamples)
+        cells[label, protocol] = replace(cells[label, protocol], comparison=tested, sound=sound)
     return len(found)
 
 

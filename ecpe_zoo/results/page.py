@@ -25,7 +25,7 @@ from ecpe_zoo.results.board import Board, Cell, Row, folds_in_words
 from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
 from ecpe_zoo.results.published import published_file
 from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.results.selection import WATCHED, prices
+from ecpe_zoo.results.selection import WATCHED, Prices, prices
 from ecpe_zoo.results.significance import RESAMPLES, Comparison
 from ecpe_zoo.results.store import HEADLINES, Entry, Group
 from ecpe_zoo.results.tables import (
@@ -38,6 +38,7 @@ from ecpe_zoo.results.tables import (
     percent,
     runs,
     signed,
+    without_collapsed,
     write_tables,
     write_text,
 )
@@ -304,6 +305,7 @@ def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) 
         "test_folds": folds_in_words(comparison.folds) if comparison is not None else "",
         "test_documents": comparison.documents if comparison is not None else 0,
         "verdict": _verdict(comparison) if comparison is not None else "",
+        "sound": without_collapsed(cell.sound) if cell.sound is not None else "",
         "run_heads": (
             "Run",
             "F1",
@@ -417,18 +419,11 @@ def _price(group: Group) -> dict[str, Any] | None:
         found = prices(group.entries)
     except ZooError:
         return None
-    over = found.gap.over
-    words = f"{percent(over.mean, 2)} points on average"
-    if not math.isnan(over.low):
-        words += (
-            f", 95 % interval [{percent(over.low, 2)}, {percent(over.high, 2)}], over {over.n} {found.gap.unit} "
-            f"({found.gap.runs} runs)"
-        )
-        if found.corrected is not None:
-            low, high = percent(found.corrected.low, 2), percent(found.corrected.high, 2)
-            words += f"; [{low}, {high}] where the training documents that folds share are counted in"
+    sound = (
+        f" {_price_in_words(prices(group.sound.entries))}" if group.collapsed and group.sound.entries else ""
+    )
     return {
-        "words": f"{words}: from {percent(found.chosen.over.mean, 2)} to {percent(found.best.over.mean, 2)}.",
+        "words": _price_in_words(found) + (f" Without the collapsed runs:{sound}" if sound else ""),
         "runs": [
             {
                 "name": _name(run.entry),
@@ -440,6 +435,20 @@ def _price(group: Group) -> dict[str, Any] | None:
             for run in found.runs
         ],
     }  # fmt: skip
+
+
+def _price_in_words(found: Prices) -> str:
+    over = found.gap.over
+    words = f"{percent(over.mean, 2)} points on average"
+    if not math.isnan(over.low):
+        words += (
+            f", 95 % interval [{percent(over.low, 2)}, {percent(over.high, 2)}], over {over.n} {found.gap.unit} "
+            f"({found.gap.runs} runs)"
+        )
+        if found.corrected is not None:
+            low, high = percent(found.corrected.low, 2), percent(found.corrected.high, 2)
+            words += f"; [{low}, {high}] where the training documents that folds share are counted in"
+    return f"{words}: from {percent(found.chosen.over.mean, 2)} to {percent(found.best.over.mean, 2)}."
 
 
 def command(group: Group, config: str) -> str:

@@ -169,6 +169,18 @@ def compare(
     )
 
 
+def compare_sound(
+    first: Group, second: Group, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Comparison | None:
+    """`compare` without the collapsed runs of both; None where none collapsed on a common fold, or none is left."""
+    common = set(first.folds) & set(second.folds)
+    if not any(run.fold in common for run in (*first.collapsed, *second.collapsed)):
+        return None
+    if not set(first.sound.folds) & set(second.sound.folds):
+        return None
+    return compare(first.sound, second.sound, root, resamples, seed)
+
+
 def fold_differences(first: Group, second: Group, folds: tuple[int, ...]) -> statistics.FoldTest:
     """The corrected resampled t-test over the folds, on means over seeds."""
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -262,6 +262,12 @@ class Group:
         return tuple(
             run for run, low in zip(runs, found, strict=True) if low or run.record.status == "collapsed"
         )
+
+    @cached_property
+    def sound(self) -> Group:
+        """The group without its collapsed and failed runs."""
+        left_out = set(map(id, self.collapsed))
+        return replace(self, entries=tuple(run for run in self.finished if id(run) not in left_out))
 
     @property
     def folds(self) -> tuple[int, ...]:

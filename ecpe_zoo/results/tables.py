@@ -97,6 +97,14 @@ def gap(comparison: Comparison) -> str:
     return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]"
 
 
+def without_collapsed(comparison: Comparison) -> str:
+    """A comparison without collapsed runs, in a sentence."""
+    folds, over = comparison.fold_test, ""
+    if not math.isnan(folds.p):
+        over = f"; over the folds {signed(folds.mean)} [{signed(folds.low)}, {signed(folds.high)}], {p_value(folds.p)}"
+    return f"Without the collapsed runs: {gap(comparison)}, {p_value(comparison.permutation_p)}{over}."
+
+
 def common_folds(cell: Cell) -> str:
     """`on fold 1`: of its comparison, where the row lacks some; else ""."""
     if cell.comparison is None or cell.complete:

@@ -109,6 +109,21 @@ def test_selection_shows_the_price(records: Path, capsys: pytest.CaptureFixture[
     assert "watch_test" in capsys.readouterr().err
 
 
+def test_selection_and_diff_also_speak_without_collapsed_runs(
+    records: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = history([(0.0, 0.0)])
+    write_scored(records / "good3.json", skill=0.0, seed=3, history=rows, status="collapsed")
+    assert main(["results", "selection", str(records)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "adds 6.67 points on average" in shown
+    assert (
+        "Without the collapsed runs (fold 1 seed 3): Choosing the epoch on the test fold adds 10.00" in shown
+    )
+    assert main(["results", "diff", "mgcl", "e2eecpe", "--records", str(records), "--resamples", "200"]) == 0
+    assert "Without the collapsed runs: +" in capsys.readouterr().out
+
+
 def test_schema_describes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)

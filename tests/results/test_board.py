@@ -25,6 +25,7 @@ from ecpe_zoo.results.tables import (
     markdown,
     replace_between_marks,
     runs,
+    without_collapsed,
 )
 from tests.results.making import raw, write, write_scored
 
@@ -202,6 +203,23 @@ def test_the_verdict_says_what_took_a_difference_away(board: Board) -> None:
     assert replace(small, detectable=0.0).verdict == "not shown"
     assert "of these runs" not in comparison.limits  # two seeds
     assert "of these runs" in replace(comparison, runs=(2, 1)).limits
+
+
+def test_a_difference_stands_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        write_scored(tmp_path / f"good{seed}.json", skill=0.9, seed=seed)
+        skill = 0.0 if seed == 3 else 0.8
+        write_scored(tmp_path / f"other{seed}.json", skill=skill, seed=seed, method="e2eecpe", status="ok")
+    record = json.loads((tmp_path / "other3.json").read_text())
+    write(tmp_path / "other3.json", record | {"status": "collapsed"})
+    board = build_boards(find_records([tmp_path]), resamples=200)[0]
+    good, other = (row.cells["strict"] for row in board.rows)
+    assert good.sound is None
+    assert other.comparison is not None
+    assert other.sound is not None
+    assert other.sound.runs == (2, 3)
+    assert abs(other.sound.bootstrap.difference) < abs(other.comparison.bootstrap.difference)
+    assert without_collapsed(other.sound).startswith("Without the collapsed runs: ")
 
 
 def test_runs_in_words(tmp_path: Path) -> None:
