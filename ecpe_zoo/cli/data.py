@@ -193,7 +193,9 @@ def _bring(corpus: Corpus, root: Path | None) -> str:
     """How to get a corpus that cannot be fetched."""
     listed = ", ".join(corpus.needed())
     if corpus.home is not None:
-        listed = ", ".join(name for name in corpus.needed() if name not in corpus.beside)  # but the description
+        listed = ", ".join(
+            name for name in corpus.needed() if name not in corpus.beside
+        )  # but the description
         return f"{corpus.id} is described by a file of yours: nothing to fetch. Put {listed} beside it."
     return (
         f"{corpus.id} {corpus.licence}: nothing can be fetched. If you have it, put {listed} into "

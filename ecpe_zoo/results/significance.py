@@ -56,7 +56,15 @@ class Comparison:
             return "not shown" + "; smaller than these documents can show" * (
                 abs(self.bootstrap.difference) < self.detectable
             )
-        return "not certain" if self.bootstrap.low <= 0 <= self.bootstrap.high else "a difference"
+        if self.bootstrap.low <= 0 <= self.bootstrap.high:
+            return "not certain"
+        return "a difference" + " over the documents, not shown over the folds" * self.folds_disagree
+
+    @property
+    def folds_disagree(self) -> bool:
+        """Whether the documents show a difference that the test over folds does not, for the folds vary too much."""
+        level = 1 - statistics.LEVEL
+        return self.holm_p < level <= self.fold_test.p
 
     @property
     def limits(self) -> str:

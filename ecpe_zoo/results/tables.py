@@ -156,14 +156,24 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
 
 
 def all_notes(board: Board) -> list[tuple[Row, str, str]]:
-    """(row, protocol, note) of a board: failed and collapsed runs, missing folds."""
+    """(row, protocol, note) of a board: failed and collapsed runs, missing folds, tests that disagree."""
     return [
         (row, protocol, note)
         for row in board.rows
         for protocol in PROTOCOLS
         if protocol in row.cells
-        for note in row.cells[protocol].notes
+        for note in (*row.cells[protocol].notes, *_disagreement(row.cells[protocol]))
     ]
+
+
+def _disagreement(cell: Cell) -> list[str]:
+    if cell.comparison is None or not cell.comparison.folds_disagree:
+        return []
+    folds = cell.comparison.fold_test
+    said = (
+        f"over the folds the difference is {signed(folds.mean)} [{signed(folds.low)}, {signed(folds.high)}]"
+    )
+    return [f"{said}, {p_value(folds.p)}: not shown"]
 
 
 def _cells(row: Row) -> list[str]:

@@ -201,6 +201,14 @@ def test_the_verdict_says_what_took_a_difference_away(board: Board) -> None:
     small = replace(comparison, permutation_p=0.4, holm_p=0.4, detectable=1.0)
     assert small.verdict == "not shown; smaller than these documents can show"
     assert replace(small, detectable=0.0).verdict == "not shown"
+    wide = replace(comparison, fold_test=comparison.fold_test._replace(mean=-0.1, low=-0.3, high=0.1, p=0.2))
+    assert wide.verdict == "a difference over the documents, not shown over the folds"
+    cell = replace(board.rows[1].cells["strict"], comparison=wide)
+    shown = markdown([replace(board, rows=(replace(board.rows[1], cells={"strict": cell}),))])
+    assert (
+        "e2eecpe (strict): over the folds the difference is −10.0 [−30.0, +10.0], p = 0.20: not shown."
+        in shown
+    )
     assert "of these runs" not in comparison.limits  # two seeds
     assert "of these runs" in replace(comparison, runs=(2, 1)).limits
 
