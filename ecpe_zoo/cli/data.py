@@ -191,12 +191,10 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _bring(corpus: Corpus, root: Path | None) -> str:
     """How to get a corpus that cannot be fetched."""
-    listed = ", ".join(corpus.needed())
     if corpus.home is not None:
-        listed = ", ".join(
-            name for name in corpus.needed() if name not in corpus.beside
-        )  # but the description
-        return f"{corpus.id} is described by a file of yours: nothing to fetch. Put {listed} beside it."
+        files = ", ".join(name for name in corpus.needed() if name not in corpus.beside)
+        return f"{corpus.id} is described by a file of yours: nothing to fetch. Put {files} beside it."
+    listed = ", ".join(corpus.needed())
     return (
         f"{corpus.id} {corpus.licence}: nothing can be fetched. If you have it, put {listed} into "
         f"{corpus.folder(root)}, or name with --root or {ROOT_VARIABLE} a folder that holds them in {corpus.id}/."
