@@ -7,6 +7,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -126,8 +127,10 @@ class Scheduler:
                 if self.work or elsewhere:
                     time.sleep(POLL)
         finally:
+            if self.work:  # all at once: each may take its seconds, and a cluster does not wait for their sum
+                with ThreadPoolExecutor(len(self.work)) as pool:
+                    list(pool.map(lambda work: work.running.stop(), self.work))
             for work in self.work:
-                work.running.stop()
                 work.lock.release()
                 work.progress.kind = "waiting"
             self.work.clear()

@@ -1,15 +1,16 @@
 """Stands in for `ecpe-zoo fit` where a test is about the runner: takes milliseconds and obeys.
 
 `$STUB/<seed>.json` is the record that the fit of this seed writes; `$STUB/<seed>.does` says what it does otherwise:
-`fail`, `hang` (after its first epoch), `hang-once`, `sleep`, `nothing` (ends well after its first epoch), `silent`
-(ends well, and leaves nothing), `preempted` (ends with the status of SIGTERM), `other` (writes the record of another
-seed). Each start is a line of `$STUB/calls`.
+`fail`, `hang` (after its first epoch), `hang-once`, `together` (leaves when all four such fits were asked to), `sleep`,
+`nothing` (ends well after its first epoch), `silent` (ends well, and leaves nothing), `preempted` (ends with the status
+of SIGTERM), `other` (writes the record of another seed). Each start is a line of `$STUB/calls`.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -35,6 +36,10 @@ def main() -> None:
     if does == "fail":
         print("Traceback ...\nValueError: the loss is nan", flush=True)
         sys.exit(3)
+    if does == "together":
+        signal.signal(signal.SIGTERM, lambda number, frame: leave(stub, seed))
+        (stub / f"{seed}.ready").touch()
+        time.sleep(600)
     if does == "hang" or (does == "hang-once" and not resumed):
         time.sleep(600)
     if does == "sleep":
@@ -46,6 +51,15 @@ def main() -> None:
     (run / "predictions").mkdir(exist_ok=True)
     shutil.copy(stub / "scores.npz", run / "predictions" / "test.npz")
     shutil.copy(stub / f"{int(seed) + 1 if does == 'other' else seed}.json", run / "record.json")
+
+
+def leave(stub: Path, seed: str) -> None:
+    """Wait until all four were asked, then leave in order."""
+    (stub / f"{seed}.asked").touch()
+    while len(list(stub.glob("*.asked"))) < 4:
+        time.sleep(0.01)
+    (stub / f"{seed}.left").touch()
+    sys.exit(143)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
-from ecpe_zoo.runner import locks
+from ecpe_zoo.runner import executors, locks
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.executors import LocalExecutor
 from ecpe_zoo.runner.scheduler import Progress
@@ -160,6 +160,19 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_resumes(bench: Bench, run: R
     assert Store(tmp_path / "store").state(cells[1]).detail == "resumes"
     assert kinds(run(cells)) == ["there", "done"]
     assert [call[:2] for call in bench.calls()] == [["0", "anew"], ["1", "anew"], ["1", "resumed"]]
+
+
+def test_fits_are_ended_together(bench: Bench, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are asked before any is waited for: a cluster does not wait for the sum of their patience."""
+    cells = [bench.cell(seed, "together") for seed in range(0, 8, 2)]
+    monkeypatch.setattr(executors, "STOP_AFTER", 5.0)
+    runner = FORK.Process(target=lambda: run(cells, jobs=4))
+    runner.start()
+    until(lambda: len(list(bench.folder.glob("*.ready"))) == 4)
+    assert runner.pid is not None
+    os.kill(runner.pid, signal.SIGINT)
+    runner.join(60)
+    assert len(list(bench.folder.glob("*.left"))) == 4  # each left only when all had been asked
 
 
 def test_a_runner_that_was_killed_loses_nothing(bench: Bench, run: Run, tmp_path: Path) -> None:
