@@ -44,11 +44,11 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def in_process(run: Run, cells: Sequence[Cell]) -> multiprocessing.process.BaseProcess:
+def in_process(run: Run, cells: Sequence[Cell], jobs: int = 1) -> multiprocessing.process.BaseProcess:
     def quiet() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            run(cells)
+            run(cells, jobs=jobs)
         except KeyboardInterrupt:
             os._exit(130)
 
@@ -166,12 +166,12 @@ def test_fits_are_ended_together(bench: Bench, run: Run, monkeypatch: pytest.Mon
     """All are asked before any is waited for: a cluster does not wait for the sum of their patience."""
     cells = [bench.cell(seed, "together") for seed in range(0, 8, 2)]
     monkeypatch.setattr(executors, "STOP_AFTER", 5.0)
-    runner = FORK.Process(target=lambda: run(cells, jobs=4))
-    runner.start()
+    runner = in_process(run, cells, jobs=4)
     until(lambda: len(list(bench.folder.glob("*.ready"))) == 4)
     assert runner.pid is not None
     os.kill(runner.pid, signal.SIGINT)
     runner.join(60)
+    assert runner.exitcode == 130
     assert len(list(bench.folder.glob("*.left"))) == 4  # each left only when all had been asked
 
 
