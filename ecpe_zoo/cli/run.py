@@ -54,8 +54,8 @@ a suite file, with the paths of configs from its own folder or from the working 
       variant: half                      # its records lie in e2eecpe-half/
       overrides: {model.beta: 0.5}
 
-Each combination is a cell: one fit, one record. All fields: the docstring of ecpe_zoo.runner.suite. Scripts for SLURM (a
-suite, or one large cell) and torchrun: experiments/slurm/.
+Each combination is a cell: one fit, one record. All fields: the docstring of ecpe_zoo.runner.suite. Scripts for SLURM
+(a suite, or one large cell) and torchrun: experiments/slurm/.
 """
 
 
