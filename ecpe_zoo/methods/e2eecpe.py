@@ -3,26 +3,37 @@
 Clauses are nodes; a biaffine form scores a directed link from every emotion clause to every cause clause, and
 an asymmetric weight prefers causes just before their emotion. Emotion and cause tagging are auxiliary tasks.
 
-Where the paper and its released code differ the default is the paper; arguments name the other:
+Where the paper and its released code differ, the default follows the paper; arguments select the other:
 
-==================  ==========================  =====================================================
-argument            paper (default)             released code
-==================  ==========================  =====================================================
-`filters`           50 per kernel               75
-`initialisation`    `he`                        `xavier`
-`reduction`         `sum` over entries          `mean` over entries
-`masked`            (silent) True               False: padding counts as entries without emotion or pair
-==================  ==========================  =====================================================
+==================  =================================  ==================================================
+argument            paper (default)                    released code
+==================  =================================  ==================================================
+`filters`           50 per kernel                      75
+`initialisation`    `he`                               `xavier`
+`reduction`         `sum` over entries                 `mean` over entries
+`masked`            (silent) True                      False: padding counts as negative entries
+`freeze_vectors`    False: vectors initialise the      True
+                    embeddings, which are trained
+==================  =================================  ==================================================
 
-Departures from both: a window of the clause network lies within the clause (the released code lets windows reach
-into the padding of the batch, which makes a clause depend on its batch-mates); the optimiser is fresh for each
-fold; emotion and cause predictions on padding are never scored.
+Departures from both:
+
+- The pair loss (eq. 15) is computed in log space. `log(sigmoid(M) A)` of a rounded probability loses its gradient
+  for a gold pair with M far below 0; see `link_loss`.
+- A window of the clause network (eq. 1) lies within its clause, and a clause shorter than the widest kernel is padded
+  to one window. The released code lets windows reach into the padding of the batch, so that a clause depends on its
+  batch-mates.
+- `weight_decay` is Adam's: it adds lambda theta to the gradient, as the released code does, while the paper's penalty
+  lambda ||theta||^2 has the gradient 2 lambda theta. Give twice the value for the paper's formula. Embeddings
+  are left out: under Adam, decay alone would move the words that get no gradient, above all words of test documents
+  (10.8 % of the test tokens of xia-ding-2019), by the full learning rate in every step.
+- The optimiser is fresh for each fold, and emotion and cause predictions on padding are never scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +42,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.dropout import Dropout
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.text.vectors import read_word_vectors
@@ -129,6 +141,28 @@ def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tens
     return weights * (real[:, :, None] & real[:, None, :])
 
 
+def link_loss(links: Tensor, weights: Tensor, pairs: Tensor) -> Tensor:
+    """Binary cross-entropy of `sigmoid(M) A` (eq. 15), entry by entry, in log space.
+
+    The loss of a gold pair is -(log sigmoid(M) + log A), of any other pair -log(1 - A sigmoid(M)). The latter is
+    written as the sum of two positive terms, (1 - A) sigmoid(M) + sigmoid(-M), so that nothing cancels. Values and
+    gradients are exact for any finite M; cross-entropy of the rounded product has no gradient beyond about -17 and
+    is capped at 100.
+
+    Args:
+        links: (B, N, N) logits M, fp32 or fp64.
+        weights: (B, N, N) position weights A in [0, 1]; 0 (padding) must not meet a gold pair.
+        pairs: (B, N, N), 1 for gold pairs, else 0.
+
+    Returns:
+        (B, N, N), at least 0.
+    """
+    linked, unlinked = F.logsigmoid(links), F.logsigmoid(-links)
+    gold = linked + weights.log()
+    other = torch.logaddexp(linked + torch.log1p(-weights), unlinked)
+    return -torch.where(pairs > 0, gold, other)
+
+
 class LinkOutputs(NamedTuple):
     """What the network gives for a batch."""
 
@@ -136,8 +170,15 @@ class LinkOutputs(NamedTuple):
     """(B, N, 2) logits."""
     cause: Tensor
     """(B, N, 2) logits."""
-    pair: Tensor
-    """(B, N, N) probabilities in [0, 1), fp32, 0 on padding."""
+    links: Tensor
+    """(B, N, N) logits M, fp32."""
+    weights: Tensor
+    """(B, N, N) position weights A in (0, 1], fp32, 0 on padding."""
+
+    @property
+    def pair(self) -> Tensor:
+        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 on padding."""
+        return torch.sigmoid(self.links) * self.weights
 
 
 class E2EECPE(Method):
@@ -145,7 +186,7 @@ class E2EECPE(Method):
 
     Args:
         vectors: word2vec text file, plain or .gz; none learns word vectors from scratch.
-        freeze_vectors: keep the vectors of the file as they are, as the released code does.
+        freeze_vectors: keep the vectors of the file fixed, as the released code does.
         word_width: of vectors learned from scratch.
         filters: of each of the four kernels; the paper's 50, the released code's 75.
         hidden: of the document BiLSTM, in each direction.
@@ -154,25 +195,28 @@ class E2EECPE(Method):
         auxiliary: train the emotion and cause tasks (Table 3: without).
         position: weigh links by the asymmetric distance (Table 3: without).
         beta: weight of the auxiliary losses.
-        smoothing: eps of the position weights.
+        smoothing: eps of the position weights, above 0.
         threshold: a pair scores above it (Table 4 sweeps it).
         masked: padding stays out of the losses; the released code counts it.
         reduction: of the losses over the entries of a document (`sum`) or of the batch (`mean`).
         initialisation: `he` as the paper says, `xavier` as the released code does.
         learning_rate: of Adam.
-        weight_decay: lambda, L2 on every parameter, biases included.
+        weight_decay: coupled L2 on every parameter but the embeddings, biases included.
+
+    Raises:
+        ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss.
     """
 
     id: ClassVar[str] = "e2eecpe"
     ablations: ClassVar[frozenset[str]] = frozenset(
-        {"auxiliary", "position", "masked", "reduction", "initialisation"}
+        {"auxiliary", "position", "masked", "reduction", "initialisation", "freeze_vectors"}
     )
     sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
 
     def __init__(
         self,
         vectors: str | None = None,
-        freeze_vectors: bool = True,
+        freeze_vectors: bool = False,
         word_width: int = 200,
         filters: int = 50,
         hidden: int = 300,
@@ -190,6 +234,8 @@ class E2EECPE(Method):
         weight_decay: float = 1e-5,
     ) -> None:
         super().__init__()
+        if smoothing <= 0:
+            raise ZooError(f"Expected --model.smoothing to be above 0, but got {smoothing}.")
         self.vectors, self.freeze_vectors, self.word_width = vectors, freeze_vectors, word_width
         self.filters, self.hidden, self.node, self.dropout_rate = filters, hidden, node, dropout
         self.auxiliary, self.position, self.beta, self.smoothing = auxiliary, position, beta, smoothing
@@ -198,6 +244,11 @@ class E2EECPE(Method):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.word_ids: dict[str, int] = {}
         self._pretrained: Tensor | None = None
+
+    @classmethod
+    def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
+        """See `Method.idle`: vectors that are learned from scratch cannot be frozen."""
+        return frozenset() if options.get("vectors") else frozenset({"freeze_vectors"})
 
     # --- text to batch
 
@@ -247,32 +298,40 @@ class E2EECPE(Method):
     def _initialise(self) -> None:
         """He or Xavier, uniform, for every matrix, the recurrent ones too (released code).
 
-        Each kernel of the clause network is a matrix of its own; vectors of length k are drawn from
-        U(-1/sqrt k, 1/sqrt k).
+        Vectors of length k are drawn from U(-1/sqrt k, 1/sqrt k). Our fused matrices are filled in the shapes of the
+        released layers, since Xavier's bound depends on both fans: a kernel is a two-dimensional convolution over one
+        channel, (filters, 1, kernel, width); the four projections are two layers of 2 `node` outputs each; and the
+        bias of the biaffine form is a row of its matrix, (node + 1, node). He's bound depends on the fan-in alone.
         """
 
-        def fill(weight: Tensor) -> Tensor:
+        def fill(*shape: int) -> Tensor:
+            weight = torch.empty(*shape)
             if self.initialisation == "he":
                 return nn.init.kaiming_uniform_(weight, nonlinearity="relu")
             return nn.init.xavier_uniform_(weight)
 
-        width = self.embedding.embedding_dim
-        for name, parameter in self.named_parameters():
-            if name == "embedding.weight":
-                nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
-                with torch.no_grad():
+        width, filters = self.embedding.embedding_dim, self.filters
+        taps: list[Tensor] = []
+        for kernel in KERNELS:
+            taps.extend(fill(filters, 1, kernel, width)[:, 0].unbind(1))  # (filters, width) each
+        filled = {
+            "clause_encoder.taps.weight": torch.cat(taps),
+            "projections.weight": torch.cat([fill(2 * self.node, 2 * self.hidden) for _ in range(2)]),
+        }
+        if self.initialisation == "xavier":
+            biaffine = fill(self.node + 1, self.node)
+            filled |= {"link.weight": biaffine[:-1], "link.bias": biaffine[-1]}
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name == "embedding.weight":
+                    nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
                     parameter[PADDING].zero_()
-            elif name == "clause_encoder.taps.weight":
-                with torch.no_grad():
-                    for piece, kernel in zip(
-                        parameter.split([k * self.filters for k in KERNELS]), KERNELS, strict=True
-                    ):
-                        whole = fill(torch.empty(self.filters, width, kernel))
-                        piece.copy_(whole.permute(2, 0, 1).reshape(kernel * self.filters, width))
-            elif parameter.dim() > 1:
-                fill(parameter)
-            else:
-                nn.init.uniform_(parameter, -(len(parameter) ** -0.5), len(parameter) ** -0.5)
+                elif name in filled:
+                    parameter.copy_(filled[name])
+                elif parameter.dim() > 1:
+                    parameter.copy_(fill(*parameter.shape))
+                else:
+                    nn.init.uniform_(parameter, -(len(parameter) ** -0.5), len(parameter) ** -0.5)
 
     def forward(self, batch: LinkBatch) -> LinkOutputs:
         """Score clauses and links; see `LinkOutputs`."""
@@ -286,9 +345,8 @@ class E2EECPE(Method):
         hidden, _ = pad_packed_sequence(encoded, batch_first=True)  # (B, N, 2 hidden)
         link_e, link_c, tag_e, tag_c = F.relu(self.projections(hidden)).split(self.node, dim=-1)
         links = self.link(link_e) @ link_c.transpose(1, 2)  # (B, N, N): (W z^e + b)^T z^c
-        scores = torch.sigmoid(links.float())
         if self.position:
-            weights = position_weights(batch.segment_mask.sum(1), scores.shape[1], self.smoothing)
+            weights = position_weights(batch.segment_mask.sum(1), links.shape[1], self.smoothing)
         else:
             weights = (batch.segment_mask[:, :, None] & batch.segment_mask[:, None, :]).float()
         # without the auxiliary tasks the pairs alone say what is an emotion or a cause
@@ -297,16 +355,14 @@ class E2EECPE(Method):
             if self.auxiliary
             else (tag_e[..., :0], tag_c[..., :0])
         )
-        return LinkOutputs(emotion.float(), cause.float(), scores * weights)
+        return LinkOutputs(emotion.float(), cause.float(), links.float(), weights)
 
     def losses(self, batch: LinkBatch) -> dict[str, Tensor]:
         """Equations 15 to 17: binary cross-entropy of the links, cross-entropy of the tags."""
         outputs = self(batch)
         mask = batch.segment_mask
         both = mask[:, :, None] & mask[:, None, :]
-        # the weights act on probabilities, so that the loss needs fp32
-        with torch.autocast(outputs.pair.device.type, enabled=False):
-            entries = F.binary_cross_entropy(outputs.pair, batch.pairs, reduction="none")
+        entries = link_loss(outputs.links, outputs.weights, batch.pairs)
         losses = {"pair": self._reduce(entries, both)}
         if self.auxiliary:
             for name in ("emotion", "cause"):
@@ -342,13 +398,15 @@ class E2EECPE(Method):
         return predictions
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with coupled weight decay, no schedule."""
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        """Adam with coupled weight decay on all but the embeddings, no schedule."""
+        embedding = self.embedding.weight
+        decayed = [p for p in self.parameters() if p is not embedding and p.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}]
+        if embedding.requires_grad:
+            groups.append({"params": [embedding], "weight_decay": 0.0})
         # one pass over the weights instead of ten; Lightning refuses to clip gradients for it in mixed precision
         clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
-        return torch.optim.Adam(
-            trained, lr=self.learning_rate, weight_decay=self.weight_decay, fused=not clips
-        )
+        return torch.optim.Adam(groups, lr=self.learning_rate, fused=not clips)
 
 
 def words_of(segment: Segment) -> list[str]:

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document, document_from_texts
-from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, position_weights
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, link_loss, position_weights
 
 DOCUMENTS = [
     document_from_texts(
@@ -77,7 +78,7 @@ def test_the_link_formula() -> None:
         for p in range(n):
             for q in range(n):
                 m = torch.sigmoid((W @ z_e[d, p] + b) @ z_c[d, q]) * weights[d, p, q]
-                assert float(outputs.pair[d, p, q]) == pytest.approx(float(m), abs=1e-6)
+                assert float(outputs.pair[d, p, q].detach()) == pytest.approx(float(m.detach()), abs=1e-6)
     torch.testing.assert_close(outputs.emotion.double(), method.emotion_head(f_e), atol=1e-6, rtol=0)
     torch.testing.assert_close(outputs.cause.double(), method.cause_head(f_c), atol=1e-6, rtol=0)
 
@@ -136,10 +137,13 @@ def test_switches_of_the_ablations() -> None:
     assert outputs.pair[2, 1:].abs().sum() == 0  # padding
 
 
-def test_vectors_are_read_frozen_and_travel_in_the_checkpoint(tmp_path: Any) -> None:
+def test_vectors_are_read_and_travel_in_the_checkpoint(tmp_path: Any) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text("2 3\nhe 1 0 0\ndog 0 1 0\n", encoding="utf-8")
-    method = E2EECPE(vectors=str(path), filters=2, hidden=3, node=2)
+    trained = E2EECPE(vectors=str(path), filters=2, hidden=3, node=2)
+    trained.build_from(DOCUMENTS)
+    assert trained.embedding.weight.requires_grad
+    method = E2EECPE(vectors=str(path), freeze_vectors=True, filters=2, hidden=3, node=2)
     method.vocabulary = method.make_vocabulary(DOCUMENTS)
     method._build(from_checkpoint=False)
     assert method.vocabulary == ["he", "dog"]
@@ -154,17 +158,102 @@ def test_vectors_are_read_frozen_and_travel_in_the_checkpoint(tmp_path: Any) -> 
     assert again.embedding.weight.tolist() == method.embedding.weight.tolist()
 
 
-def test_initialisations_differ_in_their_bounds() -> None:
+def bound(weight: Tensor) -> float:
+    return float(weight.detach().abs().max())
+
+
+@pytest.mark.parametrize("initialisation", ["he", "xavier"])
+def test_initial_bounds_are_those_of_the_released_shapes(initialisation: str) -> None:
+    """Largest entries of the paper's widths, against the bounds of torch for the layers of the released code."""
+    torch.manual_seed(0)
+    method = E2EECPE(filters=75, initialisation=initialisation)  # type: ignore[arg-type]
+    method.build_from(DOCUMENTS)
+    he = initialisation == "he"
+
+    def expected(fan_in: int, fan_out: int) -> float:
+        return float((6 / fan_in) ** 0.5 if he else (6 / (fan_in + fan_out)) ** 0.5)
+
+    taps = method.clause_encoder.taps.weight.split([kernel * 75 for kernel in KERNELS])
+    for kernel, piece in zip(KERNELS, taps, strict=True):  # Conv2d(1, 75, (kernel, 200))
+        assert bound(piece) == pytest.approx(expected(kernel * 200, 75 * kernel * 200), rel=1e-3)
+    assert bound(method.projections.weight) == pytest.approx(expected(600, 200), rel=1e-3)  # two layers
+    assert isinstance(method.document_encoder.weight_ih_l0, Tensor)
+    assert bound(method.document_encoder.weight_ih_l0) == pytest.approx(expected(300, 1200), rel=1e-3)
+    if he:
+        assert bound(method.link.weight) == pytest.approx((6 / 100) ** 0.5, rel=1e-2)
+        assert bound(method.link.bias) == pytest.approx(0.1, rel=5e-2)
+    else:  # one matrix (101, 100): the bias is its last row
+        assert bound(method.link.weight) == pytest.approx((6 / 201) ** 0.5, rel=1e-2)
+        assert bound(method.link.bias) == pytest.approx((6 / 201) ** 0.5, rel=5e-2)
+    assert float(method.embedding.weight[0].detach().abs().sum()) == 0
+
+
+def test_he_and_xavier_differ() -> None:
     he, xavier = built(), built(initialisation="xavier")
-    assert isinstance(he.document_encoder.weight_ih_l0, Tensor)
-    assert (
-        float(he.link.weight.abs().max()) > (6 / 8) ** 0.5 * 1.01
-        or float(xavier.link.weight.abs().max()) <= (6 / 8) ** 0.5
+    assert bound(he.link.weight) > (6 / (4 + 4)) ** 0.5 > bound(xavier.link.weight)
+
+
+GRID = torch.tensor([-200.0, -40.0, -17.0, -3.0, 0.0, 0.5, 17.0, 40.0, 200.0])
+WEIGHTS = torch.tensor([1 / 76, 0.3, 0.9, 1.0])
+
+
+@pytest.mark.parametrize("gold", [True, False])
+def test_link_loss_in_high_precision(gold: bool) -> None:
+    """Values and gradients against closed forms in fp64, far beyond the logits at which fp32 probabilities round."""
+    links = GRID[:, None].expand(-1, len(WEIGHTS)).clone().requires_grad_()
+    loss = link_loss(links, WEIGHTS.expand_as(links), torch.full_like(links, gold))
+    loss.sum().backward()
+    m, a = GRID.double()[:, None], WEIGHTS.double()
+    odds = torch.exp(-m)  # (1 - s) / s
+    if gold:  # -log(s A); its gradient is -(1 - s)
+        value, gradient = torch.log1p(odds) - a.log(), -odds / (1 + odds)
+        far = (-m - a.log()).expand_as(value)
+        value = torch.where(m < -100, far, value)
+        gradient = torch.where(m < -100, torch.full_like(gradient, -1.0), gradient).expand_as(value)
+    else:  # -log(1 - A s) = log(1 + odds) - log(1 - A + odds); gradient A s (1 - s) / (1 - A s)
+        value = torch.log1p(odds) - torch.log(1 - a + odds)
+        gradient = a * odds / ((1 + odds) * (1 - a + odds))
+        value = torch.where(m < -100, torch.zeros(()).double(), value)
+        gradient = torch.where(m < -100, torch.zeros(()).double(), gradient)
+    assert links.grad is not None
+    torch.testing.assert_close(loss.double(), value, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(links.grad.double(), gradient, rtol=1e-5, atol=1e-7)
+
+
+def test_link_loss_is_binary_cross_entropy_where_that_is_exact() -> None:
+    torch.manual_seed(0)
+    links = (3 * torch.randn(2, 5, 5).double()).requires_grad_()
+    weights = position_weights(torch.tensor([5, 3]), 5).double()
+    pairs = torch.zeros(2, 5, 5).double()
+    pairs[0, 2, 1] = pairs[1, 1, 1] = 1
+    found = link_loss(links, weights, pairs)
+    plain = F.binary_cross_entropy(torch.sigmoid(links) * weights, pairs, reduction="none")
+    torch.testing.assert_close(found, plain, rtol=0, atol=1e-12)
+    (gradient,) = torch.autograd.grad(found.sum(), links)
+    (expected,) = torch.autograd.grad(plain.sum(), links)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12)
+
+
+def test_embeddings_do_not_decay() -> None:
+    """A word that no document of the step holds keeps its vector; all else decays, biases included."""
+    method = built(weight_decay=0.1).float().train()
+    collated = method.collator(True)([DOCUMENTS[2]])  # "rain fell"
+    optimizer = method.configure_optimizers()
+    before = method.embedding.weight.detach().clone()
+    torch.stack(list(method.losses(collated).values())).sum().backward()
+    optimizer.step()
+    seen = set(collated.words.tolist()) - {0}
+    moved = {row for row in range(len(before)) if not torch.equal(before[row], method.embedding.weight[row])}
+    assert moved == seen
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert all(
+        decays[id(p)] == (0.1 if p is not method.embedding.weight else 0.0) for p in method.parameters()
     )
-    assert float(xavier.link.weight.abs().max()) <= (6 / (4 + 4)) ** 0.5
-    assert float(he.link.weight.abs().max()) <= (6 / 4) ** 0.5
-    assert float(he.document_encoder.weight_ih_l0.abs().max()) <= (6 / 12) ** 0.5
-    assert float(he.embedding.weight[0].detach().abs().sum()) == 0
+
+
+def test_smoothing_must_be_above_zero() -> None:
+    with pytest.raises(ZooError, match=r"smoothing to be above 0, but got 0"):
+        E2EECPE(smoothing=0)
 
 
 def test_bf16_stays_finite() -> None:
