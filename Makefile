@@ -19,9 +19,12 @@ else
 TORCH ?= torch>=2.11,<2.14
 endif
 
-.PHONY: install fit test lint types format bench clean
+.PHONY: help install fit test lint types format bench clean
 
-install: $(STAMP)
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## make .venv and install the package with its development tools
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,26 +33,26 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@
 
-fit: install
+fit: install  ## train MGCL on the bundled corpus and score it; ARGS=... are further options
 	$(BIN)/ecpe-zoo fit --config configs/mgcl.yaml $(ARGS)
 
 # One thread a process: two test processes share the machine's cores.
-test: install
+test: install  ## run the tests; JOBS=2 processes, ARGS=... for pytest
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-lint: install
+lint: install  ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: install  ## check types
 	$(BIN)/mypy
 
-format: install
+format: install  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install
+bench: install  ## measure speed and memory; ARGS=... for python -m experiments.bench
 	$(BIN)/python -m experiments.bench $(ARGS)
 
-clean:
+clean:  ## remove .venv, runs and caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
