@@ -21,6 +21,7 @@ LAYERS = (
     "methods",
     "results",
     "callbacks",
+    "leaderboard",
     "runner",
     "annotation",
     "cli",

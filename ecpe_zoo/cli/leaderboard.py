@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ecpe_zoo.corpora.registry import ROOT_VARIABLE
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.board import Board, build_boards
+from ecpe_zoo.leaderboard.board import Board, build_boards
 from ecpe_zoo.results.store import Entry, find_failures, find_records
 
 
@@ -132,8 +132,8 @@ def _boards(options: argparse.Namespace, console: Console) -> tuple[list[Entry],
 
 
 def _build(options: argparse.Namespace) -> int:
-    from ecpe_zoo.results.page import build_page
-    from ecpe_zoo.results.tables import between_marks, markdown, replace_between_marks
+    from ecpe_zoo.leaderboard.page import build_page
+    from ecpe_zoo.leaderboard.tables import between_marks, markdown, replace_between_marks
 
     if options.output.exists() and not options.output.is_dir():
         raise ZooError(f"{options.output}: expected a folder for --output, but it is a file.")
@@ -161,7 +161,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from ecpe_zoo.results.push import push
+    from ecpe_zoo.leaderboard.push import push
 
     console = Console()
     entries, boards = _boards(options, console)
@@ -181,7 +181,7 @@ def _push(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from ecpe_zoo.results.hub import export
+    from ecpe_zoo.leaderboard.hub import export
 
     datasets = {}
     for pair in options.dataset:

@@ -15,14 +15,7 @@ from rich.table import Table
 
 from ecpe_zoo.corpora.registry import ROOT_VARIABLE
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.evidence import recompute
-from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
-from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
-from ecpe_zoo.results.statistics import FoldTest, RunSpread
-from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records
-from ecpe_zoo.results.tables import (
+from ecpe_zoo.leaderboard.tables import (
     interval,
     mean_and_sd,
     p_value,
@@ -31,6 +24,13 @@ from ecpe_zoo.results.tables import (
     without_collapsed,
     write_text,
 )
+from ecpe_zoo.results.evidence import recompute
+from ecpe_zoo.results.naming import labels
+from ecpe_zoo.results.record import RunRecord
+from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
+from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
+from ecpe_zoo.results.statistics import FoldTest, RunSpread
+from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records
 
 _STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
 

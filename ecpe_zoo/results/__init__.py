@@ -1,1 +1,1 @@
-"""What a run leaves behind: predictions and records."""
+"""Result records and what they show: groups, statistics, evidence, significance."""

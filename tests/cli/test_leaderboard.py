@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.cli.main import main
-from ecpe_zoo.results.tables import END, START
+from ecpe_zoo.leaderboard.tables import END, START
 from tests.results.making import raw, write, write_scored
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.board import Board, build_boards
-from ecpe_zoo.results.published import published, published_file
-from ecpe_zoo.results.store import find_records
-from ecpe_zoo.results.tables import (
+from ecpe_zoo.leaderboard.board import Board, build_boards
+from ecpe_zoo.leaderboard.published import published, published_file
+from ecpe_zoo.leaderboard.tables import (
     END,
     START,
     csv_text,
@@ -27,6 +26,7 @@ from ecpe_zoo.results.tables import (
     runs,
     without_collapsed,
 )
+from ecpe_zoo.results.store import find_records
 from tests.results.making import raw, write, write_scored
 
 
@@ -73,10 +73,9 @@ def test_a_collapsed_run_is_in_the_mean_and_said(tmp_path: Path) -> None:
     (cell,) = (row.cells["strict"] for row in board.rows)
     assert cell.notes == ["1 collapsed, in the mean (fold 3 seed 1; without: 55.0)"]
     assert "36.7 ± 32.1†" in markdown([board])
-    assert (
-        "expected" in board.missing.lower()
-    )  # no predictions lie beside: no document statistics, and said so
-    assert "Pooled scores and differences are left out: 1.json: expected its predictions" in markdown([board])
+    # neither predictions nor, on most machines, the corpus: no document statistics, and the board says so
+    assert board.missing.startswith(("1.json: expected its predictions", "Expected fold1_train.txt"))
+    assert f"Pooled scores and differences are left out: {board.missing}" in markdown([board])
 
 
 def test_a_row_with_fewer_folds_is_shown_and_not_ranked(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class PublishedFile(BaseModel):
 @lru_cache
 def published_file() -> PublishedFile:
     """The rows that come with the package, and the note on how to read them."""
-    text = files("ecpe_zoo.results").joinpath("published.json").read_text(encoding="utf-8")
+    text = files("ecpe_zoo.leaderboard").joinpath("published.json").read_text(encoding="utf-8")
     return PublishedFile.model_validate_json(text)
 
 

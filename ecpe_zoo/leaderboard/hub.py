@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.board import slug_of
+from ecpe_zoo.leaderboard.board import slug_of
+from ecpe_zoo.leaderboard.tables import counted, write_text
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import HEADLINES, Entry, Group, group_records
-from ecpe_zoo.results.tables import counted, write_text
 
 SOURCE_NAME = "ecpe-zoo records"
 

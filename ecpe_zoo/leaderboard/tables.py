@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.board import PROTOCOLS, Board, Cell, Row, folds_in_words
-from ecpe_zoo.results.published import Published
+from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, Cell, Row, folds_in_words
+from ecpe_zoo.leaderboard.published import Published
 from ecpe_zoo.results.significance import Comparison
 from ecpe_zoo.results.statistics import RunSpread
 from ecpe_zoo.results.store import HEADLINES

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.hub import export
+from ecpe_zoo.leaderboard.hub import export
 from ecpe_zoo.results.store import find_records
 from tests.results.making import raw, write
 

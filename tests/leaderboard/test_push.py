@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.board import build_boards
-from ecpe_zoo.results.push import WHOLE, push, run_id, save_workspace, table_id
+from ecpe_zoo.leaderboard.board import build_boards
+from ecpe_zoo.leaderboard.push import WHOLE, push, run_id, save_workspace, table_id
 from ecpe_zoo.results.store import Entry, find_records
 from tests.results.making import raw, write, write_scored
 

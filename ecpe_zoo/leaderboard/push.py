@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.board import Board
+from ecpe_zoo.leaderboard.board import Board
+from ecpe_zoo.leaderboard.tables import COLUMNS, csv_lines, csv_text
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import HEADLINES, Entry, encoder_of
-from ecpe_zoo.results.tables import COLUMNS, csv_lines, csv_text
 
 ID_LENGTH = 16
 

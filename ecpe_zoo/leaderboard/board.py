@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.leaderboard.published import Published, published, reported
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.published import Published, published, reported
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
 from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records
 

@@ -20,15 +20,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results import plots
-from ecpe_zoo.results.board import Board, Cell, Row, folds_in_words
-from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
-from ecpe_zoo.results.published import published_file
-from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.results.selection import WATCHED, Prices, prices
-from ecpe_zoo.results.significance import RESAMPLES, Comparison
-from ecpe_zoo.results.store import HEADLINES, Entry, Group
-from ecpe_zoo.results.tables import (
+from ecpe_zoo.leaderboard import plots
+from ecpe_zoo.leaderboard.board import Board, Cell, Row, folds_in_words
+from ecpe_zoo.leaderboard.published import published_file
+from ecpe_zoo.leaderboard.tables import (
     NOTES,
     common_folds,
     gap,
@@ -42,6 +37,11 @@ from ecpe_zoo.results.tables import (
     write_tables,
     write_text,
 )
+from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
+from ecpe_zoo.results.record import RunRecord
+from ecpe_zoo.results.selection import WATCHED, Prices, prices
+from ecpe_zoo.results.significance import RESAMPLES, Comparison
+from ecpe_zoo.results.store import HEADLINES, Entry, Group
 
 HEADS = tuple(
     {"name": name, "first": first}
@@ -87,7 +87,7 @@ def build_page(
         The files.
     """
     environment = Environment(
-        loader=PackageLoader("ecpe_zoo.results"),
+        loader=PackageLoader("ecpe_zoo.leaderboard"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ecpe_zoo.results.board import build_boards
-from ecpe_zoo.results.page import build_page
+from ecpe_zoo.leaderboard.board import build_boards
+from ecpe_zoo.leaderboard.page import build_page
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 from tests.results.making import raw, write, write_scored

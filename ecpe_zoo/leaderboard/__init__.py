@@ -1,0 +1,1 @@
+"""Views of result records: the board, its tables, the web page, W&B and the hub."""
