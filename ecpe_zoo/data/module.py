@@ -54,6 +54,8 @@ class EmotionDataModule(LightningDataModule):
         split_seed: of that part; the same for every method and model seed.
         batch_size: most documents in a training batch, on each process.
         batch_tokens: most token slots in a training batch, on each process.
+        batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least 0. More
+            gives fresher companions and more padding; 0 exchanges only documents of equal length.
         eval_batch_size: the same for evaluation; as in training where neither is given.
         eval_batch_tokens: the same for evaluation.
         num_workers: processes that build batches; 0 builds them in the training process.
@@ -71,6 +73,7 @@ class EmotionDataModule(LightningDataModule):
         split_seed: int = 20190701,
         batch_size: int | None = None,
         batch_tokens: int | None = None,
+        batch_spread: float = 18.0,
         eval_batch_size: int | None = None,
         eval_batch_tokens: int | None = None,
         num_workers: int = 0,
@@ -80,7 +83,7 @@ class EmotionDataModule(LightningDataModule):
         super().__init__()
         self.corpus, self.root, self.fold, self.protocol = corpus, root, fold, protocol
         self.validation_share, self.split_seed = validation_share, split_seed
-        self.batch_size, self.batch_tokens = batch_size, batch_tokens
+        self.batch_size, self.batch_tokens, self.batch_spread = batch_size, batch_tokens, batch_spread
         if eval_batch_size is None and eval_batch_tokens is None:
             eval_batch_size, eval_batch_tokens = batch_size, batch_tokens
         self.eval_batch_size, self.eval_batch_tokens = eval_batch_size, eval_batch_tokens
@@ -171,6 +174,7 @@ class EmotionDataModule(LightningDataModule):
             batch_size=self.batch_size if training else self.eval_batch_size,
             batch_tokens=self.batch_tokens if training else self.eval_batch_tokens,
             shuffle=training,
+            spread=self.batch_spread,
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),
             # Lightning sets epochs only on samplers that it knows, and ours is a batch sampler; `current_epoch` lags
             # behind by one when the first iterator after a resume is made

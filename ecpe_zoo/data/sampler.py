@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from ecpe_zoo.errors import ZooError
+
+IntArray = npt.NDArray[np.int64]
+SLACK = 25
+"""Under a token budget one batch in so many is added, 4 %: mixed lengths fill a budget less well than sorted ones."""
 
 
 def pack(costs: Sequence[int], batch_size: int | None, batch_tokens: int | None) -> list[int]:
@@ -55,10 +60,13 @@ def _at_least(count: int, sizes: list[int]) -> list[int]:
 class LikeLengthBatchSampler(Sampler[list[int]]):
     """Packs documents of like length together and deals the batches out to the ranks.
 
-    The cuts are made once, over the documents in order of length, so the number of batches never changes. In
-    training each epoch shuffles documents among those of equal length and cost (no batch grows by it) and then
-    the order of the batches; where the batches do not divide by the ranks, some are repeated. In evaluation
-    nothing is shuffled and nothing repeated: ranks may get different numbers of batches.
+    In training each epoch draws new companions: a document's rank by length is moved by a random number of ranks, up to
+    `spread` batches, before the documents are cut into batches, and the order of the batches is shuffled. A document
+    then shares a batch with a given one of its length about once in `spread` epochs. The number of batches is the
+    same in every epoch (Lightning plans by it), and a token budget holds in each of them: where a budget needs more
+    batches than planned, ranks are moved less far in that epoch. Where the batches do not divide by the ranks, some are
+    repeated. In evaluation documents are sorted by length, and nothing is shuffled or repeated: ranks may get
+    different numbers of batches.
 
     Args:
         lengths: what makes documents alike (tokens or segments), one a document.
@@ -66,13 +74,15 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         batch_size: most documents in a batch (on one rank).
         batch_tokens: most token slots in a batch (on one rank).
         shuffle: training order.
+        spread: batches over which a document's rank moves in training, at least 0; 0 exchanges only documents of equal
+            length.
         seed: of the shuffling.
         epoch: gives the current epoch whenever iteration starts; a resumed run continues the sequence.
         rank: of this process, 0-based.
         world_size: number of processes.
 
     Raises:
-        ZooError: neither a count nor a budget of at least 1.
+        ZooError: neither a count nor a budget of at least 1, or a negative spread.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         batch_size: int | None = None,
         batch_tokens: int | None = None,
         shuffle: bool = False,
+        spread: float = 0.0,
         seed: int = 0,
         epoch: Callable[[], int] = lambda: 0,
         rank: int = 0,
@@ -94,29 +105,50 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
                 "Expected a batch to be limited by a count or by a token budget of at least 1 "
                 f"(--data.batch_size, --data.batch_tokens), but got {batch_size} and {batch_tokens}."
             )
-        # without a budget the cost of a document is of no matter to its batch
+        if not spread >= 0:
+            raise ZooError(f"Expected --data.batch_spread to be at least 0, but got {spread}.")
+        # without a budget the cost of a document does not matter to its batch
+        self.costs = np.array(costs, dtype=np.int64)
         self.keys = np.array([lengths, costs if batch_tokens is not None else [0] * len(costs)])
         self.order = np.lexsort((self.keys[1], self.keys[0]))
-        sizes = pack([costs[index] for index in self.order], batch_size, batch_tokens)
+        self.limits = (batch_size, batch_tokens)
+        sizes = pack(self.costs[self.order], *self.limits)
         if not shuffle:
             sizes = _at_least(world_size, sizes)
-        self.ends = np.cumsum(sizes)
+        elif spread and batch_tokens is not None and len(sizes) > 1:
+            # a mixed order fills a budget a little worse than a sorted one
+            sizes = _at_least(min(len(costs), len(sizes) + -(-len(sizes) // SLACK)), sizes)
+        self.sizes = sizes
+        self.width = spread * len(costs) / len(sizes) if sizes else 0.0  # in ranks
         self.shuffle, self.seed, self.epoch = shuffle, seed, epoch
         self.rank, self.world_size = rank, world_size
 
     def _batches(self) -> list[list[int]]:
-        order = self.order
-        if not len(order):
+        if not len(self.order):
             return []
         if not self.shuffle:
-            return [batch.tolist() for batch in np.split(order, self.ends[:-1])]
+            return _cut(self.order, self.sizes)
         random = np.random.default_rng((self.seed, self.epoch()))
-        # lexsort is stable: shuffled first, then sorted again, equals change places and nothing else does
-        order = random.permutation(len(order))
+        # lexsort is stable: shuffled first, then sorted, documents of equal length are in random order
+        order = random.permutation(len(self.order))
         order = order[np.lexsort((self.keys[1][order], self.keys[0][order]))]
-        batches = [batch.tolist() for batch in np.split(order, self.ends[:-1])]
+        moves = random.random(len(order))
+        batches = _cut(*self._mixed(order, moves))
         dealt = [batches[index] for index in random.permutation(len(batches))]
         return dealt + [dealt[index % len(dealt)] for index in range(-len(dealt) % self.world_size)]
+
+    def _mixed(self, order: IntArray, moves: npt.NDArray[np.float64]) -> tuple[IntArray, list[int]]:
+        """The order with each rank moved by its share (0 to 1) of the width, and the sizes of its batches."""
+        width = self.width
+        while width >= 1:
+            mixed = order[np.argsort(np.arange(len(order)) + width * moves, kind="stable")]
+            if self.limits[1] is None:
+                return mixed, self.sizes
+            sizes = pack(self.costs[mixed], *self.limits)
+            if len(sizes) <= len(self.sizes):
+                return mixed, _at_least(len(self.sizes), sizes)
+            width /= 2
+        return order, self.sizes
 
     def __iter__(self) -> Iterator[list[int]]:
         yield from self._batches()[
@@ -124,7 +156,11 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         ]  # the epoch is asked for when the first is taken
 
     def __len__(self) -> int:
-        batches = len(self.ends)
+        batches = len(self.sizes)
         if self.shuffle:
             return -(-batches // self.world_size)
         return len(range(self.rank, batches, self.world_size))
+
+
+def _cut(order: IntArray, sizes: Sequence[int]) -> list[list[int]]:
+    return [batch.tolist() for batch in np.split(order, np.cumsum(sizes)[:-1])]

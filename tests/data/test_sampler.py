@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -80,6 +81,62 @@ def test_documents_of_like_length_share_a_batch_and_change_company() -> None:
     assert all(len({lengths[index] for index in batch}) == 1 for batch in first)
     now = 1
     assert {frozenset(batch) for batch in sampler} != first
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=80),
+    st.one_of(st.none(), st.integers(1, 7)),
+    st.one_of(st.none(), st.integers(1, 100)),
+    st.sampled_from([0.0, 0.5, 3.0, 18.0]),
+    st.integers(1, 3),
+)
+def test_mixed_batches_keep_their_number_and_their_limits(
+    costs: list[int], size: int | None, tokens: int | None, spread: float, world: int
+) -> None:
+    if size is None and tokens is None:
+        size = 4
+    now = 0
+    samplers = [
+        LikeLengthBatchSampler(
+            costs, costs, batch_size=size, batch_tokens=tokens, shuffle=True, spread=spread,
+            epoch=lambda: now, rank=rank, world_size=world,
+        )
+        for rank in range(world)
+    ]  # fmt: skip
+    for now in range(4):  # noqa: B007 - read by the samplers
+        dealt = [list(sampler) for sampler in samplers]
+        assert [len(mine) for mine in dealt] == [len(sampler) for sampler in samplers]
+        batches = [batch for mine in dealt for batch in mine]
+        assert {index for batch in batches for index in batch} == set(range(len(costs)))
+        if world == 1:
+            assert sum(map(len, batches)) == len(costs)
+        for batch in batches:
+            assert size is None or len(batch) <= size
+            assert tokens is None or len(batch) == 1 or sum(costs[index] for index in batch) <= tokens
+
+
+def shared_again(spread: float) -> float:
+    """Share of the pairs that share a batch in two epochs on end."""
+    lengths = [random.Random(1).randint(5, 400) for _ in range(3000)]
+    now = 0
+    sampler = LikeLengthBatchSampler(
+        lengths, lengths, batch_size=10, shuffle=True, spread=spread, epoch=lambda: now
+    )
+    epochs = []
+    for now in range(2):  # noqa: B007 - read by the sampler
+        epochs.append({pair for batch in sampler for pair in combinations(sorted(batch), 2)})
+    return len(epochs[0] & epochs[1]) / len(epochs[0])
+
+
+def test_companions_are_drawn_anew_in_every_epoch() -> None:
+    assert shared_again(0.0) > 0.2
+    assert shared_again(18.0) < 0.05
+
+
+def test_the_spread_is_not_negative() -> None:
+    with pytest.raises(ZooError, match=r"--data\.batch_spread to be at least 0, but got -1"):
+        LikeLengthBatchSampler([1], [1], batch_size=1, spread=-1.0)
 
 
 def test_a_batch_needs_a_limit() -> None:

@@ -1,0 +1,83 @@
+"""How fresh batches are, and what that costs in padding.
+
+    python -m experiments.batch_mates eacl meld 64
+    python -m experiments.batch_mates mgcl xia-ding-2019 4 --spread 0 24
+
+Prints, for each spread, the share of the pairs of units that share a batch in one epoch and share it again in the next,
+the share that a random order would give, and the padding: the share of slots of a batch beyond its units' own lengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.corpora.splits import partition
+from ecpe_zoo.data.sampler import LikeLengthBatchSampler
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.e2eecpe import E2EECPE
+from ecpe_zoo.methods.eacl import EACL
+from ecpe_zoo.methods.eqn import EQN
+from ecpe_zoo.methods.mgcl import MGCL
+
+EPOCHS = 6
+METHODS = {
+    "e2eecpe": lambda: E2EECPE(),
+    "eacl": lambda: EACL(encoder="embedded"),
+    "eqn": lambda: EQN(encoder="embedded"),
+    "mgcl": lambda: MGCL(encoder="recurrent"),
+}
+
+
+def mates(batches: Sequence[Sequence[int]]) -> set[tuple[int, int]]:
+    """The pairs of units that share a batch."""
+    return {pair for batch in batches for pair in combinations(sorted(batch), 2)}
+
+
+def padding(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
+    """Share of a batch's slots that no unit fills, over all batches, 0 to 1."""
+    slots = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
+    return 1 - sum(lengths[index] for batch in batches for index in batch) / slots
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("method", choices=METHODS)
+    parser.add_argument("corpus")
+    parser.add_argument("batch_size", type=int)
+    parser.add_argument("--spread", type=float, nargs="+", default=[0.0, 12.0, 18.0, 24.0])
+    options = parser.parse_args(argv)
+    method: Method = METHODS[options.method]()
+    parts = partition(load_corpus(options.corpus))
+    method.build_from(parts.train)
+    units = method.training_units(parts.train)
+    costs = [method.tokens(unit) for unit in units]
+    lengths = costs if method.sort_by == "tokens" else [len(unit) for unit in units]
+    print(f"{options.method} on {options.corpus}: {len(units)} units, at most {options.batch_size} a batch")
+    for spread in options.spread:
+        now = 0
+        sampler = LikeLengthBatchSampler(
+            lengths, costs, batch_size=options.batch_size, shuffle=True, spread=spread, epoch=lambda: now
+        )
+        epochs = []
+        for now in range(EPOCHS):  # noqa: B007 - read by the sampler
+            epochs.append(list(sampler))
+        shared = [mates(batches) for batches in epochs]
+        again = np.mean([len(a & b) / len(a) for a, b in zip(shared, shared[1:], strict=False)])
+        chance = len(shared[0]) / (len(units) * (len(units) - 1) / 2)
+        padded = np.mean([padding(batches, lengths) for batches in epochs])
+        print(
+            f"spread {spread:4.0f}: {again:6.1%} share again (by chance {chance:.1%}), padding {padded:5.1%}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
