@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
@@ -23,6 +23,7 @@ from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
 from ecpe_zoo.callbacks.seeding import SeedEachEpoch
+from ecpe_zoo.callbacks.stopping import PatientStopping
 from ecpe_zoo.cli.report import show_results
 from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.document import Document
@@ -99,7 +100,7 @@ class ZooCLI(LightningCLI):
                 "checkpoint.auto_insert_metric_name": False,  # the slash in the name would make a folder
             }
         )
-        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.add_lightning_class_args(PatientStopping, "early_stopping")
         parser.set_defaults(
             {
                 "early_stopping.monitor": AUTO,
@@ -270,7 +271,7 @@ class ZooCLI(LightningCLI):
                 for old, options in (
                     (checkpoint, {"dirpath": checkpoint.dirpath, "filename": checkpoint.filename,
                                   "auto_insert_metric_name": False}),
-                    (stopping, {"patience": stopping.patience, "strict": False}),
+                    (stopping, {"patience": stopping.patience, "counts_from": stopping.counts_from, "strict": False}),
                 )
             )  # fmt: skip
         limits = {} if stage.max_epochs is None else {"max_epochs": stage.max_epochs, "max_steps": -1}
