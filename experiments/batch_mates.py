@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -62,15 +62,13 @@ def main(argv: list[str] | None = None) -> int:
     lengths = costs if method.sort_by == "tokens" else [len(unit) for unit in units]
     print(f"{options.method} on {options.corpus}: {len(units)} units, at most {options.batch_size} a batch")
     for spread in options.spread:
-        now = 0
+        epoch = iter(range(EPOCHS))
         sampler = LikeLengthBatchSampler(
-            lengths, costs, batch_size=options.batch_size, shuffle=True, spread=spread, epoch=lambda: now
+            lengths, costs, batch_size=options.batch_size, shuffle=True, spread=spread, epoch=epoch.__next__
         )
-        epochs = []
-        for now in range(EPOCHS):  # noqa: B007 - read by the sampler
-            epochs.append(list(sampler))
+        epochs = [list(sampler) for _ in range(EPOCHS)]
         shared = [mates(batches) for batches in epochs]
-        again = np.mean([len(a & b) / len(a) for a, b in zip(shared, shared[1:], strict=False)])
+        again = np.mean([len(a & b) / len(a) for a, b in pairwise(shared)])
         chance = len(shared[0]) / (len(units) * (len(units) - 1) / 2)
         padded = np.mean([padding(batches, lengths) for batches in epochs])
         print(

@@ -54,8 +54,8 @@ class EmotionDataModule(LightningDataModule):
         split_seed: of that part; the same for every method and model seed.
         batch_size: most documents in a training batch, on each process.
         batch_tokens: most token slots in a training batch, on each process.
-        batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least 0. More
-            gives fresher companions and more padding; 0 exchanges only documents of equal length.
+        batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least
+            0. More gives fresher companions and more padding; 0 exchanges only documents of equal length.
         eval_batch_size: the same for evaluation; as in training where neither is given.
         eval_batch_tokens: the same for evaluation.
         num_workers: processes that build batches; 0 builds them in the training process.

@@ -118,7 +118,8 @@ def test_mixed_batches_keep_their_number_and_their_limits(
 
 def shared_again(spread: float) -> float:
     """Share of the pairs that share a batch in two epochs on end."""
-    lengths = [random.Random(1).randint(5, 400) for _ in range(3000)]
+    numbers = random.Random(1)
+    lengths = [numbers.randint(5, 400) for _ in range(3000)]
     now = 0
     sampler = LikeLengthBatchSampler(
         lengths, lengths, batch_size=10, shuffle=True, spread=spread, epoch=lambda: now

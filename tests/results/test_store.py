@@ -220,7 +220,11 @@ def test_the_committed_records_group_as_their_readme_says() -> None:
     found = {(names[id(g)], g.corpus, g.protocol) for g in groups}
     assert ("mgcl [mark_asked=true, multi_instance=false]", "xia-ding-2019", "strict") in found
     assert ("eqn [objective=coeqn]", "isear", "strict") in found
-    assert ("e2eecpe [freeze_vectors=true]", "xia-ding-2019", "strict") in found  # before vectors were trained
+    assert (
+        "e2eecpe [freeze_vectors=true]",
+        "xia-ding-2019",
+        "strict",
+    ) in found  # before vectors were trained
 
 
 def test_cells_that_failed_without_a_record_are_found(tmp_path: Path) -> None:
