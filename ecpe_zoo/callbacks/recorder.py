@@ -92,6 +92,7 @@ class Recorder(Callback):
                 test=len(data.documents("test")),
                 scored=scorer.test_documents,
                 twins_left_out=list(data.parts.twins_left_out),
+                near_left_out=list(data.parts.near_left_out),
                 left_out=dict(data.loaded.counts),
             ),
             protocol=record.Protocol(
@@ -105,6 +106,7 @@ class Recorder(Callback):
                 test_reads=scorer.test_reads,
                 validation_share=data.validation_share,
                 split_seed=data.split_seed,
+                split_version=data.split_version,
             ),
             seed=self.seed,
             epoch=_epoch_of(trainer),

@@ -6,9 +6,10 @@ text appears twice in real corpora, and a clause-wise copy of a test document in
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -19,6 +20,11 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 
 Protocol = Literal["strict", "paper"]
 SPLIT_SEED = 20190701
+SPLIT_VERSION = 2
+"""How `strict` splits. 2 draws the validation part of each fold by a hash of fold and id, and leaves out training
+documents that are near-duplicates of held-out ones. 1, of the first release, drew nearly the same part in neighbouring
+folds and left out exact twins alone."""
+SplitVersion = Literal[1, 2]
 NEAR_CLAUSE_CHARACTERS = 5
 """Shorter clauses ("he said", a date) are shared by documents that have nothing to do with each other."""
 NEAR_SHARE = 0.5
@@ -36,12 +42,14 @@ class Partition:
         test: what is scored at the end.
         twins_left_out: ids of training documents with the same text as a test or validation document, and of
             validation documents with the same text as a test document, which are in no part.
+        near_left_out: likewise, of documents that are no exact twins but near-duplicates (`near_duplicates`).
     """
 
     train: tuple[Document, ...]
     validation: tuple[Document, ...]
     test: tuple[Document, ...]
     twins_left_out: tuple[str, ...]
+    near_left_out: tuple[str, ...] = ()
 
 
 def running_text(document: Document) -> str:
@@ -110,20 +118,22 @@ def partition(
     protocol: Protocol = "strict",
     validation_share: float = 0.1,
     split_seed: int = SPLIT_SEED,
+    version: SplitVersion = SPLIT_VERSION,
 ) -> Partition:
     """Split a loaded corpus as a protocol says.
 
     Args:
         loaded: one fold of a corpus.
-        protocol: `strict` takes the official validation part, else a share of the training documents, and
-            leaves out twins of held-out documents, however short their text is: "ok" may be said twice without
-            a leak, but nobody can tell, and what it costs is counted. `paper` trains on all training documents
-            and validates on the test documents, as the published code did.
+        protocol: `strict` takes the official validation part, else a share of the training documents, and leaves out
+            twins and near-duplicates of held-out documents, however short their text is: "ok" may be said twice
+            without a leak, but nobody can tell, and what it costs is counted. `paper` trains on all training
+            documents and validates on the test documents, as the published code did.
         validation_share: of the training documents, where there is no official validation part.
-        split_seed: of that choice, which depends on nothing but the documents and this number.
+        split_seed: of that choice, which depends on nothing but the documents, the fold and this number.
+        version: see `SPLIT_VERSION`.
 
     Raises:
-        ZooError: unknown protocol, or a share that is not between 0 and 1.
+        ZooError: unknown protocol or version, or a share that is not between 0 and 1.
     """
     if protocol == "paper":
         return Partition(loaded.train, loaded.test, loaded.test, ())
@@ -131,35 +141,59 @@ def partition(
         raise unknown_choice("a protocol", protocol, ("strict", "paper"))
     if not 0 < validation_share < 1:
         raise ZooError(f"Expected a validation share between 0 and 1, but got {validation_share}.")
-    train, twins = _without(loaded.train, loaded.test)
+    if version not in (1, 2):
+        raise ZooError(f"Expected --data.split_version to be 1 or 2, but got {version}.")
+    train, twins, near = _without(loaded.train, loaded.test, version)
     if loaded.validation is None:
-        held_out = _held_out(train, validation_share, split_seed)
+        wanted = max(1, round(validation_share * len(train)))
+        if version == 1:
+            held_out = _held_out_in_order(train, wanted, split_seed)
+        else:
+            held_out = _held_out(train, wanted, f"{split_seed}:{loaded.fold}")
         validation = tuple(document for document in train if document.id in held_out)
-        return Partition(
-            tuple(document for document in train if document.id not in held_out),
-            validation,
-            loaded.test,
-            twins,
-        )
-    validation, more = _without(loaded.validation, loaded.test)
-    train, most = _without(train, validation)
-    return Partition(train, validation, loaded.test, twins + most + more)
+        train = tuple(document for document in train if document.id not in held_out)
+        return Partition(train, validation, loaded.test, twins, near)
+    validation, more_twins, more_near = _without(loaded.validation, loaded.test, version)
+    train, most_twins, most_near = _without(train, validation, version)
+    return Partition(
+        train, validation, loaded.test, twins + most_twins + more_twins, near + most_near + more_near
+    )
 
 
 def _without(
-    documents: Sequence[Document], held_out: Iterable[Document]
-) -> tuple[tuple[Document, ...], tuple[str, ...]]:
-    """The documents whose text is in no held-out document, and the ids of the others."""
+    documents: Sequence[Document], held_out: Sequence[Document], version: SplitVersion
+) -> tuple[tuple[Document, ...], tuple[str, ...], tuple[str, ...]]:
+    """The documents that no held-out document resembles, the ids of exact twins, and of near-duplicates (version 2)."""
     texts = {running_text(document) for document in held_out}
-    kept = tuple(document for document in documents if running_text(document) not in texts)
-    names = {document.id for document in kept}
-    return kept, tuple(document.id for document in documents if document.id not in names)
+    twins = {index for index, document in enumerate(documents) if running_text(document) in texts}
+    near: set[int] = set()
+    if version == 2:
+        count = len(documents)
+        pairs = near_duplicates([*documents, *held_out])
+        near = {one for one, other in pairs if one < count <= other} - twins
+    return (
+        tuple(document for index, document in enumerate(documents) if index not in twins | near),
+        tuple(documents[index].id for index in sorted(twins)),
+        tuple(documents[index].id for index in sorted(near)),
+    )
 
 
-def _held_out(documents: Sequence[Document], share: float, seed: int) -> set[str]:
-    """Ids of about that share of the documents, groups of near-duplicates whole."""
+def _held_out(documents: Sequence[Document], wanted: int, salt: str) -> set[str]:
+    """Ids of about so many documents, groups of near-duplicates whole, by a hash of salt and id."""
+
+    def drawn(position: int) -> bytes:
+        return hashlib.sha256(f"{salt}:{documents[position].id}".encode()).digest()
+
+    taken: set[str] = set()
+    for group in sorted(groups(documents), key=lambda group: min(drawn(position) for position in group)):
+        if len(taken) + len(group) <= wanted:
+            taken.update(documents[position].id for position in group)
+    return taken
+
+
+def _held_out_in_order(documents: Sequence[Document], wanted: int, seed: int) -> set[str]:
+    """The same as split version 1 drew it: one shuffle of the groups in the order of their ids."""
     ordered = sorted(documents, key=lambda document: document.id)  # the order of the file decides nothing
-    wanted = max(1, round(share * len(ordered)))
     shuffled = groups(ordered)
     random.Random(seed).shuffle(shuffled)
     taken: set[str] = set()

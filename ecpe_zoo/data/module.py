@@ -52,6 +52,8 @@ class EmotionDataModule(LightningDataModule):
             of them and chooses on the test fold, as the published code did.
         validation_share: of the training documents, under `strict`, where the corpus has no validation part.
         split_seed: of that part; the same for every method and model seed.
+        split_version: 2 draws the validation part of each fold anew and leaves near-duplicates of held-out documents out
+            of training; 1 is that of the first release, for its records.
         batch_size: most documents in a training batch, on each process.
         batch_tokens: most token slots in a training batch, on each process.
         batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least
@@ -71,6 +73,7 @@ class EmotionDataModule(LightningDataModule):
         protocol: Literal["strict", "paper"] = "strict",
         validation_share: float = 0.1,
         split_seed: int = 20190701,
+        split_version: Literal[1, 2] = 2,
         batch_size: int | None = None,
         batch_tokens: int | None = None,
         batch_spread: float = 18.0,
@@ -83,6 +86,7 @@ class EmotionDataModule(LightningDataModule):
         super().__init__()
         self.corpus, self.root, self.fold, self.protocol = corpus, root, fold, protocol
         self.validation_share, self.split_seed = validation_share, split_seed
+        self.split_version: Literal[1, 2] = split_version
         self.batch_size, self.batch_tokens, self.batch_spread = batch_size, batch_tokens, batch_spread
         if eval_batch_size is None and eval_batch_tokens is None:
             eval_batch_size, eval_batch_tokens = batch_size, batch_tokens
@@ -105,16 +109,21 @@ class EmotionDataModule(LightningDataModule):
             self._check_task(self._method())
         if self.parts is None:
             self.loaded = load_corpus(self.corpus, self.root, self.fold, self.on_error)
-            self.parts = partition(self.loaded, self.protocol, self.validation_share, self.split_seed)
+            self.parts = partition(
+                self.loaded, self.protocol, self.validation_share, self.split_seed, self.split_version
+            )
             skipped = {name: n for name, n in self.loaded.counts.items() if n and "skipped" in name}
             if skipped:
                 rank_zero_warn(f"Malformed documents were left out of {self.corpus!r}: {skipped}")
-            if self.parts.twins_left_out:
-                twins = self.parts.twins_left_out
-                rank_zero_info(
-                    f"Left out of training, as exact twins of other parts' documents: {first_few(twins)} "
-                    "(the record names all)"
-                )
+            for what, ids in (
+                ("exact twins", self.parts.twins_left_out),
+                ("near-duplicates", self.parts.near_left_out),
+            ):
+                if ids:
+                    rank_zero_info(
+                        f"Left out of training, as {what} of other parts' documents: {first_few(ids)} "
+                        "(the record names all)"
+                    )
             for split in ("train", "validation", "test"):
                 if not self.documents(split):
                     raise ZooError(

@@ -26,6 +26,9 @@ _OWN_FIELDS = {
 """Options beside `NO_NUMBER` that a group has fields of its own for, or of which the record keeps what became of them
 (precision, processes)."""
 
+_BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.counts_from": "first-epoch"}
+"""What records did that were made before an option was there, if it is not today's default."""
+
 _OURS = "ecpe_zoo.methods."
 _PLAIN_PRECISION = ("32", "32-true")
 
@@ -57,7 +60,7 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     """What decides a result, flat, without seed, fold and protocol: `model.filters` -> 75.
 
     Left out are null options and arguments at their default, so that a record from before an argument was added
-    stays with those from after it. A file that an argument names stands for its content: `model.vectors` -> sha256;
+    stays with those from after it, unless what it did then is not today's default (`_BEFORE`). A file that an argument names stands for its content: `model.vectors` -> sha256;
     other files that were read are `inputs.NAME` -> sha256.
     """
     from ecpe_zoo.data.module import EmotionDataModule
@@ -72,9 +75,11 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         if name not in idle and (name not in default or default[name] != value)
     }
     default = _defaults_of(EmotionDataModule)
-    for name, value in decisive(record.config).items():
+    # what shows and counts nothing has no such options: a section that the config lacks stays absent
+    before = {n: value for n, value in _BEFORE.items() if record.config.get(n.split(".")[0])}
+    for name, value in (before | decisive(record.config)).items():
         section, _, option = name.partition(".")
-        usual = section == "data" and option in default and default[option] == value
+        usual = section == "data" and option in default and default[option] == value and name not in _BEFORE
         if section in _OWN_FIELDS and option.split(".")[0] not in _OWN_FIELDS[section] and not usual:
             found[name] = value
     if record.machine.precision not in _PLAIN_PRECISION:

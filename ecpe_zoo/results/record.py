@@ -40,6 +40,9 @@ class Corpus(Part):
     test: int = Field(description="documents expected")
     scored: int = Field(description="test documents scored")
     twins_left_out: list[str] = Field(description="training documents equal to a test or validation document")
+    near_left_out: list[str] = Field(
+        default=[], description="training documents much like one of another part"
+    )
     left_out: dict[str, int] = Field(description="what the reader left out or skipped, by reason")
 
 
@@ -57,6 +60,7 @@ class Protocol(Part):
     test_reads: int = Field(description="times that this run's test documents were scored before the last")
     validation_share: float
     split_seed: int
+    split_version: Literal[1, 2] = 1
 
 
 class Stage(Part):

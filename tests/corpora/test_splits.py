@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ def document(name: str, *texts: str) -> Document:
 
 
 def loaded(
-    train: list[Document], test: list[Document], validation: list[Document] | None = None
+    train: list[Document], test: list[Document], validation: list[Document] | None = None, fold: int = 1
 ) -> LoadedCorpus:
     official = None if validation is None else tuple(validation)
-    return LoadedCorpus("made-up", 1, tuple(train), official, tuple(test), {}, {})
+    return LoadedCorpus("made-up", fold, tuple(train), official, tuple(test), {}, {})
 
 
 def many(count: int, seed: int = 0) -> list[Document]:
@@ -86,6 +87,32 @@ def test_strict_leaves_out_twins_of_held_out_documents() -> None:
     assert parts.twins_left_out == ("twin",)
     assert "twin" not in {d.id for d in parts.train + parts.validation}
     assert [d.id for d in parts.test] == ["t"]
+
+
+def test_strict_leaves_out_near_duplicates_of_held_out_documents() -> None:
+    test = document("t", "the dog was lost", "so she cried", "and nobody came", "until the evening")
+    near = document("near", "the dog was lost", "so she cried", "and nobody came", "for a year and a day")
+    corpus = loaded([*many(20), near, document("far", "the dog was lost", "but found again")], [test])
+    parts = partition(corpus)
+    assert (parts.twins_left_out, parts.near_left_out) == ((), ("near",))
+    kept = {d.id for d in parts.train + parts.validation}
+    assert "near" not in kept
+    assert "far" in kept
+    first = partition(corpus, version=1)  # as the records of the first release were made
+    assert first.near_left_out == ()
+    assert "near" in {d.id for d in first.train + first.validation}
+
+
+def test_each_fold_draws_its_own_validation_part() -> None:
+    documents = [document(str(n), f"text {n} of its own", f"and another one {n}") for n in range(200)]
+    drawn = [{d.id for d in partition(loaded(documents, [], fold=fold)).validation} for fold in range(1, 11)]
+    assert {len(ids) for ids in drawn} == {20}
+    shared = [len(one & other) for one, other in combinations(drawn, 2)]
+    assert max(shared) < 10  # 2 by chance
+    first = [partition(loaded(documents, [], fold=fold), version=1).validation for fold in (1, 2)]
+    assert first[0] == first[1]
+    with pytest.raises(ZooError, match="split_version to be 1 or 2, but got 3"):
+        partition(loaded(documents, []), version=3)  # type: ignore[arg-type]
 
 
 def test_strict_takes_the_official_validation_part() -> None:
@@ -173,11 +200,17 @@ def test_every_corpus_names_pinned_files_only() -> None:
             assert file.optional or (file.sha256 is not None and len(file.sha256) == 64)
 
 
-@pytest.mark.parametrize(("fold", "twin"), [(1, None), (6, "1807"), (9, "1070")])
-def test_real_fold_partitions(real_data: Callable[[str], Path], fold: int, twin: str | None) -> None:
+@pytest.mark.parametrize(
+    ("fold", "twin", "near"),
+    [(1, None, ()), (5, None, ("1672", "1673", "1674", "1675", "2056")), (6, "1807", ()), (9, "1070", ())],
+)
+def test_real_fold_partitions(
+    real_data: Callable[[str], Path], fold: int, twin: str | None, near: tuple[str, ...]
+) -> None:
     corpus = load_corpus("xia-ding-2019", real_data("xia-ding-2019"), fold)
     parts = partition(corpus)
     assert parts.twins_left_out == ((twin,) if twin else ())
+    assert parts.near_left_out == near
     assert abs(len(parts.validation) - 0.1 * len(corpus.train)) <= 1
     texts = {running_text(d) for d in parts.train}
     assert texts.isdisjoint(running_text(d) for d in parts.validation + parts.test)

@@ -200,6 +200,21 @@ def test_a_repeated_cell_is_counted_as_such(tmp_path: Path) -> None:
     assert (group.repeated, len(group.values())) == (1, 2)
 
 
+def test_split_versions_are_never_one_group(tmp_path: Path) -> None:
+    """A record from before the option was there is of version 1, though 2 is the default now."""
+    old, new = raw(0.5), raw(0.6)
+    old["config"]["data"] = {"corpus": "xia-ding-2019"}
+    new["config"]["data"] = {"corpus": "xia-ding-2019", "split_version": 2, "batch_spread": 18.0}
+    write(tmp_path / "a.json", old)
+    write(tmp_path / "b.json", new)
+    groups = group_records(find_records([tmp_path]))
+    names = labels(groups)
+    assert sorted(names[id(group)].split(" [")[1] for group in groups) == [
+        "batch_spread=0.0, split_version=1]",
+        "batch_spread=18.0, split_version=2]",
+    ]
+
+
 def test_a_newer_definition_of_a_metric_wins(tmp_path: Path) -> None:
     record = raw(0.5)
     record["metrics"]["ecpe.pair_f1.v2"] = 0.4
