@@ -52,8 +52,8 @@ class EmotionDataModule(LightningDataModule):
             of them and chooses on the test fold, as the published code did.
         validation_share: of the training documents, under `strict`, where the corpus has no validation part.
         split_seed: of that part; the same for every method and model seed.
-        split_version: 2 draws the validation part of each fold anew and leaves near-duplicates of held-out documents out
-            of training; 1 is that of the first release, for its records.
+        split_version: 2 draws the validation part of each fold anew and leaves near-duplicates of held-out documents
+            out of training; 1 is that of the first release, for its records.
         batch_size: most documents in a training batch, on each process.
         batch_tokens: most token slots in a training batch, on each process.
         batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least
