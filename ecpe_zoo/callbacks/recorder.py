@@ -101,6 +101,7 @@ class Recorder(Callback):
                 default_threshold=threshold_of(method),
                 tuned_threshold=method.tuned,
                 tuned_on=None if method.tuned is None else "validation part",
+                tuned_options=method.tuned_options,
                 headline=headline,
                 truncated_segments=scorer.truncated_segments,
                 test_reads=scorer.test_reads,

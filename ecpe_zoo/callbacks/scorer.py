@@ -146,14 +146,19 @@ class Scorer(Callback):
             "stage": method.stage, "epoch": trainer.current_epoch, "step": trainer.global_step,
             "validation": scoring.short(metrics),
         }  # fmt: skip
+        tuned = None
         if data.protocol == "paper":
             self.test_reads += 1
         elif scoring.tune is not None:
-            tuned, tuned_f1 = scoring.tune(predictions, gold, method.threshold)
+            tuned = method.tune(predictions, gold)
             if fitting:
-                method.tuned_threshold.fill_(tuned)
-            row |= {"tuned_threshold": tuned, "tuned_validation_f1": tuned_f1}
-            pl_module.log("val/tuned_threshold", tuned)
+                method.take(tuned)
+            row |= {"tuned_threshold": tuned.threshold, "tuned_validation_f1": tuned.f1}
+            further = {f"tuned_{name}": value for name, value in tuned.options.items()} | dict(tuned.shown)
+            row |= further
+            pl_module.log_dict(
+                {f"val/{n}": v for n, v in ({"tuned_threshold": tuned.threshold} | further).items()}
+            )
         folder = predictions_folder(trainer)
         if fitting and metrics[scoring.headline] > self.best_validation.get(method.stage, -1.0):
             self.best_validation[method.stage] = metrics[scoring.headline]
@@ -164,8 +169,8 @@ class Scorer(Callback):
             watched = scoring.score(predictions, gold, default)
             self.test_reads += 1
             row[WATCHED] = scoring.short(watched)
-            if "tuned_threshold" in row:
-                at_tuned = scoring.score(predictions, gold, row["tuned_threshold"])
+            if tuned is not None:
+                at_tuned = scoring.score(method.decided(predictions, tuned), gold, tuned.threshold)
                 row[f"{WATCHED}_at_tuned"] = scoring.short(at_tuned)
             pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()})
             if trainer.is_global_zero:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -13,51 +13,173 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.text.recurrent import BiLSTM
 
 ClauseEncoderKind = Literal["gcn", "gat", "lstm", "none"]
+ClauseEdges = Literal["near", "complete"]
+RELATIONS = 4
+"""From the question, to the question, from an earlier clause, from a later clause."""
 
 
-class GraphClauseEncoder(nn.Module):
-    """One dense graph layer over fully connected nodes with self-loops.
+class ClauseSettings(NamedTuple):
+    """Which encoder of clauses.
 
-    `gcn`: symmetric normalisation, ELU, residual (without it all nodes of a fully connected graph become
-    one).
-    `gat`: heads x size/heads attention, ELU, and RANKCP's sigmoid gate between the layer and its input, as
-    MM-R has it (there with a tanh in the attention scores, which the dense layer of torch-geometric leaves
-    out).
+    Args:
+        kind: see `make_clause_encoder`.
+        edges: of `gcn` and `gat`: `near` connects clauses at most `window` apart, the question with every clause, and
+            every node with itself; `complete` connects all nodes.
+        window: of `near`, at least 1.
+        heads: of `gat`; 4 as in RANKCP and MM-R.
+        dropout: on the layer's output; 0.1 as in RANKCP and MM-R.
+    """
+
+    kind: ClauseEncoderKind = "gcn"
+    edges: ClauseEdges = "near"
+    window: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+
+
+def near_edges(mask: Tensor, window: int) -> Tensor:
+    """Edges between the question (node 0), the clauses at most `window` apart, and each node and itself.
+
+    Args:
+        mask: (R, N) bool, False at padding.
+        window: at least 1.
+
+    Returns:
+        (R, N, N) bool, symmetric.
+    """
+    place = torch.arange(mask.shape[1], device=mask.device)
+    near = (place[:, None] - place[None, :]).abs() <= window
+    near |= (place[:, None] == 0) | (place[None, :] == 0)
+    return near & mask[:, :, None] & mask[:, None, :]
+
+
+class CompleteGCN(nn.Module):
+    """A graph convolution over the complete graph with self-loops, symmetrically normalised.
+
+    It adds one and the same vector to every node, the mean of all of them: what a node gains says nothing of its own
+    neighbours, so that the layer carries no context beyond a summary of the document. Kept to show that.
 
     Args:
         size: H.
-        kind: which of the two.
-        heads: of `gat`.
-        dropout: on the layer's output.
-
-    Raises:
-        ZooError: heads that do not divide the size.
     """
 
-    def __init__(self, size: int, kind: Literal["gcn", "gat"], heads: int = 4, dropout: float = 0.1) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
+        self.layer = DenseGCNConv(size, size)
+
+    def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
+        """(R, N, H) and (R, N) -> (R, N, H)."""
+        edges = (mask[:, :, None] & mask[:, None, :]).to(nodes.dtype)
+        found: Tensor = self.layer(nodes, edges, mask)
+        return found
+
+
+class RelationalGCN(nn.Module):
+    """A graph convolution over edges that differ by node: the question, and clauses at each distance.
+
+    `W_0 h_i + sum_r W_r mean_{j in N_r(i)} a_{r,|i-j|} h_j + b`, as in R-GCN (Schlichtkrull et al., 2018) with a
+    learned weight for each distance.
+
+    Args:
+        size: H.
+        window: clauses on either side that are neighbours, at least 1.
+    """
+
+    def __init__(self, size: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.itself = nn.Linear(size, size)
+        self.relations = nn.ModuleList(nn.Linear(size, size, bias=False) for _ in range(RELATIONS))
+        self.distances = nn.Parameter(torch.ones(2, window))  # earlier, later
+
+    def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
+        """(R, N, H) and (R, N) -> (R, N, H)."""
+        edges = near_edges(mask, self.window)  # (R, N, N), [r, i, j]: j is a neighbour of i
+        place = torch.arange(mask.shape[1], device=mask.device)
+        offset = (place[None, :] - place[:, None]).expand_as(edges)
+        asks, clause = (place[None, :] == 0).expand_as(edges), (place > 0)[:, None] & (place > 0)[None, :]
+        step = (offset.abs() - 1).clamp(0, self.window - 1)
+        members = (
+            edges & asks & (offset != 0),
+            edges & (place[:, None] == 0) & (offset != 0),
+            edges & clause & (offset < 0),
+            edges & clause & (offset > 0),
+        )
+        found = self.itself(nodes)
+        for number, (member, linear) in enumerate(zip(members, self.relations, strict=True)):
+            weights = member.to(nodes.dtype) / member.sum(dim=2, keepdim=True).clamp(min=1)
+            if number >= 2:
+                weights = weights * self.distances[number - 2][step].to(nodes.dtype)
+            found = found + linear(weights @ nodes)
+        return found
+
+
+class AttentionLayer(nn.Module):
+    """Graph attention with heads x size/heads. Over the complete graph it hardly differs from node to node.
+
+    Args:
+        size: H.
+        heads: which divide it.
+        edges: see `ClauseSettings`.
+        window: see `ClauseSettings`.
+    """
+
+    def __init__(self, size: int, heads: int, edges: ClauseEdges, window: int) -> None:
+        super().__init__()
+        if size % heads:
+            raise ZooError(f"Expected a clause size that {heads} heads divide, but got {size}.")
+        self.edges, self.window = edges, window
+        self.layer = DenseGATConv(size, size // heads, heads=heads)
+
+    def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
+        """(R, N, H) and (R, N) -> (R, N, H)."""
+        both = mask[:, :, None] & mask[:, None, :]
+        edges = near_edges(mask, self.window) if self.edges == "near" else both
+        found: Tensor = self.layer(nodes, edges.to(nodes.dtype), mask)
+        return found
+
+
+class GraphClauseEncoder(nn.Module):
+    """One dense graph layer over the question and the clauses of a document.
+
+    `gcn`: ELU and a residual.
+    `gat`: ELU, and RANKCP's sigmoid gate between the layer and its input, as MM-R has it (there with a tanh in the
+    attention scores, which the dense layer of torch-geometric leaves out).
+
+    Args:
+        size: H.
+        settings: kind `gcn` or `gat`.
+
+    Raises:
+        ZooError: heads that do not divide the size, or a window below 1.
+    """
+
+    def __init__(self, size: int, settings: ClauseSettings) -> None:
+        super().__init__()
+        if settings.window < 1:
+            raise ZooError(f"Expected --model.clause_window to be at least 1, but got {settings.window}.")
         self.gate: nn.Linear | None = None
-        if kind == "gcn":
-            self.layer: nn.Module = DenseGCNConv(size, size)
-        else:
-            if size % heads:
-                raise ZooError(f"Expected a clause size that {heads} heads divide, but got {size}.")
-            self.layer = DenseGATConv(size, size // heads, heads=heads)
+        self.layer: nn.Module
+        if settings.kind == "gat":
+            self.layer = AttentionLayer(size, settings.heads, settings.edges, settings.window)
             self.gate = nn.Linear(size, size)
-        self.dropout = nn.Dropout(dropout)
+        elif settings.edges == "near":
+            self.layer = RelationalGCN(size, settings.window)
+        else:
+            self.layer = CompleteGCN(size)
+        self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
         """Encode.
 
         Args:
-            nodes: (R, N, H).
+            nodes: (R, N, H); node 0 is the question.
             mask: (R, N) bool, False at padding.
 
         Returns:
-            (R, N, H); padding means nothing.
+            (R, N, H); values at padding have no meaning.
         """
-        edges = (mask[:, :, None] & mask[:, None, :]).to(nodes.dtype)  # (R, N, N)
-        update = self.dropout(F.elu(self.layer(nodes, edges, mask)))
+        update = self.dropout(F.elu(self.layer(nodes, mask)))
         share = torch.sigmoid(self.gate(nodes)) if self.gate is not None else None
         encoded: Tensor = nodes + update if share is None else share * update + (1 - share) * nodes
         return encoded
@@ -90,26 +212,22 @@ class NoClauseEncoder(nn.Module):
         return nodes
 
 
-def make_clause_encoder(
-    kind: ClauseEncoderKind, size: int, heads: int = 4, dropout: float = 0.1
-) -> nn.Module:
-    """An encoder of nodes (R, N, H) under a mask (R, N).
+def make_clause_encoder(size: int, settings: ClauseSettings) -> nn.Module:
+    """An encoder of nodes (R, N, H) under a mask (R, N): `gcn`, `gat`, `lstm` (a BiLSTM over the nodes) or `none`.
 
     Args:
-        kind: which.
         size: H.
-        heads: of `gat`; 4 as in RANKCP and MM-R.
-        dropout: on the layer's output; 0.1 as in RANKCP and MM-R.
+        settings: which.
 
     Raises:
-        ZooError: an unknown kind, or heads that do not divide the size.
+        ZooError: an unknown kind, heads that do not divide the size, or a window below 1.
     """
-    match kind:
+    match settings.kind:
         case "gcn" | "gat":
-            return GraphClauseEncoder(size, kind, heads, dropout)
+            return GraphClauseEncoder(size, settings)
         case "lstm":
-            return RecurrentClauseEncoder(size, dropout)
+            return RecurrentClauseEncoder(size, settings.dropout)
         case "none":
             return NoClauseEncoder()
         case _:
-            raise unknown_choice("a clause encoder", kind, get_args(ClauseEncoderKind))
+            raise unknown_choice("a clause encoder", settings.kind, get_args(ClauseEncoderKind))

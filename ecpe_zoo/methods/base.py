@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 from lightning import LightningModule
@@ -14,6 +15,23 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.views import View
+from ecpe_zoo.metrics.scoring import scoring_of
+
+
+class Tuned(NamedTuple):
+    """What validation chose after an epoch.
+
+    Args:
+        threshold: of the scores.
+        f1: the headline metric there, on the validation documents.
+        options: further values that decide, by name; they are logged and kept in the history of the run.
+        shown: figures about them that are logged and kept likewise.
+    """
+
+    threshold: float
+    f1: float
+    options: Mapping[str, float] = MappingProxyType({})
+    shown: Mapping[str, float] = MappingProxyType({})
 
 
 class Collator(Protocol):
@@ -131,6 +149,25 @@ class Method(LightningModule):
     def decode(self, batch: Any) -> list[Prediction]:
         """The predictions of a batch."""
         raise NotImplementedError
+
+    def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
+        """The best threshold on validation documents, and whatever else a method decides by; changes nothing."""
+        tune = scoring_of(self.task).tune
+        assert tune is not None, "the highest score decides"
+        return Tuned(*tune(predictions, documents, self.threshold))
+
+    def take(self, tuned: Tuned) -> None:
+        """Decide by these values from now on; they are stored with the weights."""
+        self.tuned_threshold.fill_(tuned.threshold)
+
+    def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
+        """Predictions made during training, as `decode` would make them with these values."""
+        return predictions
+
+    @property
+    def tuned_options(self) -> dict[str, float]:
+        """What validation chose beside the threshold."""
+        return {}
 
     # --- what every method inherits
 

@@ -10,11 +10,20 @@ Equation and table numbers are the paper's. What the paper leaves open is an arg
 choice. Where the paper contradicts itself: the question stands once in a row (eq. 4; eq. 5 repeats it), W of
 eq. 9 takes 2d features, eq. 10 takes the gold label, eq. 11 pairs a clause-level question with tokens.
 The prompts are ours (the paper prints English glosses), and no lexicon filters emotions.
+
+What departs from the paper, or completes it:
+
+- `temperature_squared`: eq. 16 shows no factor t^2 (Hinton et al., 2015), without which t = 5 shrinks the gradients of
+  eq. 12 to 15 to about a seventeenth. SIZES
+- `ask_above`: under the strict protocol it is tuned on validation together with the threshold. The paper asks for
+  causes of clauses with P(e) > .5 alone, so that other pairs cannot be found at any threshold.
+- The edges of the clause graph, see `clause_edges`.
+- Scores of `rethink: paper` are monotone, see `pairs_in_turns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -24,15 +33,21 @@ from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.layers.clause_encoders import ClauseEncoderKind, make_clause_encoder
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.clause_encoders import (
+    ClauseEdges,
+    ClauseEncoderKind,
+    ClauseSettings,
+    make_clause_encoder,
+)
 from ecpe_zoo.layers.divergences import symmetric_kl
 from ecpe_zoo.layers.masking import Replacement, corrupt
-from ecpe_zoo.layers.multi_turn import Answers, Rethink, pairs_in_turns
+from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Rethink, pairs_in_turns
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.pooling import mean_by_group
 from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
-from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.base import Method, Tuned
 from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
 from ecpe_zoo.text.queries import (
@@ -43,6 +58,10 @@ from ecpe_zoo.text.queries import (
     QueryRows,
     TokenisedDocument,
 )
+
+Ablation = Literal["none", "sub-clause", "extra-clause", "distillation"]
+ASKED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+"""Values of `ask_above` that tuning tries."""
 
 
 class Reading(NamedTuple):
@@ -105,15 +124,22 @@ class MGCL(Method):
         train_vectors: whether vectors from the file are trained.
         clause_encoder: over the question and the clauses; `none` is the paper's "BERT only" (Table 4). The
             paper leaves the kind open and calls its ablation "BERT + GCN".
+        clause_edges: of `gcn` and `gat`: `near` connects clauses within `clause_window`, each clause with the question,
+            and each node with itself; the paper names no edges. `complete` connects all, which makes `gcn` add the
+            same vector to every node and `gat` nearly so: it carries no context.
+        clause_window: clauses on either side that `near` connects, at least 1.
         clause_heads: of `gat`.
         clause_dropout: of the clause encoder.
+        ablation: a row of Table 3, as section 5.3 describes it. `sub-clause` leaves out the distillation between
+            student and teacher, `extra-clause` the consistency with the corrupted text, `distillation` both. Not to be
+            combined with the four switches below.
         multi_instance: whether there is a teacher at all; without it no clue is learned (Table 4).
-        sub_clause_clue: whether the teacher learns from the labels (Table 3).
-        extra_clause_clue: whether the student reads the corrupted text too (Table 3).
-        cross_grained_distillation: whether student and teacher teach each other (Table 3).
+        sub_clause_clue: whether the teacher learns from the labels; no row of the paper.
+        extra_clause_clue: whether the student reads the corrupted text too (eq. 15).
+        cross_grained_distillation: whether student and teacher teach each other (eq. 14).
         temperature: t of eq. 13.
         consistency_temperature: t in eq. 15; the paper uses the same symbol as in eq. 12.
-        temperature_squared: multiply divergences by t^2, so that t does not shrink gradients; not in eq. 16.
+        temperature_squared: multiply divergences by t^2, so that t does not shrink their gradients; not in eq. 16.
         stop_gradients: distillation moves only the second argument in each direction of eq. 14.
         clue_confidence: alpha: tokens that the teacher holds for clues with more confidence are masked.
         confidence_temperature: of that confidence; without effect at alpha = 0.5.
@@ -131,9 +157,12 @@ class MGCL(Method):
         negatives: in training, this many more ESCE and CSEE questions a document, of random clauses that have
             no answer.
         mark_asked: point at the asked clause inside the document, by its token type; not in the paper.
-        ask_above: follow-up questions are asked of clauses with a higher probability.
-        rethink: `paper` lowers a pair that CSEE does not return; `mm-r` lowers it once for each other emotion
-            clause that CSEE returns and adds that clause's pair; `none` asks no CSEE.
+        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
+        ask_from: lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
+        ask_more: most clauses of a document between the tuned value and `ask_above` that ESCE is asked of, the most
+            probable ones; it bounds the cost.
+        rethink: `paper` lowers a pair that CSEE does not confirm; `mm-r` lowers it once for each other emotion
+            clause that CSEE returns and adds that clause's pair; `none` asks no CSEE. See `pairs_in_turns`.
         gamma: factor of a lowered pair.
         encoder_lr: learning rate of the encoder; this and the next three are MM-R's, the paper states none.
         lr: learning rate of all else.
@@ -144,8 +173,11 @@ class MGCL(Method):
 
     id: ClassVar[str] = "mgcl"
     ablations: ClassVar[frozenset[str]] = frozenset(
-        {"multi_instance", "sub_clause_clue", "extra_clause_clue", "cross_grained_distillation", "mark_asked"}
-    )
+        {
+            "ablation", "multi_instance", "sub_clause_clue", "extra_clause_clue", "cross_grained_distillation",
+            "mark_asked", "temperature_squared",
+        }
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -158,15 +190,18 @@ class MGCL(Method):
         vector_size: int = 200,
         train_vectors: bool = True,
         clause_encoder: ClauseEncoderKind = "gcn",
+        clause_edges: ClauseEdges = "near",
+        clause_window: int = 2,
         clause_heads: int = 4,
         clause_dropout: float = 0.1,
+        ablation: Ablation = "none",
         multi_instance: bool = True,
         sub_clause_clue: bool = True,
         extra_clause_clue: bool = True,
         cross_grained_distillation: bool = True,
         temperature: float = 5.0,
         consistency_temperature: float = 5.0,
-        temperature_squared: bool = False,
+        temperature_squared: bool = True,
         stop_gradients: bool = True,
         clue_confidence: float = 0.5,
         confidence_temperature: float = 1.0,
@@ -181,6 +216,8 @@ class MGCL(Method):
         negatives: int = 0,
         mark_asked: bool = False,
         ask_above: float = 0.5,
+        ask_from: float = 0.1,
+        ask_more: int = 2,
         rethink: Rethink = "paper",
         gamma: float = 0.7,
         encoder_lr: float = 1e-5,
@@ -194,11 +231,25 @@ class MGCL(Method):
             encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
             train_vectors,
         )  # fmt: skip
-        self.clause_settings = (clause_encoder, clause_heads, clause_dropout)
+        self.clause_settings = ClauseSettings(
+            clause_encoder, clause_edges, clause_window, clause_heads, clause_dropout
+        )
+        switches = (multi_instance, sub_clause_clue, extra_clause_clue, cross_grained_distillation)
+        if ablation != "none" and not all(switches):
+            raise ZooError(
+                f"Expected either --model.ablation {ablation} or a switch of a single loss (multi_instance, "
+                "sub_clause_clue, extra_clause_clue, cross_grained_distillation), but got both."
+            )
+        if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
+            raise ZooError(
+                f"Expected ask_from and ask_above from 0 to 1, but got {ask_from} and {ask_above}."
+            )
+        distilled = ablation not in ("sub-clause", "distillation")
+        consistent = ablation not in ("extra-clause", "distillation")
         self.multi_instance = multi_instance
         self.sub_clause_clue = multi_instance and sub_clause_clue
-        self.extra_clause_clue = multi_instance and extra_clause_clue
-        self.cross_grained_distillation = multi_instance and cross_grained_distillation
+        self.extra_clause_clue = multi_instance and extra_clause_clue and consistent
+        self.cross_grained_distillation = multi_instance and cross_grained_distillation and distilled
         self.temperature, self.consistency_temperature = temperature, consistency_temperature
         self.temperature_squared, self.stop_gradients = temperature_squared, stop_gradients
         self.clue_confidence, self.confidence_temperature = clue_confidence, confidence_temperature
@@ -208,7 +259,11 @@ class MGCL(Method):
         self.consistency_warmup, self.reduction = consistency_warmup, reduction
         self.corrupted_cross_entropy = corrupted_cross_entropy
         self.negatives, self.mark_asked = negatives, mark_asked
-        self.ask_above, self.rethink, self.gamma = ask_above, rethink, gamma
+        self.ask_above, self.ask_from, self.ask_more = ask_above, min(ask_from, ask_above), ask_more
+        self.adopt_above = ADOPTED
+        self.rethink, self.gamma = rethink, gamma
+        self.tuned_ask_above: Tensor
+        self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
         self.encoder_lr, self.lr = encoder_lr, lr
         self.weight_decay, self.warmup_share = weight_decay, warmup_share
         self.chunked = ChunkedRows(token_slots)
@@ -224,8 +279,7 @@ class MGCL(Method):
         """See `Method.build`."""
         assert self.vocabulary is not None
         encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
-        kind, heads, dropout = self.clause_settings
-        self.reader = Reader(encoder, make_clause_encoder(kind, encoder.hidden_size, heads, dropout))
+        self.reader = Reader(encoder, make_clause_encoder(encoder.hidden_size, self.clause_settings))
         self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
         plain = set(range(encoder.tokenizer.vocab_size)) - encoder.tokenizer.special_ids
         self.register_buffer("plain_ids", torch.tensor(sorted(plain)), persistent=False)
@@ -252,20 +306,29 @@ class MGCL(Method):
         if self.cross_grained_distillation:
             t = self.temperature
             divergence = symmetric_kl(reading.teacher, reading.student, t, self.stop_gradients)  # eq. 12, 14
-            losses["distillation"] = self._reduce(divergence, rows) * (
-                t**2 if self.temperature_squared else 1
-            )
+            losses["distillation"] = self._weighted("distillation", divergence, rows, t)
         if self.extra_clause_clue:
             corrupted = self.read(rows, self._corrupt(rows, reading)).student
             target = reading.student if self.consistency_target == "student" else reading.teacher
             target = target if self.consistency_target_gradient else target.detach()
             t = self.consistency_temperature
             divergence = symmetric_kl(corrupted, target, t)  # eq. 15
-            weight = self._consistency_weight() * (t**2 if self.temperature_squared else 1)
-            losses["consistency"] = self._reduce(divergence, rows) * weight
+            rising = self._consistency_weight()
+            losses["consistency"] = self._weighted("consistency", divergence, rows, t, rising)
             if self.corrupted_cross_entropy:
                 losses["corrupted"] = self._cross_entropy(corrupted, rows)
         return losses
+
+    def _weighted(
+        self, name: str, divergence: Tensor, rows: QueryRows, temperature: float, weight: float = 1.0
+    ) -> Tensor:
+        """A divergence (R, N), reduced and weighed; the weight is logged as `train/<name>_weight`."""
+        weight *= temperature**2 if self.temperature_squared else 1.0
+        if self._trainer is not None:
+            self.log(
+                f"train/{name}_weight", weight, on_step=False, on_epoch=True, batch_size=len(rows.queries)
+            )
+        return self._reduce(divergence, rows) * weight
 
     def _reduce(self, values: Tensor, rows: QueryRows) -> Tensor:
         return mean_over_questions(values, rows.labels >= 0, rows.kinds, len(KINDS), self.reduction)
@@ -310,6 +373,57 @@ class MGCL(Method):
         """Ask of all documents at once: EE and CE, then all ESCE, then all CSEE."""
         return self._decode(batch)[0]
 
+    # --- the clauses that follow-up questions are asked of
+
+    def _asks_above(self) -> float:
+        """The tuned value, else the default; while `strict` validates an epoch, the lowest one that is tried."""
+        trainer = self._trainer
+        if trainer is not None and trainer.state.fn == "fit":
+            strict = getattr(trainer.datamodule, "protocol", "strict") == "strict"  # type: ignore[attr-defined]
+            return self.ask_from if strict else self.ask_above
+        return self.tuned_options.get("ask_above", self.ask_above)
+
+    @property
+    def tuned_options(self) -> dict[str, float]:
+        """See `Method.tuned_options`."""
+        value = float(self.tuned_ask_above)
+        return {} if value != value else {"ask_above": round(value, 6)}
+
+    def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
+        """Threshold and `ask_above` that are best together; among equals the ones nearest to the defaults."""
+        tried = sorted({self.ask_above, self.ask_from, *ASKED}, reverse=True)
+        best: Tuned | None = None
+        for value in (value for value in tried if self.ask_from <= value <= self.ask_above):
+            chosen = [_asked_above(prediction, value) for prediction in predictions]
+            tuned = super().tune(chosen, documents)
+            if best is None or tuned.f1 > best.f1:
+                asked = sum(int(p.scores["pair"].any(axis=1).sum()) for p in chosen) / max(len(chosen), 1)
+                best = tuned._replace(options={"ask_above": value}, shown={"asked_per_document": asked})
+        assert best is not None
+        return best
+
+    def take(self, tuned: Tuned) -> None:
+        """See `Method.take`."""
+        super().take(tuned)
+        self.tuned_ask_above.fill_(tuned.options["ask_above"])
+
+    def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
+        """See `Method.decided`."""
+        return [_asked_above(prediction, tuned.options["ask_above"]) for prediction in predictions]
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights; those of the first release hold no `tuned_ask_above`, and the default was used."""
+        return super().load_state_dict(
+            {"tuned_ask_above": torch.tensor(float("nan")), **state_dict}, strict, assign
+        )
+
+    def renew(self, seed: int) -> None:
+        """See `Method.renew`."""
+        super().renew(seed)
+        self.tuned_ask_above.fill_(float("nan"))
+
     def predict_step(self, batch: QueryBatch, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
         """Predict, with `token_teacher_emotion` and `token_teacher_cause` (N, T) beside the other scores.
 
@@ -343,8 +457,24 @@ class MGCL(Method):
 
         reading = self.read(batch.rows, batch.rows.tokens)
         first = _answers(batch.rows, reading, documents)
-        scores = pairs_in_turns(first, ask, self.ask_above, self.rethink, self.gamma)
+        scores = pairs_in_turns(
+            first,
+            ask,
+            self._asks_above(),
+            self.rethink,
+            self.gamma,
+            self.adopt_above,
+            self.ask_above,
+            self.ask_more,
+        )
         return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
+
+
+def _asked_above(prediction: Prediction, value: float) -> Prediction:
+    """The prediction without the pairs whose emotion clause would not have been asked about."""
+    asked = prediction.scores["emotion"] > np.float32(value)
+    pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
+    return prediction._replace(scores={**prediction.scores, "pair": pair})
 
 
 def _answers(rows: QueryRows, reading: Reading, documents: Sequence[TokenisedDocument]) -> Answers:

@@ -60,8 +60,9 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     """What decides a result, flat, without seed, fold and protocol: `model.filters` -> 75.
 
     Left out are null options and arguments at their default, so that a record from before an argument was added
-    stays with those from after it, unless what it did then is not today's default (`_BEFORE`). A file that an argument names stands for its content: `model.vectors` -> sha256;
-    other files that were read are `inputs.NAME` -> sha256.
+    stays with those from after it, unless what it did then is not today's default (`_BEFORE`). A file that an argument
+    names is represented by its content: `model.vectors` -> sha256; other files that were read are `inputs.NAME` ->
+    sha256.
     """
     from ecpe_zoo.data.module import EmotionDataModule
 

@@ -54,6 +54,7 @@ class Protocol(Part):
     default_threshold: float | None = Field(description="None where the highest score decides")
     tuned_threshold: float | None
     tuned_on: str | None
+    tuned_options: dict[str, float] = Field(default={}, description="what was tuned beside the threshold")
     headline: Literal["default", "tuned"] = Field(description="threshold of `metrics`")
     lexicon: Literal["none"] = "none"
     truncated_segments: int

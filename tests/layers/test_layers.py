@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.layers.clause_encoders import GraphClauseEncoder, make_clause_encoder
+from ecpe_zoo.layers.clause_encoders import (
+    ClauseEdges,
+    ClauseEncoderKind,
+    ClauseSettings,
+    GraphClauseEncoder,
+    RelationalGCN,
+    make_clause_encoder,
+)
 from ecpe_zoo.layers.divergences import safe_kl, symmetric_kl
 from ecpe_zoo.layers.masking import corrupt
 from ecpe_zoo.layers.optimisation import parameter_groups
@@ -83,10 +90,13 @@ def test_stopped_gradients_move_second_arguments_only() -> None:
         torch.testing.assert_close(found.grad, again.grad, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("edges", ["near", "complete"])
 @pytest.mark.parametrize("kind", ["gcn", "gat", "lstm", "none"])
-def test_clause_encoders_ignore_padding_and_train_all_weights(kind: str) -> None:
+def test_clause_encoders_ignore_padding_and_train_all_weights(
+    kind: ClauseEncoderKind, edges: ClauseEdges
+) -> None:
     torch.manual_seed(0)
-    encoder = make_clause_encoder(kind, 8).eval()  # type: ignore[arg-type]
+    encoder = make_clause_encoder(8, ClauseSettings(kind, edges)).eval()
     nodes = torch.randn(2, 6, 8)
     mask = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
     output = encoder(nodes, mask)
@@ -99,22 +109,68 @@ def test_clause_encoders_ignore_padding_and_train_all_weights(kind: str) -> None
     assert [n for n, p in encoder.named_parameters() if p.grad is None] == []
 
 
-def test_gcn_formula() -> None:
+def test_gcn_formula_of_the_complete_graph() -> None:
     """h + ELU(D^-1/2 A D^-1/2 h W + b): a fully connected graph averages."""
     torch.manual_seed(0)
-    encoder = GraphClauseEncoder(4, "gcn").double().eval()
+    encoder = GraphClauseEncoder(4, ClauseSettings("gcn", "complete")).double().eval()
     nodes = torch.randn(1, 3, 4, dtype=torch.float64)
     weights = dict(encoder.named_parameters())
-    update = (nodes @ weights["layer.lin.weight"].T).mean(dim=1, keepdim=True) + weights["layer.bias"]
-    expected = nodes + torch.nn.functional.elu(update)
+    update = (nodes @ weights["layer.layer.lin.weight"].T).mean(dim=1, keepdim=True)
+    expected = nodes + torch.nn.functional.elu(update + weights["layer.layer.bias"])
     torch.testing.assert_close(encoder(nodes, torch.ones(1, 3, dtype=torch.bool)), expected)
+
+
+def test_gcn_formula_node_by_node() -> None:
+    """h_i + ELU(W_0 h_i + b + sum_r W_r mean_j a_{r,|i-j|} h_j), with the question as node 0."""
+    torch.manual_seed(0)
+    encoder = GraphClauseEncoder(4, ClauseSettings("gcn", "near", window=2)).double().eval()
+    assert isinstance(encoder.layer, RelationalGCN)
+    torch.nn.init.normal_(encoder.layer.distances)
+    nodes, size = torch.randn(6, 4, dtype=torch.float64), 6
+    w, a = [linear.weight for linear in encoder.layer.relations], encoder.layer.distances
+    expected = []
+    for i in range(size):
+        update = encoder.layer.itself(nodes[i])
+        if i > 0:
+            update = update + w[0] @ nodes[0]
+            for relation, sign in ((2, -1), (3, 1)):
+                near = [i + sign * d for d in (1, 2) if 1 <= i + sign * d < size]
+                for j in near:
+                    update = update + w[relation] @ (a[relation - 2, abs(i - j) - 1] * nodes[j]) / len(near)
+        else:
+            update = update + w[1] @ nodes[1:].mean(dim=0)
+        expected.append(nodes[i] + torch.nn.functional.elu(update))
+    found = encoder(nodes[None], torch.ones(1, size, dtype=torch.bool))[0]
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def spread(kind: ClauseEncoderKind, edges: ClauseEdges) -> float:
+    """Largest standard deviation over the clauses of what the layer adds, beside the mean size of that."""
+    torch.manual_seed(0)
+    encoder = GraphClauseEncoder(64, ClauseSettings(kind, edges)).eval()
+    nodes, mask = torch.randn(1, 16, 64), torch.ones(1, 16, dtype=torch.bool)
+    same = nodes.clone()
+    same[:, 1:] = nodes[:, 5:6]  # what a node gains from the others alone: all have one and the same vector
+    same[:, 3] = nodes[:, 3]
+    with torch.no_grad():
+        added = encoder.layer(same, mask)[0, 4:]
+    return float(added.std(dim=0).max() / added.abs().mean())
+
+
+@pytest.mark.parametrize("kind", ["gcn", "gat"])
+def test_near_edges_tell_clauses_apart_and_complete_ones_do_not(kind: ClauseEncoderKind) -> None:
+    """All clauses but one are alike: context must tell the neighbours of that one from the others."""
+    assert spread(kind, "complete") < 1e-6
+    assert spread(kind, "near") > 0.05
 
 
 def test_clause_encoder_choices() -> None:
     with pytest.raises(ZooError, match="gcn, gat, lstm, none"):
-        make_clause_encoder("cnn", 8)  # type: ignore[arg-type]
+        make_clause_encoder(8, ClauseSettings("cnn"))  # type: ignore[arg-type]
     with pytest.raises(ZooError, match="4 heads divide"):
-        make_clause_encoder("gat", 6)
+        make_clause_encoder(6, ClauseSettings("gat"))
+    with pytest.raises(ZooError, match="clause_window to be at least 1, but got 0"):
+        make_clause_encoder(8, ClauseSettings("gcn", window=0))
 
 
 def test_corrupted_tokens() -> None:

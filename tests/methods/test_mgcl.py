@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import document_from_texts
-from ecpe_zoo.data.predictions import Array
-from ecpe_zoo.layers.multi_turn import CE, CSEE, EE, ESCE, pairs_in_turns
+from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.multi_turn import CE, CSEE, EE, ESCE, emotions_asked, pairs_in_turns
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.text.queries import Query, QueryBatch
 
@@ -66,7 +69,7 @@ def by_task(values: Tensor, batch: QueryBatch) -> float:
 @pytest.mark.parametrize("clause_encoder", ["none", "gcn"])
 def test_student_and_teacher(clause_encoder: str) -> None:
     """Eq. 7, 8, 9 and 11."""
-    method = make(clause_encoder=clause_encoder).eval()
+    method = make(clause_encoder=clause_encoder, clause_edges="complete").eval()
     rows = training_batch(method).rows
     reading = method.read(rows, rows.tokens)
     encoder, head = method.reader.encoder, copy.deepcopy(method.reader.head).double()
@@ -77,7 +80,7 @@ def test_student_and_teacher(clause_encoder: str) -> None:
         own = rows.clause_of[row, :length]
         nodes = torch.stack([hidden[own == i].mean(dim=0) for i in range(size + 1)])
         if clause_encoder == "gcn":
-            mean = (nodes @ layer["layer.lin.weight"].T).mean(dim=0) + layer["layer.bias"]
+            mean = (nodes @ layer["layer.layer.lin.weight"].T).mean(dim=0) + layer["layer.layer.bias"]
             nodes = nodes + torch.nn.functional.elu(mean)
         for i in range(size):
             student = head(torch.cat([nodes[0], nodes[i + 1]]))
@@ -131,6 +134,10 @@ def test_losses(squared: bool, target: str) -> None:
         ({"sub_clause_clue": False}, {"student", "distillation", "consistency"}),
         ({"extra_clause_clue": False}, {"student", "teacher", "distillation"}),
         ({"cross_grained_distillation": False}, {"student", "teacher", "consistency"}),
+        # the rows of Table 3, as section 5.3 describes them
+        ({"ablation": "sub-clause"}, {"student", "teacher", "consistency"}),
+        ({"ablation": "extra-clause"}, {"student", "teacher", "distillation"}),
+        ({"ablation": "distillation"}, {"student", "teacher"}),
         ({"multi_instance": False}, {"student"}),
         ({"multi_instance": False, "clause_encoder": "none"}, {"student"}),
         ({"clause_encoder": "gat", "masking_pass": "eval", "negatives": 2, "mark_asked": True}, None),
@@ -147,6 +154,24 @@ def test_switches_and_gradients(options: dict[str, Any], names: set[str] | None)
     assert missing == []
     assert method.training
     assert method.reader.training
+
+
+def test_an_ablation_and_a_switch_are_not_combined() -> None:
+    with pytest.raises(ZooError, match=r"either --model\.ablation sub-clause or a switch of a single loss"):
+        MGCL(ablation="sub-clause", multi_instance=False)
+
+
+def test_divergences_keep_their_size_by_default() -> None:
+    """Without t^2 the gradient of the distillation at t = 5 is about a seventeenth of that at t = 1."""
+
+    def gradient(**options: Any) -> float:
+        method = make(**options).eval()
+        loss = method.losses(training_batch(method))["distillation"]
+        (found,) = torch.autograd.grad(loss, [method.reader.head.weight])
+        return float(found.norm())
+
+    assert gradient() == pytest.approx(gradient(temperature=1.0), rel=0.2)
+    assert gradient(temperature_squared=False) < 0.1 * gradient()
 
 
 def test_masking_spares_question_and_special_tokens() -> None:
@@ -183,7 +208,8 @@ def test_bf16_keeps_probabilities_in_fp32() -> None:
 
 @pytest.mark.parametrize("encoder", ["embedded", "recurrent"])
 def test_asking_together_equals_asking_one_by_one(encoder: str) -> None:
-    method = make(encoder=encoder, ask_above=0.0, token_slots=64).eval()  # every question is asked
+    method = make(encoder=encoder, ask_above=0.0, token_slots=64).eval()
+    method.adopt_above = 0.0  # every question is asked
     documents = [document.without_gold() for document in DOCUMENTS]
     asked: list[int] = []
     with torch.no_grad():
@@ -200,7 +226,9 @@ def test_asking_together_equals_asking_one_by_one(encoder: str) -> None:
                 asked.append(len(queries))
                 return answers
 
-            alone = pairs_in_turns(ask([Query(0, EE), Query(0, CE)]), ask, ask_above=0.0)[0]
+            alone = pairs_in_turns(
+                ask([Query(0, EE), Query(0, CE)]), ask, ask_above=0.0, adopt_above=0.0, default=0.0
+            )[0]
             for name, scores in alone.items():
                 np.testing.assert_allclose(prediction.scores[name], scores, atol=1e-5)
     assert max(asked) > 2
@@ -229,8 +257,8 @@ TABLE = {
     ("rethink", "expected"),
     [
         ("none", [[0.09, 0.81, 0.27], [0, 0, 0], [0.16, 0.64, 0.48]]),
-        # (0, 1) is confirmed; (2, 1) and (2, 2) are not
-        ("paper", [[0.09, 0.81, 0.27], [0, 0, 0], [0.16, 0.64 * 0.7, 0.48 * 0.7]]),
+        # (0, 1) is confirmed; (2, 1) and (2, 2) are doubted; the others were never adopted
+        ("paper", [[0.09 * 0.7, 0.81, 0.27 * 0.7], [0, 0, 0], [0.16 * 0.7, 0.64 * 0.7, 0.48 * 0.7]]),
         # (2, 1) is lowered by clause 0, (2, 2) by 0 and by 1; (0, 1), (0, 2) and (1, 2) come back
         ("mm-r", [[0.09, 0.81, 0.7 * 0.6], [0, 0, 0.6 * 0.6], [0.16, 0.64 * 0.7, 0.48 * 0.7**2]]),
     ],
@@ -240,6 +268,84 @@ def test_rethink(rethink: Any, expected: list[list[float]]) -> None:
     np.testing.assert_allclose(scores["pair"], expected, atol=1e-6)
     np.testing.assert_array_equal(scores["emotion"], FIRST[Query(0, EE)])
     np.testing.assert_array_equal(scores["cause"], FIRST[Query(0, CE)])
+
+
+SHARED = {
+    Query(0, EE): np.array([0.9, 0.8, 0.7, 0.1], dtype=np.float32),
+    Query(0, CE): np.zeros(4, np.float32),
+}
+SHARED_TABLE = {
+    (ESCE, 0): [0.1, 0.2, 0.1, 0.6],  # three emotions, of which two adopt clause 3 as their cause
+    (ESCE, 1): [0.1, 0.2, 0.1, 0.9],
+    (ESCE, 2): [0.1, 0.3, 0.1, 0.4],
+    (CSEE, 3): [0.99, 0.98, 0.97, 0.2],  # and clause 3 returns all three
+}
+
+
+def test_the_released_rule_on_emotions_that_share_a_cause() -> None:
+    """It lowers an adopted pair once for each other emotion, never raises one, and adds only pairs that are new."""
+    scores = pairs_in_turns(SHARED, answers(SHARED_TABLE), 0.5, "mm-r", 0.7)[0]["pair"]
+    assert scores[0, 3] == pytest.approx(0.9 * 0.6 * 0.7**2)  # and not P(0|3) P(3|1) = .99 x .9
+    assert scores[1, 3] == pytest.approx(0.8 * 0.9 * 0.7**2)
+    assert scores[2, 3] == pytest.approx(
+        0.97 * 0.9
+    )  # ESCE(2) had not adopted it: the best of the two that add it
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3),
+    st.integers(0, 7),
+    st.floats(0.5, 1, width=32),
+)
+def test_scores_of_the_papers_rule_are_monotone(causes: list[float], returned: int, emotion: float) -> None:
+    """Of two pairs of an emotion, one with a lower P(c|e) scores higher only if it alone is confirmed."""
+    first = {Query(0, EE): np.array([emotion, 0, 0], np.float32), Query(0, CE): np.zeros(3, np.float32)}
+    table = {(ESCE, 0): causes} | {(CSEE, c): [0.9 if returned >> c & 1 else 0.1, 0, 0] for c in range(3)}
+    plain = pairs_in_turns(first, answers(table), rethink="none")[0]["pair"][0]
+    scores = pairs_in_turns(first, answers(table), rethink="paper")[0]["pair"][0]
+    confirmed = [causes[c] > 0.5 and bool(returned >> c & 1) for c in range(3)]
+    for one in range(3):
+        for other in range(3):
+            if plain[one] <= plain[other] and (confirmed[other] or not confirmed[one]):
+                assert scores[one] <= scores[other]
+    # and at .5 the same pairs come out as when only adopted ones are lowered
+    lowered = [p * (0.7 if causes[c] > 0.5 and not confirmed[c] else 1) for c, p in enumerate(plain)]
+    assert (scores > 0.5).tolist() == [p > 0.5 for p in lowered]
+
+
+def test_a_low_ask_above_costs_a_bounded_number_of_questions() -> None:
+    p = np.array([0.9, 0.45, 0.3, 0.48, 0.2, 0.7, 0.05], dtype=np.float32)
+    assert emotions_asked(p, 0.5, 0.5, 2) == [0, 5]
+    assert emotions_asked(p, 0.1, 0.5, 2) == [0, 1, 3, 5]
+    assert emotions_asked(p, 0.46, 0.5, 2) == [0, 3, 5]
+    assert emotions_asked(p, 0.8, 0.5, 2) == [0]
+
+
+def test_ask_above_is_tuned_with_the_threshold() -> None:
+    """A gold pair whose emotion has P(e) = .3 is found only if causes of less certain emotions are asked for."""
+    method = make()
+    documents = {"a": document_from_texts("a", ["x", "y", "z"], pairs=[(0, 1), (2, 1)])}
+    pair = np.array([[0.0, 0.8, 0.1], [0.0, 0.0, 0.0], [0.0, 0.28, 0.0]], dtype=np.float32)
+    emotion = np.array([0.9, 0.05, 0.3], dtype=np.float32)
+    prediction = Prediction("a", {"pair": pair, "emotion": emotion, "cause": np.zeros(3, np.float32)})
+    tuned = method.tune([prediction], documents)
+    assert tuned.f1 == 1.0
+    assert tuned.options == {"ask_above": 0.25}
+    assert tuned.shown == {"asked_per_document": 2.0}
+    assert tuned.threshold < 0.28
+    assert method.tuned_options == {}
+    method.take(tuned)
+    assert method.tuned_options == {"ask_above": 0.25}
+    assert method._asks_above() == 0.25
+    (kept,) = make(ask_from=0.5).decided([prediction], tuned._replace(options={"ask_above": 0.5}))
+    assert kept.scores["pair"][2].max() == 0
+    again = make()
+    again.load_state_dict(method.state_dict())
+    assert again.tuned_options == {"ask_above": 0.25}
+    old = {name: value for name, value in method.state_dict().items() if name != "tuned_ask_above"}
+    again.load_state_dict(old)  # of the first release
+    assert again.tuned_options == {}
 
 
 def test_teacher_tokens_come_out_of_predict() -> None:
