@@ -1,4 +1,4 @@
-"""AdamW with the customs of BERT: no decay on biases and norms, linear warm-up and decline."""
+"""AdamW with the customs of BERT, linear warm-up and decline; no decay on biases, norms and embeddings."""
 
 from __future__ import annotations
 
@@ -18,16 +18,25 @@ def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: f
 
     Args:
         modules: a module and its learning rate; a parameter belongs to the first module that holds it.
-        weight_decay: of matrices; biases, norms and other vectors get none.
+        weight_decay: of matrices. Biases, norms and other vectors get none. Nor do embeddings, unlike in BERT's own code:
+            AdamW decays every row in every step, and rows that get no gradient, of words that only test documents
+            hold, would only shrink.
     """
+    modules = list(modules)
+    embeddings = {
+        id(part.weight)
+        for module, _ in modules
+        for part in module.modules()
+        if isinstance(part, nn.Embedding)
+    }
     groups: list[dict[str, Any]] = []
     seen: set[int] = set()
     for module, rate in modules:
         fresh = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
         seen.update(id(p) for p in fresh)
         for decay, chosen in (
-            (weight_decay, [p for p in fresh if p.ndim > 1]),
-            (0.0, [p for p in fresh if p.ndim <= 1]),
+            (weight_decay, [p for p in fresh if p.ndim > 1 and id(p) not in embeddings]),
+            (0.0, [p for p in fresh if p.ndim <= 1 or id(p) in embeddings]),
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay})

@@ -204,6 +204,24 @@ def test_reductions() -> None:
     assert masked_mean(values, torch.zeros_like(real)).item() == 0.0
 
 
+def test_words_without_a_gradient_keep_their_vectors() -> None:
+    torch.manual_seed(0)
+    words, head = torch.nn.Embedding(4, 3), torch.nn.Linear(3, 1)
+    both = torch.nn.Sequential(words, head)
+    optimizer = torch.optim.AdamW(parameter_groups([(both, 0.1)], weight_decay=0.5))
+    before = words.weight.detach().clone()
+    both(torch.tensor([1])).sum().backward()
+    optimizer.step()
+    assert [torch.equal(old, new) for old, new in zip(before, words.weight, strict=True)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert [decays[id(p)] for p in (words.weight, head.weight, head.bias)] == [0.0, 0.5, 0.0]
+
+
 def test_parameter_groups_hold_each_parameter_once() -> None:
     inner = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
     outer = torch.nn.ModuleList([inner, torch.nn.Linear(3, 1)])
