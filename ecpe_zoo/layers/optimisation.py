@@ -18,9 +18,9 @@ def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: f
 
     Args:
         modules: a module and its learning rate; a parameter belongs to the first module that holds it.
-        weight_decay: of matrices. Biases, norms and other vectors get none. Nor do embeddings, unlike in BERT's own code:
-            AdamW decays every row in every step, and rows that get no gradient, of words that only test documents
-            hold, would only shrink.
+        weight_decay: of matrices. Biases, norms and other vectors get none. Nor do embeddings, unlike in BERT's own
+            code: AdamW decays every row in every step, and rows that get no gradient, of words that only test
+            documents hold, would only shrink.
     """
     modules = list(modules)
     embeddings = {
