@@ -127,7 +127,9 @@ class ZooCLI(LightningCLI):
             if callback.monitor == AUTO:  # now, so that the saved config says what it was
                 callback.monitor = headline
         if self.config.subcommand == "fit":
-            monitors = {f"--{name}.monitor": config[name].monitor for name in ("checkpoint", "early_stopping")}
+            monitors = {
+                f"--{name}.monitor": config[name].monitor for name in ("checkpoint", "early_stopping")
+            }
             refuse_test_fold(config.data.protocol, monitors)
 
     def _parse_ckpt_path(self) -> None:
@@ -226,7 +228,9 @@ class ZooCLI(LightningCLI):
         The state of the last epoch is saved after its best one: else a resumed run would not know it.
         """
         config = {**self.config_init[self.subcommand].trainer, "logger": self.loggers, **options}
-        if config["enable_checkpointing"] is False:  # Lightning would refuse ours; the last weights are tested
+        if (
+            config["enable_checkpointing"] is False
+        ):  # Lightning would refuse ours; the last weights are tested
             watching, own = (
                 [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
                 for callbacks in (watching, own)
@@ -378,7 +382,9 @@ class ZooCLI(LightningCLI):
             self.model.finish(self._between(self.model.stage, predictions_folder(trainer).parent, False))
         if config.test and finished:
             if path is None:
-                rank_zero_warn("No checkpoint was saved: the test documents are scored with the last weights.")
+                rank_zero_warn(
+                    "No checkpoint was saved: the test documents are scored with the last weights."
+                )
             trainer.test(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
             if trainer.is_global_zero:
                 show_results(self.scorer, self.model, self.datamodule, self.recorder)

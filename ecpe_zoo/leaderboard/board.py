@@ -240,7 +240,10 @@ def _board(
     missing = next(iter(uncounted.values())) if uncounted and all(uncounted.values()) else ""
     every_fold = {
         protocol: {
-            fold for group in groups if group.protocol == protocol and not group.not_strict for fold in group.folds
+            fold
+            for group in groups
+            if group.protocol == protocol and not group.not_strict
+            for fold in group.folds
         }
         for protocol in PROTOCOLS
     }

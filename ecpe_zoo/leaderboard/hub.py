@@ -85,7 +85,8 @@ def export(
     ]  # fmt: skip
     if not chosen:
         raise ZooError(
-            f"Expected finished runs under the {protocol} protocol that may be ranked, but found none among {len(entries)} records."
+            f"Expected finished runs under the {protocol} protocol that may be ranked, but found none among "
+            f"{len(entries)} records."
         )
     if wanting := sorted({group.corpus for group in chosen} - datasets.keys()):
         raise ZooError(

@@ -71,7 +71,9 @@ def documents_of(metric: str | None, protocol: str) -> str:
 class Choice(Part):
     """A metric that chose an epoch, or that early stopping read."""
 
-    metric: str | None = Field(description="logged name; None where nothing chose and the last epoch was kept")
+    metric: str | None = Field(
+        description="logged name; None where nothing chose and the last epoch was kept"
+    )
     mode: Literal["max", "min"] | None = Field(description="whether the highest or the lowest is best")
     documents: str = Field(description="that the metric is computed on; see `Protocol.selection`")
 

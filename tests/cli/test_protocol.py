@@ -104,9 +104,7 @@ def test_what_changes_numbers_is_in_the_hash(records: dict[str, RunRecord]) -> N
 
 
 def test_only_what_a_validation_part_chose_is_ranked_as_strict(runs: dict[str, Path]) -> None:
-    (board,) = [
-        board for board in build_boards(find_records(runs.values()), resamples=200) if board.rows
-    ]
+    (board,) = [board for board in build_boards(find_records(runs.values()), resamples=200) if board.rows]
     ranked = {row.label for row in board.rows if row.cells["strict"].rank is not None}
     named = markdown([board])
     chosen = [name for name, (_, on, _) in CASES.items() if on == VALIDATION and name != "shown"]
@@ -118,7 +116,9 @@ def test_only_what_a_validation_part_chose_is_ranked_as_strict(runs: dict[str, P
     assert "nothing says which documents chose the epoch (epoch) (fold 1 seed 0): not ranked" in named
 
 
-def test_the_screen_says_it_too(tmp_path: Path, runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_screen_says_it_too(
+    tmp_path: Path, runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["fit", *config("e2eecpe", tmp_path, *SMALL)]) == 0
     assert "chosen on a validation part of the training documents (val/pair_f1)" in capsys.readouterr().out
     assert main(["fit", *config("e2eecpe", tmp_path, *SMALL, *CASES["training-loss"][0])]) == 0
@@ -138,7 +138,10 @@ def test_the_screen_says_it_too(tmp_path: Path, runs: dict[str, Path], capsys: p
         (["--checkpoint.monitor", "watched_test/pair_f1"], "--checkpoint.monitor"),
         (["--checkpoint.monitor", "test/pair_f1"], "--checkpoint.monitor"),
         (["--early_stopping.monitor", "watched_test/pair_f1"], "--early_stopping.monitor"),
-        (callback("EarlyStopping", monitor="watched_test/pair_f1", mode="max"), "EarlyStopping in --trainer.callbacks"),
+        (
+            callback("EarlyStopping", monitor="watched_test/pair_f1", mode="max"),
+            "EarlyStopping in --trainer.callbacks",
+        ),
     ],
 )
 def test_test_documents_choose_nothing_under_strict(
