@@ -28,21 +28,22 @@ def chosen_by(trainer: Trainer, protocol: str) -> Choice:
     best = best_checkpoint(trainer)
     if best is None or not best.best_model_path or best.monitor is None:
         return Choice(metric=None, mode=None, documents=documents_of(None, protocol))
-    mode = "min" if best.mode == "min" else "max"
-    return Choice(metric=best.monitor, mode=mode, documents=documents_of(best.monitor, protocol))
+    return _choice(best.monitor, best.mode, protocol)
 
 
 def stopped_by(trainer: Trainer, protocol: str) -> list[Choice]:
     """The metrics that early stopping read during a fit, the user's own callbacks included."""
     return [
-        Choice(
-            metric=one.monitor,
-            mode="min" if one.mode == "min" else "max",
-            documents=documents_of(one.monitor, protocol),
-        )
+        _choice(one.monitor, one.mode, protocol)
         for one in trainer.early_stopping_callbacks
         if math.isfinite(float(one.best_score)) or one.stopping_reason_message is not None
     ]
+
+
+def _choice(metric: str, mode: str, protocol: str) -> Choice:
+    return Choice(
+        metric=metric, mode="min" if mode == "min" else "max", documents=documents_of(metric, protocol)
+    )
 
 
 def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
