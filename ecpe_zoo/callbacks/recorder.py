@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from ecpe_zoo.callbacks.checkpoints import best_checkpoint, chosen_by, stopped_by
 from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, threshold_of, zoo_parts
 from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results import record
@@ -30,7 +31,8 @@ class Recorder(Callback):
         self.seconds = 0.0
         self.fitted = False
         self.stages: list[dict[str, Any]] = []  # those that are over
-        self.written: Path | None = None
+        self.written: record.RunRecord | None = None
+        self.path: Path | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds of the runs before a resume count too."""
@@ -52,8 +54,8 @@ class Recorder(Callback):
             self.started = time.monotonic()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what the stage took."""
-        _, method = zoo_parts(trainer, pl_module)
+        """Note what the stage took, and what chose its weights."""
+        data, method = zoo_parts(trainer, pl_module)
         before = sum(stage["seconds"] for stage in self.stages)
         self.stages.append(
             {
@@ -62,6 +64,8 @@ class Recorder(Callback):
                 "steps": trainer.global_step,
                 "seconds": round(self._elapsed() - before, 2),
                 "trainable_parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
+                "chosen_by": chosen_by(trainer, data.protocol).model_dump(),  # plain: it is in the checkpoint
+                "stopped_by": [choice.model_dump() for choice in stopped_by(trainer, data.protocol)],
             }
         )
         self.fitted = True
@@ -77,7 +81,7 @@ class Recorder(Callback):
         assert data.parts is not None
         headline = scorer.headline(data, method)
         metrics = scorer.results[headline]
-        selection = "test fold" if data.protocol == "paper" else "validation part"
+        choice = _choice_of(trainer, data.protocol)
         made = record.RunRecord(
             method=method.id,
             config=record.portable(self.config),
@@ -97,7 +101,8 @@ class Recorder(Callback):
             ),
             protocol=record.Protocol(
                 name=data.protocol,
-                selection=selection if scorer.history else "none: the last epoch",
+                selection=choice.documents,
+                selection_metric=choice.metric,
                 default_threshold=threshold_of(method),
                 tuned_threshold=method.tuned,
                 tuned_on=None if method.tuned is None else "validation part",
@@ -134,7 +139,18 @@ class Recorder(Callback):
         )
         path = folder.parent / "record.json"
         made.write(path)
-        self.written = path
+        self.written, self.path = made, path
+
+
+def _choice_of(trainer: Trainer, protocol: str) -> record.Choice:
+    """What chose the weights that were just tested: the option's checkpoint, or nothing."""
+    best = best_checkpoint(trainer)
+    path = trainer.ckpt_path
+    if path is None:
+        return record.Choice(metric=None, mode=None, documents=record.LAST_EPOCH)
+    if best is None or str(path) != best.best_model_path:
+        return record.Choice(metric=None, mode=None, documents=record.UNKNOWN_DOCUMENTS)
+    return chosen_by(trainer, protocol)
 
 
 def _epoch_of(trainer: Trainer) -> int | None:

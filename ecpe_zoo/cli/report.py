@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import WATCHED, Scorer, threshold_of
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.emotions import SPEARMAN
 from ecpe_zoo.metrics.scoring import scoring_of
+from ecpe_zoo.results.choosing import not_strict
+from ecpe_zoo.results.record import LAST_EPOCH, TEST_FOLD, VALIDATION_PART, RunRecord
 
 
-def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record: Path | None) -> None:
-    """Print the table of test scores, in percent, at the headline's threshold and at the other."""
+def show_results(
+    scorer: Scorer, method: Method, data: EmotionDataModule, made_by: Recorder | str | None
+) -> None:
+    """Print the table of test scores, in percent, at the headline's threshold and at the other.
+
+    Args:
+        scorer: with the results of a test.
+        method: that was tested.
+        data: that it was tested on.
+        made_by: after a fit its recorder; else the metric that the tested checkpoint names (`metric_of`).
+    """
+    record = made_by.written if isinstance(made_by, Recorder) else None
     console = Console()
     scoring = scoring_of(method.task)
     headline = scorer.headline(data, method)
@@ -46,10 +57,6 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
         style = "bold" if item == scoring.leading else None
         table.add_row(label, *("" if value is None else f"{100 * value:.2f}" for value in cells), style=style)
     console.print(table)
-    by = {"strict": "a validation part of the training documents", "paper": "the TEST fold itself"}[
-        data.protocol
-    ]
-    chosen = f"the epoch was chosen on {by}" if scorer.history or record is None else "the last epoch"
     figures = scoring.figures(scorer.results[headline])
     if figures:
         console.print(
@@ -72,9 +79,17 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
         listed = ", ".join(f"{name} {value:+.2f}" for name, value in agreed.items())
         console.print(f"rank correlation with the annotated intensity: {listed}", soft_wrap=True)
     decides = f"{scoring.above} score above the threshold" if scoring.tune else "the highest score decides"
+    if record is not None:
+        chosen = _chosen(record)
+    elif isinstance(made_by, str):
+        chosen = f"its run chose the checkpoint by {made_by}"
+    else:
+        chosen = "the checkpoint does not say what chose it"
     console.print(f"Protocol {data.protocol}: {chosen}; percent; {decides}.", soft_wrap=True)
+    if record is not None and (reason := not_strict(record)):
+        console.print(f"NOTE: not ranked among strict results: {reason}.", soft_wrap=True)
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]
-    if watched:
+    if watched and (record is None or record.protocol.selection == VALIDATION_PART):
         name = scoring.headline
         best = max(watched, key=lambda row: row["validation"][name])
         peak = max(watched, key=lambda row: row[WATCHED][name])
@@ -84,5 +99,14 @@ def show_results(scorer: Scorer, method: Method, data: EmotionDataModule, record
             f"({best['epoch']}), {100 * peak[WATCHED][name]:.2f} at the best test epoch ({peak['epoch']}).",
             soft_wrap=True,
         )
-    if record is not None:
-        console.print(f"record:      {record}", soft_wrap=True)
+    if isinstance(made_by, Recorder):
+        console.print(f"record:      {made_by.path}", soft_wrap=True)
+
+
+def _chosen(record: RunRecord) -> str:
+    """What chose the tested weights, as the record has it."""
+    on = record.protocol.selection
+    if on == LAST_EPOCH:
+        return "no metric chose the epoch, the last weights were tested"
+    said = {VALIDATION_PART: "a validation part of the training documents", TEST_FOLD: "the TEST fold itself"}
+    return f"the epoch was chosen on {said.get(on, on)} ({record.protocol.selection_metric})"

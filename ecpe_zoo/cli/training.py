@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from ecpe_zoo.callbacks.checkpoints import BestCheckpoint, best_checkpoint, metric_of, refuse_test_fold
 from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
@@ -91,7 +92,7 @@ class ZooCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Options of the callbacks that every run has."""
         parser.add_lightning_class_args(Scorer, "scorer")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.monitor": AUTO,
@@ -125,6 +126,11 @@ class ZooCLI(LightningCLI):
         for callback in (config.checkpoint, config.early_stopping):
             if callback.monitor == AUTO:  # now, so that the saved config says what it was
                 callback.monitor = headline
+        if self.config.subcommand == "fit":
+            monitors = {
+                f"--{name}.monitor": config[name].monitor for name in ("checkpoint", "early_stopping")
+            }
+            refuse_test_fold(config.data.protocol, monitors)
 
     def _parse_ckpt_path(self) -> None:
         """Put a checkpoint's hyper-parameters over the config's, but under what the user typed.
@@ -182,15 +188,38 @@ class ZooCLI(LightningCLI):
         self.loggers: list[Logger] = [csv, *others]  # first, so that its folder is the run's
         if not others and given is not False and self.subcommand == "fit" and not config.trainer.fast_dev_run:
             self.loggers.extend(self._wandb(name, csv))
+        callbacks = self._given_callbacks(config.trainer)
         # later stages begin with callbacks that remember nothing
-        self.unused = copy.deepcopy((config.checkpoint, config.early_stopping, config.trainer.callbacks))
+        self.unused = copy.deepcopy((config.checkpoint, config.early_stopping, callbacks))
         watching = [config.scorer, config.checkpoint, config.early_stopping]
-        return self._trainer_with(watching, config.trainer.callbacks, self._own_callbacks(FIT), kwargs)
+        return self._trainer_with(watching, callbacks, self._own_callbacks(FIT), kwargs)
+
+    def _given_callbacks(self, options: Any) -> list[Callback]:
+        """The user's own callbacks.
+
+        Raises:
+            ZooError: one stops on test documents under `strict`, or saves where saving is switched off.
+        """
+        given = options.callbacks or []
+        callbacks: list[Callback] = given if isinstance(given, list) else [given]
+        if self.subcommand == "fit":
+            option = "the monitor of an EarlyStopping in --trainer.callbacks"
+            for callback in callbacks:
+                if isinstance(callback, EarlyStopping):
+                    refuse_test_fold(self.datamodule.protocol, {option: callback.monitor})
+        if options.enable_checkpointing is False:
+            for callback in callbacks:
+                if isinstance(callback, Checkpoint):
+                    raise ZooError(
+                        "Expected no checkpoint callback under --trainer.enable_checkpointing false, but got "
+                        f"{type(callback).__name__} in --trainer.callbacks. Leave one of the two out."
+                    )
+        return callbacks
 
     def _trainer_with(
         self,
         watching: list[Callback],
-        given: list[Callback] | None,
+        given: list[Callback],
         own: list[Callback],
         options: dict[str, Any],
     ) -> Trainer:
@@ -199,7 +228,14 @@ class ZooCLI(LightningCLI):
         The state of the last epoch is saved after its best one: else a resumed run would not know it.
         """
         config = {**self.config_init[self.subcommand].trainer, "logger": self.loggers, **options}
-        return self._instantiate_trainer({**config, "callbacks": [*(given or []), *watching]}, own)
+        if (
+            config["enable_checkpointing"] is False
+        ):  # Lightning would refuse ours; the last weights are tested
+            watching, own = (
+                [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
+                for callbacks in (watching, own)
+            )
+        return self._instantiate_trainer({**config, "callbacks": [*given, *watching]}, own)
 
     def _own_callbacks(self, stage: str, folder: Path | None = None) -> list[Callback]:
         """What every run has and no option names."""
@@ -247,15 +283,15 @@ class ZooCLI(LightningCLI):
 
     def _take_best_weights(self, model: Method) -> None:
         """Put the weights of the last stage's best epoch back; they stay as they are where none was chosen."""
-        best = self._best().best_model_path
-        if best:
+        best = self._best_path()
+        if best is not None:
             self.trainer.strategy.barrier("best weights are written")
             model.load_state_dict(read_checkpoint(best)["state_dict"])
 
-    def _best(self) -> ModelCheckpoint:
-        best = next(c for c in self.trainer.checkpoint_callbacks if c.monitor is not None)
-        assert isinstance(best, ModelCheckpoint)
-        return best
+    def _best_path(self) -> str | None:
+        """The file of the `checkpoint` option, whatever other callbacks saved; None where it saved none."""
+        best = best_checkpoint(self.trainer)
+        return (best.best_model_path or None) if best is not None else None
 
     def _between(self, stage: str, folder: Path, resumed: bool) -> Between:
         return Between(stage, self.datamodule, folder, self._predict, resumed)
@@ -334,26 +370,27 @@ class ZooCLI(LightningCLI):
             )
 
     def after_fit(self) -> None:
-        """Test the best checkpoint, and show everything."""
+        """Test the checkpoint of the `checkpoint` option, or else the last weights, and show everything."""
         config = self.config[self.subcommand]
         trainer = self.trainer
         if trainer.fast_dev_run:
             return
-        best = self._best()
+        path = self._best_path()
         finished = trainer.state.status == "finished"
         if finished:
             self._take_best_weights(self.model)
             self.model.finish(self._between(self.model.stage, predictions_folder(trainer).parent, False))
         if config.test and finished:
-            path = best.best_model_path or None
             if path is None:
-                rank_zero_warn("No validation was run: the test documents are scored with the last weights.")
+                rank_zero_warn(
+                    "No checkpoint was saved: the test documents are scored with the last weights."
+                )
             trainer.test(self.model, datamodule=self.datamodule, ckpt_path=path, verbose=False)
             if trainer.is_global_zero:
-                show_results(self.scorer, self.model, self.datamodule, self.recorder.written)
+                show_results(self.scorer, self.model, self.datamodule, self.recorder)
             self._draw()
         folder = predictions_folder(trainer).parent
-        rank_zero_info(f"checkpoint:  {best.best_model_path or best.dirpath}")
+        rank_zero_info(f"checkpoint:  {path or 'none'}")
         rank_zero_info(f"log:         {folder / 'metrics.csv'}")
         rank_zero_info(f"predictions: {folder / 'predictions'}")
 
@@ -373,7 +410,8 @@ class ZooCLI(LightningCLI):
     def after_test(self) -> None:
         """Show the scores."""
         if self.trainer.is_global_zero:
-            show_results(self.scorer, self.model, self.datamodule, None)
+            path = Path(self.config[self.subcommand].ckpt_path)
+            show_results(self.scorer, self.model, self.datamodule, metric_of(read_checkpoint(path), path))
         self._draw()
 
     def _draw(self) -> None:

@@ -49,8 +49,8 @@ class Cell:
 
     @property
     def comparable(self) -> bool:
-        """Whether its scores are of the same test documents as those of other rows, as far as it has folds."""
-        return not self.group.partial and not self.group.content
+        """Whether its scores may be ranked beside others: the same test documents, chosen as its protocol says."""
+        return not self.group.partial and not self.group.content and not self.group.not_strict
 
     @property
     def notes(self) -> list[str]:
@@ -74,6 +74,9 @@ class Cell:
         if group.content:
             files = ", ".join(f"{name} {sha[:8]}" for name, sha in group.content)
             said.append(f"on other corpus files than most records ({files}): not ranked")
+        for reason in dict.fromkeys(reason for _, reason in group.not_strict):
+            runs = [entry for entry, why in group.not_strict if why == reason]
+            said.append(f"{reason} ({_places(runs)}): not ranked")
         if self.spread is not None and not self.complete and self.comparable:
             said.append(f"{folds_in_words(group.folds)} only: not ranked")
         if self.uncounted:
@@ -236,7 +239,12 @@ def _board(
     uncounted = {id(group): _why_uncounted(group, root) for group in groups if group.finished}
     missing = next(iter(uncounted.values())) if uncounted and all(uncounted.values()) else ""
     every_fold = {
-        protocol: {fold for group in groups if group.protocol == protocol for fold in group.folds}
+        protocol: {
+            fold
+            for group in groups
+            if group.protocol == protocol and not group.not_strict
+            for fold in group.folds
+        }
         for protocol in PROTOCOLS
     }
     cells: dict[tuple[str, str], Cell] = {}
@@ -308,7 +316,8 @@ def _compare_all(
     found: dict[str, Comparison] = {}
     for (label, of), cell in cells.items():
         shared = set(cell.group.folds) & set(reference.folds)
-        if of == protocol and label != leader and shared and cell.pooled is not None:
+        honest = not cell.group.not_strict
+        if of == protocol and label != leader and shared and cell.pooled is not None and honest:
             found[label] = compare(cell.group, reference, root, resamples)
     adjusted = statistics.holm([comparison.permutation_p for comparison in found.values()])
     for (label, comparison), p in zip(found.items(), adjusted, strict=True):

@@ -41,7 +41,7 @@ def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[
     notes = [
         f"mean {HEADLINES[group.task]} of {counted(len(group.finished), 'run')} ({counted(len(group.folds), 'fold')}, "
         f"{counted(len(group.seeds), 'seed')})",
-        f"{rule.name} protocol: epoch chosen on the {rule.selection}",
+        f"{rule.name} protocol: epoch chosen on the {group.chosen_on}",
         f"lexicon: {rule.lexicon}",
     ]
     if not math.isnan(spread.over.sd):
@@ -81,11 +81,12 @@ def export(
     chosen = [
         group for group in groups
         if group.protocol == protocol and group.finished and group.task in HEADLINES
-        and not group.partial and not group.content
+        and not group.partial and not group.content and not group.not_strict
     ]  # fmt: skip
     if not chosen:
         raise ZooError(
-            f"Expected finished runs under the {protocol} protocol, but found none among {len(entries)} records."
+            f"Expected finished runs under the {protocol} protocol that may be ranked, but found none among "
+            f"{len(entries)} records."
         )
     if wanting := sorted({group.corpus for group in chosen} - datasets.keys()):
         raise ZooError(

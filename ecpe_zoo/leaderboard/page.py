@@ -183,7 +183,7 @@ def _row(row: Row) -> dict[str, Any]:
         "rank": strict.rank if strict is not None else None,
         "protocols": list(row.cells) + (["reported"] if row.reported is not None else []),
         "lexicons": sorted({rule.lexicon for rule in rules.values()}),
-        "selections": sorted({rule.selection for rule in rules.values()}),
+        "selections": sorted({cell.group.chosen_on for cell in row.cells.values()}),
         "notes": [
             f"{TITLES[protocol].split()[0].lower()}: {note}" if many else note
             for protocol, cell in row.cells.items()
@@ -267,7 +267,7 @@ def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) 
     record = group.first.record
     rule = record.protocol
     facts: list[tuple[str, str]] = [
-        ("Epoch chosen on", rule.selection),
+        ("Epoch chosen on", group.chosen_on),
         ("Threshold", _threshold_fact(group)),
         ("Lexicon", rule.lexicon),
         ("Runs", f"{runs(cell)}; failed {len(group.failed)}, collapsed {len(group.collapsed)}"),

@@ -334,7 +334,7 @@ def _line(board: Board, row: Row, protocol: str, cell: Cell) -> dict[str, object
     sides = {name: group.spread(f"{stem}{name}") for name in ("precision", "recall")}
     values: dict[str, object] = {
         "task": board.task, "corpus": board.corpus, "kind": "run", "method": row.method, "label": row.label,
-        "encoder": row.encoder, "protocol": protocol, "selection": rule.selection, "lexicon": rule.lexicon,
+        "encoder": row.encoder, "protocol": protocol, "selection": cell.group.chosen_on, "lexicon": rule.lexicon,
         "rank": cell.rank, "folds": len(group.folds), "seeds": len(group.seeds), "runs": len(group.finished),
         "failed": len(group.failed), "collapsed": len(group.collapsed), "metric": headline,
         "pooled": cell.pooled, "notes": "; ".join(cell.notes),

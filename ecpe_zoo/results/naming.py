@@ -164,4 +164,6 @@ def _practices(members: Sequence[Group]) -> list[list[str]]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, Mapping) and "class_path" in item for item in value):
+        return "+".join(str(item["class_path"]).rsplit(".", 1)[-1] for item in value)  # callbacks
     return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

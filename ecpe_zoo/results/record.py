@@ -46,11 +46,52 @@ class Corpus(Part):
     left_out: dict[str, int] = Field(description="what the reader left out or skipped, by reason")
 
 
+VALIDATION_PART, TEST_FOLD, TRAINING_DOCUMENTS = "validation part", "test fold", "training documents"
+LAST_EPOCH = "none: the last epoch"
+UNKNOWN_DOCUMENTS = "unknown"
+
+
+def documents_of(metric: str | None, protocol: str) -> str:
+    """The documents that a logged metric is computed on; `LAST_EPOCH` for no metric.
+
+    >>> documents_of("val/pair_f1", "strict"), documents_of("val/pair_f1", "paper")
+    ('validation part', 'test fold')
+    >>> documents_of("watched_test/pair_f1", "strict"), documents_of("train/loss", "strict")
+    ('test fold', 'training documents')
+    >>> documents_of(None, "strict"), documents_of("score", "strict")
+    ('none: the last epoch', 'unknown')
+    """
+    if metric is None:
+        return LAST_EPOCH
+    part = metric.split("/")[0] if "/" in metric else ""
+    if part == "val":
+        return TEST_FOLD if protocol == "paper" else VALIDATION_PART
+    if part in ("test", "test_default", "watched_test"):
+        return TEST_FOLD
+    return TRAINING_DOCUMENTS if part == "train" else UNKNOWN_DOCUMENTS
+
+
+class Choice(Part):
+    """A metric that chose an epoch, or that early stopping read."""
+
+    metric: str | None = Field(
+        description="logged name; None where nothing chose and the last epoch was kept"
+    )
+    mode: Literal["max", "min"] | None = Field(description="whether the highest or the lowest is best")
+    documents: str = Field(description="that the metric is computed on; see `Protocol.selection`")
+
+
 class Protocol(Part):
     """What chose, and what was seen."""
 
     name: Literal["strict", "paper"]
-    selection: str = Field(description="documents whose headline metric chose the epoch")
+    selection: str = Field(
+        description="documents whose metric chose the weights that were tested: validation part, test fold, training "
+        "documents, unknown (a metric of another name), or none: the last epoch"
+    )
+    selection_metric: str | None = Field(
+        default=None, description="that metric; None for the last epoch and before version 3"
+    )
     default_threshold: float | None = Field(description="None where the highest score decides")
     tuned_threshold: float | None
     tuned_on: str | None
@@ -72,6 +113,8 @@ class Stage(Part):
     steps: int
     seconds: float = Field(description="wall clock, with what was prepared before it")
     trainable_parameters: int
+    chosen_by: Choice | None = Field(default=None, description="of its weights; None before version 3")
+    stopped_by: list[Choice] = Field(default=[], description="metrics that early stopping read, if any")
 
 
 class Machine(Part):
@@ -99,10 +142,11 @@ class Code(Part):
 class RunRecord(Part):
     """One run: a method, its config, a corpus, a protocol, a fold and a seed.
 
-    Version 2 added `stages` and tasks without a threshold; records of version 1 are still read.
+    Version 2 added `stages` and tasks without a threshold. Since version 3 `selection` is read from the checkpoint
+    that was tested; before, it was the protocol's intention (`choosing.chosen_on` corrects it by the config).
     """
 
-    schema_version: Literal[1, 2] = 2
+    schema_version: Literal[1, 2, 3] = 3
     method: str
     config: dict[str, Any]
     config_hash: str = Field(description="of what decides a result, as the code of that time understood it")
@@ -112,7 +156,9 @@ class RunRecord(Part):
     corpus: Corpus
     protocol: Protocol
     seed: int
-    epoch: int | None = Field(description="0-based epoch of the checkpoint that was scored")
+    epoch: int | None = Field(
+        description="0-based epoch of the checkpoint that was scored; None: the weights at the end of training"
+    )
     epochs: int = Field(description="epochs trained, in all stages together")
     steps: int
     stages: list[Stage] = Field(default=[], description="in order; empty in records of version 1")
@@ -214,14 +260,23 @@ def portable(config: dict[str, Any]) -> dict[str, Any]:
 NO_NUMBER = {
     "data": ("root", "num_workers", "predict_split", "eval_batch_size", "eval_batch_tokens"),
     "trainer": (
-        "accelerator", "barebones", "benchmark", "callbacks", "default_root_dir", "detect_anomaly", "deterministic",
-        "enable_autolog_hparams", "enable_checkpointing", "enable_model_summary", "enable_progress_bar",
-        "inference_mode", "log_every_n_steps", "logger", "model_registry", "num_sanity_val_steps", "plugins",
-        "profiler", "use_distributed_sampler",
+        "accelerator", "barebones", "benchmark", "default_root_dir", "detect_anomaly", "deterministic",
+        "enable_autolog_hparams", "enable_model_summary", "enable_progress_bar", "inference_mode", "log_every_n_steps",
+        "logger", "model_registry", "num_sanity_val_steps", "profiler",
     ),
     "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
 }  # fmt: skip
 """Options that change no number, by section: places, what is shown, how evaluation is cut into batches."""
+
+SHOW_OR_SAVE = frozenset(
+    f"lightning.pytorch.callbacks.{name}"
+    for name in (
+        "DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "OnExceptionCheckpoint", "ProgressBar",
+        "RichModelSummary", "RichProgressBar", "TQDMProgressBar", "ThroughputMonitor",
+    )
+)  # fmt: skip
+"""Callbacks that change no number, so that a run with them is one without. Any other may: it is told apart. (A second
+`ModelCheckpoint` too: before version 3 of the record its file was the one that was tested.)"""
 
 _CHOOSING = (
     "mode",
@@ -235,9 +290,9 @@ _CHOOSING = (
 def decisive(config: dict[str, Any]) -> dict[str, Any]:
     """What of a config decides a result, flat: `model.init_args.lr` -> 0.001.
 
-    Left out are places, `NO_NUMBER`, and options that are null: a record from before an option was there is the
-    same as one that leaves it alone. Which checkpoint is tested counts where it is not the default one: that of
-    the highest of the metric that early stopping has, too.
+    Left out are places, `NO_NUMBER`, callbacks that only show or save, and options that are null: a record from
+    before an option was there is the same as one that leaves it alone. Which checkpoint is tested counts where it is
+    not the default one: that of the highest of the metric that early stopping has, too.
     """
     plain = json.loads(json.dumps(portable(config), default=str))
     kept = {
@@ -250,13 +305,34 @@ def decisive(config: dict[str, Any]) -> dict[str, Any]:
         if chosen.get(name) != ("max" if name == "mode" else None)
     }
     if chosen.get("monitor") != (plain.get("early_stopping") or {}).get("monitor"):
-        choosing["monitor"] = chosen.get("monitor")
+        choosing["monitor"] = chosen.get("monitor") or "none"
+    if chosen.get("save_top_k") == 0:  # any other number keeps the best
+        choosing["save_top_k"] = 0
+    if kept["trainer"]:
+        kept["trainer"] = _trainer_options(kept["trainer"])
     left_out = {f"{section}.{name}" for section, names in NO_NUMBER.items() for name in names}
     return {
         name: value
         for name, value in flat(kept | {"checkpoint": choosing}).items()
         if value is not None and ".".join(name.split(".")[:2]) not in left_out
     }
+
+
+def _trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The trainer's options without callbacks that change nothing and without switches at their default."""
+    kept = dict(options)
+    if kept.get("enable_checkpointing") is not False:
+        kept.pop("enable_checkpointing", None)
+    if kept.get("use_distributed_sampler") is not True:
+        kept.pop("use_distributed_sampler", None)
+    given = kept.pop("callbacks", None) or []
+    listed = given if isinstance(given, list) else [given]
+    counted = [
+        callback
+        for callback in listed
+        if not isinstance(callback, Mapping) or callback.get("class_path") not in SHOW_OR_SAVE
+    ]
+    return kept | ({"callbacks": counted} if counted else {})
 
 
 def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:

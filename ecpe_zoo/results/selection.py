@@ -17,6 +17,7 @@ import numpy as np
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
+from ecpe_zoo.results.choosing import not_strict
 from ecpe_zoo.results.store import HEADLINES, Entry, share_tested
 
 WATCHED = "watched_test"
@@ -62,10 +63,10 @@ class Price(NamedTuple):
 
 
 def price_of(entry: Entry) -> Price | None:
-    """The price within one run; None where the run did not watch the test fold, or failed."""
+    """The price within one run; None where it did not watch the test fold, failed, or validation did not choose."""
     name = HEADLINES.get(entry.task, "")
     rows = [row for row in entry.record.history if name in (row.get(WATCHED) or {})]
-    if entry.record.protocol.name != "strict" or not rows:
+    if entry.record.protocol.name != "strict" or not rows or not_strict(entry.record):
         return None
     rows = [
         row for row in rows if row.get("stage") == rows[-1].get("stage")

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import statistics
+from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.naming import known_method, settings_of
 from ecpe_zoo.results.record import METRIC_VERSION, RunRecord, read_record
 
@@ -283,6 +284,17 @@ class Group:
     def partial(self) -> tuple[Entry, ...]:
         """Finished runs that scored only a part of the test documents."""
         return tuple(entry for entry in self.finished if entry.partial)
+
+    @property
+    def chosen_on(self) -> str:
+        """Documents whose metric chose the tested weights of its runs; several where its runs differ."""
+        return "; ".join(sorted({chosen_on(entry.record) for entry in self.entries}))
+
+    @cached_property
+    def not_strict(self) -> tuple[tuple[Entry, str], ...]:
+        """Finished strict runs that were not chosen on a validation part, and why."""
+        found = ((entry, not_strict(entry.record)) for entry in self.finished)
+        return tuple((entry, reason) for entry, reason in found if reason)
 
     def by_fold(self) -> dict[int, list[Entry]]:
         """Finished runs of each fold."""

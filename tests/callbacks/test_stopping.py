@@ -45,7 +45,8 @@ def stopped_at(stopping: PatientStopping, scores: list[float], **logged: list[fl
 
 
 def stopping(patience: int = 2, **options: Any) -> PatientStopping:
-    return PatientStopping(**({"monitor": "val/pair_f1", "mode": "max", "patience": patience} | options))
+    given: dict[str, Any] = {"monitor": "val/pair_f1", "mode": "max", "patience": patience}
+    return PatientStopping(**(given | options))
 
 
 LATE = [0.0, 0.0, 0.0, 0.0, 0.1, 0.1, 0.0, 0.0]
@@ -75,7 +76,7 @@ def test_counts_from_the_first_epoch_where_asked_for() -> None:
 
 
 def test_another_monitor_waits_for_the_headline_too() -> None:
-    loss = {"monitor": "train/loss", "mode": "min"}
+    loss: dict[str, Any] = {"monitor": "train/loss", "mode": "min"}
     assert stopped_at(stopping(**loss), LATE, loss=[1.0] * 8) == 5
     assert stopped_at(stopping(**loss), [], loss=[1.0] * 8) == 2  # no validation, no headline
 

@@ -127,7 +127,7 @@ def test_selection_and_diff_also_speak_without_collapsed_runs(
 def test_schema_describes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
-    assert schema["properties"]["schema_version"]["enum"] == [1, 2]
+    assert schema["properties"]["schema_version"]["enum"] == [1, 2, 3]
     assert set(raw()) <= set(schema["properties"])
     assert main(["results", "schema", "--output", str(tmp_path / "s.json")]) == 0
     assert json.loads((tmp_path / "s.json").read_text()) == schema

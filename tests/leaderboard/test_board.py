@@ -14,6 +14,7 @@ import pytest
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board, build_boards
+from ecpe_zoo.leaderboard.hub import export
 from ecpe_zoo.leaderboard.published import published, published_file
 from ecpe_zoo.leaderboard.tables import (
     END,
@@ -39,6 +40,32 @@ def board(tmp_path: Path) -> Board:
     write_scored(tmp_path / "paper.json", skill=0.95, method="e2eecpe", protocol="paper")
     write(tmp_path / "failed.json", raw(None, method="rule", corpus="bundled-ecpe", status="failed"))
     return build_boards(find_records([tmp_path]), resamples=500)[0]
+
+
+def test_what_the_test_fold_chose_is_not_ranked_as_strict(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_scored(tmp_path / f"honest{seed}.json", skill=0.4, seed=seed, method="e2eecpe")
+        path = write_scored(tmp_path / f"chosen{seed}.json", skill=0.9, seed=seed)
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["config"]["checkpoint"] = {"monitor": "watched_test/pair_f1"}
+        record["corpus"]["fold"] = seed  # the second fold makes no honest row incomplete
+        path.write_text(json.dumps(record), encoding="utf-8")
+    (board, *_) = build_boards(find_records([tmp_path]), resamples=200)
+    cells = {row.method: row.cells["strict"] for row in board.rows}
+    assert (cells["e2eecpe"].rank, cells["mgcl"].rank) == (1, None)
+    assert board.tests == 0
+    assert (
+        "the test fold chose the epoch (watched_test/pair_f1) (fold 1 seed 1; fold 2 seed 2): not ranked"
+        in (cells["mgcl"].notes)
+    )
+    lines = {
+        line["method"]: line
+        for line in csv.DictReader(io.StringIO(csv_text([board])))
+        if line["kind"] == "run"
+    }
+    assert (lines["mgcl"]["selection"], lines["mgcl"]["rank"]) == ("test fold", "")
+    with pytest.raises(ZooError, match="that may be ranked"):
+        export(find_records([tmp_path / "chosen1.json"]), tmp_path / "hub", {"bundled-ecpe": "a/b"})
 
 
 def test_strict_rows_are_ranked_among_themselves(board: Board) -> None:

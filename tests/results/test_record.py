@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.evidence import recompute
-from ecpe_zoo.results.record import RunRecord, code_state, config_hash, read_record, versioned
+from ecpe_zoo.results.record import Choice, RunRecord, Stage, code_state, config_hash, read_record, versioned
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 
@@ -103,6 +104,113 @@ def test_the_hash_follows_decisions_and_not_places() -> None:
     other = {**config, "data": {"root": "a", "fold": 2}}
     assert config_hash(config) == config_hash(same)
     assert config_hash(config) != config_hash(other)
+
+
+OLD = {
+    "seed_everything": 1,
+    "model": {"class_path": "ecpe_zoo.methods.mgcl.MGCL", "init_args": {"encoder": "embedded", "vectors": None}},
+    "data": {"corpus": "bundled-ecpe", "root": "/data", "fold": 1, "protocol": "strict"},
+    "trainer": {
+        "accelerator": "cpu", "callbacks": None, "enable_checkpointing": None, "max_epochs": 3, "plugins": None,
+        "use_distributed_sampler": False,
+    },
+    "early_stopping": {"monitor": "val/pair_f1", "mode": "max", "patience": 15, "strict": False},
+    "checkpoint": {"monitor": "val/pair_f1", "mode": "max", "save_top_k": 1, "dirpath": None},
+}  # fmt: skip
+
+
+def changed(section: str, **options: Any) -> dict[str, Any]:
+    return OLD | {section: OLD[section] | options}  # type: ignore[operator]
+
+
+def callback(name: str, **options: Any) -> dict[str, Any]:
+    return {"class_path": f"lightning.pytorch.callbacks.{name}", "init_args": options}
+
+
+def test_the_hash_of_an_old_config_stays() -> None:
+    """Computed before callbacks counted; records that are committed keep theirs."""
+    assert config_hash(OLD) == "10e99bdb87f2636aa902682be780dfad14e42951309d7baf1aa3f54af376657c"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        changed("checkpoint", monitor=None),
+        changed("checkpoint", monitor="train/loss"),
+        changed("checkpoint", save_top_k=0),
+        changed("trainer", enable_checkpointing=False),
+        changed("trainer", use_distributed_sampler=True),
+        changed("trainer", plugins=["x"]),
+        changed("trainer", callbacks=[callback("ModelCheckpoint", monitor="val/pair_f1")]),
+        changed("trainer", callbacks=[callback("StochasticWeightAveraging", swa_lrs=0.1)]),
+        changed("trainer", callbacks=[callback("StochasticWeightAveraging", swa_lrs=0.2)]),
+        changed("trainer", callbacks=callback("Timer")),
+        changed("early_stopping", counts_from="first-score"),
+    ],
+)
+def test_what_changes_a_number_changes_the_hash(config: dict[str, Any]) -> None:
+    assert config_hash(config) != config_hash(OLD)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        changed("trainer", enable_checkpointing=True),
+        changed("trainer", callbacks=[]),
+        changed(
+            "trainer", callbacks=[callback("LearningRateMonitor"), callback("RichProgressBar", leave=True)]
+        ),
+        changed("trainer", callbacks=callback("DeviceStatsMonitor")),
+        changed("checkpoint", save_top_k=3, save_last=True, dirpath="/elsewhere"),
+    ],
+)
+def test_what_only_shows_or_saves_does_not(config: dict[str, Any]) -> None:
+    assert config_hash(config) == config_hash(OLD)
+
+
+def claiming(config: dict[str, Any], **protocol: Any) -> RunRecord:
+    """A record of version 2, whose `selection` says what its protocol is for."""
+    old = record()
+    return RunRecord.model_validate(
+        old | {"schema_version": 2, "config": config, "protocol": old["protocol"] | protocol}
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "on", "reason"),
+    [
+        ({}, "validation part", ""),
+        (OLD, "validation part", ""),
+        (changed("checkpoint", monitor="watched_test/pair_f1"), "test fold",
+         "the test fold chose the epoch (watched_test/pair_f1)"),
+        (changed("checkpoint", monitor="train/loss"), "training documents",
+         "the training documents chose the epoch (train/loss)"),
+        (changed("early_stopping", monitor="watched_test/pair_f1"), "validation part",
+         "early stopping read the test fold (watched_test/pair_f1)"),
+        (changed("trainer", callbacks=[callback("ModelCheckpoint", monitor="watched_test/pair_f1")]), "test fold",
+         "the test fold chose the epoch (watched_test/pair_f1)"),
+    ],
+)  # fmt: skip
+def test_an_old_strict_record_is_held_against_its_config(
+    config: dict[str, Any], on: str, reason: str
+) -> None:
+    claimed = claiming(config)
+    assert (chosen_on(claimed), not_strict(claimed)) == (on, reason)
+
+
+def test_what_a_record_states_decides_since_version_3() -> None:
+    read = [Choice(metric="watched_test/pair_f1", mode="max", documents="test fold")]
+    stage = Stage(name="fit", epochs=1, steps=1, seconds=1.0, trainable_parameters=1, stopped_by=read)
+    stated = claiming(changed("checkpoint", monitor="train/loss")).model_copy(update={"schema_version": 3})
+    assert not_strict(stated) == ""
+    assert not_strict(stated.model_copy(update={"stages": [stage]})) == (
+        "early stopping read the test fold (watched_test/pair_f1)"
+    )
+    chosen = stage.model_copy(update={"name": "one", "chosen_by": read[0], "stopped_by": []})
+    assert "stage one" in not_strict(stated.model_copy(update={"stages": [chosen]}))
+    last = claiming(OLD, selection="none: the last epoch")
+    assert not_strict(last) == "no metric chose the epoch: the last one was scored"
+    assert not_strict(claiming(OLD, name="paper", selection="test fold")) == ""
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a checkout")

@@ -1,0 +1,80 @@
+"""Which checkpoint a run tests, and what that one was chosen by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.record import TEST_FOLD, Choice, documents_of
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """The callback of the `checkpoint` option. Its file is the one that a run tests, whatever others are saved."""
+
+
+def best_checkpoint(trainer: Trainer) -> BestCheckpoint | None:
+    """The callback whose file is tested; None where checkpoints are switched off."""
+    return next((one for one in trainer.checkpoint_callbacks if isinstance(one, BestCheckpoint)), None)
+
+
+def chosen_by(trainer: Trainer, protocol: str) -> Choice:
+    """What the tested weights of a finished fit were chosen by."""
+    best = best_checkpoint(trainer)
+    if best is None or not best.best_model_path or best.monitor is None:
+        return Choice(metric=None, mode=None, documents=documents_of(None, protocol))
+    return _choice(best.monitor, best.mode, protocol)
+
+
+def stopped_by(trainer: Trainer, protocol: str) -> list[Choice]:
+    """The metrics that early stopping read during a fit, the user's own callbacks included."""
+    return [
+        _choice(one.monitor, one.mode, protocol)
+        for one in trainer.early_stopping_callbacks
+        if math.isfinite(float(one.best_score)) or one.stopping_reason_message is not None
+    ]
+
+
+def _choice(metric: str, mode: str, protocol: str) -> Choice:
+    return Choice(
+        metric=metric, mode="min" if mode == "min" else "max", documents=documents_of(metric, protocol)
+    )
+
+
+def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
+    """The metric by which a checkpoint file was the best of its run, as the file itself says; None where it does not.
+
+    Args:
+        checkpoint: its content.
+        path: its place; a file that was renamed since is not recognised.
+    """
+    for name, state in (checkpoint.get("callbacks") or {}).items():
+        # the second name: of checkpoints before the class above
+        ours = name.startswith((BestCheckpoint.__name__, ModelCheckpoint.__name__))
+        if ours and state["monitor"] is not None and Path(state["best_model_path"]).name == path.name:
+            return str(state["monitor"])
+    return None
+
+
+def refuse_test_fold(protocol: str, monitors: Mapping[str, str | None]) -> None:
+    """Allow no choice on test documents under `strict`.
+
+    Args:
+        protocol: of the run.
+        monitors: option -> the metric that it chooses or stops by.
+
+    Raises:
+        ZooError: a metric is computed on the test documents.
+    """
+    for option, metric in monitors.items():
+        if protocol == "strict" and documents_of(metric, protocol) == TEST_FOLD:
+            raise ZooError(
+                f"Expected {option} to name a metric of the validation part (val/...) under --data.protocol strict, "
+                f"but got {metric!r}, which is computed on the test documents. Leave the option out, or give "
+                "--data.protocol paper, under which the test fold chooses and the record says so."
+            )
