@@ -112,7 +112,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         self.keys = np.array([lengths, costs if batch_tokens is not None else [0] * len(costs)])
         self.order = np.lexsort((self.keys[1], self.keys[0]))
         self.limits = (batch_size, batch_tokens)
-        sizes = pack(self.costs[self.order], *self.limits)
+        sizes = pack(self.costs[self.order].tolist(), *self.limits)
         if not shuffle:
             sizes = _at_least(world_size, sizes)
         elif spread and batch_tokens is not None and len(sizes) > 1:
@@ -144,7 +144,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
             mixed = order[np.argsort(np.arange(len(order)) + width * moves, kind="stable")]
             if self.limits[1] is None:
                 return mixed, self.sizes
-            sizes = pack(self.costs[mixed], *self.limits)
+            sizes = pack(self.costs[mixed].tolist(), *self.limits)
             if len(sizes) <= len(self.sizes):
                 return mixed, _at_least(len(self.sizes), sizes)
             width /= 2
