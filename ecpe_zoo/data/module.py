@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import CORPORA, LoadedCorpus, Task, find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import Partition, partition
-from ecpe_zoo.data.sampler import LikeLengthBatchSampler
+from ecpe_zoo.data.sampler import POOL, LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError, first_few
 
 Split = Literal["train", "validation", "test"]
@@ -54,8 +54,10 @@ class EmotionDataModule(LightningDataModule):
         split_seed: of that part; the same for every method and model seed.
         batch_size: most documents in a training batch, on each process.
         batch_tokens: most token slots in a training batch, on each process.
-        eval_batch_size: the same for evaluation; as in training where neither is given.
-        eval_batch_tokens: the same for evaluation.
+        batch_pool: Batches' worth of documents of similar length from which a training batch is drawn. More gives
+            fresher batch-mates in each epoch and costs padding; 0 reorders only documents of equal length.
+        eval_batch_size: most documents in an evaluation batch; as in training where neither is given.
+        eval_batch_tokens: most token slots in an evaluation batch.
         num_workers: processes that build batches; 0 builds them in the training process.
         on_error: `raise` stops at the first malformed document; `skip` leaves it out and counts it.
         predict_split: what `ecpe-zoo predict` reads.
@@ -71,6 +73,7 @@ class EmotionDataModule(LightningDataModule):
         split_seed: int = 20190701,
         batch_size: int | None = None,
         batch_tokens: int | None = None,
+        batch_pool: int = POOL,
         eval_batch_size: int | None = None,
         eval_batch_tokens: int | None = None,
         num_workers: int = 0,
@@ -80,7 +83,7 @@ class EmotionDataModule(LightningDataModule):
         super().__init__()
         self.corpus, self.root, self.fold, self.protocol = corpus, root, fold, protocol
         self.validation_share, self.split_seed = validation_share, split_seed
-        self.batch_size, self.batch_tokens = batch_size, batch_tokens
+        self.batch_size, self.batch_tokens, self.batch_pool = batch_size, batch_tokens, batch_pool
         if eval_batch_size is None and eval_batch_tokens is None:
             eval_batch_size, eval_batch_tokens = batch_size, batch_tokens
         self.eval_batch_size, self.eval_batch_tokens = eval_batch_size, eval_batch_tokens
@@ -171,6 +174,7 @@ class EmotionDataModule(LightningDataModule):
             batch_size=self.batch_size if training else self.eval_batch_size,
             batch_tokens=self.batch_tokens if training else self.eval_batch_tokens,
             shuffle=training,
+            pool=self.batch_pool,
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),
             # Lightning sets epochs only on samplers that it knows, and ours is a batch sampler; `current_epoch` lags
             # behind by one when the first iterator after a resume is made
