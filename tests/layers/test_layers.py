@@ -155,3 +155,19 @@ def test_parameter_groups_hold_each_parameter_once() -> None:
     groups = parameter_groups([(inner, 0.1), (outer, 0.2)], 0.01)
     found = [(g["lr"], g["weight_decay"], sum(p.numel() for p in g["params"])) for g in groups]
     assert found == [(0.1, 0.01, 6), (0.1, 0.0, 9), (0.2, 0.01, 3)]
+
+
+def test_parameter_groups_spare_embeddings_biases_and_norms() -> None:
+    table = torch.nn.Embedding(4, 3)
+    tied = torch.nn.Linear(3, 4, bias=False)
+    tied.weight = table.weight
+    inner = torch.nn.ModuleList([table, torch.nn.Linear(3, 3), torch.nn.LayerNorm(3)])
+    modules = torch.nn.ModuleList([tied, inner])
+    names = {id(p): name for name, p in modules.named_parameters()}
+    groups = parameter_groups([(tied, 0.1), (modules, 0.2)], 0.01)  # the table is first met as a matrix
+    found = [(g["lr"], g["weight_decay"], [names[id(p)] for p in g["params"]]) for g in groups]
+    assert found == [
+        (0.1, 0.0, ["0.weight"]),
+        (0.2, 0.01, ["1.1.weight"]),
+        (0.2, 0.0, ["1.1.bias", "1.2.weight", "1.2.bias"]),
+    ]
