@@ -1,4 +1,9 @@
-"""AdamW with the customs of BERT, linear warm-up and decline; no decay on biases, norms and embeddings."""
+"""AdamW as for BERT: no decay on biases and norms, linear warm-up and decline.
+
+Embeddings are not decayed either, which departs from BERT's own training: decoupled decay multiplies every row by
+1 - lr * weight_decay at every step, also the rows of words that are not in the batch and get no gradient, so that rare
+words shrink towards zero.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +19,29 @@ from ecpe_zoo.errors import ZooError
 
 
 def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups of trainable parameters, each once.
+    """Trainable parameters as optimiser groups, each parameter once.
 
     Args:
-        modules: a module and its learning rate; a parameter belongs to the first module that holds it.
-        weight_decay: of matrices. Biases, norms and other vectors get none. Nor do embeddings, unlike in BERT's own
-            code: AdamW decays every row in every step, and rows that get no gradient, of words that only test
-            documents hold, would only shrink.
+        modules: Pairs of a module and its learning rate; a parameter belongs to the first module that holds it.
+        weight_decay: Decay of matrices; embeddings, biases, norms and other vectors get none. A matrix that is shared
+            with an embedding counts as one.
     """
     modules = list(modules)
     embeddings = {
-        id(part.weight)
+        id(p)
         for module, _ in modules
         for part in module.modules()
-        if isinstance(part, nn.Embedding)
+        if isinstance(part, (nn.Embedding, nn.EmbeddingBag))
+        for p in part.parameters(recurse=False)
     }
     groups: list[dict[str, Any]] = []
     seen: set[int] = set()
     for module, rate in modules:
         fresh = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
         seen.update(id(p) for p in fresh)
-        for decay, chosen in (
-            (weight_decay, [p for p in fresh if p.ndim > 1 and id(p) not in embeddings]),
-            (0.0, [p for p in fresh if p.ndim <= 1 or id(p) in embeddings]),
-        ):
+        decayed = [p for p in fresh if p.ndim > 1 and id(p) not in embeddings]
+        spared = [p for p in fresh if p.ndim <= 1 or id(p) in embeddings]
+        for decay, chosen in ((weight_decay, decayed), (0.0, spared)):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
     return groups

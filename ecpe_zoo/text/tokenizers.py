@@ -102,6 +102,9 @@ class VocabularyTokenizer:
     def __init__(self, vocabulary: Sequence[str], units: Units) -> None:
         self.units = units
         self.ids = {word: index for index, word in enumerate(vocabulary)}
+        self.ids |= {
+            name: vocabulary.index(name) for name in SPECIAL
+        }  # a file of vectors may hold them again
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
             self.ids[name] for name in SPECIAL
         )
@@ -122,6 +125,8 @@ class VocabularyTokenizer:
 class PretrainedTokenizer:
     """The tokenizer of a pretrained model, rebuilt from text alone: no file is read.
 
+    Special tokens that are typed in a text, such as `[MASK]` or `</s>`, are plain text: rows get theirs as ids.
+
     Args:
         backend: the JSON of a `tokenizers.Tokenizer`.
         facts: JSON with the ids cls, sep, mask, pad and the list special.
@@ -131,20 +136,47 @@ class PretrainedTokenizer:
         self.backend = BackendTokenizer.from_str(backend)
         self.backend.no_truncation()
         self.backend.no_padding()
+        self.backend.encode_special_tokens = True  # do not look for special tokens in a text
         ids: dict[str, Any] = json.loads(facts)
         self.cls_id, self.sep_id, self.mask_id, self.pad_id = (
             int(ids[name]) for name in ("cls", "sep", "mask", "pad")
         )
         self.special_ids = frozenset(ids["special"])
+        self._marks = self.special_ids - {_unknown_id(json.loads(backend)["model"])}
         self.vocab_size = self.backend.get_vocab_size()
         # a pair has a start mark and an end mark besides
         self.pair_separators = max(self.backend.num_special_tokens_to_add(True) - 2, 1)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
-        return list(self.backend.encode(text, add_special_tokens=False).ids)
+        ids = list(self.backend.encode(text, add_special_tokens=False).ids)
+        return ids if self._marks.isdisjoint(ids) else [id for id, _ in self._without_marks(text)]
 
     def pieces(self, text: str) -> list[str]:
         """What each token of `encode` stands for, as written."""
+        return [piece for _, piece in self._without_marks(text)]
+
+    def _without_marks(self, text: str) -> list[tuple[int, str]]:
+        """Ids and pieces of a text; a special token among them is spelt out character by character.
+
+        The models of some tokenizers have them as pieces of their own (Unigram), or as words (WordPiece over what is
+        between spaces), and some add them without calling them special.
+        """
+        tokens: list[tuple[int, str]] = []
         encoded = self.backend.encode(text, add_special_tokens=False)
-        return [text[start:end] for start, end in encoded.offsets]
+        for id, (start, end) in zip(encoded.ids, encoded.offsets, strict=True):
+            if id in self._marks:
+                spelt = [(token.id, c) for c in text[start:end] for token in self.backend.model.tokenize(c)]
+                tokens += [(token, piece) for token, piece in spelt if token not in self._marks]
+            else:
+                tokens.append((id, text[start:end]))
+        return tokens
+
+
+def _unknown_id(model: dict[str, Any]) -> int | None:
+    """The id that the model of a `tokenizers.Tokenizer` gives text that it does not know, if it has one."""
+    if model["type"] == "Unigram":
+        unknown: int | None = model["unk_id"]
+        return unknown
+    name, vocabulary = model.get("unk_token"), model["vocab"]
+    return vocabulary.get(name) if name else None

@@ -11,6 +11,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.optimisation import parameter_groups
 from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.tokenizers import FROM_FILE, SPECIAL, VocabularyTokenizer, count_vocabulary
 
@@ -84,6 +85,25 @@ def test_shape_gradient_and_padding(settings: EncoderSettings) -> None:
     output.square().sum().backward()
     without = [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
+
+
+def test_words_without_a_gradient_do_not_move(settings: EncoderSettings) -> None:
+    encoder, _ = build(settings)
+    optimizer = torch.optim.AdamW(parameter_groups([(encoder, 1e-2)], 0.5))
+    tables = [part.weight for part in encoder.modules() if isinstance(part, torch.nn.Embedding)]
+    before = [table.detach().clone() for table in tables]
+    ids, mask = batch(encoder, ["我 很 高兴"])
+    for _ in range(3):
+        optimizer.zero_grad()
+        encoder(ids, mask).square().sum().backward()
+        optimizer.step()
+    idle = 0
+    for table, start in zip(tables, before, strict=True):
+        untouched = torch.ones(len(table), dtype=torch.bool) if table.grad is None else ~table.grad.any(dim=1)
+        assert torch.equal(table[untouched], start[untouched])
+        idle += int(untouched.sum())
+    assert idle > 0
+    assert any((table != start).any() for table, start in zip(tables, before, strict=True))
 
 
 def test_rebuilt_without_files(settings: EncoderSettings) -> None:
