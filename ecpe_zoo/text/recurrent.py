@@ -6,6 +6,11 @@ import torch
 from torch import Tensor, nn
 
 
+def lacks_16_bit_lstm(device: torch.device) -> bool:
+    """Whether a device has no LSTM in 16 bits: oneDNN has none for processors without bf16 instructions, and raises."""
+    return device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class BiLSTM(nn.Module):
     """Two one-way LSTMs, the second over each row reversed within its own length.
 
@@ -40,6 +45,12 @@ class BiLSTM(nn.Module):
         steps = torch.arange(inputs.shape[1], device=inputs.device).expand(inputs.shape[0], -1)  # (R, T)
         mirrored = lengths[:, None] - 1 - steps
         mirrored = torch.where(mirrored < 0, steps, mirrored)  # padding stays where it is
+        if torch.is_autocast_enabled(inputs.device.type) and lacks_16_bit_lstm(inputs.device):
+            with torch.autocast(inputs.device.type, enabled=False):
+                return self._run(inputs.float(), mirrored)
+        return self._run(inputs, mirrored)
+
+    def _run(self, inputs: Tensor, mirrored: Tensor) -> Tensor:
         for layer, (onward, backward) in enumerate(zip(self.onward, self.backward_, strict=True)):
             inputs = self.dropout(inputs) if layer else inputs
             turned = backward(_reorder(inputs, mirrored))[0]
