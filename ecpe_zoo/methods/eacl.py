@@ -14,12 +14,22 @@ Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Where we depart fr
   the mean. The code counts it with the constant 18.4 (`absent_anchors: count` does so).
 - Rows are as long as the limit allows; the code counts the current utterance twice.
 - The angle loss keeps its gradient where two anchors nearly coincide; the code's clamp ends it there.
+- Weight decay spares embeddings and all norms. The code decays both the embeddings and the projection's LayerNorm,
+  whose name does not match its list of exceptions.
+- Anchor words, turns and prompts are encoded with a leading space, as words inside a sentence. The code has none,
+  which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), and one after the mask.
+- Speakers are named as the corpus names them. The code takes the first name of the first speaker on EmoryNLP
+  (`speakers: first-name`; the corpus has full names, and our reader joins several by "and"). On IEMOCAP, whose speakers
+  are known as F and M, our reader picks another pair of names for each dialogue; the code gives the same names, in
+  order of appearance, in every dialogue (`speakers: by-order`; the code's own names are not published).
+- The code's `--disable_emo_anchor`, off there too, is `contrast_anchors: false`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -31,13 +41,21 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import gather_objects, gather_rows, mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.views import Heatmap, Points, View
-from ecpe_zoo.text.conversations import PROMPT_TEXTS, ConversationBatch, ConversationReader, unit_of
+from ecpe_zoo.text.conversations import (
+    PROMPT_TEXTS,
+    ConversationBatch,
+    ConversationReader,
+    Speakers,
+    unit_of,
+    with_speakers,
+)
 from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.queries import chunk_rows
 
@@ -105,17 +123,31 @@ def contrastive_loss(
 def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
     """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, seen from their centre.
 
-    Beyond the clamp the value is the clamp's, but the gradient is that of the border, so that coinciding
-    directions are still pushed apart.
+    The value is that of the clamped cosine, the gradient that of the angle: arccos of a clamped cosine has none where
+    two directions nearly coincide. Directions that are equal get a gradient of 0.
+
+    Args:
+        anchors: (C, D).
+        clamp: Largest cosine, and minus the smallest, that the value tells apart.
     """
     anchors = anchors if anchors.dtype == torch.float64 else anchors.float()
     directions = unit(anchors - anchors.mean(dim=0))
     self = torch.eye(len(anchors), dtype=torch.bool, device=anchors.device)
     with torch.autocast(anchors.device.type, enabled=False):
-        nearest = (directions @ directions.T).masked_fill(self, -1.0).amax(dim=1)  # (C,)
-    nearest = nearest + (nearest.clamp(-clamp, clamp) - nearest).detach()
-    angle: Tensor = -torch.arccos(nearest).mean()
-    return angle
+        cosines = (directions @ directions.T).masked_fill(self, -torch.inf)  # (C, C)
+    nearest = directions[cosines.detach().argmax(dim=1)]
+    chord, sum_ = _length(directions - nearest), _length(directions + nearest)
+    angle = 2 * torch.atan2(chord, sum_)  # (C,) without the cancellation of arccos near 0 and pi
+    angle = angle + (angle.clamp(math.acos(clamp), math.acos(-clamp)) - angle).detach()
+    loss: Tensor = -angle.mean()
+    return loss
+
+
+def _length(x: Tensor) -> Tensor:
+    """Lengths (n,) of rows (n, D); the gradient at 0 is 0."""
+    square = x.square().sum(dim=-1)
+    there = square > 0
+    return torch.where(there, torch.where(there, square, 1.0).sqrt(), 0.0)
 
 
 class Reading(NamedTuple):
@@ -149,6 +181,12 @@ class EACL(Method):
         read_at: the mask's position, or the first token as the released code does by its wrong mask id.
         anchors: `words` encodes the labels' words once, by the encoder as it starts; `re-encoded` by the encoder
             as it is at each step; `random` draws constants; `learned` trains what is drawn.
+        anchor_space: Put a space before a label's word when it is encoded; the released code has none. Only
+            byte-level tokenizers see a difference.
+        contrast_anchors: Whether anchors are rows of the contrastive loss, next to utterances. False is the released
+            code's `--disable_emo_anchor`: the angle loss and the decision still use them.
+        speakers: How speakers are named in the prompt; see `with_speakers`. The released code: `first-name` on
+            EmoryNLP, `by-order` on IEMOCAP, `given` on MELD.
         contrastive: see `contrastive_loss`.
         absent_anchors: whether rows without a positive are left out of the contrastive mean.
         temperature: of all similarities (run.sh: 0.1; the argument's default in the code is 0.5).
@@ -168,7 +206,15 @@ class EACL(Method):
     id: ClassVar[str] = "eacl"
     task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "erc"
     ablations: ClassVar[frozenset[str]] = frozenset(
-        {"objective", "anchors", "angle_weight", "ce_weight", "decide_by", "adapt_epochs"}
+        {
+            "objective",
+            "anchors",
+            "contrast_anchors",
+            "angle_weight",
+            "ce_weight",
+            "decide_by",
+            "adapt_epochs",
+        }
     )
 
     def __init__(
@@ -186,6 +232,9 @@ class EACL(Method):
         max_tokens: int = 256,
         read_at: Literal["mask", "first"] = "mask",
         anchors: Literal["words", "re-encoded", "random", "learned"] = "words",
+        anchor_space: bool = True,
+        contrast_anchors: bool = True,
+        speakers: Speakers = "given",
         contrastive: Literal["log-of-sum", "supcon"] = "log-of-sum",
         absent_anchors: Literal["leave-out", "count"] = "leave-out",
         temperature: float = 0.1,
@@ -202,6 +251,11 @@ class EACL(Method):
         token_slots: int = 16384,
     ) -> None:
         super().__init__()
+        if anchors == "learned" and not contrast_anchors and not angle_weight:
+            raise ZooError(
+                "Expected a loss that learned anchors enter, but got --model.contrast_anchors false and "
+                "--model.angle_weight 0. Give another --model.anchors, or turn one of the two on."
+            )
         self.settings = EncoderSettings(
             encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
             train_vectors,
@@ -209,6 +263,7 @@ class EACL(Method):
         self.anchored = objective == "eacl"
         self.by_anchor = self.anchored and decide_by == "anchor"
         self.context, self.max_tokens, self.read_at = context, max_tokens, read_at
+        self.anchor_space, self.contrast_anchors, self.speakers = anchor_space, contrast_anchors, speakers
         self.anchor_kind, self.form, self.count_absent = anchors, contrastive, absent_anchors == "count"
         self.temperature, self.ce_weight, self.angle_weight = temperature, ce_weight, angle_weight
         self.adapt_epochs, self.adapt_lr = adapt_epochs, adapt_lr
@@ -220,7 +275,8 @@ class EACL(Method):
 
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
         """See `make_encoder_vocabulary`."""
-        segments = [segment for document in documents for segment in document.segments]
+        named = (with_speakers(document, self.speakers) for document in documents)
+        segments = [segment for document in named for segment in document.segments]
         texts = [text for segment in segments for text in (segment.text, segment.speaker or "")]
         return make_encoder_vocabulary(self.settings, texts, [*PROMPT_TEXTS, *self.labels])
 
@@ -230,7 +286,7 @@ class EACL(Method):
         self.encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
         use_cheap_dropout(self.encoder)
         limit = min(self.max_tokens, self.encoder.max_tokens or self.max_tokens)
-        self.reader = ConversationReader(self.encoder.tokenizer, self.context, limit)
+        self.reader = ConversationReader(self.encoder.tokenizer, self.context, limit, self.speakers)
         size, count = self.encoder.hidden_size, len(self.labels)
         self.classifier = nn.Sequential(Dropout(0.1), nn.Linear(size, count))
         if not self.anchored:
@@ -256,7 +312,7 @@ class EACL(Method):
         """Each labelled utterance with the turns before it: a batch mixes those of many conversations."""
         return [
             unit_of(document, index, self.context)
-            for document in documents
+            for document in (with_speakers(document, self.speakers) for document in documents)
             for index, segment in enumerate(document.segments)
             if segment.judged and segment.emotions
         ]
@@ -291,7 +347,8 @@ class EACL(Method):
     def _encode_labels(self) -> Tensor:
         """(C, H) mean over all tokens of each label's word, the special ones included (as the code)."""
         tokenizer = self.encoder.tokenizer
-        rows = [[tokenizer.cls_id, *tokenizer.encode(" " + label), tokenizer.sep_id] for label in self.labels]
+        words = [" " + label if self.anchor_space else label for label in self.labels]
+        rows = [[tokenizer.cls_id, *tokenizer.encode(word), tokenizer.sep_id] for word in words]
         ids = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_id, device=self.device)
         for place, row in enumerate(rows):
             ids[place, : len(row)] = torch.tensor(row)
@@ -307,7 +364,10 @@ class EACL(Method):
         return self.adapted if self.stage == ANCHORS else self.first_anchors()
 
     def first_anchors(self) -> Tensor:
-        """(C, H) anchors as stage one has them: projected inputs, fp32."""
+        """(C, H) anchors as stage one has them: projected inputs, fp32.
+
+        `re-encoded` anchors have the encoder's dropout in training mode, as utterances have.
+        """
         inputs = self._encode_labels() if self.anchor_kind == "re-encoded" else self.anchor_inputs
         placed: Tensor = self.project(inputs).float()
         return placed
@@ -324,9 +384,10 @@ class EACL(Method):
         if not self.anchored:
             return {"cross_entropy": cross_entropy}
         anchors = self.first_anchors()
-        names = torch.arange(len(anchors), device=self.device)
-        everyone = torch.cat([gather_rows(reading.vectors), anchors])
-        labels = torch.cat([gather_rows(batch.labels), names])
+        everyone, labels = gather_rows(reading.vectors), gather_rows(batch.labels)
+        if self.contrast_anchors:
+            everyone = torch.cat([everyone, anchors])
+            labels = torch.cat([labels, torch.arange(len(anchors), device=self.device)])
         contrastive = contrastive_loss(everyone, labels, self.temperature, self.form, self.count_absent)
         rest = 1 - self.ce_weight
         losses = {"cross_entropy": self.ce_weight * cross_entropy, "contrastive": rest * contrastive}
@@ -360,7 +421,7 @@ class EACL(Method):
                 between, [*between.data.train_documents, *between.data.documents("validation")]
             )
             if not between.resumed:
-                with torch.no_grad():
+                with self._at_rest():
                     self.adapted.copy_(self.first_anchors())
 
     def _keep_vectors(self, between: Between, documents: Sequence[Document]) -> None:
@@ -374,15 +435,23 @@ class EACL(Method):
         for part in gather_objects(self.kept):
             self.kept |= part
 
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """Evaluation mode, without gradients: what the frozen encoder gives must not depend on dropout."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.train(training)
+
     def _vectors(self, batch: ConversationBatch) -> Tensor:
         """(R, H) of the resting encoder; computed once for each row where they are kept."""
         kept = {} if self.kept is None else self.kept
         if any(key not in kept for key in batch.keys):
-            training = self.training
-            self.eval()  # no dropout: the encoder rests
-            with torch.no_grad():
+            with self._at_rest():
                 vectors = self.read(batch).vectors.cpu()
-            self.train(training)
             kept |= dict(zip(batch.keys, vectors, strict=True))
         return torch.stack([kept[key] for key in batch.keys]).to(self.device)
 
@@ -399,7 +468,7 @@ class EACL(Method):
             for row, label in enumerate(batch.labels.tolist())
             if label >= 0 and batch.keys[row] in self.kept
         ]
-        with torch.no_grad():
+        with self._at_rest():
             before, after = self.first_anchors().cpu(), self.anchors().detach().cpu()
         alike = unit(after) @ unit(after).T
         views: list[View] = [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,10 @@ class LocalModel:
         stops = self.model.generation_config.eos_token_id
         stops = self.tokenizer.eos_token_id if stops is None else stops
         self.stops: list[int] = [stops] if isinstance(stops, int) else list(stops or [])
+        marks = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        marks |= set(self.tokenizer.all_special_tokens)
+        longest_first = sorted((mark for mark in marks if len(mark) > 1), key=len, reverse=True)
+        self.marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         self.longest = int(getattr(self.model.config, "max_position_embeddings", 0) or 0)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
@@ -118,7 +124,12 @@ class LocalModel:
     def close(self) -> None:
         """See `LanguageModel.close`; a batch under way goes on to its end."""
 
+    def _plain(self, text: str) -> str:
+        """A text without special tokens: a space parts the first character of one that is typed from the rest."""
+        return self.marks.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", text)
+
     def _tokens(self, request: Request) -> list[int]:
+        request = replace(request, system=self._plain(request.system), user=self._plain(request.user))
         if self.tokenizer.chat_template:
             messages = [
                 {"role": "system", "content": request.system},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,6 +48,14 @@ PROMPT_TEXTS = tuple(
     for part in (frame.turn, frame.head, frame.tail, frame.nobody)
 )
 """What a vocabulary that is counted from text must hold besides."""
+
+Speakers = Literal["given", "first-name", "by-order"]
+
+ORDER_NAMES: dict[Language, tuple[str, ...]] = {
+    "en": ("Alex", "Sam", "Robin", "Taylor", "Jamie", "Jordan", "Casey", "Morgan"),
+    "zh": ("小明", "小红", "小华", "小丽", "小强", "小芳", "小军", "小燕"),
+}
+"""Speakers by order of appearance (ours: the name pool of the released code is not in its repository)."""
 
 
 class Row(NamedTuple):
@@ -89,6 +98,46 @@ class ConversationBatch(NamedTuple):
     labels: Tensor
 
 
+def with_speakers(document: Document, speakers: Speakers) -> Document:
+    """Name the speakers of a conversation.
+
+    Naming them again changes nothing, in the whole conversation and in a part of it.
+
+    Args:
+        document: Segments without a speaker stay without one.
+        speakers: `given` keeps the names; `first-name` keeps the first name of the first of several speakers joined by
+            "and"; `by-order` gives the n-th person to speak the n-th of `ORDER_NAMES` (after the last, `Alex 2` ...),
+            unless all have such names already.
+
+    >>> from ecpe_zoo.corpora.document import document_from_texts as build
+    >>> names = ["Ross Geller", "Joey Tribbiani and Ross Geller"]
+    >>> document = build("c", ["Hi", "Hello"], speakers=names, language="en")
+    >>> [segment.speaker for segment in with_speakers(document, "first-name").segments]
+    ['Ross', 'Joey']
+    >>> [segment.speaker for segment in with_speakers(document, "by-order").segments]
+    ['Alex', 'Sam']
+    """
+    given = dict.fromkeys(segment.speaker for segment in document.segments if segment.speaker)
+    names: dict[str, str]
+    match speakers:
+        case "given":
+            return document
+        case "first-name":
+            names = {name: (name.split(" and ")[0].split() or [name])[0] for name in given}
+        case "by-order":
+            pool = ORDER_NAMES[document.language]
+            if all(name.rstrip("0123456789 ") in pool for name in given):
+                return document
+            rounds = [divmod(number, len(pool)) for number in range(len(given))]
+            ordered = [f"{pool[place]} {turn + 1}" if turn else pool[place] for turn, place in rounds]
+            names = dict(zip(given, ordered, strict=True))
+    segments = (
+        replace(segment, speaker=names[segment.speaker]) if segment.speaker else segment
+        for segment in document.segments
+    )
+    return replace(document, segments=tuple(segments))
+
+
 def unit_of(document: Document, index: int, context: int) -> Document:
     """One judged utterance with the turns before it, as a document of its own.
 
@@ -114,13 +163,17 @@ class ConversationReader:
         tokenizer: text to ids.
         context: most earlier turns.
         max_tokens: of a row.
+        speakers: Names of the speakers; see `with_speakers`.
 
     Raises:
         ZooError: rows that could not hold the prompt and a word.
     """
 
-    def __init__(self, tokenizer: Tokenizer, context: int, max_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, context: int, max_tokens: int, speakers: Speakers = "given"
+    ) -> None:
         self.tokenizer, self.context, self.max_tokens = tokenizer, context, max_tokens
+        self.speakers = speakers
         # each text is in up to 1 + context rows; the space: tokenizers over bytes write a word that begins a text
         # differently
         self._encode = lru_cache(KEPT_TEXTS)(lambda text: tokenizer.encode(" " + text))
@@ -139,7 +192,7 @@ class ConversationReader:
         return [*speaker, *self._encode(segment.text), self.tokenizer.sep_id]
 
     def row(self, document: Document, index: int) -> Row:
-        """The row of one utterance."""
+        """The row of one utterance, with the speakers' names as the document has them."""
         segment = document.segments[index]
         head, tail = self._frame(document.language, segment)
         room = self.max_tokens - 3 - len(head) - len(tail)  # [CLS], mask, [SEP]
@@ -158,6 +211,7 @@ class ConversationReader:
 
     def tokens(self, document: Document) -> int:
         """Tokens of all rows of a document."""
+        document = with_speakers(document, self.speakers)
         judged = [index for index, segment in enumerate(document.segments) if segment.judged]
         return sum(len(self.row(document, index).ids) for index in judged) or 1
 
@@ -173,7 +227,8 @@ class ConversationReader:
         gold: list[int] = []
         places: list[tuple[int, int]] = []
         cut = [0] * len(documents)
-        for place, document in enumerate(documents):
+        for place, given in enumerate(documents):
+            document = with_speakers(given, self.speakers)
             for index, segment in enumerate(document.segments):
                 if segment.judged:
                     rows.append(self.row(document, index))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.eacl import ANCHORS, EACL, angle_loss, contrastive_loss, similarity
 from tests.conftest import ROOT
 
@@ -99,6 +100,45 @@ def test_coinciding_anchors_give_finite_gradients_that_part_near_ones() -> None:
     assert near.grad[1].norm() > 0
 
 
+@pytest.mark.parametrize("apart", [1.0, 1e-2, 4e-3, 1e-3, 1e-4, 1e-5])
+def test_the_angle_keeps_its_gradient_however_near_two_anchors_are(apart: float) -> None:
+    """Four directions in a plane, two of them `apart` radians from each other, the others alike: slope 1, not 0."""
+    angles = torch.tensor([0.0, apart, math.pi, math.pi + apart], dtype=torch.float64, requires_grad=True)
+    for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 2e-2)):
+        anchors = torch.stack([angles.cos(), angles.sin()], dim=1).to(dtype)  # centred as they are
+        loss = angle_loss(anchors)
+        (slope,) = torch.autograd.grad(loss, angles)
+        assert loss.item() == pytest.approx(-max(apart, math.acos(0.99999)), abs=1e-4)
+        turned = 0.5 * (slope[1] - slope[0]) + 0.5 * (slope[3] - slope[2])
+        assert turned.item() == pytest.approx(-1.0, abs=tolerance), dtype
+
+
+@pytest.mark.parametrize("form", ["log-of-sum", "supcon"])
+@pytest.mark.parametrize("temperature", [0.5, 0.1, 1e-3])
+def test_the_contrastive_loss_at_extreme_temperatures(form: Any, temperature: float) -> None:
+    """fp32 against the formula in fp64, written with products and logarithms of long numbers."""
+    torch.manual_seed(0)
+    vectors = torch.randn(9, 4, dtype=torch.float64)
+    vectors[1], vectors[2], vectors[4] = vectors[0], -vectors[0], vectors[3]  # scores of 1 and of 0
+    labels = torch.tensor([0, 0, 0, 1, 2, 2, 1, 3, 3])
+    start = vectors.clone().requires_grad_()
+    lengths = start / start.norm(dim=1, keepdim=True)
+    scores = ((1 + lengths @ lengths.T) / 2 + 1e-8) / temperature
+    total = torch.zeros((), dtype=torch.float64)
+    for i in range(9):
+        others = [j for j in range(9) if j != i]
+        friends = [j for j in others if labels[j] == labels[i]]
+        shares = scores[i, friends] - scores[i, others].logsumexp(dim=0)
+        one = shares.logsumexp(dim=0) - math.log(len(friends)) if form == "log-of-sum" else shares.mean()
+        total = total - one / 9
+    (wanted,) = torch.autograd.grad(total, start)
+    ours = vectors.float().requires_grad_()
+    loss = contrastive_loss(ours, labels, temperature, form)
+    (found,) = torch.autograd.grad(loss, ours)
+    assert loss.item() == pytest.approx(total.item(), rel=1e-5)
+    torch.testing.assert_close(found.double(), wanted, atol=1e-4 * wanted.abs().max().item(), rtol=0)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_gradients_are_finite_where_the_loss_is_fragile(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
@@ -128,7 +168,8 @@ def test_similarity_stays_out_of_16_bits() -> None:
 
 def small(**options: Any) -> EACL:
     torch.manual_seed(0)
-    method = EACL(encoder="embedded", encoder_size=32, encoder_heads=2, encoder_dropout=0.0, **options)
+    options = {"encoder_dropout": 0.0} | options
+    method = EACL(encoder="embedded", encoder_size=32, encoder_heads=2, **options)
     method.build_from(documents())
     return method
 
@@ -156,6 +197,9 @@ def test_the_stages_follow_the_options() -> None:
         ({"anchors": "learned"}, {"cross_entropy", "contrastive", "angle"}),
         ({"anchors": "random"}, {"cross_entropy", "contrastive", "angle"}),
         ({"anchors": "re-encoded"}, {"cross_entropy", "contrastive", "angle"}),
+        ({"contrast_anchors": False}, {"cross_entropy", "contrastive", "angle"}),
+        ({"contrast_anchors": False, "angle_weight": 0.0}, {"cross_entropy", "contrastive"}),
+        ({"speakers": "by-order", "anchor_space": False}, {"cross_entropy", "contrastive", "angle"}),
         ({"contrastive": "supcon", "absent_anchors": "count"}, {"cross_entropy", "contrastive", "angle"}),
         ({"read_at": "first", "decide_by": "classifier"}, {"cross_entropy", "contrastive", "angle"}),
     ],
@@ -194,6 +238,64 @@ def test_the_losses_are_the_papers_sum() -> None:
     }
     for name, value in expected.items():
         assert losses[name].item() == pytest.approx(value, abs=1e-5), name
+
+
+def test_without_anchors_the_contrastive_loss_is_over_the_batch_alone() -> None:
+    """As the released code's --disable_emo_anchor: the angle stays."""
+    method = small(contrast_anchors=False).double().eval()
+    batch = batch_of(method)
+    losses = method.losses(batch)
+    vectors, labels = method.read(batch).vectors.double(), batch.labels.tolist()
+    expected = 0.9 * transcribed_contrastive(vectors, labels, 0.1, "log-of-sum", False)
+    assert losses["contrastive"].item() == pytest.approx(expected, abs=1e-5)
+    angle = 0.9 * 0.1 * transcribed_angle(method.first_anchors().detach().double())
+    assert losses["angle"].item() == pytest.approx(angle, abs=1e-5)
+    with pytest.raises(ZooError, match=r"contrast_anchors false.*angle_weight 0"):
+        EACL(anchors="learned", contrast_anchors=False, angle_weight=0.0)
+
+
+class StandInBetween(NamedTuple):
+    """What `prepare` asks of a run between its stages, as if it had been trained."""
+
+    method: EACL
+    stage: str = ANCHORS
+    resumed: bool = False
+
+    class data:
+        train_documents = documents()
+
+        @staticmethod
+        def documents(part: str) -> list[Document]:
+            return documents()
+
+    def predict(self, some: list[Document]) -> None:
+        """As Lightning does: in evaluation mode, and back."""
+        training = self.method.training
+        self.method.eval().decode(self.method.collator(False)(some))
+        self.method.train(training)
+
+
+@pytest.mark.parametrize("anchors", ["words", "re-encoded", "random", "learned"])
+def test_stage_two_starts_from_the_anchors_that_stage_one_decides_by(anchors: Any) -> None:
+    method = small(anchors=anchors, encoder_dropout=0.5)
+    assert method.training
+    wanted = method.eval().first_anchors().detach().clone()
+    method.train()
+    method.enter(ANCHORS)
+    method.prepare(StandInBetween(method))  # type: ignore[arg-type]
+    assert method.training
+    assert torch.equal(method.adapted.detach(), wanted)
+
+
+def test_anchor_words_are_encoded_with_and_without_a_leading_space() -> None:
+    seen = []
+    for space in (True, False):
+        method = small(anchors="re-encoded", anchor_space=space)
+        original = method.encoder.tokenizer.encode
+        seen.clear()
+        method.encoder.tokenizer.encode = lambda text, of=original: seen.append(text) or of(text)  # type: ignore[method-assign,misc]
+        method.first_anchors()
+        assert seen == [" " * space + label for label in method.labels]
 
 
 def test_in_stage_two_the_anchors_alone_learn_and_nothing_is_encoded_twice() -> None:

@@ -107,6 +107,19 @@ def test_chat_templates_are_used(folder: Path, tmp_path: Path) -> None:
     assert model.tokenizer.decode(model._tokens(requests()[0])) == "be brief\n\nSay"
 
 
+def test_typed_special_tokens_are_plain_text_and_those_of_the_template_work(folder: Path) -> None:
+    model = LocalModel(folder, device="cpu")
+    end = model.tokenizer.eos_token_id
+    typed = Request("m", "be brief", "Say <end> and <end><end>", 0, 0.0, 8)
+    assert end not in model._tokens(typed)
+    model.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<end>{% endfor %}"
+    tokens = model._tokens(typed)
+    assert tokens.count(end) == 2
+    assert model.tokenizer.decode(tokens) == "be brief<end>Say < end> and < end>< end><end>"
+    untyped = Request("m", "be brief", "Say <en d> [end] < end>", 0, 0.0, 8)
+    assert model.tokenizer.decode(model._tokens(untyped)) == "be brief<end>Say <en d> [end] < end><end>"
+
+
 def test_the_name_follows_the_weights(folder: Path, tmp_path: Path) -> None:
     assert LocalModel(folder, device="cpu").name == f"tiny@{fingerprint(folder)}"
     copy = tmp_path / "tiny"

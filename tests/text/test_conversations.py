@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer as Backend
@@ -8,7 +9,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from ecpe_zoo.corpora.document import Document, Segment, document_from_texts
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.text.conversations import ConversationReader, unit_of
+from ecpe_zoo.text.conversations import ORDER_NAMES, ConversationReader, Speakers, unit_of, with_speakers
 from ecpe_zoo.text.tokenizers import PretrainedTokenizer, VocabularyTokenizer, count_vocabulary
 
 TURNS = ["hello there", "good day", "I won", "me too"]
@@ -92,6 +93,42 @@ def test_speakers_may_be_unknown_and_chinese_has_its_own_words(tokenizer: Vocabu
     row = reader.row(document_from_texts("c", ["I won"], language="en"), 0)
     assert "somebody feels [MASK]" in text_of(tokenizer, row.ids)
     assert len(reader.row(document_from_texts("c", ["I won"], language="zh"), 0).ids) > 5
+
+
+def test_speakers_are_named_as_in_the_released_code(tokenizer: VocabularyTokenizer) -> None:
+    names = ["Ross Geller", "Joey Tribbiani and Ross Geller", "#ALL#", "Ross Geller"]
+    document = document_from_texts("c", TURNS, speakers=names, language="en")
+
+    def speakers(how: Speakers) -> list[str | None]:
+        return [segment.speaker for segment in with_speakers(document, how).segments]
+
+    assert speakers("given") == names
+    assert speakers("first-name") == ["Ross", "Joey", "#ALL#", "Ross"]
+    first, second, third = ORDER_NAMES["en"][:3]
+    assert speakers("by-order") == [first, second, third, first]
+    for how in ("given", "first-name", "by-order"):
+        named = with_speakers(document, how)  # type: ignore[arg-type]
+        ours = ConversationReader(tokenizer, 8, 64, how)  # type: ignore[arg-type]
+        plain = ConversationReader(tokenizer, 8, 64)
+        assert ours.batch([document], []).keys == plain.batch([named], []).keys
+        assert ours.tokens(document) == plain.tokens(named)
+
+
+@pytest.mark.parametrize("how", ["given", "first-name", "by-order"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("count", [2, 20])
+def test_a_piece_of_a_named_conversation_keeps_its_names(how: Speakers, language: Any, count: int) -> None:
+    texts = [f"turn {number}" for number in range(30)]
+    given = [None if number == 3 else f"Person {number * 7 % count} Smith" for number in range(30)]
+    document = document_from_texts("c", texts, speakers=given, language=language)
+    named = with_speakers(document, how)
+    found = [segment.speaker for segment in named.segments]
+    assert found[3] is None
+    if how == "by-order":
+        assert len(set(found)) == count + 1
+    for index in range(30):
+        piece = unit_of(named, index, 4)
+        assert with_speakers(piece, how) == piece
 
 
 def test_rows_too_short_for_the_prompt_are_refused(tokenizer: VocabularyTokenizer) -> None:
