@@ -4,7 +4,8 @@
     python -m experiments.batch_mates mgcl xia-ding-2019 4 --spread 0 24
 
 Prints, for each spread, the share of the pairs of units that share a batch in one epoch and share it again in the next,
-the share that a random order would give, and the padding: the share of slots of a batch beyond its units' own lengths.
+the share that a random order would give, and the padding: the share of slots beyond the units' own lengths, in whole
+batches and in the groups of similar length that EACL and MGCL run a batch in.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.text.queries import chunk_rows
 
 EPOCHS = 6
 METHODS = {
@@ -42,6 +44,16 @@ def padding(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
     """Share of a batch's slots that no unit fills, over all batches, 0 to 1."""
     slots = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
     return 1 - sum(lengths[index] for batch in batches for index in batch) / slots
+
+
+def in_groups(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> list[list[int]]:
+    """The groups that the units of each batch are run in."""
+    found = []
+    for batch in batches:
+        own = [lengths[index] for index in batch]
+        groups = chunk_rows(own, max(own) * len(own))
+        found += [[batch[place] for place in group] for group in groups]
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,8 +83,12 @@ def main(argv: list[str] | None = None) -> int:
         again = np.mean([len(a & b) / len(a) for a, b in pairwise(shared)])
         chance = len(shared[0]) / (len(units) * (len(units) - 1) / 2)
         padded = np.mean([padding(batches, lengths) for batches in epochs])
+        grouped = [in_groups(batches, lengths) for batches in epochs]
+        runs = np.mean([len(groups) / len(batches) for groups, batches in zip(grouped, epochs, strict=True)])
+        left = np.mean([padding(groups, lengths) for groups in grouped])
         print(
-            f"spread {spread:4.0f}: {again:6.1%} share again (by chance {chance:.1%}), padding {padded:5.1%}"
+            f"spread {spread:4.0f}: {again:6.1%} share again (by chance {chance:.1%}), padding {padded:5.1%}, "
+            f"{left:4.1%} in {runs:.1f} groups a batch"
         )
     return 0
 

@@ -335,9 +335,9 @@ class EACL(Method):
         return read
 
     def read(self, batch: ConversationBatch) -> Reading:
-        """Read all rows: at once in training, in groups of like length in evaluation."""
+        """Read all rows, in groups of similar length: a training batch mixes lengths, so that companions change."""
         slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
-        groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
+        groups = chunk_rows(batch.lengths, slots)
         hidden = torch.cat([self._hidden(batch, group) for group in groups])
         order = torch.tensor([row for group in groups for row in group], device=self.device).argsort()
         hidden = hidden[order]
