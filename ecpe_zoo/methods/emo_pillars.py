@@ -30,9 +30,9 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
-from ecpe_zoo.layers.text_networks import Pooling, TransformerText
+from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
 from ecpe_zoo.methods.loading import read_checkpoint
-from ecpe_zoo.methods.texts import Start, TextMethod
+from ecpe_zoo.methods.texts import TextMethod
 from ecpe_zoo.text.encoders import EMBEDDED, RECURRENT, EncoderSettings, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
@@ -148,8 +148,7 @@ class EmoPillars(TextMethod):
         use_cheap_dropout(encoder)
         self.network = TransformerText(encoder, self.pooling, self.dropout)
         self.reader = TextReader(encoder.tokenizer, self.row_limit(self.max_tokens), self.context)
-        start: Start = "softmax" if self.single_label else "sigmoid"
-        self.head = nn.Sequential(Dropout(self.dropout), self.new_head(encoder.hidden_size, start))
+        self.head = nn.Sequential(Dropout(self.dropout), new_linear(encoder.hidden_size, len(self.labels)))
         if second:
             self._take_over()
 

@@ -42,10 +42,10 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import gather_objects, is_first_process, mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
-from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork
+from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
 from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.methods.texts import Start, TextMethod
+from ecpe_zoo.methods.texts import TextMethod
 from ecpe_zoo.methods.views import Heatmap, View
 from ecpe_zoo.text.encoders import WORDS, EncoderSettings, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
@@ -225,8 +225,7 @@ class EQN(TextMethod):
         else:
             self.network = WordNetwork(encoder, self.kind, self.hidden, self.dropout)
         self.reader = TextReader(encoder.tokenizer, self.row_limit(self.max_tokens))
-        start: Start = "sigmoid" if self.objective == "cross-entropy" else "linear"
-        self.head = nn.Sequential(Dropout(self.dropout), self.new_head(self.network.size, start))
+        self.head = nn.Sequential(Dropout(self.dropout), new_linear(self.network.size, len(self.labels)))
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:

@@ -6,54 +6,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.layers.text_networks import TextNetwork, new_linear, read_rows, whole
-from ecpe_zoo.methods.base import Method, labels_of
-from ecpe_zoo.metrics.emotions import STRONGEST
+from ecpe_zoo.layers.text_networks import TextNetwork, read_rows, whole
+from ecpe_zoo.methods.base import Method
 from ecpe_zoo.text.queries import chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
-
-Start = Literal["sigmoid", "softmax", "linear"]
-
-
-def label_frequencies(documents: Sequence[Document], labels: Sequence[str]) -> list[float]:
-    """The mean strength of each label over the judged segments, between 0 and 1 exclusively.
-
-    A label counts 1, or its share of full strength if the corpus has intensities; half a segment is added for and
-    against each label.
-    """
-    sums, count = dict.fromkeys(labels, 0.5), 1.0
-    for segment in (segment for document in documents for segment in document.segments):
-        if segment.judged and segment.emotions:
-            count += 1.0
-            strengths = segment.intensities or {}
-            for label in segment.emotions:
-                sums[label] += strengths.get(label, STRONGEST) / STRONGEST
-    return [sums[label] / count for label in labels]
-
-
-def start_bias(frequencies: Sequence[float], start: Start) -> Tensor:
-    """The bias (C,) at which a head without weights scores the frequencies.
-
-    Args:
-        frequencies: C numbers between 0 and 1.
-        start: what makes scores of logits: `sigmoid`, `softmax`, or nothing (`linear`).
-
-    >>> start_bias([0.5, 0.2], "linear")
-    tensor([0.5000, 0.2000])
-    """
-    p = torch.tensor(frequencies, dtype=torch.float64)
-    match start:
-        case "sigmoid":
-            return torch.logit(p).float()
-        case "softmax":
-            return p.log().float()
-        case "linear":
-            return p.float()
 
 
 class TextMethod(Method):
@@ -72,26 +32,6 @@ class TextMethod(Method):
     network: TextNetwork
     head: nn.Module
     token_slots: int
-
-    def build_from(self, documents: Sequence[Document]) -> None:
-        """See `Method.build_from`; notes how often each label is annotated, for `new_head`."""
-        self.facts["frequencies"] = label_frequencies(documents, labels_of(documents))
-        super().build_from(documents)
-
-    def new_head(self, inputs: int, start: Start) -> nn.Linear:
-        """The linear layer before the scores, which starts at the frequencies of the labels and not at a half of all.
-
-        Of 28 labels one or two are annotated: with a bias of 0 the first epochs would go into learning that most are
-        not.
-
-        Args:
-            inputs: H.
-            start: see `start_bias`.
-        """
-        layer = new_linear(inputs, len(self.labels))
-        if "frequencies" in self.facts:  # else a checkpoint of the first release brings its bias
-            layer.bias.data.copy_(start_bias(self.facts["frequencies"], start))
-        return layer
 
     def target(self, segment: Segment) -> Sequence[float] | None:
         """What is learned of a segment, (C,); None where it has no gold."""
