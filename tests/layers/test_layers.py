@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.clause_encoders import GraphClauseEncoder, make_clause_encoder
 from ecpe_zoo.layers.divergences import safe_kl, symmetric_kl
 from ecpe_zoo.layers.masking import corrupt
-from ecpe_zoo.layers.optimisation import parameter_groups
+from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.pooling import masked_mean, mean_by_group
 from ecpe_zoo.layers.reductions import mean_over_questions
 
@@ -155,3 +157,18 @@ def test_parameter_groups_hold_each_parameter_once() -> None:
     groups = parameter_groups([(inner, 0.1), (outer, 0.2)], 0.01)
     found = [(g["lr"], g["weight_decay"], sum(p.numel() for p in g["params"])) for g in groups]
     assert found == [(0.1, 0.01, 6), (0.1, 0.0, 9), (0.2, 0.01, 3)]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_the_rate_rises_and_then_falls_or_stays(schedule: Any) -> None:
+    trainer = SimpleNamespace(max_epochs=5, max_steps=-1, estimated_stepping_batches=10)
+    weight = torch.nn.Parameter(torch.zeros(2))
+    module: Any = SimpleNamespace(trainer=trainer)
+    made = adamw_with_warmup(module, [{"params": [weight], "lr": 1.0}], 0.2, schedule=schedule)
+    rates = []
+    for _ in range(10):
+        rates.append(made["optimizer"].param_groups[0]["lr"])
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    after = [1.0] * 8 if schedule == "constant" else [(10 - step) / 8 for step in range(2, 10)]
+    assert rates == pytest.approx([0.0, 0.5, *after])
