@@ -152,6 +152,11 @@ class EmotionDataModule(LightningDataModule):
         """What a method may build its vocabulary from, with the labels of the corpus."""
         return self.documents("train")
 
+    @property
+    def learned_documents(self) -> Sequence[Document]:
+        """The documents that the next `fit` trains on: the training part, or what replaces it."""
+        return self.replaced or self.documents("train")
+
     def replace_training(self, documents: Sequence[Document] | None) -> None:
         """Train on other documents (relabelled ones) from the next `fit` on; None takes the corpus's again."""
         self.replaced = documents
@@ -169,7 +174,7 @@ class EmotionDataModule(LightningDataModule):
         assert self.trainer is not None
         trainer, method = self.trainer, self._method()
         if training:
-            documents = list(method.training_units(self.replaced or self.documents(split)))
+            documents = list(method.training_units(self.learned_documents))
         else:  # the structural promise: outside of training, no batch is built from gold
             given = self.documents(split)
             if split == self.predict_split and self.asked is not None:

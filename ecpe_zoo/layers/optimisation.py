@@ -8,7 +8,7 @@ words shrink towards zero.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lightning import LightningModule
 from torch import nn
@@ -16,6 +16,9 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from ecpe_zoo.errors import ZooError
+
+Schedule = Literal["linear", "constant"]
+"""Learning rate after the warm-up: down to 0 at the last step of the last epoch, or unchanged."""
 
 
 def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:
@@ -59,7 +62,11 @@ def warmup_factor(step: int, warmup: int, total: int) -> float:
 
 
 def adamw_with_warmup(
-    module: LightningModule, groups: list[dict[str, Any]], warmup_share: float, fused: bool = False
+    module: LightningModule,
+    groups: list[dict[str, Any]],
+    warmup_share: float,
+    fused: bool = False,
+    schedule: Schedule = "linear",
 ) -> Mapping[str, Any]:
     """What `configure_optimizers` returns: AdamW and the schedule of `warmup_factor`, by step.
 
@@ -69,6 +76,7 @@ def adamw_with_warmup(
         warmup_share: of all steps, 0 to 1.
         fused: all of a step in one kernel: a quarter of its time on a CPU (1.3 s became 0.35 s for six steps of
             all-MiniLM-L6, a tenth of its training on short texts). Last digits differ.
+        schedule: `constant` keeps the rate after the warm-up, for a training that early stopping ends.
 
     Raises:
         ZooError: the number of steps is not known.
@@ -76,7 +84,7 @@ def adamw_with_warmup(
     trainer = module.trainer
     if trainer.max_epochs == -1 and trainer.max_steps == -1:
         raise ZooError(
-            "Expected a run with an end, since the learning rate falls to 0 there, but got no limit. Give "
+            "Expected a run with an end, since the learning rate is scheduled up to there, but got no limit. Give "
             "--trainer.max_epochs or --trainer.max_steps."
         )
 
@@ -86,11 +94,12 @@ def adamw_with_warmup(
         # the number of steps is asked for in training alone: asked here and now, Lightning would make the loader's
         # iterator before it restores a checkpoint, and the epoch after a resume would have the first one's batches
         total = int(trainer.estimated_stepping_batches)
-        return warmup_factor(step, round(total * warmup_share), total)
+        warmup = round(total * warmup_share)
+        return 1.0 if schedule == "constant" and step >= warmup else warmup_factor(step, warmup, total)
 
     optimizer = AdamW(groups, fused=fused or None)
     # a fused step can undo a loss scale by itself, and Lightning then refuses to clip; told that it cannot, a scaler
     # undoes it before the clipping, as for any other optimiser
     optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
-    schedule = LambdaLR(optimizer, factor)
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    scheduler = LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

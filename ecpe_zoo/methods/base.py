@@ -11,6 +11,7 @@ from lightning import LightningModule
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
@@ -70,6 +71,7 @@ class Method(LightningModule):
         self.vocabulary: list[str] | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
         self.built = False
+        self.fresh = False  # new weights, that no training or checkpoint has changed yet
         self._stage: str | None = None
         self.tuned_threshold: Tensor
         self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
@@ -139,6 +141,15 @@ class Method(LightningModule):
         The weights are there, but for the first stage: its network is built behind this call.
         """
 
+    def start(self, documents: Sequence[Document]) -> None:
+        """Fit new weights to the documents that the stage trains on, before its first step (a head's bias).
+
+        Not called where the weights come from a checkpoint or from the stage before.
+
+        Args:
+            documents: with gold, relabelled where the stage replaced them.
+        """
+
     def finish(self, between: Between) -> None:
         """Leave files in the run's folder, after the last stage, from the weights of its best epoch."""
 
@@ -194,11 +205,15 @@ class Method(LightningModule):
         return self.decode(batch)
 
     def setup(self, stage: str) -> None:
-        """Build the network from the training documents, unless a checkpoint did."""
-        if self.built:
+        """Build the network from the training documents, unless a checkpoint did, and start new weights."""
+        if stage != "fit":
             return
-        if stage == "fit":
-            self.build_from(self.trainer.datamodule.train_documents)  # type: ignore[attr-defined]
+        data: EmotionDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not self.built:
+            self.build_from(data.train_documents)
+        if self.fresh:
+            self.start(data.learned_documents)
+            self.fresh = False
 
     def build_from(self, documents: Sequence[Document]) -> None:
         """Build the network for training on these documents."""
@@ -287,7 +302,7 @@ class Method(LightningModule):
         self.build(from_checkpoint)
         self.on_stage(self.stage)
         self.train()  # pretrained encoders come in evaluation mode, and Lightning leaves modes as they are
-        self.built = True
+        self.built, self.fresh = True, not from_checkpoint
 
     @property
     def tuned(self) -> float | None:

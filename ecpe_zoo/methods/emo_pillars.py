@@ -10,6 +10,7 @@ filled as follows:
 - Targets are the teacher's strengths as they are; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
 - A pair is encoded as the encoder was trained to read two texts; the context loses its oldest tokens first, and
   the utterance none before the context is gone.
+- A new head's bias starts from the label frequencies of the training part (`head_bias`), not from the library's 0.
 - Sets with one label a text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
   emotion. The authors' models keep 28 sigmoids there.
 
@@ -32,7 +33,7 @@ from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
 from ecpe_zoo.methods.loading import read_checkpoint
-from ecpe_zoo.methods.texts import TextMethod
+from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.text.encoders import EMBEDDED, RECURRENT, EncoderSettings, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
@@ -58,6 +59,8 @@ class EmoPillars(TextMethod):
         train_vectors: whether vectors from the file are trained.
         pooling: the first token behind a dense layer with tanh (RoBERTa's own head), or the mean.
         dropout: on both sides of the dense layer (RoBERTa's head: 0.1).
+        head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
+            label, log frequencies for softmax), or `zero`. The same head of a first training keeps its own.
         targets: `soft` learns strengths where a corpus has them, `hard` learns which of them reach `least`. Texts
             without strengths have their labels either way.
         least: share of full strength from which on a label is one, for `hard` (second-hand: 0.3).
@@ -91,6 +94,7 @@ class EmoPillars(TextMethod):
         train_vectors: bool = True,
         pooling: Pooling = "first",
         dropout: float = 0.1,
+        head_bias: HeadBias = "frequencies",
         targets: Literal["soft", "hard"] = "soft",
         least: float = 0.3,
         single_label: bool = False,
@@ -119,6 +123,7 @@ class EmoPillars(TextMethod):
         self.pooling, self.dropout, self.single_label = pooling, dropout, single_label
         self.least = least if targets == "hard" else 0.0
         self.init_from, self.head_kind = init_from, head
+        self.head_bias: HeadBias = head_bias
         self.threshold, self.token_slots = threshold, token_slots
         self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
 
@@ -221,6 +226,15 @@ class EmoPillars(TextMethod):
         if not self.single_label:
             return targets_of(segment, self.labels, soft=True, least=self.least)
         return targets_of(segment, self.labels, soft=False) if segment.emotions else None
+
+    def best_constant(self, means: Tensor) -> Tensor:
+        """Log odds; log frequencies with one label a text."""
+        return means.log() if self.single_label else torch.logit(means)
+
+    def start(self, documents: Sequence[Document]) -> None:
+        """See `TextMethod.start`; the same head of a first training keeps its own bias."""
+        if self.head_kind == "new":
+            super().start(documents)
 
     def losses(self, batch: TextBatch) -> dict[str, Tensor]:
         """Binary cross-entropy of soft targets, mean over texts and labels; cross-entropy with one label a text."""

@@ -14,6 +14,9 @@ Where we depart from that or fill a gap:
   heart repeats them. `relabel: in-sample` is the paper's.
 - Only the training part is relabelled: elsewhere predictions would become gold.
 - The sizes of the smaller host networks, rates and epochs are ours.
+- The head's bias starts from the label frequencies (`head_bias`), of cross-entropy and squared error alike: with
+  the library's 0, cross-entropy starts at a probability of 0.5 for each of 28 labels and spends its first epochs on
+  unlearning that, where squared error starts near its best constant. `head_bias: zero` is the library's.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,11 +45,11 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import gather_objects, is_first_process, mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
-from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.optimisation import Schedule, adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
 from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.methods.texts import TextMethod
+from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.methods.views import Heatmap, View
 from ecpe_zoo.text.encoders import WORDS, EncoderSettings, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
@@ -151,12 +155,16 @@ class EQN(TextMethod):
         pooling: of `transformer`: the first token behind a dense layer with tanh (the paper's pooler), or the mean.
         hidden: size of a network over words; `textcnn` has a third of it for each width.
         dropout: before the head, and on word vectors (paper: 0.1).
+        head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
+            label for cross-entropy, mean target for squared error), or `zero`.
         max_tokens: of a text (repository: 128).
         threshold: an emotion is predicted above it (GoEmotions baseline: 0.3). Half of the scale is too much for
             squared error, which draws rare labels towards their share.
         lr: learning rate of everything.
         weight_decay: of matrices.
-        warmup_share: of a stage's steps; then the rate falls to 0 within the stage.
+        warmup_share: Share of a stage's steps (as many as its epochs allow) in which the rate rises from 0.
+        schedule: rate after that: `linear` falls to 0 at the stage's end, `constant` stays, for stages that early
+            stopping ends.
         token_slots: most token slots that are run at once in evaluation; of speed and memory only.
     """
 
@@ -185,11 +193,13 @@ class EQN(TextMethod):
         pooling: Pooling = "first",
         hidden: int = 300,
         dropout: float = 0.1,
+        head_bias: HeadBias = "frequencies",
         max_tokens: int = 128,
         threshold: float = 0.3,
         lr: float = 3e-5,
         weight_decay: float = 0.01,
         warmup_share: float = 0.1,
+        schedule: Schedule = "linear",
         token_slots: int = 16384,
     ) -> None:
         super().__init__()
@@ -206,8 +216,10 @@ class EQN(TextMethod):
         self.objective, self.relabel, self.folds, self.cap = objective, relabel, folds, cap
         self.smoothing, self.labels_from = smoothing, labels_from
         self.kind, self.pooling, self.hidden, self.dropout = network, pooling, hidden, dropout
+        self.head_bias: HeadBias = head_bias
         self.max_tokens, self.threshold, self.token_slots = max_tokens, threshold, token_slots
-        self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
+        self.lr, self.weight_decay = lr, weight_decay
+        self.warmup_share, self.schedule = warmup_share, schedule
         self.relabelled: Relabelled = {}  # what the folds gave so far
 
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
@@ -246,6 +258,10 @@ class EQN(TextMethod):
         """Full label initialisation, 1 or 0; relabelled intensities in the last stage."""
         return targets_of(segment, self.labels, self.soft)
 
+    def best_constant(self, means: Tensor) -> Tensor:
+        """Log odds for cross-entropy, the mean itself for squared error."""
+        return torch.logit(means) if self.objective == "cross-entropy" else means
+
     def losses(self, batch: TextBatch) -> dict[str, Tensor]:
         """Mean squared error over texts and labels, on the scale 0 to 1; cross-entropy for the baseline."""
         logits = self(batch)  # (R, C)
@@ -259,9 +275,9 @@ class EQN(TextMethod):
         return logits.sigmoid() if self.objective == "cross-entropy" else logits.clamp(0, 1)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, linear warm-up and decline within each stage."""
+        """AdamW; the rate rises and falls within each stage."""
         groups = parameter_groups([(self, self.lr)], self.weight_decay)
-        return adamw_with_warmup(self, groups, self.warmup_share, fused=True)
+        return adamw_with_warmup(self, groups, self.warmup_share, fused=True, schedule=self.schedule)
 
     # --- stages
 

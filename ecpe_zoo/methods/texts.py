@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document, Segment
@@ -15,6 +16,8 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.text.queries import chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
 
+HeadBias = Literal["frequencies", "zero"]
+
 
 class TextMethod(Method):
     """Base of methods with a network over texts and a linear head; `build` makes these three.
@@ -22,7 +25,8 @@ class TextMethod(Method):
     Attributes:
         reader: documents to rows.
         network: rows to vectors (R, H).
-        head: vectors to logits (R, C).
+        head: vectors to logits (R, C); its last layer has the bias.
+        head_bias: what a new head's bias starts from: see `start`.
         token_slots: most token slots that are run at once in evaluation.
     """
 
@@ -30,7 +34,8 @@ class TextMethod(Method):
 
     reader: TextReader
     network: TextNetwork
-    head: nn.Module
+    head: nn.Sequential
+    head_bias: HeadBias
     token_slots: int
 
     def target(self, segment: Segment) -> Sequence[float] | None:
@@ -40,6 +45,25 @@ class TextMethod(Method):
     def scores(self, logits: Tensor) -> Tensor:
         """Scores (R, C) in [0, 1] of logits (R, C)."""
         raise NotImplementedError
+
+    def best_constant(self, means: Tensor) -> Tensor:
+        """The logits (C,) with the lowest loss when all texts get the same: from the mean targets (C,), fp64.
+
+        `start` keeps the means half a text away from 0 and 1, so that their logarithms are finite.
+        """
+        raise NotImplementedError
+
+    def start(self, documents: Sequence[Document]) -> None:
+        """Begin with the bias of `best_constant`: the label frequencies need not be learned first."""
+        if self.head_bias == "zero":
+            return
+        segments = (segment for document in documents for segment in document.segments if segment.judged)
+        targets = [target for segment in segments if (target := self.target(segment)) is not None]
+        means = torch.tensor(targets, dtype=torch.float64).mean(dim=0)  # (C,)
+        half = 0.5 / len(targets)
+        bias = self.best_constant(means.clamp(half, 1 - half))
+        with torch.no_grad():
+            self.head[-1].bias.copy_(bias)
 
     def row_limit(self, asked: int | None) -> int | None:
         """Most tokens of a row: what is asked for, as far as the encoder reaches."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +21,7 @@ from ecpe_zoo.layers.clause_encoders import (
 )
 from ecpe_zoo.layers.divergences import safe_kl, symmetric_kl
 from ecpe_zoo.layers.masking import corrupt
-from ecpe_zoo.layers.optimisation import parameter_groups
+from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.pooling import masked_mean, mean_by_group
 from ecpe_zoo.layers.reductions import mean_over_questions
 
@@ -227,3 +229,18 @@ def test_parameter_groups_spare_embeddings_biases_and_norms() -> None:
         (0.2, 0.01, ["1.1.weight"]),
         (0.2, 0.0, ["1.1.bias", "1.2.weight", "1.2.bias"]),
     ]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_the_rate_rises_and_then_falls_or_stays(schedule: Any) -> None:
+    trainer = SimpleNamespace(max_epochs=5, max_steps=-1, estimated_stepping_batches=10)
+    weight = torch.nn.Parameter(torch.zeros(2))
+    module: Any = SimpleNamespace(trainer=trainer)
+    made = adamw_with_warmup(module, [{"params": [weight], "lr": 1.0}], 0.2, schedule=schedule)
+    rates = []
+    for _ in range(10):
+        rates.append(made["optimizer"].param_groups[0]["lr"])
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    after = [1.0] * 8 if schedule == "constant" else [(10 - step) / 8 for step in range(2, 10)]
+    assert rates == pytest.approx([0.0, 0.5, *after])

@@ -99,6 +99,19 @@ def test_one_label_a_text_is_a_softmax() -> None:
         assert np.isnan(prediction.scores["emotions"][0]).all()
 
 
+@pytest.mark.parametrize("single_label", [False, True])
+def test_a_new_head_starts_at_the_label_frequencies(single_label: bool) -> None:
+    """Log odds of the mean soft targets; log frequencies with one label a text."""
+    method = small(single_label=single_label)
+    method.start(soft_documents())
+    means = [1 / 3, 2 / 3] if single_label else [(0.3 + 0.8 + 0.0) / 3, (0.8 + 0.3 + 0.8) / 3]
+    expected = [math.log(p) if single_label else math.log(p / (1 - p)) for p in means]
+    assert method.head[-1].bias.tolist() == pytest.approx(expected, rel=1e-6)  # type: ignore[operator,union-attr]
+    zero = small(single_label=single_label, head_bias="zero")
+    zero.start(soft_documents())
+    assert not zero.head[-1].bias.any()  # type: ignore[operator]
+
+
 def test_what_each_regime_reads() -> None:
     document = soft_documents()[0]
     alone, aware = small(), small(regime="context-aware")
@@ -130,6 +143,7 @@ def test_a_second_training_starts_from_the_first(tmp_path: Path) -> None:
     path = saved(first, tmp_path / "first.ckpt")
     torch.manual_seed(7)
     same = small(init_from=path, head="same")
+    same.start(soft_documents())  # the head that was taken over keeps its bias
     for name, value in first.state_dict().items():
         assert torch.equal(value.nan_to_num(), same.state_dict()[name].nan_to_num()), name
     other = list(load_corpus("bundled-emotions").train[:20])

@@ -84,6 +84,31 @@ def test_the_loss_is_the_formula(objective: str) -> None:
     assert loss.item() == pytest.approx(total / cells, rel=1e-7)
 
 
+@pytest.mark.parametrize("objective", ["coeqn", "cross-entropy"])
+def test_a_new_head_starts_at_the_best_constant(objective: Any) -> None:
+    """With one answer for all texts no loss is lower: the gradient of the bias is 0, written out in fp64."""
+    method = small(objective=objective)
+    some = documents()[:3]
+    method.start(some)
+    bias = method.head[-1].bias.double()
+    shares = [sum(label in d.segments[0].emotions for d in some) / len(some) for label in method.labels]
+    assert 0.0 in shares
+    assert max(shares) > 0.0
+    for value, share in zip(bias.tolist(), shares, strict=True):
+        p = max(share, 0.5 / len(some))  # half a text, so that a label without one has finite log odds
+        expected = p if objective == "coeqn" else math.log(p / (1 - p))
+        assert value == pytest.approx(expected, rel=1e-6)
+    method.double()
+    torch.nn.init.zeros_(method.head[-1].weight)  # type: ignore[arg-type]
+    ((_, loss),) = method.losses(method.collator(True)(some)).items()
+    loss.backward()
+    seen = [share > 0 for share in shares]
+    assert method.head[-1].bias.grad[seen].abs().max() < 1e-7  # type: ignore[index,union-attr]
+    zero = small(objective=objective, head_bias="zero")
+    zero.start(some)
+    assert not zero.head[-1].bias.any()  # type: ignore[operator]
+
+
 def test_the_squared_error_is_not_clipped_and_the_scores_are() -> None:
     method = small(objective="coeqn")
     logits = torch.tensor([[-0.5, 0.25, 1.5]])
@@ -237,7 +262,13 @@ def test_who_relabels_what(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     learned: dict[str, set[str]] = defaultdict(set)
     read: dict[str, dict[str, Prediction]] = defaultdict(dict)
     starts: dict[str, dict[str, torch.Tensor]] = {}
-    losses, decode = EQN.losses, EQN.decode
+    means: dict[str, torch.Tensor] = {}
+    losses, decode, start = EQN.losses, EQN.decode, EQN.start
+
+    def spy_on_starts(self: EQN, documents: Any) -> None:
+        assert self.stage not in means
+        means[self.stage] = torch.tensor([self.target(d.segments[0]) for d in documents]).double().mean(0)
+        start(self, documents)
 
     def spy_on_losses(self: EQN, batch: Any) -> Any:
         if self.stage not in starts:
@@ -252,6 +283,7 @@ def test_who_relabels_what(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         return found
 
     monkeypatch.setattr(EQN, "losses", spy_on_losses)
+    monkeypatch.setattr(EQN, "start", spy_on_starts)
     monkeypatch.setattr(EQN, "decode", spy_on_predictions)
     run = run_eqn(tmp_path, "--model.relabel", how)
     train = {document.id: document for document in load_corpus("bundled-emotions").train}
@@ -284,6 +316,12 @@ def test_who_relabels_what(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     method.renew(stage_seed("final"))
     for name, value in method.named_parameters():
+        if name == "head.1.bias":  # of the texts of its own stage, with the targets of that stage
+            for stage, start_of in starts.items():
+                least = 0.5 / len(learned[stage])
+                torch.testing.assert_close(start_of[name], means[stage].clamp(least, 1 - least).float())
+            assert means["final"].sum() > means[stages[0]].sum()  # soft labels added
+            continue
         assert torch.equal(value, starts["final"][name]), name
         if name.endswith(("query.weight", "head.1.weight")):
             assert not torch.equal(value, starts[stages[0]][name]), name
