@@ -45,6 +45,7 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.dropout import Dropout
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
 
 KERNELS = (2, 3, 4, 5)  # words; paper, section 4.2
@@ -338,10 +339,13 @@ class E2EECPE(Method):
         words = self.dropout(self.embedding(batch.words))  # (W, width)
         clauses = self.dropout(self.clause_encoder(words, batch.clause_words))  # (C, 4 filters)
         padded = pad_sequence(clauses.split(batch.document_clauses.tolist()), batch_first=True)
-        packed = pack_padded_sequence(
-            padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False
-        )
-        encoded, _ = self.document_encoder(packed)
+        device = padded.device
+        narrow = torch.is_autocast_enabled(device.type) and not lacks_16_bit_lstm(device)
+        with torch.autocast(device.type, enabled=narrow):
+            packed = pack_padded_sequence(
+                padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False
+            )
+            encoded, _ = self.document_encoder(packed)
         hidden, _ = pad_packed_sequence(encoded, batch_first=True)  # (B, N, 2 hidden)
         link_e, link_c, tag_e, tag_c = F.relu(self.projections(hidden)).split(self.node, dim=-1)
         links = self.link(link_e) @ link_c.transpose(1, 2)  # (B, N, N): (W z^e + b)^T z^c

@@ -19,7 +19,7 @@ from ecpe_zoo.runner.screen import PlainScreen
 from ecpe_zoo.runner.store import Store
 from tests.conftest import ROOT
 
-SAMPLE = ROOT / "experiments" / "records" / "reccon" / "mgcl" / "reccon-fold1-strict-seed0.json"
+SAMPLE = ROOT / "experiments" / "records" / "0.1.0" / "reccon" / "mgcl" / "reccon-fold1-strict-seed0.json"
 
 
 class Bench:

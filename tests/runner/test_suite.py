@@ -178,7 +178,7 @@ def test_the_documented_suite_is_one(tmp_path: Path) -> None:
 
 
 def test_times_come_from_records_of_the_same_method_and_corpus(bench: Bench) -> None:
-    estimates = Estimates([ROOT / "experiments" / "records" / "reccon"])
+    estimates = Estimates([ROOT / "experiments" / "records" / "0.1.0" / "reccon"])
     cell, record = bench.cell(0), bench.record(0)
     assert record.machine.threads == 1
     assert estimates.seconds(cell, 1, accelerated=False) == pytest.approx(START + record.machine.seconds)
