@@ -65,7 +65,7 @@ def test_runs_that_did_not_watch_are_no_evidence(tmp_path: Path) -> None:
 
 
 def test_the_epoch_that_history_names_is_the_one_that_was_tested() -> None:
-    for entry in find_records([ROOT / "experiments" / "records" / "e2eecpe" / "e2eecpe"]):
+    for entry in find_records([ROOT / "experiments" / "records" / "0.1.0" / "e2eecpe" / "e2eecpe"]):
         price = price_of(entry)
         assert price is not None
         assert price.chosen_epoch == entry.record.epoch

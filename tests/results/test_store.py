@@ -232,14 +232,17 @@ def test_predictions_are_found_beside_or_asked_for(tmp_path: Path) -> None:
 def test_the_committed_records_group_as_their_readme_says() -> None:
     groups = group_records(find_records([ROOT / "experiments" / "records"]))
     names = labels(groups)
-    found = {(names[id(g)], g.corpus, g.protocol) for g in groups}
-    assert ("mgcl [mark_asked=true, multi_instance=false]", "xia-ding-2019", "strict") in found
-    assert ("eqn [objective=coeqn]", "isear", "strict") in found
-    assert (
-        "e2eecpe [freeze_vectors=true]",
-        "xia-ding-2019",
-        "strict",
-    ) in found  # before vectors were trained
+    found = [(names[id(g)], g.corpus, g.protocol) for g in groups]
+
+    def named(start: str, corpus: str) -> int:
+        return sum(label.startswith(start) and (c, p) == (corpus, "strict") for label, c, p in found)
+
+    assert named("mgcl [mark_asked=true, multi_instance=false", "xia-ding-2019") == 1
+    assert named("eqn [objective=coeqn", "isear") == 1
+    # with frozen vectors in the first release, trained ones since: never one row
+    assert named("e2eecpe", "xia-ding-2019") == 2
+    assert named("e2eecpe [freeze_vectors=true", "xia-ding-2019") == 1
+    assert named("rule", "xia-ding-2019") == 2
 
 
 def test_cells_that_failed_without_a_record_are_found(tmp_path: Path) -> None:
