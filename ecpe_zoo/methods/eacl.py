@@ -197,7 +197,7 @@ class EACL(Method):
         adapt_lr: learning rate of stage two (paper: 1e-4).
         encoder_lr: learning rate of the encoder (paper: 1e-5).
         lr: of classifier and projection (paper: 4e-4).
-        weight_decay: of matrices in stage one (paper: 0.01).
+        weight_decay: Decay of matrices in stage one, embeddings excepted (paper: 0.01).
         schedule: of stage one: `halve` after every epoch (paper), or `linear` down to 0 after a warm-up.
         warmup_share: of all steps, for `linear`.
         token_slots: most token slots that are run at once in evaluation; of speed and memory only.

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
@@ -254,19 +254,23 @@ def test_without_anchors_the_contrastive_loss_is_over_the_batch_alone() -> None:
         EACL(anchors="learned", contrast_anchors=False, angle_weight=0.0)
 
 
-class StandInBetween(NamedTuple):
-    """What `prepare` asks of a run between its stages, as if it had been trained."""
+class StandInData:
+    """The documents of a run."""
 
-    method: EACL
-    stage: str = ANCHORS
-    resumed: bool = False
+    train_documents = documents()
 
-    class data:
-        train_documents = documents()
+    def documents(self, part: str) -> list[Document]:
+        """The same for every part."""
+        return documents()
 
-        @staticmethod
-        def documents(part: str) -> list[Document]:
-            return documents()
+
+class StandInBetween:
+    """What `prepare` needs of a run between its stages, as if it had been trained."""
+
+    stage, resumed, data = ANCHORS, False, StandInData()
+
+    def __init__(self, method: EACL) -> None:
+        self.method = method
 
     def predict(self, some: list[Document]) -> None:
         """As Lightning does: in evaluation mode, and back."""
@@ -287,13 +291,17 @@ def test_stage_two_starts_from_the_anchors_that_stage_one_decides_by(anchors: An
     assert torch.equal(method.adapted.detach(), wanted)
 
 
-def test_anchor_words_are_encoded_with_and_without_a_leading_space() -> None:
-    seen = []
+def test_anchor_words_are_encoded_with_and_without_a_leading_space(monkeypatch: pytest.MonkeyPatch) -> None:
     for space in (True, False):
         method = small(anchors="re-encoded", anchor_space=space)
-        original = method.encoder.tokenizer.encode
-        seen.clear()
-        method.encoder.tokenizer.encode = lambda text, of=original: seen.append(text) or of(text)  # type: ignore[method-assign,misc]
+        encode, seen = method.encoder.tokenizer.encode, list[str]()
+
+        def recorded(text: str, encode: Any = encode, seen: list[str] = seen) -> list[int]:
+            seen.append(text)
+            ids: list[int] = encode(text)
+            return ids
+
+        monkeypatch.setattr(method.encoder.tokenizer, "encode", recorded)
         method.first_anchors()
         assert seen == [" " * space + label for label in method.labels]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers, processors, trainers
@@ -86,7 +86,7 @@ def vocabulary(units: str) -> VocabularyTokenizer:
     return VocabularyTokenizer(words, units)  # type: ignore[arg-type]
 
 
-TOKENIZERS = {
+TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
     "bert": lambda: word_piece(pre_tokenizers.BertPreTokenizer()),
     "between spaces": lambda: word_piece(pre_tokenizers.WhitespaceSplit()),
     "roberta": byte_pairs,
@@ -99,8 +99,7 @@ TOKENIZERS = {
 
 @pytest.fixture(params=TOKENIZERS)
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    made: Tokenizer = TOKENIZERS[request.param]()
-    return made
+    return TOKENIZERS[request.param]()
 
 
 def marks_of(tokenizer: Tokenizer) -> set[int]:
