@@ -20,11 +20,11 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 
 Protocol = Literal["strict", "paper"]
 SPLIT_SEED = 20190701
-SPLIT_VERSION = 2
+SplitVersion = Literal[1, 2]
+SPLIT_VERSION: SplitVersion = 2
 """How `strict` splits. 2 draws the validation part of each fold by a hash of fold and id, and leaves out training
 documents that are near-duplicates of held-out ones. 1, of the first release, drew nearly the same part in neighbouring
 folds and left out exact twins alone."""
-SplitVersion = Literal[1, 2]
 NEAR_CLAUSE_CHARACTERS = 5
 """Shorter clauses ("he said", a date) are shared by documents that have nothing to do with each other."""
 NEAR_SHARE = 0.5

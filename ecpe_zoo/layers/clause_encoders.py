@@ -105,7 +105,7 @@ class RelationalGCN(nn.Module):
             edges & clause & (offset < 0),
             edges & clause & (offset > 0),
         )
-        found = self.itself(nodes)
+        found: Tensor = self.itself(nodes)
         for number, (member, linear) in enumerate(zip(members, self.relations, strict=True)):
             weights = member.to(nodes.dtype) / member.sum(dim=2, keepdim=True).clamp(min=1)
             if number >= 2:

@@ -63,7 +63,9 @@ class TextMethod(Method):
         half = 0.5 / len(targets)
         bias = self.best_constant(means.clamp(half, 1 - half))
         with torch.no_grad():
-            self.head[-1].bias.copy_(bias)
+            last = self.head[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.copy_(bias)
 
     def row_limit(self, asked: int | None) -> int | None:
         """Most tokens of a row: what is asked for, as far as the encoder reaches."""
