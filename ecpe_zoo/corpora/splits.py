@@ -143,7 +143,9 @@ def partition(
         raise ZooError(f"Expected a validation share between 0 and 1, but got {validation_share}.")
     if version not in (1, 2):
         raise ZooError(f"Expected --data.split_version to be 1 or 2, but got {version}.")
-    train, twins, near = _without(loaded.train, loaded.test, version)
+    # official parts stay as published but for exact twins: templated corpora are near-duplicates throughout
+    rule: SplitVersion = version if loaded.validation is None else 1
+    train, twins, near = _without(loaded.train, loaded.test, rule)
     if loaded.validation is None:
         wanted = max(1, round(validation_share * len(train)))
         if version == 1:
@@ -153,8 +155,8 @@ def partition(
         validation = tuple(document for document in train if document.id in held_out)
         train = tuple(document for document in train if document.id not in held_out)
         return Partition(train, validation, loaded.test, twins, near)
-    validation, more_twins, more_near = _without(loaded.validation, loaded.test, version)
-    train, most_twins, most_near = _without(train, validation, version)
+    validation, more_twins, more_near = _without(loaded.validation, loaded.test, rule)
+    train, most_twins, most_near = _without(train, validation, rule)
     return Partition(
         train, validation, loaded.test, twins + most_twins + more_twins, near + most_near + more_near
     )

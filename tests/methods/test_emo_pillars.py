@@ -235,7 +235,7 @@ def test_the_context_is_used_and_the_check_shows_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = write_corpus(tmp_path / "corpus")
-    aware = ["--data.split_version=1", "--model.regime", "context-aware", "--model.single_label", "true"]
+    aware = ["--model.regime", "context-aware", "--model.single_label", "true"]
     run = fit(tmp_path / "runs", corpus, *aware, "--trainer.max_epochs", "12")
     record = read_record(run / "record.json")
     assert record.metrics["erc.macro_f1.v1"] > 0.9
