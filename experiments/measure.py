@@ -286,17 +286,30 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes, but on macOS bytes
 
 
-def matmul_rates(device: str, size: int = 2048, repeats: int = 6) -> dict[str, float]:
-    """GFLOP/s of the best of a few square matrix products, by precision as the trainer calls it."""
+def matmul_rates(
+    device: str, sizes: Sequence[int] = (512, 2048), repeats: int = 6, patience: float = 0.25
+) -> dict[str, float]:
+    """GFLOP/s of the best of a few square matrix products, by precision as the trainer calls it.
+
+    Args:
+        device: Where to multiply.
+        sizes: Rows of the matrices, ascending. The rate is that of the last size.
+        repeats: Products of each size.
+        patience: Seconds of one product after which no larger one is tried: processors without 16-bit
+            instructions need minutes for the largest.
+    """
     rates = {}
     for name, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
-        a, b = torch.randn(2, size, size, device=device).to(dtype)
-        seconds = []
-        for _ in range(repeats):
-            start = now()
-            a @ b
-            seconds.append(now() - start)
-        rates[name] = 2 * size**3 / min(seconds) / 1e9
+        for size in sizes:
+            a, b = torch.randn(2, size, size, device=device).to(dtype)
+            seconds: list[float] = []
+            while len(seconds) < repeats and (not seconds or min(seconds) < patience):
+                start = now()
+                a @ b
+                seconds.append(now() - start)
+            rates[name] = 2 * size**3 / min(seconds) / 1e9
+            if min(seconds) >= patience:
+                break
     return rates
 
 

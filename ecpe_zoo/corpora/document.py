@@ -23,7 +23,9 @@ class Segment:
         speaker: who says it, in a conversation.
         emotions: gold emotion labels; empty for a segment without an emotion or without annotation.
         keyword: gold emotion keyword of an ECPE corpus; never an input of a model.
-        intensities: gold or relabelled strength of each label, 0.0 to 10.0.
+        intensities: gold or relabelled strength of each label, 0.0 to 10.0: how far it applies.
+        reported: how strongly the writer felt the emotions that apply, as reported, 0.0 to 10.0. Scores can be
+            correlated with it; it is never a target, since a weak emotion applies as well.
         judged: a label is asked for. A turn that its corpus leaves without one is context only: it is read and
             not scored. This is no gold: a method may know it.
     """
@@ -33,6 +35,7 @@ class Segment:
     emotions: tuple[str, ...] = ()
     keyword: str | None = None
     intensities: Mapping[str, float] | None = None
+    reported: Mapping[str, float] | None = None
     judged: bool = True
 
     @property
@@ -96,7 +99,8 @@ class Document:
         input, a truncation or a batch order by mistake.
         """
         bare = tuple(
-            replace(segment, emotions=(), keyword=None, intensities=None) for segment in self.segments
+            replace(segment, emotions=(), keyword=None, intensities=None, reported=None)
+            for segment in self.segments
         )
         return replace(self, segments=bare, pairs=None)
 

@@ -60,7 +60,7 @@ def _group_of(grouping: Grouping) -> Mapping[str, str]:
 def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Document, ...]:
     """The documents with the group of each label in its place.
 
-    A group has the greatest of the intensities of its labels.
+    A group has the greatest of the strengths of its labels.
 
     Raises:
         ZooError: an unknown grouping, or a label that is not one of GoEmotions.
@@ -75,18 +75,24 @@ def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Doc
     groups = _group_of(grouping)
     order = {group: number for number, group in enumerate(GROUPINGS[grouping])}
 
+    def strongest(strengths: Mapping[str, float] | None) -> dict[str, float] | None:
+        if strengths is None:
+            return None
+        found: dict[str, float] = {}
+        for label, value in strengths.items():
+            found[groups[label]] = max(value, found.get(groups[label], 0.0))
+        return found
+
     def regrouped(name: str, segment: Segment) -> Segment:
         try:
             emotions = sorted({groups[label] for label in segment.emotions}, key=order.__getitem__)
-            intensities: dict[str, float] | None = None if segment.intensities is None else {}
-            for label, value in (segment.intensities or {}).items():
-                assert intensities is not None
-                intensities[groups[label]] = max(value, intensities.get(groups[label], 0.0))
+            intensities = strongest(segment.intensities)
+            reported = strongest(segment.reported)
         except KeyError as error:
             raise ZooError(
                 f"document {name}: expected labels of GoEmotions ({', '.join(groups)}), but got {error}."
             ) from None
-        return replace(segment, emotions=tuple(emotions), intensities=intensities)
+        return replace(segment, emotions=tuple(emotions), intensities=intensities, reported=reported)
 
     return tuple(
         replace(document, segments=tuple(regrouped(document.id, segment) for segment in document.segments))

@@ -40,6 +40,12 @@ def mean_over_tokens(values: Tensor, mask: Tensor) -> Tensor:
     return kept.sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
+def own_tokens(mask: Tensor, types: Tensor) -> Tensor:
+    """The tokens (R, T) bool of each row's second text, or of the only one; `types` (R, T) in {0, 1}."""
+    second = mask & (types == 1)
+    return torch.where(second.any(dim=1, keepdim=True), second, mask)
+
+
 class TextNetwork(nn.Module):
     """Base of the networks.
 
@@ -66,11 +72,11 @@ class TextNetwork(nn.Module):
 
 
 class TransformerText(TextNetwork):
-    """A token encoder, and its first token behind a dense layer with tanh, or the mean of its tokens.
+    """A token encoder, and its first token after a dense layer with tanh, or the mean of the text's own tokens.
 
     Args:
         encoder: of tokens.
-        pooling: which of the two.
+        pooling: which of the two. The mean is over the second text if there are two: the first is its context.
         dropout: before the dense layer, as RoBERTa's classification head has it; BERT's pooler has 0.
         pretrained: start the dense layer from the encoder's own pooler where it has one.
     """
@@ -95,7 +101,7 @@ class TransformerText(TextNetwork):
         """See `TextNetwork.forward`."""
         hidden = self.encoder(ids, mask, types)  # (R, T, H)
         if self.dense is None:
-            return mean_over_tokens(hidden, mask)
+            return mean_over_tokens(hidden, own_tokens(mask, types))
         return torch.tanh(whole(self.dense(self.dropout(hidden[:, 0]))))
 
 

@@ -218,9 +218,13 @@ class Method(LightningModule):
     def build_from(self, documents: Sequence[Document]) -> None:
         """Build the network for training on these documents."""
         if self.task != "ecpe":
-            self.facts["labels"] = labels_of(documents)
+            self.facts["labels"] = self.label_names(documents)
         self.vocabulary = self.make_vocabulary(documents)
         self._build(from_checkpoint=False)
+
+    def label_names(self, documents: Sequence[Document]) -> list[str]:
+        """The emotions that the method learns to tell apart; see `labels_of`."""
+        return labels_of(documents)
 
     def renew(self, seed: int) -> None:
         """Start with the weights of a new training, in place of what was learned.
@@ -311,18 +315,23 @@ class Method(LightningModule):
         return None if value != value else round(value, 6)  # as it was tried: the buffer is fp32
 
 
-def labels_of(documents: Sequence[Document]) -> list[str]:
-    """The emotion labels that stand in documents, sorted.
+def labels_of(documents: Sequence[Document], strengths: bool = False) -> list[str]:
+    """The emotion labels of documents, sorted.
+
+    Args:
+        documents: with gold.
+        strengths: Also those that have an intensity above 0 somewhere, though too low for a label.
 
     Raises:
         ZooError: there are none: the corpus is not annotated for this task.
     """
-    found = sorted(
-        {label for document in documents for segment in document.segments for label in segment.emotions}
-    )
+    segments = [segment for document in documents for segment in document.segments]
+    found = {label for segment in segments for label in segment.emotions}
+    if strengths:
+        found |= {label for s in segments for label, value in (s.intensities or {}).items() if value > 0}
     if not found:
         raise ZooError(
             "Expected documents with emotion labels, but got none. Choose a corpus that `ecpe-zoo data list` shows "
             "with the method's task."
         )
-    return found
+    return sorted(found)

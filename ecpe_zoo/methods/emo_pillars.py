@@ -9,7 +9,8 @@ What we know of it is the abstract, the model cards and a summary; no training c
 filled as follows:
 - Targets are the teacher's strengths as they are; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
 - A pair is encoded as the encoder was trained to read two texts; the context loses its oldest tokens first, and
-  the utterance none before the context is gone.
+  the utterance none before the context is gone. [SEP] separates the turns of the context, and `speaker: ` precedes
+  every turn whose speaker is known.
 - A new head's bias starts from the label frequencies of the training part (`head_bias`), not from the library's 0.
 - Sets with one label a text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
   emotion. The authors' models keep 28 sigmoids there.
@@ -32,6 +33,7 @@ from ecpe_zoo.layers.distributed import mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
+from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.text.encoders import EMBEDDED, RECURRENT, EncoderSettings, make_encoder, make_encoder_vocabulary
@@ -57,7 +59,8 @@ class EmoPillars(TextMethod):
         vectors: word2vec text file, plain or .gz, for `recurrent`.
         vector_size: of the word vectors of `recurrent`.
         train_vectors: whether vectors from the file are trained.
-        pooling: the first token behind a dense layer with tanh (RoBERTa's own head), or the mean.
+        pooling: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the utterance's
+            tokens (without its context).
         dropout: on both sides of the dense layer (RoBERTa's head: 0.1).
         head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
             label, log frequencies for softmax), or `zero`. The same head of a first training keeps its own.
@@ -137,12 +140,19 @@ class EmoPillars(TextMethod):
         """Those of texts, whatever is decided of them."""
         return frozenset({"emotions", "erc"})
 
+    def label_names(self, documents: Sequence[Document]) -> list[str]:
+        """The labels, and emotions whose strength never suffices for a label: they are learned too."""
+        return labels_of(documents, strengths=not self.single_label)
+
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
         """See `make_encoder_vocabulary`; with `init_from` that of the first training."""
         if self.init_from is not None:
             vocabulary: list[str] = self._first_training()["ecpe_zoo"]["vocabulary"]
             return vocabulary
-        texts = [segment.text for document in documents for segment in document.segments]
+        segments = [segment for document in documents for segment in document.segments]
+        texts = [segment.text for segment in segments]
+        if self.context:
+            texts += [f"{segment.speaker}:" for segment in segments if segment.speaker]
         return make_encoder_vocabulary(self.settings, texts, [])
 
     def build(self, from_checkpoint: bool) -> None:

@@ -343,7 +343,8 @@ def intensity_spearman(
 
     Args:
         predictions: at most one a document; a segment without an answer is left out.
-        documents: gold documents by id, with intensities of their emotions; 0 is none reported, and left out.
+        documents: gold documents by id, with the reported strength of their emotions, or else intensities; 0 is none
+            reported, and left out.
 
     Returns:
         For each gold emotion that the predictions know, in their order, the rank correlation of its score with
@@ -352,17 +353,15 @@ def intensity_spearman(
     Raises:
         ZooError: see `classes.lay_out`.
     """
-    judged = lay_out(predictions, documents, lambda segment: bool(segment.intensities))
+    judged = lay_out(predictions, documents, lambda segment: bool(segment.reported or segment.intensities))
+    strengths = [segment.reported or segment.intensities or {} for segment in judged.segments]
     answered = judged.answered
     found: dict[str, Agreement] = {}
     for column, label in enumerate(judged.labels):
         pairs = [
-            (float(judged.scores[row, column]), segment.intensities[label])
+            (float(judged.scores[row, column]), strengths[row][label])
             for row, segment in enumerate(judged.segments)
-            if answered[row]
-            and label in segment.emotions
-            and segment.intensities
-            and segment.intensities.get(label, 0.0) > 0
+            if answered[row] and label in segment.emotions and strengths[row].get(label, 0.0) > 0
         ]
         if pairs:
             found[label] = spearman(*zip(*pairs, strict=True))

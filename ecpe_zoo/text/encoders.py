@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from tokenizers import AddedToken
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.recurrent import BiLSTM
 from ecpe_zoo.text.tokenizers import (
     FROM_FILE,
+    PLACEHOLDERS,
     PretrainedTokenizer,
     Tokenizer,
     VocabularyTokenizer,
@@ -210,7 +212,8 @@ def make_encoder_vocabulary(
 
     Returns:
         Words for `embedded`, `recurrent` and `words`. For a pretrained model its config, the ids of its special tokens
-        and its tokenizer, each as JSON: with them a checkpoint needs neither the folder nor the network.
+        and its tokenizer, each as JSON: with them a checkpoint needs neither the folder nor the network. Placeholders
+        that the texts contain (`PLACEHOLDERS`) become tokens of their own.
 
     Raises:
         ZooError: the pretrained model or the vectors cannot be read.
@@ -220,7 +223,7 @@ def make_encoder_vocabulary(
     if settings.name in (RECURRENT, WORDS):
         words = read_word_vectors(settings.vectors)[0] if settings.vectors else []
         return count_vocabulary(texts, "words", always=prompts, from_file=words)
-    return _describe_pretrained(settings.name)
+    return _describe_pretrained(settings.name, texts)
 
 
 def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
@@ -289,7 +292,7 @@ def _start_from_likeness(model: Any) -> None:
         layer.attention.self.key.weight.copy_(layer.attention.self.query.weight)
 
 
-def _describe_pretrained(name: str) -> list[str]:
+def _describe_pretrained(name: str, texts: Iterable[str]) -> list[str]:
     """Config, special ids and tokenizer of a pretrained model, each as JSON."""
     config, tokenizer = _load(AutoConfig, name), _load(AutoTokenizer, name)
     special = {name: getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "mask", "pad")}
@@ -303,8 +306,36 @@ def _describe_pretrained(name: str) -> list[str]:
         "special": sorted(set(tokenizer.all_special_ids)),
         "max_tokens": min(tokenizer.model_max_length, _positions(config)),
     }
+    placeholders = _placeholders_in(texts)
+    if placeholders:
+        words = [word.strip("[]").lower() for word in placeholders]
+        facts["placeholders"] = [backend.encode(word, add_special_tokens=False).ids for word in words]
+        backend.add_tokens([AddedToken(word, normalized=False) for word in placeholders])
+        facts["placeholder_ids"] = [backend.token_to_id(word) for word in placeholders]
     # to_diff_dict: with model_type, without what is the class's own default
     return [json.dumps(config.to_diff_dict(), default=str), json.dumps(facts), backend.to_str()]
+
+
+def _placeholders_in(texts: Iterable[str]) -> list[str]:
+    missing = list(PLACEHOLDERS)
+    for text in texts:
+        if not missing:
+            break
+        if "[" in text:
+            missing = [word for word in missing if word not in text]
+    return [word for word in PLACEHOLDERS if word not in missing]
+
+
+def _add_placeholders(model: Any, ids: list[int], pieces: list[list[int]], start: bool) -> None:
+    """Make room for the tokens with these ids; their vectors start as the mean of those of their words' pieces."""
+    table = model.get_input_embeddings()
+    if max(ids) >= table.num_embeddings:
+        model.resize_token_embeddings(max(ids) + 1, mean_resizing=False)
+        table = model.get_input_embeddings()
+    if start:
+        with torch.no_grad():
+            for id, parts in zip(ids, pieces, strict=True):
+                table.weight[id] = table.weight[parts].mean(dim=0)
 
 
 def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
@@ -318,6 +349,8 @@ def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoin
     else:  # transformers 5 would keep a half-precision folder's dtype
         model = _load(AutoModel, settings.name, config=config, dtype=torch.float32)
     facts = json.loads(vocabulary[1])
+    if facts.get("placeholder_ids"):
+        _add_placeholders(model, facts["placeholder_ids"], facts["placeholders"], start=not from_checkpoint)
     tokenizer = PretrainedTokenizer(vocabulary[2], vocabulary[1])
     return TransformerEncoder(model, tokenizer, facts["max_tokens"])
 

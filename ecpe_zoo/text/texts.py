@@ -1,4 +1,4 @@
-"""Single texts, and texts behind their context, as padded rows of tokens."""
+"""Single texts, and texts after their context, as padded rows of tokens."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class TextRow(NamedTuple):
     """One judged text.
 
     Args:
-        ids: `[CLS] text [SEP]`, or `[CLS] context [SEP] text [SEP]` (two [SEP] between them where the tokenizer's
-            model was trained so).
+        ids: `[CLS] text [SEP]`, or `[CLS] turn [SEP] ... turn [SEP] text [SEP]` (two [SEP] before the text if the
+            tokenizer's model was trained so). With context, `speaker: ` precedes the texts whose speaker is known.
         second: where the second text begins; the length of the row where there is one text.
         cut: its own text was cut.
     """
@@ -70,7 +70,8 @@ class TextReader:
     """Builds rows with one tokenizer.
 
     A text that is too long loses its end, as plain truncation does, and is counted. A context loses its oldest
-    tokens, and goes altogether before the text loses one.
+    tokens, and goes altogether before the text loses one. [SEP] separates its turns: tokenizers over bytes would
+    join the last word of one with the first of the next.
 
     Args:
         tokenizer: text to ids.
@@ -92,13 +93,17 @@ class TextReader:
     def row(self, document: Document, index: int) -> TextRow:
         """The row of one segment."""
         tokenizer = self.tokenizer
-        whole = self._encode(document.segments[index].text)
+        whole = self._turn(document.segments[index])
         text = whole if self.max_tokens is None else whole[: self.max_tokens - 2]  # [CLS] and [SEP]
         between = [tokenizer.sep_id] * tokenizer.pair_separators
         before = self._before(document, index, 2 + len(between) + len(text)) if self.context else []
         first = [tokenizer.cls_id, *before, *between] if before else [tokenizer.cls_id]
         ids = [*first, *text, tokenizer.sep_id]
         return TextRow(ids, len(first) if before else len(ids), len(text) < len(whole))
+
+    def _turn(self, segment: Segment) -> Sequence[int]:
+        named = self.context and segment.speaker
+        return self._encode(f"{segment.speaker}: {segment.text}" if named else segment.text)
 
     def _before(self, document: Document, index: int, taken: int) -> list[int]:
         """The last tokens of the segments before one, as many as there is room for beside what is taken."""
@@ -107,8 +112,10 @@ class TextReader:
         for segment in reversed(document.segments[:index]):
             if room is not None and len(tokens) >= room:
                 break
-            tokens = [*self._encode(segment.text), *tokens]
-        return tokens if room is None else tokens[max(len(tokens) - room, 0) :]
+            between = [self.tokenizer.sep_id] if tokens else []
+            tokens = [*self._turn(segment), *between, *tokens]
+        kept = tokens if room is None else tokens[max(len(tokens) - room, 0) :]
+        return kept[1:] if kept and kept[0] == self.tokenizer.sep_id else kept
 
     def tokens(self, document: Document) -> int:
         """Tokens of all rows of a document."""

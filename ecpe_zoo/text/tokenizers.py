@@ -15,14 +15,18 @@ SPECIAL = (PAD, UNK, CLS, SEP, MASK)
 FROM_FILE = ""
 """Entry of a vocabulary behind which the words with a vector from a file begin; no text holds it."""
 
+PLACEHOLDERS = ("[NAME]", "[RELIGION]")
+"""What GoEmotions wrote in place of names and religions (Demszky et al. 2020, section 3): one token each."""
+
 Units = Literal["characters", "words"]
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_PLACEHOLDER = "|".join(map(re.escape, PLACEHOLDERS))
 _UNITS: dict[Units, re.Pattern[str]] = {
     # a Chinese character, a word of another script, or one mark
-    "characters": re.compile(rf"[{_HAN}]|[^\W{_HAN}]+|[^\w\s]"),
+    "characters": re.compile(rf"{_PLACEHOLDER}|[{_HAN}]|[^\W{_HAN}]+|[^\w\s]"),
     # a word, with inner marks as in "don't" and "3.5", or a run of marks as in "……"
-    "words": re.compile(r"\w+(?:['’.·-]\w+)*|[^\w\s]+"),
+    "words": re.compile(rf"{_PLACEHOLDER}|\w+(?:['’.·-]\w+)*|(?:(?!{_PLACEHOLDER})[^\w\s])+"),
 }
 
 
@@ -52,6 +56,8 @@ def split_units(text: str, units: Units) -> list[str]:
     ['我', '很', '高', '兴', ',', 'Don', "'", 't', 'cry']
     >>> split_units("我 很 高兴 , Don't cry", "words")
     ['我', '很', '高兴', ',', "Don't", 'cry']
+    >>> split_units("Thanks ([NAME])!", "words")
+    ['Thanks', '(', '[NAME]', ')!']
     """
     return _UNITS[units].findall(text)
 

@@ -127,7 +127,7 @@ def test_isear_gives_exact_documents(tmp_path: Path) -> None:
     assert reading.documents[:2] == (
         Document(
             "k1",
-            (Segment("When we met and especially later.", emotions=("joy",), intensities={"joy": 10.0}),),
+            (Segment("When we met and especially later.", emotions=("joy",), reported={"joy": 10.0}),),
             language="en",
         ),
         Document("k2", (Segment('A "big" row with him.', emotions=("anger",)),), language="en"),
@@ -226,7 +226,7 @@ def test_real_isear(real_data: Callable[[str], Path]) -> None:
     }
     counted = {part: corpus.counts[f"{part}/no_response"] for part in ("train", "validation", "test")}
     assert sum(counted.values()) == 147 == 7666 - 7519
-    assert sum(d.segments[0].intensities is None for part in parts for d in part) == 56
+    assert sum(d.segments[0].reported is None for part in parts for d in part) == 56
     texts = " ".join(d.segments[0].text for part in parts for d in part)
     assert not set("á|\\÷") & set(texts)
     assert Counter(isear_part(str(number)) for number in range(1000)).most_common(1)[0][0] == "train"

@@ -70,6 +70,9 @@ def test_the_mean_and_the_first_token() -> None:
     hidden = encoder(ids, mask)
     mean = TransformerText(encoder, "mean").eval()(ids, mask, ids * 0)
     torch.testing.assert_close(mean[0], hidden[0, :4].mean(dim=0))
+    types = torch.tensor([[0, 0, 1, 1, 0]])  # after a context, only the text's own tokens
+    pooled = TransformerText(encoder, "mean").eval()(ids, mask, types)
+    torch.testing.assert_close(pooled[0], encoder(ids, mask, types)[0, 2:4].mean(dim=0))
     first = TransformerText(encoder, "first").eval()
     assert first.dense is not None
     torch.testing.assert_close(first(ids, mask, ids * 0)[0], torch.tanh(first.dense(hidden[0, 0])))

@@ -58,7 +58,7 @@ def small(some: list[Document] | None = None, **options: Any) -> EmoPillars:
 
 def test_the_loss_of_soft_targets_is_the_formula() -> None:
     method = small().double().eval()
-    assert method.labels == ("fear", "joy")
+    assert method.labels == ("fear", "joy", "neutral")  # also what is never strong enough for a label
     batch = method.collator(True)(soft_documents())
     logits = method(batch).double()
     total = 0.0
@@ -69,18 +69,25 @@ def test_the_loss_of_soft_targets_is_the_formula() -> None:
             y = intensities.get(label, 0.0) / 10
             p = 1 / (1 + math.exp(-logits[row, column].item()))
             total -= y * math.log(p) + (1 - y) * math.log(1 - p)
-    assert method.losses(batch)["cross_entropy"].item() == pytest.approx(total / 6, rel=1e-7)
+    assert method.losses(batch)["cross_entropy"].item() == pytest.approx(total / 9, rel=1e-7)
 
 
 def test_hard_targets_are_those_from_the_threshold_on() -> None:
     soft, hard, strict = small(), small(targets="hard"), small(targets="hard", least=0.5)
     both, plain = soft_documents()[0].segments[1], Segment("x", emotions=("fear",))
-    assert soft.target(both) == pytest.approx([0.3, 0.8])
-    assert hard.target(both) == [1.0, 1.0]
-    assert strict.target(both) == [0.0, 1.0]
+    assert soft.target(both) == pytest.approx([0.3, 0.8, 0.1])
+    assert hard.target(both) == [1.0, 1.0, 0.0]
+    assert strict.target(both) == [0.0, 1.0, 0.0]
     for method in (soft, hard):
-        assert method.target(plain) == [1.0, 0.0]
+        assert method.target(plain) == [1.0, 0.0, 0.0]
         assert method.target(Segment("x")) is None
+
+
+def test_a_weak_emotion_applies_as_much_as_a_strong_one() -> None:
+    """ISEAR: the target of a joy that was felt a little was .25, with hard targets none at all."""
+    weak = Segment("x", emotions=("joy",), reported={"joy": 2.5})
+    for targets in ("soft", "hard"):
+        assert small(targets=targets).target(weak) == [0.0, 1.0, 0.0]
 
 
 def test_one_label_a_text_is_a_softmax() -> None:
@@ -104,7 +111,7 @@ def test_a_new_head_starts_at_the_label_frequencies(single_label: bool) -> None:
     """Log odds of the mean soft targets; log frequencies with one label a text."""
     method = small(single_label=single_label)
     method.start(soft_documents())
-    means = [1 / 3, 2 / 3] if single_label else [(0.3 + 0.8 + 0.0) / 3, (0.8 + 0.3 + 0.8) / 3]
+    means = [1 / 3, 2 / 3] if single_label else [(0.3 + 0.8 + 0.0) / 3, (0.8 + 0.3 + 0.8) / 3, 0.5 / 3]
     expected = [math.log(p) if single_label else math.log(p / (1 - p)) for p in means]
     assert method.head[-1].bias.tolist() == pytest.approx(expected, rel=1e-6)  # type: ignore[operator,union-attr]
     zero = small(single_label=single_label, head_bias="zero")
@@ -164,7 +171,7 @@ def test_a_second_training_starts_from_the_first(tmp_path: Path) -> None:
 def test_a_first_training_that_does_not_fit_is_told(tmp_path: Path) -> None:
     path = saved(small(), tmp_path / "first.ckpt")
     others = [Document("x", (Segment("good bad", emotions=("joy", "pride")),))]
-    with pytest.raises(ZooError, match="only there: fear; only here: pride"):
+    with pytest.raises(ZooError, match="only there: fear, neutral; only here: pride"):
         small(others, init_from=path, head="same")
     with pytest.raises(ZooError, match="encoder_size 32 there, 16 here"):
         small(init_from=path, encoder_size=16)

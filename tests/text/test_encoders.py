@@ -140,6 +140,27 @@ def test_pretrained_facts(bert_folder: str) -> None:
         torch.testing.assert_close(value, stored[name.removeprefix("model.")].float())
 
 
+def test_placeholders_are_one_token_each(bert_folder: str) -> None:
+    settings = EncoderSettings(bert_folder)
+    plain = build(settings)[0]
+    vocabulary = make_encoder_vocabulary(settings, ["我 [NAME]", "[RELIGION] 很"], [])
+    encoder = make_encoder(settings, vocabulary, False).eval()
+    tokenizer = encoder.tokenizer
+    assert len(tokenizer.encode("我[NAME] 很")) == 3 < len(plain.tokenizer.encode("我[NAME] 很"))
+    assert len({*tokenizer.encode("[NAME] [RELIGION]")} - {*tokenizer.encode("name religion")}) == 2
+    assert tokenizer.pieces("我[NAME]") == ["我", "[NAME]"]
+    table = encoder.model.get_input_embeddings().weight  # type: ignore[attr-defined]
+    words = tokenizer.encode("name")
+    torch.testing.assert_close(table[tokenizer.encode("[NAME]")[0]], table[words].mean(dim=0))
+    ids, mask = batch(encoder, ["[NAME] 很"])
+    assert encoder(ids, mask).isfinite().all()
+    again = make_encoder(settings, vocabulary, True).eval()
+    again.load_state_dict(encoder.state_dict())
+    torch.testing.assert_close(again(ids, mask), encoder(ids, mask))
+    own = VocabularyTokenizer(count_vocabulary(["[NAME] a", "a [NAME]"], "words"), "words")
+    assert own.unk_id not in own.encode("[NAME]")
+
+
 def test_unknown_name_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ZooError, match=r"'embedded', 'recurrent'.*no-such/encoder.*path of the folder"):

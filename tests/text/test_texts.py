@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 from tokenizers import Tokenizer as Backend
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.models import BPE, WordLevel
+from tokenizers.pre_tokenizers import ByteLevel, Whitespace
 from tokenizers.processors import BertProcessing, RobertaProcessing
 
 from ecpe_zoo.corpora.document import Document, Segment
@@ -55,8 +55,8 @@ def test_a_single_text() -> None:
 
 def test_a_text_behind_its_context() -> None:
     row = reader(context=True).row(document("a b", "c", "d e"), 2)
-    assert row.ids == [CLS, *ids("abc"), SEP, *ids("de"), SEP]
-    assert row.second == 5
+    assert row.ids == [CLS, *ids("ab"), SEP, *ids("c"), SEP, *ids("de"), SEP]
+    assert row.second == 6
     alone = reader(context=True).row(document("d e"), 0)
     assert alone.ids == [CLS, *ids("de"), SEP]
     assert alone.second == len(alone.ids)
@@ -103,15 +103,38 @@ def test_a_batch() -> None:
     assert batch.sizes == [3, 1]
     assert batch.cut == [0, 0]
     assert batch.places == [(0, 1), (0, 2), (1, 0)]
-    assert batch.lengths == [8, 9, 3]
+    assert batch.lengths == [8, 10, 3]
     assert batch.tokens.tolist() == [
-        [CLS, *ids("ab"), SEP, *ids("cde"), SEP, PAD],
-        [CLS, *ids("abcde"), SEP, *ids("f"), SEP],
-        [CLS, *ids("g"), SEP, *[PAD] * 6],
+        [CLS, *ids("ab"), SEP, *ids("cde"), SEP, PAD, PAD],
+        [CLS, *ids("ab"), SEP, *ids("cde"), SEP, *ids("f"), SEP],
+        [CLS, *ids("g"), SEP, *[PAD] * 7],
     ]
-    assert batch.types.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1, 0], [0] * 7 + [1] * 2, [0] * 9]
+    assert batch.types.tolist() == [[0] * 4 + [1] * 4 + [0] * 2, [0] * 8 + [1] * 2, [0] * 10]
     assert batch.targets.shape == (3, 0)
-    assert reader(context=True).tokens(documents[0]) == 17
+    assert reader(context=True).tokens(documents[0]) == 18
+
+
+def test_turns_have_a_boundary_and_a_speaker() -> None:
+    """A byte-level tokenizer joined the last word of a turn with the first of the next."""
+    backend = Backend(BPE({letter: place for place, letter in enumerate(SPECIAL + tuple("abn:Ġ"))}, []))
+    backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    facts = {"cls": CLS, "sep": SEP, "mask": 4, "pad": PAD, "special": [0, 1, 2, 3, 4]}
+    tokenizer = PretrainedTokenizer(backend.to_str(), json.dumps(facts))
+    a, b, n, colon, space = range(5, 10)
+    turns = (Segment("ab", speaker="n", judged=False), Segment("b", judged=False), Segment("a", speaker="n"))
+    talk = Document("d", turns, language="en")
+    row = TextReader(tokenizer, None, context=True).row(talk, 2)
+    named = [n, colon, space]
+    assert row.ids == [CLS, *named, a, b, SEP, b, SEP, *named, a, SEP]
+    assert row.second == 9
+    cut = TextReader(tokenizer, 11, context=True)  # room for four tokens of context
+    assert cut.row(talk, 2).ids == [CLS, a, b, SEP, b, SEP, *named, a, SEP]
+    assert TextReader(tokenizer, None).row(talk, 2).ids == [CLS, a, SEP]  # by itself, a text has no speaker
+
+
+def test_a_cut_context_begins_with_a_word() -> None:
+    row = reader(11, context=True).row(document("a b c", "d e", "o p q r s t"), 2)
+    assert row.ids == [CLS, *ids("de"), SEP, *ids("opqrst"), SEP]  # not [SEP], for which there was room
 
 
 def test_targets_and_texts_without_one() -> None:

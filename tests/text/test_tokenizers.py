@@ -149,7 +149,7 @@ def test_rows_have_their_own_marks_and_no_others(tokenizer: Tokenizer, typed: st
     assert marks(row.ids) == [cls, sep, sep, mask, sep]
     assert row.ids[row.mask_at] == mask
     between = [sep] * tokenizer.pair_separators
-    for context, expected in ((False, [cls, sep]), (True, [cls, *between, sep])):
+    for context, expected in ((False, [cls, sep]), (True, [cls, sep, *between, sep])):
         assert marks(TextReader(tokenizer, None, context).row(conversation(typed), 2).ids) == expected
     builder = QueryBuilder(tokenizer, None)
     rows = builder.rows([builder.tokenise(conversation(typed))], [Query(0, KINDS.index("ESCE"), 1)])

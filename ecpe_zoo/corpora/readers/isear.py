@@ -4,8 +4,8 @@ r"""The format of ISEAR (Scherer and Wallbott, 1994): self-reports of emotional 
     11001|1|...|1|...|3|...|joy|...|0110011|During the period of falling in love, ... and á especially ...|1|
 
 `Field1` is the emotion that was asked for, `SIT` the report, `INTS` how strong it was: 1 (not very) to 4
-(very), 0 where that was not answered. The strength goes into `Segment.intensities` as 2.5 times the number,
-from 2.5 to 10.0.
+(very), 0 where that was not answered. The strength goes into `Segment.reported` as 2.5 times the number, from
+2.5 to 10.0: the emotion applies fully however weakly it was felt.
 
 Line ends inside a report became `á`, with `|` behind it where the report has quotes; such a report has its
 quotes as `\` and `\"` and one more at its end. All of that is put right and counted (`mended_texts`).
@@ -118,9 +118,9 @@ def _document(row: Row, counts: Counter[str]) -> Document | None:
     if len(text) <= _LONGEST_REFUSAL and _NO_RESPONSE.match(text):
         counts["no_response"] += 1
         return None
-    intensities = {label: _STRENGTH * strength} if strength else None
+    reported = {label: _STRENGTH * strength} if strength else None
     counts["intensity_not_reported"] += not strength
-    return Document(name, (Segment(text, emotions=(label,), intensities=intensities),), language="en")
+    return Document(name, (Segment(text, emotions=(label,), reported=reported),), language="en")
 
 
 def _mended(text: str) -> str:
