@@ -10,8 +10,26 @@ from typing import Any
 from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results.record import TEST_FOLD, Choice, documents_of
+
+
+def epoch_metric(corpus: str, task: str) -> str:
+    """The validation metric that chooses the epoch: the corpus's official one, else the task's headline.
+
+    Args:
+        corpus: A name, or the path of a description.
+        task: of the method.
+
+    Raises:
+        ZooError: there is no such corpus, or its description cannot be read.
+
+    >>> epoch_metric("emocontext", "erc"), epoch_metric("meld", "erc")
+    ('micro_f1_without_others', 'weighted_f1')
+    """
+    return find_corpus(corpus).official or scoring_of(task).headline
 
 
 class BestCheckpoint(ModelCheckpoint):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from ecpe_zoo.callbacks.checkpoints import epoch_metric
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule, Split
 from ecpe_zoo.data.predictions import Prediction, write_predictions
@@ -43,7 +44,7 @@ class Scorer(Callback):
         self.history: list[dict[str, Any]] = []  # one row a validation; plain values: it is in the checkpoint
         self.test_reads = 0
         self.results: dict[str, Metrics] = {}  # of the last test: at the tuned and at the default threshold
-        self.best_validation: dict[str, float] = {}  # stage -> headline
+        self.best_validation: dict[str, float] = {}  # stage -> the metric that chooses its epoch
         self.function = ""
         self.truncated_segments = 0
 
@@ -138,6 +139,7 @@ class Scorer(Callback):
         predictions, gold = self._complete(trainer, "validation", limit, data.documents("validation"))
         default = threshold_of(method)
         metrics = scoring.score(predictions, gold, default)
+        scoring.check(metrics, gold.values())
         if trainer.sanity_checking:
             return
         for name, value in metrics.items():
@@ -160,8 +162,9 @@ class Scorer(Callback):
                 {f"val/{n}": v for n, v in ({"tuned_threshold": tuned.threshold} | further).items()}
             )
         folder = predictions_folder(trainer)
-        if fitting and metrics[scoring.headline] > self.best_validation.get(method.stage, -1.0):
-            self.best_validation[method.stage] = metrics[scoring.headline]
+        chosen = metrics[epoch_metric(data.corpus, method.task)]
+        if fitting and chosen > self.best_validation.get(method.stage, -1.0):
+            self.best_validation[method.stage] = chosen
             if trainer.is_global_zero:
                 write_predictions(folder / "validation-best.npz", predictions)
         if data.watch_test and "test" in self.gathered:
@@ -187,6 +190,7 @@ class Scorer(Callback):
         documents = data.documents("test")
         predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, documents)
         self.results = {"default": scoring.score(predictions, gold, threshold_of(method))}
+        scoring.check(self.results["default"], gold.values())
         if method.tuned is not None:
             self.results["tuned"] = scoring.score(predictions, gold, method.tuned)
         headline = self.results[self.headline(data, method)]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from ecpe_zoo.callbacks.checkpoints import epoch_metric
 from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.scoring import scoring_of
@@ -17,9 +18,9 @@ COUNTS_FROM = ("first-score", "first-epoch")
 class PatientStopping(EarlyStopping):
     """Lightning's early stopping, which a method that is slow to start does not meet before its first score.
 
-    A network may predict nothing for its first epochs: the headline metric is then 0 and does not improve. With
-    `counts_from: first-score` these checks cost no patience, in each stage anew. A run whose headline never exceeds
-    0 trains to `max_epochs`; a run without validation counts from its first epoch.
+    A network may predict nothing for its first epochs: the metric of `epoch_metric` is then 0 and does not
+    improve. With `counts_from: first-score` these checks cost no patience, in each stage anew. A run whose metric
+    never exceeds 0 trains to `max_epochs`; a run without validation counts from its first epoch.
 
     Args:
         monitor: logged metric that has to improve.
@@ -55,7 +56,10 @@ class PatientStopping(EarlyStopping):
         if self.counting:
             return
         assert isinstance(module, Method)  # as the scorer has checked
-        score = trainer.callback_metrics.get(f"val/{scoring_of(module.task).headline}")
+        data = getattr(trainer, "datamodule", None)
+        corpus = getattr(data, "corpus", None)
+        metric = epoch_metric(corpus, module.task) if corpus else scoring_of(module.task).headline
+        score = trainer.callback_metrics.get(f"val/{metric}")
         self.counting = not trainer.enable_validation or (score is not None and float(score) > 0)
         # a check without improvement adds 1 and compares with the patience, which may be 0
         self.wait_count = 0 if self.counting else -2

@@ -282,6 +282,8 @@ def _print_emotions(console: Console, result: Audit) -> None:
         cells = [(part.labels[label], part.judged or 1) for part in result.emotions]
         labels.add_row(label, *(f"{count:,} {_share(count, judged):>7}" for count, judged in cells))
     rows = [("judged", [part.judged for part in result.emotions])]
+    if whole.unlabelled:
+        rows.append(("without a label", [part.unlabelled for part in result.emotions]))
     if whole.context:
         rows.append(("context only", [part.context for part in result.emotions]))
     for name, counts in rows:

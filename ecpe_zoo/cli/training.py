@@ -19,7 +19,13 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from ecpe_zoo.callbacks.checkpoints import BestCheckpoint, best_checkpoint, metric_of, refuse_test_fold
+from ecpe_zoo.callbacks.checkpoints import (
+    BestCheckpoint,
+    best_checkpoint,
+    epoch_metric,
+    metric_of,
+    refuse_test_fold,
+)
 from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
@@ -34,7 +40,6 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import method_class, read_checkpoint
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.metrics.scoring import scoring_of
 
 TRAINING_COMMANDS = ("fit", "validate", "test", "predict")
 
@@ -42,7 +47,7 @@ ENDED_BY_SIGTERM = 143
 """Exit status, 128 and the signal's number as shells have it."""
 
 AUTO = "auto"
-"""A monitor that becomes the headline metric of the method's task."""
+"""A monitor that becomes the metric of `epoch_metric`."""
 
 TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,  # ours is rank-aware, and evaluation never repeats a document
@@ -122,10 +127,11 @@ class ZooCLI(LightningCLI):
         self.config = parser.parse_args(args)
         config = self.config[self.config.subcommand]
         options = config.model.get("init_args") or {}
-        headline = f"val/{scoring_of(method_class(config.model.class_path).task_of(options)).headline}"
+        task = method_class(config.model.class_path).task_of(options)
+        metric = f"val/{epoch_metric(config.data.corpus, task)}"
         for callback in (config.checkpoint, config.early_stopping):
             if callback.monitor == AUTO:  # now, so that the saved config says what it was
-                callback.monitor = headline
+                callback.monitor = metric
         if self.config.subcommand == "fit":
             monitors = {
                 f"--{name}.monitor": config[name].monitor for name in ("checkpoint", "early_stopping")

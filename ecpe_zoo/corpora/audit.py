@@ -88,7 +88,8 @@ class Emotions:
 
     Args:
         part: its name.
-        judged: segments of which a label is asked.
+        judged: segments of which a label is asked, and that have one: those that are learned and scored.
+        unlabelled: segments of which a label is asked, but that have none.
         context: segments that are context only.
         labels: how many segments have each label of the corpus.
         together: how many segments have both labels, the most frequent first, as `one + other`.
@@ -99,6 +100,7 @@ class Emotions:
 
     part: str
     judged: int
+    unlabelled: int
     context: int
     labels: dict[str, int]
     together: dict[str, int]
@@ -373,13 +375,14 @@ def _emotions(corpus: Corpus, name: str, readings: Iterable[Reading]) -> Emotion
     labels: Counter[str] = Counter()
     together: Counter[str] = Counter()
     speakers: Counter[str] = Counter()
-    judged, context = 0, 0
+    judged, unlabelled, context = 0, 0, 0
     segments: list[int] = []
     words: list[int] = []
     for document in (document for reading in readings for document in reading.documents):
         segments.append(len(document))
         for segment in document.segments:
-            judged += segment.judged
+            judged += segment.has_gold
+            unlabelled += segment.judged and not segment.has_gold
             context += not segment.judged
             labels.update(segment.emotions)
             if len(segment.emotions) > 1:
@@ -391,6 +394,7 @@ def _emotions(corpus: Corpus, name: str, readings: Iterable[Reading]) -> Emotion
     return Emotions(
         name,
         judged,
+        unlabelled,
         context,
         {label: labels[label] for label in corpus.labels},
         dict(together.most_common()),

@@ -48,6 +48,7 @@ class Corpus:
         own: the user brings the files: nothing can be fetched, and nothing is pinned.
         stored: the name of its folder below the root, where that is not its id: two corpora may read the same
             files.
+        official: The metric of its shared task. It chooses the epoch in place of the task's headline.
         home: its folder wherever the root is, for a corpus that a description file describes.
     """
 
@@ -66,6 +67,7 @@ class Corpus:
     beside: tuple[str, ...] = ()
     own: bool = False
     stored: str = ""
+    official: str | None = None
     home: Path | None = None
 
     @property

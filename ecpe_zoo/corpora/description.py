@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -36,7 +36,9 @@ from ecpe_zoo.errors import CorpusError, ZooError
 
 ENDINGS = (".yaml", ".yml", ".json")
 _KEYS = ("name", "description", "tasks", "language", "labels", "licence", "format", "files")
-_COLUMNS = tuple(field.name for field in fields(TableFormat) if field.name not in ("labels", "language"))
+_COLUMNS = tuple(
+    field.name for field in fields(TableFormat) if field.name not in ("labels", "language", "single")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def read_description(path: Path) -> Corpus:
         if task not in ("erc", "emotions"):
             possible = [task for task in get_args(Task) if task != "ecpe"]
             raise described.error("tasks", f"tasks of {', '.join(possible)}", repr(task))
+    if tasks == ("erc",):
+        format = replace(format, single=True)
     splits = _files(described, format)
     return Corpus(
         id=name,

@@ -39,6 +39,15 @@ class Segment:
     judged: bool = True
 
     @property
+    def has_gold(self) -> bool:
+        """Whether it is scored: a label is asked for and annotated. Intensities without a label say that none applies.
+
+        >>> Segment("ok").has_gold, Segment("ok", intensities={}).has_gold
+        (False, True)
+        """
+        return self.judged and (bool(self.emotions) or self.intensities is not None)
+
+    @property
     def words(self) -> list[str]:
         """The whitespace-separated words of the text."""
         return self.text.split()

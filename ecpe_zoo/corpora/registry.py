@@ -288,6 +288,7 @@ CORPORA: dict[str, Corpus] = {
         licence="MIT repository; SemEval-2019 task 3",
         splits=_numbered(read_emocontext, "train.txt", "valid.txt", "test.txt"),
         labels=EMOCONTEXT_LABELS,
+        official="micro_f1_without_others",  # Chatterjee et al. 2019, section 5: happy, sad and angry
         repository="declare-lab/conv-emotion",
         commit="6128ca20e9c736605cce7e99d5d95db0356c35f5",
         files=pins.EMOCONTEXT,

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.corpora.registry import CORPORA, LoadedCorpus, Task, find_corpus, load_corpus
+from ecpe_zoo.corpora.registry import CORPORA, SPLITS, LoadedCorpus, Task, find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import Partition, partition
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError, first_few
@@ -96,6 +96,7 @@ class EmotionDataModule(LightningDataModule):
         self.watch_test = False  # set by the scorer: validation then reads the test documents beside its own
         self.loaded: LoadedCorpus | None = None
         self.parts: Partition | None = None
+        self.checked: str | None = None  # the task for which the gold was checked
         self.replaced: Sequence[Document] | None = None
         self.asked: Sequence[Document] | None = None  # read by predict in place of a part
 
@@ -130,6 +131,36 @@ class EmotionDataModule(LightningDataModule):
                         f"Expected documents in the {split} part of {self.corpus!r} (fold {self.fold}), but "
                         "it is empty."
                     )
+
+        if self.trainer is not None and self.checked != self._method().task:
+            self.checked = self._method().task
+            self._check_gold(self.checked)
+
+    def _check_gold(self, task: str) -> None:
+        """Say what is not used, and refuse what a task cannot use.
+
+        Raises:
+            ZooError: texts with several labels for a method that learns and is scored on one.
+        """
+        for split in SPLITS:
+            judged = [
+                (document.id, segment)
+                for document in self.documents(split)
+                for segment in document.segments
+                if segment.judged
+            ]
+            if task == "erc" and (several := [id for id, segment in judged if len(segment.emotions) > 1]):
+                raise ZooError(
+                    f"Expected one label for each text of {self.corpus!r}, since the method tells one emotion, but "
+                    f"{len(several)} texts of its {split} part have several (documents "
+                    f"{first_few(list(dict.fromkeys(several)))}). Choose a method for many labels: eqn or emo_pillars."
+                )
+            bare = sum(not segment.has_gold for _, segment in judged)
+            if task != "ecpe" and bare:
+                rank_zero_warn(
+                    f"{bare} of {len(judged)} texts in the {split} part of {self.corpus!r} have no label: they are "
+                    "read as context and neither learned nor scored."
+                )
 
     def _check_task(self, method: Batcher) -> None:
         corpus = find_corpus(self.corpus)

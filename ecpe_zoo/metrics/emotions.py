@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.metrics.classes import ClassCounts, Values, divided, lay_out, with_gold
 
@@ -51,10 +51,6 @@ class Laid(NamedTuple):
     documents: int
 
 
-def _annotated(segment: Segment) -> bool:
-    return bool(segment.emotions) or segment.intensities is not None
-
-
 def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Laid:
     """Lay the gold labels beside the scores.
 
@@ -65,7 +61,7 @@ def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Docume
     Raises:
         ZooError: see `classes.lay_out`.
     """
-    judged = lay_out(predictions, documents, _annotated)
+    judged = lay_out(predictions, documents, lambda segment: segment.has_gold)
     labels = with_gold(judged.labels, (label for segment in judged.segments for label in segment.emotions))
     place = {label: index for index, label in enumerate(labels)}
     gold = np.zeros((len(judged.segments), len(labels)), dtype=bool)

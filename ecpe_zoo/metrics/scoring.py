@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.errors import unknown_choice
+from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.metrics import emotions, pairs
 from ecpe_zoo.metrics.conversations import score_conversations
 
@@ -32,6 +32,8 @@ class Scoring:
         rows: item -> its label in the printed table; an item has `{item}_{precision,recall,f1}`. The classes of
             a task with labels follow by themselves: see `table_rows`.
         shown: single figures below the table -> their label.
+        counted: the metric that holds the number of gold items: pairs, or judged texts.
+        gold: the gold items of a document; `counted` must be their sum over the scored documents.
         above: what scores above the threshold, for the line below the table.
     """
 
@@ -42,6 +44,8 @@ class Scoring:
     tune: Tune | None
     rows: Mapping[str, str]
     shown: Mapping[str, str]
+    counted: str
+    gold: Callable[[Document], int]
     above: str = ""
 
     @property
@@ -70,6 +74,19 @@ class Scoring:
     def figures(self, metrics: Mapping[str, float]) -> Metrics:
         """Label -> value of the single figures that these metrics have."""
         return {label: metrics[name] for name, label in self.shown.items() if name in metrics}
+
+    def check(self, metrics: Mapping[str, float], documents: Iterable[Document]) -> None:
+        """Check that no gold was lost between the documents and their scores.
+
+        Raises:
+            ZooError: the metrics were computed on more or fewer gold items than the documents have.
+        """
+        expected = sum(self.gold(document) for document in documents)
+        if metrics[self.counted] != expected:
+            raise ZooError(
+                f"Expected scores on the {expected} gold items of the documents, but {metrics[self.counted]:.0f} were "
+                f"scored ({self.counted}). This is a fault of the zoo: please report it with the corpus."
+            )
 
     def collapsed(self, metrics: Mapping[str, float]) -> bool:
         """Whether nothing was learned: the headline is 0, or one class is all that is ever found of several.
@@ -130,6 +147,8 @@ SCORINGS: dict[str, Scoring] = {
             "pair_multiple": "  documents with more",
         },
         shown={},
+        counted="pair_gold",
+        gold=lambda document: len(document.pairs or ()),
         above="pairs",
     ),
     "erc": Scoring(
@@ -149,6 +168,8 @@ SCORINGS: dict[str, Scoring] = {
             "micro_f1_without_neutral": "micro F1 without neutral",
             "micro_f1_without_others": "micro F1 without others",
         },
+        counted="utterances",
+        gold=lambda document: sum(segment.judged and bool(segment.emotions) for segment in document.segments),
     ),
     "emotions": Scoring(
         task="emotions",
@@ -170,6 +191,8 @@ SCORINGS: dict[str, Scoring] = {
             "ranking_average_precision": "label ranking average precision",
             "mean_average_precision": "mean average precision",
         },
+        counted="segments",
+        gold=lambda document: sum(segment.has_gold for segment in document.segments),
         above="labels",
     ),
 }

@@ -17,7 +17,7 @@ import numpy as np
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
-from ecpe_zoo.results.choosing import not_strict
+from ecpe_zoo.results.choosing import not_strict, selection_metric
 from ecpe_zoo.results.store import HEADLINES, Entry, share_tested
 
 WATCHED = "watched_test"
@@ -75,7 +75,9 @@ def price_of(entry: Entry) -> Price | None:
     def at(row: Mapping[str, Any], part: str) -> float:
         return float(row[part][name])
 
-    chosen = max(rows, key=lambda row: at(row, "validation"))  # the first of equals, as the checkpoint
+    metric = (selection_metric(entry.record) or "").removeprefix("val/")
+    by = metric if all(metric in row["validation"] for row in rows) else name
+    chosen = max(rows, key=lambda row: float(row["validation"][by]))  # the first of equals, as the checkpoint
     best = max(rows, key=lambda row: at(row, WATCHED))
     tuned = f"{WATCHED}_at_tuned"
     kept = all(tuned in row for row in rows)

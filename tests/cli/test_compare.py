@@ -12,7 +12,9 @@ from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.runner.comparison import Tolerances, compare, records_of
 from tests.conftest import ROOT
 
-SAMPLE = read_record(ROOT / "experiments" / "records" / "0.1.0" / "reccon" / "mgcl" / "reccon-fold1-strict-seed0.json")
+SAMPLE = read_record(
+    ROOT / "experiments" / "records" / "0.1.0" / "reccon" / "mgcl" / "reccon-fold1-strict-seed0.json"
+)
 F1 = "ecpe.pair_f1.v1"
 
 

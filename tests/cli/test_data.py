@@ -206,7 +206,7 @@ def described(folder: Path) -> Path:
     for part, lines in rows.items():
         (folder / f"{part}.csv").write_text("\n".join(["talk,who,text,label", *lines]), encoding="utf-8")
     (folder / "talks.yaml").write_text(
-        "labels: [joy, anger]\n"
+        "labels: [joy, anger]\ntasks: [emotions]\n"
         "format: {label: label, separator: ';', conversation: talk, speaker: who}\n"
         "files: {train: train.csv, validation: validation.csv, test: test.csv}\n"
     )

@@ -55,9 +55,37 @@ def test_columns_of_zeros_and_ones(tmp_path: Path) -> None:
     path = file(tmp_path, "rows.csv", "text,joy,anger\nA,1,1\nB,0,0\nC,0,1.0\n")
     assert read_table(path, TableFormat(columns=("joy", "anger"))).documents == (
         single("rows-2", "A", "joy", "anger"),
-        single("rows-3", "B"),
+        single("rows-3", "B", intensities={}),  # annotated: no label applies
         single("rows-4", "C", "anger"),
     )
+
+
+def test_the_words_of_a_text_are_joined_by_blanks(tmp_path: Path) -> None:
+    path = file(tmp_path, "rows.jsonl", '{"text": ["so", "sad", "."], "label": ["joy", "anger"]}\n')
+    format = TableFormat(label="label", labels=("joy", "anger"))
+    assert read_table(path, format).documents == (single("rows-1", "so sad .", "joy", "anger"),)
+
+
+@pytest.mark.parametrize(
+    ("format", "header", "row"),
+    [
+        ("{label: label, separator: ';'}", "label", "joy;anger"),
+        ("{columns: [joy, anger]}", "joy,anger", "1,1"),
+        ("{columns: [joy, anger], scale: 5}", "joy,anger", "4,3"),
+    ],
+)
+def test_several_labels_are_refused_where_methods_learn_one(
+    tmp_path: Path, format: str, header: str, row: str
+) -> None:
+    """The first of two labels was scored, and the second dropped in silence."""
+    for name in ("rows", "test"):
+        file(tmp_path, f"{name}.csv", f"text,{header}\nA,{row}\n")
+    described = f"labels: [joy, anger]\nformat: {format}\nfiles: {{train: rows.csv, test: test.csv}}\n"
+    path = file(tmp_path, "mine.yaml", f"tasks: [erc]\n{described}")
+    with pytest.raises(CorpusError, match=r"rows.csv:2: expected one label.*joy, anger.*tasks: \[emotions\]"):
+        load_corpus(str(path))
+    several = file(tmp_path, "several.yaml", f"tasks: [emotions]\n{described}")
+    assert load_corpus(str(several)).train[0].segments[0].emotions == ("joy", "anger")
 
 
 def test_columns_of_strengths_become_intensities(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from transformers import BertConfig, BertModel
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.optimisation import parameter_groups
-from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import (
+    EncoderSettings,
+    TokenEncoder,
+    TransformerEncoder,
+    make_encoder,
+    make_encoder_vocabulary,
+)
 from ecpe_zoo.text.tokenizers import FROM_FILE, SPECIAL, VocabularyTokenizer, count_vocabulary
 
 TEXTS = ["我 很 高兴 ，", "我 哭 了", "She cried , she cried", "高兴 高兴"]
@@ -145,11 +151,12 @@ def test_placeholders_are_one_token_each(bert_folder: str) -> None:
     plain = build(settings)[0]
     vocabulary = make_encoder_vocabulary(settings, ["我 [NAME]", "[RELIGION] 很"], [])
     encoder = make_encoder(settings, vocabulary, False).eval()
+    assert isinstance(encoder, TransformerEncoder)
     tokenizer = encoder.tokenizer
     assert len(tokenizer.encode("我[NAME] 很")) == 3 < len(plain.tokenizer.encode("我[NAME] 很"))
     assert len({*tokenizer.encode("[NAME] [RELIGION]")} - {*tokenizer.encode("name religion")}) == 2
     assert tokenizer.pieces("我[NAME]") == ["我", "[NAME]"]
-    table = encoder.model.get_input_embeddings().weight  # type: ignore[attr-defined]
+    table = encoder.model.get_input_embeddings().weight
     words = tokenizer.encode("name")
     torch.testing.assert_close(table[tokenizer.encode("[NAME]")[0]], table[words].mean(dim=0))
     ids, mask = batch(encoder, ["[NAME] 很"])

@@ -57,6 +57,7 @@ class TableFormat:
         kind: of the file; by default as its name ends.
         quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
         language: of the texts.
+        single: a text has one label: several are an error.
 
     Raises:
         ZooError: options that contradict each other.
@@ -76,6 +77,7 @@ class TableFormat:
     kind: Kind | None = None
     quoted: bool | None = None
     language: Language = "en"
+    single: bool = False
 
     def __post_init__(self) -> None:
         if self.label and self.columns:
@@ -153,7 +155,10 @@ def _json_rows(path: Path, format: TableFormat) -> Iterator[Row]:
             value = json.loads(lines[index])
             if not isinstance(value, Mapping):
                 raise lines.error(index, "a JSON object", shown(lines[index]))
-            fields = {name: _field(lines, index, name, value.get(name)) for name in format.needed}
+            fields = {
+                name: _field(lines, index, name, value.get(name), _JOINT if name == format.label else " ")
+                for name in format.needed
+            }
         except CorpusError as error:
             yield Row(path, index + 1, {}, error)
         except json.JSONDecodeError as error:
@@ -163,7 +168,8 @@ def _json_rows(path: Path, format: TableFormat) -> Iterator[Row]:
             yield Row(path, index + 1, fields)
 
 
-def _field(lines: Lines, index: int, name: str, value: Any) -> str:
+def _field(lines: Lines, index: int, name: str, value: Any, joint: str) -> str:
+    """A value of a JSON line as a field; a list of texts is joined (the words of a text by blanks)."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -171,7 +177,7 @@ def _field(lines: Lines, index: int, name: str, value: Any) -> str:
     if isinstance(value, (bool, int, float)):
         return str(int(value) if isinstance(value, bool) else value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return _JOINT.join(value)
+        return joint.join(value)
     raise lines.error(index, f"text, a number or a list of texts as {name!r}", shown(str(value)))
 
 
@@ -209,6 +215,15 @@ def _segment(row: Row, counts: Counter[str], format: TableFormat) -> Segment | N
 
 def _labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
     """The labels of a row, None where it has none, and their intensities."""
+    emotions, intensities = _given_labels(row, format)
+    if format.single and emotions and len(emotions) > 1:
+        expected = "one label, since methods for `tasks: [erc]` learn one for each text"
+        hint = "Give `tasks: [emotions]` in the description for texts with several"
+        raise row.error(expected, ", ".join(emotions), hint)
+    return emotions, intensities
+
+
+def _given_labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
     if format.label:
         parts = [part.strip() for part in row.fields[format.label].split(_JOINT)]
         if format.separator:
@@ -220,7 +235,8 @@ def _labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict
         return None, None
     values = {label: _number(row, label, fields[label], format.scale) for label in format.known}
     if not format.scale:
-        return tuple(label for label, value in values.items() if value), None
+        emotions = tuple(label for label, value in values.items() if value)
+        return emotions, None if emotions else {}  # annotated: none applies
     emotions = tuple(label for label, value in values.items() if value >= format.least * format.scale)
     return emotions, {label: FULL * value / format.scale for label, value in values.items()}
 
