@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,15 +90,30 @@ def test_batch_mates_and_padding_change_no_decision(method: Method, documents: l
             np.testing.assert_allclose(scores, mate.scores[name], atol=1e-5)
 
 
-def test_every_parameter_gets_a_gradient_in_every_stage(method: Method, documents: list[Document]) -> None:
+def test_every_parameter_gets_a_gradient_and_moves_in_every_stage(
+    method: Method, documents: list[Document]
+) -> None:
+    if method.id in WITHOUT_LEARNING:
+        pytest.skip("nothing is learned")
     for stage in method.stages():
         method.enter(stage.name)
         method.train()
-        method.zero_grad()
-        torch.stack(list(method.losses(training_batch(method, documents)).values())).sum().backward()
-        without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
-        assert not without, stage.name
-        assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+        for p in method.parameters():
+            if not p.any():  # what a stage takes over from the one before would not be zero
+                torch.nn.init.normal_(p.data, std=0.1)
+        trained = {name: p for name, p in method.named_parameters() if p.requires_grad}
+        before = {name: p.detach().clone() for name, p in trained.items()}
+        seen: set[str] = set()
+        rule = torch.optim.SGD(trained.values(), lr=0.1)
+        for _ in range(3):  # a layer behind one that starts at zero gets its gradient in the second step
+            method.zero_grad()
+            torch.stack(list(method.losses(training_batch(method, documents)).values())).sum().backward()
+            assert all(p.grad is None or p.grad.isfinite().all() for p in trained.values())
+            seen |= {name for name, p in trained.items() if p.grad is not None and bool(p.grad.any())}
+            rule.step()
+        assert not set(trained) - seen, stage.name
+        moved = {name for name, p in trained.items() if not torch.equal(p, before[name])}
+        assert not set(trained) - moved, stage.name
 
 
 def training_batch(method: Method, documents: list[Document]) -> Any:
@@ -134,3 +150,25 @@ def test_the_loss_sees_gold_and_the_prediction_does_not(method: Method, document
     for mine, bare in zip(with_gold, without, strict=True):
         for name in mine.scores:
             np.testing.assert_array_equal(mine.scores[name], bare.scores[name])
+    if method.id not in WITHOUT_LEARNING:
+        assert total_loss(method, documents) != total_loss(method, with_other_gold(documents))
+
+
+def total_loss(method: Method, documents: list[Document]) -> float:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        return float(sum(method.losses(training_batch(method, documents)).values()))
+
+
+def with_other_gold(documents: list[Document]) -> list[Document]:
+    """Each document with the labels of another, or with one pair at another place."""
+    labels = [segment.emotions for document in documents for segment in document.segments]
+    turned = iter([*labels[1:], labels[0]])
+    return [
+        replace(
+            document,
+            segments=tuple(replace(segment, emotions=next(turned)) for segment in document.segments),
+            pairs=None if document.pairs is None else frozenset({(len(document) - 1, len(document) - 1)}),
+        )
+        for document in documents
+    ]

@@ -130,8 +130,10 @@ def test_against_a_naive_version(
         precision, recall = hit / len(said) if said else 0, hit / len(true) if true else 0
         harmonic = 2 * precision * recall / (precision + recall) if hit else 0
         assert scores["pair_f1"] == pytest.approx(harmonic)
-        parts = [scores[f"pair_offset_{bucket}_recall"] for bucket in ("0", "-1", "other")]
-        assert all(0 <= part <= 1 for part in parts)
+        for bucket, offsets in {"0": {0}, "-1": {-1}, "other": set(range(-9, 10)) - {0, -1}}.items():
+            these = {(id, (e, c)) for id, (e, c) in true if c - e in offsets}
+            found = len(these & said) / len(these) if these else 0
+            assert scores[f"pair_offset_{bucket}_recall"] == pytest.approx(found)
 
 
 def test_nan_exceeds_no_threshold() -> None:
