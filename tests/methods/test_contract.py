@@ -101,7 +101,10 @@ def test_every_parameter_gets_a_gradient_and_moves_in_every_stage(
         for p in method.parameters():
             if not p.any():  # what a stage takes over from the one before would not be zero
                 torch.nn.init.normal_(p.data, std=0.1)
-        trained = {name: p for name, p in method.named_parameters() if p.requires_grad}
+        # a bias of all keys changes no attention: its gradient is rounding noise
+        trained = {
+            name: p for name, p in method.named_parameters() if p.requires_grad and "key.bias" not in name
+        }
         before = {name: p.detach().clone() for name, p in trained.items()}
         seen: set[str] = set()
         rule = torch.optim.SGD(trained.values(), lr=0.1)
