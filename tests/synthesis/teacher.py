@@ -134,6 +134,7 @@ class Teacher:
         return value
 
     def value(self, user: str, seed: int) -> dict[str, Any]:
+        task, _, user = user.partition("\nNow the ")  # after the worked example
         if "<story>" in user:
             first, second = re.findall(r"<story>\n(\w+) .*? and (\w+) came", user)[0]
             events = [f"The {some_words(1, user, index)} broke at night." for index in range(2)]
@@ -141,10 +142,10 @@ class Teacher:
                 {"name": name, "description": "Works hard.", "events": events} for name in (first, second)
             ]
             return {"characters": people}
-        if "Rewrite the utterance" in user:
+        if "Rewrite the utterance" in task:
             return {"utterance": f"So, the {some_words(4, user, seed)}, that is how it went."}
         if scenes := re.findall(r"^Scene (\d+)$", user, re.MULTILINE):
-            emotion = re.findall(r'the feeling in them is\n"(\w+)"', user)[0]
+            emotion = re.findall(r'the feeling in them is\n"(\w+)"', task)[0]
             lines = [
                 {
                     "scene": int(number),
@@ -157,11 +158,13 @@ class Teacher:
             if self.sloppy and seed % 9 == 0:
                 lines = lines[1:] or lines
             return {"utterances": lines}
-        assert "expressiveness" in user
+        assert "expressiveness" in task
         said = user.split("</text>")[0].split("</utterance>")[0].rsplit(">\n", 1)[-1]
         cue = re.findall(r"(\w+)ish\b", said)
         label = cue[0] if cue and cue[0] in EMOTIONS else "realization"
         labels = {label: 0.9, "Happiness": 0.2, "nostalgia": 0.4}
+        if not cue and "<situation>" not in user:
+            labels[label] = 0.4  # a rewriting, read without its context
         strength = 0.8
         if self.sloppy and seed % 7 == 0:
             strength = 0.1
