@@ -38,7 +38,7 @@ class _Answer(BaseModel):
 
     @property
     def texts(self) -> list[str]:
-        """What was written for the subsets."""
+        """What the model wrote itself."""
         return []
 
 
@@ -64,6 +64,11 @@ class Cast(_Answer):
         if len(set(names)) < len(names):
             raise ValueError("expected every character once")
         return characters
+
+    @property
+    def texts(self) -> list[str]:
+        """Descriptions and events."""
+        return [text for one in self.characters for text in (one.description, *one.events)]
 
 
 class Line(_Answer):

@@ -254,8 +254,9 @@ def _message(error: urllib.error.HTTPError) -> str:
         raw = ""
     try:
         value = json.loads(raw)
-        raw = value["error"]["message"] if isinstance(value["error"], dict) else str(value["error"])
-    except (ValueError, KeyError, TypeError):
+        value = value.get("error", value)
+        raw = str(value["message"] if isinstance(value, dict) else value)
+    except (ValueError, KeyError, AttributeError):
         pass
     return " ".join(raw.split()) or str(error.reason)
 

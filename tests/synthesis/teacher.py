@@ -98,6 +98,7 @@ class Teacher:
         hold_after: answer so many questions, and none of those behind until `release` is set.
         silence: seconds, longer than the client waits.
         scripted: statuses for the next questions, with their headers.
+        refuses_system: the status and message for a question with a system role.
     """
 
     url: str = ""
@@ -106,6 +107,7 @@ class Teacher:
     hold_after: int | None = None
     silence: float = 1.0
     scripted: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    refuses_system: tuple[int, str] | None = None
     answered: Counter[int] = field(default_factory=Counter)
     seen: Counter[int] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -134,7 +136,8 @@ class Teacher:
         return value
 
     def value(self, user: str, seed: int) -> dict[str, Any]:
-        task, _, user = user.partition("\nNow the ")  # after the worked example
+        task, _, after_example = user.partition("\nNow the ")
+        user = after_example or user
         if "<story>" in user:
             first, second = re.findall(r"<story>\n(\w+) .*? and (\w+) came", user)[0]
             events = [f"The {some_words(1, user, index)} broke at night." for index in range(2)]
@@ -193,15 +196,19 @@ def teacher(**behaviour: Any) -> Iterator[Teacher]:
                 state.under_way += 1
                 state.most_under_way = max(state.most_under_way, state.under_way)
                 scripted = state.scripted.pop(0) if state.scripted else None
+                has_system = body["messages"][0]["role"] == "system"
+                refused = state.refuses_system if has_system else None
                 held = state.hold_after is not None and state.answered.total() >= state.hold_after
                 state.held += held
-                if not held and scripted is None and not (state.faults and first):
+                if not held and scripted is refused is None and not (state.faults and first):
                     state.answered[name] += 1
             try:
                 if held:
                     state.release.wait(30)
                 elif scripted is not None:
                     self.say({"error": {"message": "as the script says"}}, *scripted)
+                elif refused is not None:
+                    self.say({"object": "error", "message": refused[1], "code": refused[0]}, refused[0])
                 elif state.faults and first:
                     self.fail(name % 12, body)
                 else:
