@@ -151,7 +151,7 @@ class Item:
     def as_row(self) -> dict[str, Any]:
         """A line of the subset's file: each label is a column of its own, as the reader of tables wants it."""
         left_out = ("subset", "labels", "written", "stages")
-        row = {"id": self.id}
+        row: dict[str, Any] = {"id": self.id}
         row |= {name: value for name, value in asdict(self).items() if name not in left_out}
         trace = self.stages[self.written]
         row |= {"prompt_hash": trace.prompt_hash, "seed": trace.seed}

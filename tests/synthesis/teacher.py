@@ -200,7 +200,7 @@ def teacher(**behaviour: Any) -> Iterator[Teacher]:
                 refused = state.refuses_system if has_system else None
                 held = state.hold_after is not None and state.answered.total() >= state.hold_after
                 state.held += held
-                if not held and scripted is refused is None and not (state.faults and first):
+                if not held and scripted is None and refused is None and not (state.faults and first):
                     state.answered[name] += 1
             try:
                 if held:

@@ -103,22 +103,18 @@ SECOND = '{"scene": 2, "context": "d", "utterance": "v"}'
     ],
 )
 def test_what_small_models_get_wrong_is_mended(text: str, wanted: object, mended: set[str]) -> None:
-    schema = (
-        Rewriting
-        if "labels" not in text and "scene" not in text
-        else Judgement
-        if "labels" in text
-        else Lines
-    )
+    schema: type[Rewriting | Judgement | Lines]
+    schema = Judgement if "labels" in text else Lines if "scene" in text else Rewriting
     if wanted is None:
         wanted = '{"labels": {"joy": 0.5, "fear": 0}, "expressiveness": 0.5}'
     if isinstance(wanted, str):
         wanted = json.loads(wanted)
     if isinstance(wanted, list):
         wanted = {"utterances": wanted}
-    assert read_answer(text, schema) == (schema.model_validate(wanted), mended)
-    before = f"{{see}} [1] below: ```{text}"
-    assert read_answer(before, schema) == (schema.model_validate(wanted), mended)
+    for before in ("", "{see} [1] below: ```"):
+        answer, kinds = read_answer(before + text, schema)
+        assert answer == schema.model_validate(wanted)
+        assert kinds == mended
 
 
 @pytest.mark.parametrize(
@@ -213,18 +209,14 @@ def test_quotations_are_found(context: str, utterance: str, found: str | None) -
 
 def test_examples_of_the_prompts_pass_the_checks() -> None:
     prompts = Prompts()
-    schemas = {"cast": Cast, "utterances": Lines, "labels": Judgement, "labels_in_context": Judgement}
-    for name in PROMPTS:
-        answer, mended = read_answer(prompts.example(name), schemas.get(name, Rewriting))  # type: ignore[type-var]
-        assert not mended
-        if isinstance(answer, Judgement):
-            assert set(answer.labels) <= set(EMOTIONS)
-        if isinstance(answer, Lines):
-            (line,) = answer.utterances
-            assert named_emotion(line.context, "relief") is quoted_words(line.context, line.utterance) is None
-            (rewritten,) = read_answer(prompts.example("rewrite"), Rewriting)[0].texts
-            assert line.utterance in prompts.example("rewrite")
-            assert quoted_words(line.context, rewritten) is None
+    read_answer(prompts.example("cast"), Cast)
+    for example in (prompts.example("labels"), prompts.example("labels_in_context")):
+        assert set(read_answer(example, Judgement)[0].labels) <= set(EMOTIONS)
+    (line,) = read_answer(prompts.example("utterances"), Lines)[0].utterances
+    rewritten = read_answer(prompts.example("rewrite"), Rewriting)[0].utterance
+    assert line.utterance in prompts.example("rewrite")
+    assert named_emotion(line.context, "relief") is None
+    assert quoted_words(line.context, line.utterance) is quoted_words(line.context, rewritten) is None
 
 
 def test_prompts_say_what_is_wrong_with_them(tmp_path: Path) -> None:
