@@ -10,12 +10,16 @@ from typing import Any
 
 LINE_BREAK = "line break in a string"
 INVALID_ESCAPE = "invalid escape"
+UNESCAPED_QUOTE = "unescaped quotation mark"
 TRAILING_COMMA = "trailing comma"
 CUT = "cut answer"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_FIELD_END = re.compile(r"\s*+(?:[,}]|\Z)")
+_SURE_FIELD_END = re.compile(r'(?<!\\)"(?=\s*+(?:\}|,\s*+"[^"\\]*+"\s*+:))')
+_ESCAPED_OR_QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _BARE = re.compile(r"[-+.\w]+")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,99})(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
@@ -45,9 +49,10 @@ class Found:
 def find_json(text: str) -> Iterator[Found]:
     r"""Every outermost JSON object or list in a text.
 
-    Strings may hold raw line breaks and escapes that JSON does not know, and a comma may precede a closing bracket.
-    Where the text ends early, the complete fields of the outermost object are kept, and of a list in it (or of an
-    outermost list) the complete elements. The time is linear in the length of the text.
+    Strings may hold raw line breaks and escapes that JSON does not know, those of an object also quotation marks
+    without a backslash, and a comma may precede a closing bracket. Where the text ends early, the complete fields of
+    the outermost object are kept, and of a list in it (or of an outermost list) the complete elements. The time is
+    linear in the length of the text.
 
     >>> [found.value for found in find_json('Sure! ```json {"a": {"b": 1,}} ``` and ["c\n"], {broken')]
     [{'a': {'b': 1}}, ['c\n']]
@@ -120,7 +125,7 @@ class _Scan:
                     self._open(name)
                     after_comma = False
                     continue
-                _attach(container, name, self._scalar())
+                _attach(container, name, self._scalar(in_object=isinstance(container, dict)))
                 if after_comma := self._take(","):
                     continue
                 self._expect(closing)
@@ -175,9 +180,9 @@ class _Scan:
         self._expect(":")
         return name
 
-    def _scalar(self) -> Any:
+    def _scalar(self, in_object: bool) -> Any:
         if self._peek() == '"':
-            return self._string()
+            return self._string(in_object)
         match = _BARE.match(self.text, self.position)
         if match is None:
             raise _NoJson
@@ -188,12 +193,20 @@ class _Scan:
         self.position = match.end()
         return json.loads(match[0])
 
-    def _string(self) -> str:
+    def _string(self, in_object: bool = False) -> str:
         match = _STRING.match(self.text, self.position)
         if match is None:
             raise _End
-        self.position = match.end()
-        body = match[1]
+        body, end = match[1], match.end()
+        if in_object and not _FIELD_END.match(self.text, end):
+            # a quotation mark within the string: it ends where the next field begins, or the object ends
+            last = _SURE_FIELD_END.search(self.text, end)
+            if last is None:
+                raise _End
+            body, end = self.text[self.position + 1 : last.start()], last.end()
+            body = _ESCAPED_OR_QUOTE.sub(lambda one: one[0] if len(one[0]) > 1 else '\\"', body)
+            self.mended.add(UNESCAPED_QUOTE)
+        self.position = end
         if _CONTROL.search(body):
             self.mended.add(LINE_BREAK)
         if "\\" not in body:

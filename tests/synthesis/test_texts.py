@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,12 @@ SECOND = '{"scene": 2, "context": "d", "utterance": "v"}'
         ('{"utterance": "a\nb\tc"}', {"utterance": "a\nb\tc"}, {"line break in a string"}),
         ('{"utterance": "a",\n}', {"utterance": "a"}, {"trailing comma"}),
         (r'{"utterance": "I\'m \ud83d\ude00 a\_b"}', {"utterance": "I'm \U0001f600 a_b"}, {"invalid escape"}),
+        (
+            r'{"utterance": "He said "no", and \"maybe", then left", "why": ""Yes"", "n": 1}',
+            {"utterance": 'He said "no", and "maybe", then left'},
+            {"unescaped quotation mark"},
+        ),
+        ('{"utterance": "He said "no""}', {"utterance": 'He said "no"'}, {"unescaped quotation mark"}),
         ('[{"utterance": "a"}]', {"utterance": "a"}, {"bare list"}),
         ('{"utterance": "a", "why": "beca', {"utterance": "a"}, {"cut answer"}),
         ('{"utterance": "a"', {"utterance": "a"}, {"cut answer"}),
@@ -96,7 +103,7 @@ SECOND = '{"scene": 2, "context": "d", "utterance": "v"}'
         (f"[{SCENE}, {SECOND[:30]}", f"[{SCENE}]", {"bare list", "cut answer"}),
         (f"{SCENE}\n{SECOND}", f"[{SCENE}, {SECOND}]", {"single objects"}),
         (
-            f'{{"utterances": [{SCENE}, {{"scene": 2, "context": "a "b" c"}}]}}',
+            f'{{"utterances": [{SCENE}, {{"scene": 2, "context": d}}]}}',
             f"[{SCENE}]",
             {"single objects"},
         ),
@@ -138,7 +145,9 @@ def test_scores_are_not_guessed(text: str, told: str) -> None:
         read_answer(text, Judgement)
 
 
-@pytest.mark.parametrize("piece", ['{"a":', '[{"a":', "[", "{", '{"{":', '{"a": [1,', "<think>", '{"a\\x'])
+@pytest.mark.parametrize(
+    "piece", ['{"a":', '[{"a":', "[", "{", '{"{":', '{"a": [1,', "<think>", '{"a\\x', '{"a":"b"c']
+)
 @pytest.mark.parametrize("end", ["", "x"])
 def test_reading_takes_linear_time(piece: str, end: str) -> None:
     """Scanned characters, not seconds: an answer of nested brackets took time that grew with the square."""
@@ -158,6 +167,31 @@ def test_reading_takes_linear_time(piece: str, end: str) -> None:
                 read_answer(piece * size + end, Lines)
         read.append(scanned)
     assert read[1] <= 4.5 * read[0] + 100
+
+
+def _random_json(draw: random.Random, depth: int = 0) -> Any:
+    kind = draw.randrange(4 if depth < 3 else 2)
+    if kind == 0:
+        return draw.choice([0, -7, 1.5e-3, 10**20, True, False, None])
+    if kind == 1:
+        return "".join(draw.choices('ab "{}[],:\\\n\u00e9\u4e2d\U0001f600', k=draw.randrange(8)))
+    values = [_random_json(draw, depth + 1) for _ in range(draw.randrange(4))]
+    return values if kind == 2 else {f'k{index}"': value for index, value in enumerate(values)}
+
+
+def test_json_is_read_as_the_standard_library_reads_it_and_prefixes_are_kept_in_part() -> None:
+    draw = random.Random(3)
+    for _ in range(300):
+        value = {"first": _random_json(draw), "then": [_random_json(draw) for _ in range(2)], "last": 1}
+        text = json.dumps(value, indent=draw.choice([None, 1]), ensure_ascii=draw.random() < 0.5)
+        (found,) = loose_json.find_json(f"So: {text} !")
+        assert found == loose_json.Found(value)
+        cut = text[: draw.randrange(1, len(text))]
+        for part in loose_json.find_json(cut):
+            if isinstance(part.value, dict) and "first" in part.value:
+                assert part.value["first"] == value["first"] or part.partial == "first"
+                assert part.value.get("then", []) == value["then"][: len(part.value.get("then", []))]
+            break
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
