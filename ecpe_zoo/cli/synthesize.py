@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         group,
         "alone_score",
         _share,
-        "a rewriting is put aside if its label scores at least this share without the context; 0 does not ask",
+        "a rewriting that keeps this share of its label's score without the context is put aside; 0: not asked",
     )
     _add_setting(
         group, "near_duplicate", _share, "similarity of word 3-grams from which the later text is put aside"

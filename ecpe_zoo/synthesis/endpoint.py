@@ -21,9 +21,7 @@ from ecpe_zoo.synthesis.language_model import Reply, Request, Unanswered
 _LONGEST_PAUSE = 60.0  # seconds; of the server's own Retry-After ten times as much
 _AGAIN = frozenset({408, 409, 425, 429})  # beside 5xx: the same question may be answered later
 _REFUSED = frozenset({400, 413, 422})  # this question never will; other 4xx mean that nothing works
-_TEMPLATE_FAILED = frozenset(
-    {400, 422, 500}
-)  # statuses of servers whose chat template raised: vLLM, TGI, llama.cpp
+_TEMPLATE_FAILED = frozenset({400, 422, 500})  # where a chat template raised: vLLM, TGI, llama.cpp
 _NO_SYSTEM_ROLE = re.compile(
     r"roles must alternate|only user and assistant roles|system\W{0,3} (?:role|message|prompt|instruction)"
     r"|does not support '?system|developer instruction",

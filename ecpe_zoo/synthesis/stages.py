@@ -344,7 +344,9 @@ class Stages:
         judged = yield from self._judge("crewr", draft)
         if judged is None:
             return
-        share, label, alone = self.settings.alone_score, judged.strongest, None
+        share, label = self.settings.alone_score, judged.strongest
+        alone: float | None = None
+        more: tuple[Trace, ...] = ()
         if share and label != NEUTRAL:  # a neutral text reads alike with and without a context
             variables = {"emotions": EMOTIONS, "utterance": draft.text}
             place = f"{draft.place}/crewr/alone"
@@ -354,16 +356,16 @@ class Stages:
             if found is None:
                 return
             judgement, trace = found
-            draft = replace(draft, stages=(*draft.stages, trace))
+            more = (trace,)
             alone = map_scores(judgement.labels)[0].get(label, 0.0)
             if alone >= share * judged.labels[label]:
                 detail = f"{label} {alone:g} without the context, {judged.labels[label]:g} with it"
                 self._lose("needs no context", detail, draft, trace, "crewr")
                 return
-        self._accept("crewr", draft, judged, alone)
+        self._accept("crewr", draft, judged, alone, more)
 
     def _context_serves(self, subset: Subset, draft: _Draft) -> bool:
-        """Whether the context names neither the emotion nor the utterance."""
+        """Whether the context neither names the emotion nor quotes the utterance."""
         trace = draft.stages[-1]
         if name := named_emotion(draft.context, draft.emotion, draft.character):
             detail = f"{name!r} in: {draft.context}"
@@ -401,7 +403,14 @@ class Stages:
             return None
         return judged
 
-    def _accept(self, subset: Subset, draft: _Draft, judged: _Judged, alone: float | None = None) -> None:
+    def _accept(
+        self,
+        subset: Subset,
+        draft: _Draft,
+        judged: _Judged,
+        alone: float | None = None,
+        more: tuple[Trace, ...] = (),
+    ) -> None:
         self.outcome.accept(
             Item(
                 subset,
@@ -416,7 +425,7 @@ class Stages:
                 draft.narrative,
                 self.model,
                 _WRITTEN[subset],
-                (*draft.stages, judged.trace),
+                (*draft.stages, judged.trace, *more),
             )
         )
 

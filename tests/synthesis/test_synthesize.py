@@ -101,8 +101,8 @@ def test_ten_narratives_become_three_subsets(tmp_path: Path, capsys: pytest.Capt
         assert (rewritten["alone"], row["alone"], alone["alone"]) == (0.4, None, None)
         assert [trace["stage"] for trace in rewritten["stages"]][2:] == [
             "rewrite",
-            "labels",
             "labels_in_context",
+            "labels",
         ]
     told = summary(out)
     assert told["requests"]["asked"] == 10 * (1 + 3 + 6 * 5) == len(server.bodies)
