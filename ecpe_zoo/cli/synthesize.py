@@ -19,7 +19,7 @@ from ecpe_zoo.synthesis.language_model import LanguageModel, Reply, Request
 from ecpe_zoo.synthesis.pipeline import Plan, Prices, TestSet, plan, synthesize
 from ecpe_zoo.synthesis.prompting import PROMPT_FOLDER, Prompts
 from ecpe_zoo.synthesis.stages import SUBSETS, Settings
-from ecpe_zoo.synthesis.subsets import JOURNAL, REJECTED, SUMMARY
+from ecpe_zoo.synthesis.subsets import DESCRIPTIONS, JOURNAL, REJECTED, SUMMARY
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS, choose_emotions
 
 _DEFAULT = Settings()
@@ -49,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
     if options.output is None:
         raise ZooError("Expected a folder for the results: --output DIR. Or see the prompts with --dry-run.")
     test_set = _test_set(options)
-    return _run(options, work, prompts, _model(options), test_set)
+    console = Console(stderr=True)
+    return _run(options, work, prompts, _model(options, console), test_set, console)
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -156,6 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("what is kept")
     _add_setting(group, "min_expressiveness", _share, "flatter texts are put aside unless they are neutral")
     _add_setting(
+        group,
+        "alone_score",
+        _share,
+        "a rewriting that keeps this share of its label's score without the context is put aside; 0: not asked",
+    )
+    _add_setting(
         group, "near_duplicate", _share, "similarity of word 3-grams from which the later text is put aside"
     )
     _add_setting(group, "validation_share", _share, "of the narratives")
@@ -249,7 +256,7 @@ def _check_model(options: argparse.Namespace) -> None:
         raise ZooError("Expected --extra beside --endpoint only, but got it beside --local.")
 
 
-def _model(options: argparse.Namespace) -> LanguageModel:
+def _model(options: argparse.Namespace, console: Console) -> LanguageModel:
     if options.endpoint is not None:
         journal = options.output / JOURNAL
         return Endpoint(
@@ -263,6 +270,7 @@ def _model(options: argparse.Namespace) -> LanguageModel:
             pause=options.pause,
             served=journal.is_file() and journal.stat().st_size > 0,
             extra=_extra(options.extra),
+            on_note=lambda note: console.print(note, soft_wrap=True, highlight=False, markup=False),
         )
     from ecpe_zoo.synthesis.local import LocalModel  # torch takes seconds to import
 
@@ -313,9 +321,13 @@ def _dry_run(work: Plan, prompts: Prompts) -> None:
 
 
 def _run(
-    options: argparse.Namespace, work: Plan, prompts: Prompts, model: LanguageModel, test_set: TestSet | None
+    options: argparse.Namespace,
+    work: Plan,
+    prompts: Prompts,
+    model: LanguageModel,
+    test_set: TestSet | None,
+    console: Console,
 ) -> int:
-    console = Console(stderr=True)
     prices = Prices(options.price_prompt, options.price_completion)
     answers = prompt = completion = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -361,6 +373,8 @@ def _tell(console: Console, summary: dict[str, Any], output: Path) -> None:
         console.print(f"{subset}: {counts['accepted']:,} texts ({parts})", soft_wrap=True, highlight=False)
     for reason, count in summary["aside"].items():
         console.print(f"put aside: {count:,} {reason}", soft_wrap=True, highlight=False)
+    for kind, count in summary["mended"].items():
+        console.print(f"mended: {count:,} {kind}", soft_wrap=True, highlight=False)
     tokens, cost = summary["tokens"], summary["cost"]
     told = (
         f"{summary['requests']['asked']:,} requests, {tokens['prompt']:,} + {tokens['completion']:,} tokens"
@@ -371,5 +385,5 @@ def _tell(console: Console, summary: dict[str, Any], output: Path) -> None:
         console.print(
             f"{unanswered:,} questions stayed without an answer: {again}", soft_wrap=True, highlight=False
         )
-    written = [f"{subset}.yaml" for subset in SUBSETS if summary["subsets"][subset]["accepted"]]
+    written = [f"{name}.yaml" for name in DESCRIPTIONS if (output / f"{name}.yaml").is_file()]
     console.print(f"{output}: {', '.join([*written, REJECTED, SUMMARY])}", soft_wrap=True, highlight=False)

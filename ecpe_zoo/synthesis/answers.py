@@ -1,17 +1,24 @@
-"""JSON answers of a language model: found in the text around them and held against a schema."""
+"""JSON answers of a language model: found in the text around them, mended and held against a schema."""
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from ecpe_zoo.synthesis.loose_json import CUT, find_json
+
+BARE_LIST = "bare list"
+BARE_OBJECTS = "single objects"
+LABEL_LIST = "labels as a list"
+TEN_POINTS = "scores from 0 to 10"
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Score = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 class AnswerError(Exception):
@@ -20,6 +27,19 @@ class AnswerError(Exception):
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    listed: ClassVar[str] = ""
+    """The field whose list may stand alone, and of which a cut answer may have a part."""
+
+    @classmethod
+    def mend(cls, value: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        """The object in the form of the schema, and the kinds of faults that were mended."""
+        return value, frozenset()
+
+    @property
+    def texts(self) -> list[str]:
+        """What the model wrote itself."""
+        return []
 
 
 class Character(_Answer):
@@ -33,6 +53,8 @@ class Character(_Answer):
 class Cast(_Answer):
     """The characters of a narrative."""
 
+    listed: ClassVar[str] = "characters"
+
     characters: Annotated[list[Character], Field(min_length=1)]
 
     @field_validator("characters")
@@ -42,6 +64,11 @@ class Cast(_Answer):
         if len(set(names)) < len(names):
             raise ValueError("expected every character once")
         return characters
+
+    @property
+    def texts(self) -> list[str]:
+        """Descriptions and events."""
+        return [text for one in self.characters for text in (one.description, *one.events)]
 
 
 class Line(_Answer):
@@ -55,7 +82,14 @@ class Line(_Answer):
 class Lines(_Answer):
     """Utterances, at most one a scene."""
 
+    listed: ClassVar[str] = "utterances"
+
     utterances: Annotated[list[Line], Field(min_length=1)]
+
+    @property
+    def texts(self) -> list[str]:
+        """Contexts and utterances."""
+        return [text for line in self.utterances for text in (line.context, line.utterance)]
 
 
 class Judgement(_Answer):
@@ -64,15 +98,42 @@ class Judgement(_Answer):
     labels: dict[str, Score]
     expressiveness: Score
 
-    @field_validator("labels", mode="before")
     @classmethod
-    def _from_list(cls, labels: Any) -> Any:
-        """Some models give a list of label and score in place of an object."""
+    def mend(cls, value: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        """Read a list of label and score as an object, and scores from 0 to 10 as tenths.
+
+        Labels and expressiveness may have scales of their own. A 1 beside scores from 0 to 10 may be the least or
+        the most: then nothing is changed, and the schema refuses the answer.
+        """
+        labels, expressiveness = value.get("labels"), _number(value.get("expressiveness"))
+        mended: set[str] = set()
         if isinstance(labels, list) and all(
-            isinstance(one, dict) and {"label", "score"} <= set(one) for one in labels
+            isinstance(one, dict) and isinstance(one.get("label"), str) and "score" in one for one in labels
         ):
-            return {one["label"]: one["score"] for one in labels}
-        return labels
+            labels = {one["label"]: one["score"] for one in labels}
+            mended.add(LABEL_LIST)
+        scores = {name: _number(score) for name, score in labels.items()} if isinstance(labels, dict) else {}
+        most = max(scores.values(), default=0.0)
+        whole_range = all(0 <= score <= 10 for score in (*scores.values(), expressiveness))
+        ambiguous = {most, expressiveness} > {1.0} and max(most, expressiveness) > 1
+        if whole_range and not ambiguous:
+            if most >= 2:
+                labels = {name: score / 10 for name, score in scores.items()}
+                mended.add(TEN_POINTS)
+            if expressiveness >= 2:
+                value = value | {"expressiveness": expressiveness / 10}
+                mended.add(TEN_POINTS)
+        return value | {"labels": labels} if "labels" in value else value, frozenset(mended)
+
+
+def _number(value: Any) -> float:
+    """A score; NaN for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 class Rewriting(_Answer):
@@ -80,33 +141,22 @@ class Rewriting(_Answer):
 
     utterance: Text
 
+    @property
+    def texts(self) -> list[str]:
+        """The utterance."""
+        return [self.utterance]
+
 
 AnswerT = TypeVar("AnswerT", bound=_Answer)
 
 
-def objects_in(text: str) -> Iterator[dict[str, Any]]:
-    """Every outermost JSON object in a text, whatever stands around it; what a model thought aloud is passed over.
-
-    >>> list(objects_in('Sure! ```json {"a": {"b": 1}} ``` and {"c": 2}, {broken'))
-    [{'a': {'b': 1}}, {'c': 2}]
-    """
-    text = _THOUGHT.sub("", text)
-    decoder = json.JSONDecoder()
-    position = text.find("{")
-    while position >= 0:
-        try:
-            value, end = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
-            end = position + 1
-        else:
-            yield value
-        position = text.find("{", end)
-
-
 def read_answer(
     text: str, schema: type[AnswerT], check: Callable[[AnswerT], str | None] = lambda answer: None
-) -> AnswerT:
-    """The first object in the text that follows the schema.
+) -> tuple[AnswerT, frozenset[str]]:
+    """The first object in the text that follows the schema, and the kinds of faults that were mended in it.
+
+    What a model thought aloud is passed over. Beside the faults that `find_json` mends, a list may lack the object
+    around it, and objects the list around them.
 
     Args:
         text: what the model said.
@@ -114,13 +164,14 @@ def read_answer(
         check: says what is wrong beyond the schema, or None.
 
     Raises:
-        AnswerError: there is none; the message tells of the first object.
+        AnswerError: there is none; the message describes the first object.
 
-    >>> read_answer('{"utterance": "Fine."}', Rewriting).utterance
-    'Fine.'
+    >>> read_answer('{"utterance": "Fine.",}', Rewriting)
+    (Rewriting(utterance='Fine.'), frozenset({'trailing comma'}))
     """
     wrong: list[str] = []
-    for value in objects_in(text):
+    for value, mended in _candidates(_THOUGHT.sub("", text), schema):
+        value, more = schema.mend(value)
         try:
             answer = schema.model_validate(value)
         except ValidationError as error:
@@ -129,6 +180,28 @@ def read_answer(
             wrong.append(f"{place or 'the object'}: {first['msg']}, but got {str(first['input'])[:80]!r}")
             continue
         if (problem := check(answer)) is None:
-            return answer
+            return answer, mended | more
         wrong.append(problem)
     raise AnswerError(wrong[0] if wrong else "expected a JSON object, but got none")
+
+
+def _candidates(text: str, schema: type[_Answer]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Objects that may be the answer, each with what was mended."""
+    rest: list[dict[str, Any]] = []
+    faults: frozenset[str] = frozenset()
+    for found in find_json(text):
+        if isinstance(found.value, dict):
+            if found.partial and found.partial != schema.listed:
+                del found.value[found.partial]
+            yield found.value, found.mended
+            if CUT not in found.mended:
+                rest.append(found.value)
+                faults |= found.mended
+            continue
+        objects = [value for value in found.value if isinstance(value, dict)]
+        if objects and schema.listed:
+            yield {schema.listed: found.value}, found.mended | {BARE_LIST}
+        for value in objects:
+            yield value, found.mended | {BARE_LIST}
+    if rest and schema.listed:
+        yield {schema.listed: rest}, faults | {BARE_OBJECTS}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import re
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -20,6 +21,28 @@ from ecpe_zoo.synthesis.language_model import Reply, Request, Unanswered
 _LONGEST_PAUSE = 60.0  # seconds; of the server's own Retry-After ten times as much
 _AGAIN = frozenset({408, 409, 425, 429})  # beside 5xx: the same question may be answered later
 _REFUSED = frozenset({400, 413, 422})  # this question never will; other 4xx mean that nothing works
+_TEMPLATE_FAILED = frozenset({400, 422, 500})  # where a chat template raised: vLLM, TGI, llama.cpp
+_NO_SYSTEM_ROLE = re.compile(
+    r"roles must alternate|only user and assistant roles|system\W{0,3} (?:role|message|prompt|instruction)"
+    r"|does not support '?system|developer instruction",
+    re.IGNORECASE,
+)
+
+
+class _Status(Exception):  # noqa: N818 - it reads as what happened
+    """An HTTP error: its code, the whole message and the seconds to wait."""
+
+    def __init__(self, error: urllib.error.HTTPError) -> None:
+        with error:
+            self.message = _message(error)
+        super().__init__(f"HTTP {error.code}: {self.message[:200]}")
+        self.code = error.code
+        self.retry_after = _retry_after(error.headers.get("Retry-After"))
+
+    @property
+    def no_system_role(self) -> bool:
+        """Whether the model's chat template may have no system role."""
+        return self.code in _TEMPLATE_FAILED and _NO_SYSTEM_ROLE.search(self.message) is not None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -44,6 +67,7 @@ class Endpoint:
         served: it has answered in an earlier run. A first question that is refused (HTTP 400) stops the run: then
             a setting is at fault; later only that question is given up.
         extra: fields put into the body of every request; a null takes a field out.
+        on_note: takes what the user should know, once.
 
     Raises:
         ZooError: a URL that is none.
@@ -64,6 +88,7 @@ class Endpoint:
         pause: float = 1.0,
         served: bool = False,
         extra: Mapping[str, Any] | None = None,
+        on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ZooError(
@@ -74,6 +99,9 @@ class Endpoint:
         self.name, self.calls = model, calls
         self.timeout, self.retries, self.pause = timeout, retries, pause
         self.extra = dict(extra or {})
+        self.on_note = on_note
+        self.merged = False
+        """The chat template has no system role: that text goes into the user's message."""
         self.troubles: Counter[str] = Counter()
         """What went wrong and was tried again, by kind."""
         self.attempts = 0
@@ -96,23 +124,20 @@ class Endpoint:
         self._closed.set()
 
     def _ask(self, request: Request) -> Reply:
-        body = self._body(request)
         trouble = ""
         for attempt in range(self.retries + 1):
             self._wait_for_turn()
             started = time.monotonic()
             wait: float | None = None
             try:
-                reply = self._attempt(body, started)
-            except urllib.error.HTTPError as error:
-                with error:
-                    said = _said(error)
-                trouble, kind = f"HTTP {error.code}: {said}", f"HTTP {error.code}"
-                if error.code in _REFUSED and self._served:
+                reply = self._attempt(request, started)
+            except _Status as status:
+                trouble, kind = str(status), f"HTTP {status.code}"
+                if status.code in _REFUSED and self._served:
                     return Reply("", seconds=time.monotonic() - started, finish="refused", refused=trouble)
-                if error.code not in _AGAIN and error.code < 500:
+                if status.code not in _AGAIN and status.code < 500:
                     raise ZooError(self._no_use(trouble)) from None
-                wait = _retry_after(error.headers.get("Retry-After"))
+                wait = status.retry_after
             except urllib.error.URLError as error:
                 trouble, kind = f"no connection ({error.reason})", "no connection"
                 if isinstance(error.reason, TimeoutError):
@@ -132,9 +157,28 @@ class Endpoint:
                 self._pause(attempt, wait)
         raise Unanswered(f"Expected an answer from {self.url}, but got {trouble}, {self.retries + 1} times.")
 
-    def _body(self, request: Request) -> bytes:
-        messages = [{"role": "user", "content": request.user}]
-        if request.system:
+    def _attempt(self, request: Request, started: float) -> Reply:
+        """Send a request; one that fails over its system role is sent again without one."""
+        merged = self.merged
+        try:
+            return self._send(self._body(request, merged), started)
+        except _Status as status:
+            if merged or not request.system or not status.no_system_role:
+                raise
+            said = status.message[:200]
+        self._wait_for_turn()
+        reply = self._send(self._body(request, merged=True), started)
+        with self._lock:
+            first, self.merged = not self.merged, True
+        if first:
+            self.on_note(
+                f"The server refuses the system role ({said}): its text is put before the user's from here on."
+            )
+        return reply
+
+    def _body(self, request: Request, merged: bool) -> bytes:
+        messages = [{"role": "user", "content": request.merged if merged else request.user}]
+        if request.system and not merged:
             messages.insert(0, {"role": "system", "content": request.system})
         fields: dict[str, Any] = {
             "model": request.model,
@@ -147,10 +191,13 @@ class Endpoint:
         fields |= self.extra
         return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
-    def _attempt(self, body: bytes, started: float) -> Reply:
+    def _send(self, body: bytes, started: float) -> Reply:
         request = urllib.request.Request(self.url, data=body, headers=self._headers, method="POST")
-        with self._opener.open(request, timeout=self.timeout) as response:
-            value = json.loads(response.read())
+        try:
+            with self._opener.open(request, timeout=self.timeout) as response:
+                value = json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            raise _Status(error) from None
         try:
             choice = value["choices"][0]
             text = choice["message"]["content"] or ""
@@ -198,17 +245,18 @@ class Endpoint:
         return f"Expected an answer from {self.url}, but got {trouble}. {way}"
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _message(error: urllib.error.HTTPError) -> str:
     try:
         raw = error.read(4000).decode(errors="replace")
     except (OSError, http.client.HTTPException):
         raw = ""
     try:
         value = json.loads(raw)
-        raw = value["error"]["message"] if isinstance(value["error"], dict) else str(value["error"])
-    except (ValueError, KeyError, TypeError):
+        value = value.get("error", value)
+        raw = str(value["message"] if isinstance(value, dict) else value)
+    except (ValueError, KeyError, AttributeError):
         pass
-    return " ".join(raw.split())[:200] or str(error.reason)
+    return " ".join(raw.split()) or str(error.reason)
 
 
 def _retry_after(value: str | None) -> float | None:

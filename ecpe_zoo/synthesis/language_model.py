@@ -38,6 +38,11 @@ class Request:
     stage: str = field(default="", compare=False)
     attempt: int = field(default=0, compare=False)
 
+    @property
+    def merged(self) -> str:
+        """Both texts as one, for a model without a system role."""
+        return f"{self.system}\n\n{self.user}" if self.system else self.user
+
     @cached_property
     def hash(self) -> str:
         """Of everything that can change the answer, as hex digits."""

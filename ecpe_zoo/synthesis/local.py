@@ -140,11 +140,11 @@ class LocalModel:
                     messages, tokenize=False, add_generation_prompt=True
                 )
             except Exception:  # templates without a system role raise what they like
-                joined = [{"role": "user", "content": f"{request.system}\n\n{request.user}"}]
+                joined = [{"role": "user", "content": request.merged}]
                 text = self.tokenizer.apply_chat_template(joined, tokenize=False, add_generation_prompt=True)
             tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         else:
-            tokens = self.tokenizer(f"{request.system}\n\n{request.user}\n\nAnswer:\n")["input_ids"]
+            tokens = self.tokenizer(f"{request.merged}\n\nAnswer:\n")["input_ids"]
         return tokens
 
     @torch.inference_mode()

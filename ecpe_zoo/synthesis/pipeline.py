@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from ecpe_zoo.synthesis.subsets import (
     split_narratives,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Plan:
         return {
             "cast": self.passages,
             "utterances": emotions * settings.writing_requests,
-            "labels": texts,
+            "labels": texts * (2 if settings.alone_score else 1),
             "labels_in_context": 2 * texts,
             "rewrite": texts,
         }
@@ -146,6 +146,9 @@ class _Nothing:
         pass
 
     def count_names(self, mapped: list[str], dropped: list[str]) -> None:
+        pass
+
+    def count_mended(self, stage: str, kinds: Collection[str]) -> None:
         pass
 
 
@@ -240,6 +243,7 @@ def synthesize(
                 "asked": new,
                 "seconds": round(time.monotonic() - started, 1),
                 "tried_again": dict(getattr(model, "troubles", {})),
+                "system_in_user_message": bool(getattr(model, "merged", False)),
             },
         }
         with replaced_when_complete(output / SUMMARY) as part:

@@ -1,4 +1,7 @@
-"""Prompts: one readable template file a stage, each with the blocks `system` and `user`."""
+"""Prompts: a template file for each stage, with the blocks `system` and `user`.
+
+A block `example` within `user` holds a worked example: an answer that copies its texts is asked for again.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,7 @@ class Prompts:
             trim_blocks=False,
         )
         self._templates: dict[Prompt, jinja2.Template] = {}
+        self._examples: dict[Prompt, str] = {}
         self.hashes: dict[Prompt, str] = {}
         for name in PROMPTS:
             file = next(path for path in (one / f"{name}.jinja" for one in folders) if path.is_file())
@@ -68,6 +72,7 @@ class Prompts:
                 self._templates[name] = template
                 self.hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
                 self.render(name, **_TRIAL[name])
+                self._examples[name] = self._block(name, "example", _TRIAL[name])
             except jinja2.TemplateSyntaxError as error:
                 raise ZooError(
                     f"{file}:{error.lineno}: expected a Jinja template, but {error.message}"
@@ -76,12 +81,19 @@ class Prompts:
                 known = ", ".join(VARIABLES[name])
                 raise ZooError(f"{file}: expected only the variables {known}, but {error}") from None
 
+    def example(self, name: Prompt) -> str:
+        """The worked example of a stage; empty where its template has none."""
+        return self._examples[name]
+
     def render(self, name: Prompt, **variables: object) -> tuple[str, str]:
         """The texts for system and user."""
+        return self._block(name, "system", variables), self._block(name, "user", variables)
+
+    def _block(self, name: Prompt, block: str, variables: Mapping[str, object]) -> str:
         template = self._templates[name]
-        context = template.new_context(variables)
-        system, user = ("".join(template.blocks[block](context)).strip() for block in ("system", "user"))
-        return system, user
+        if block not in template.blocks:
+            return ""
+        return "".join(template.blocks[block](template.new_context(dict(variables)))).strip()
 
 
 _SCENE = {"number": 1, "character": "c", "description": "d", "event": "e"}

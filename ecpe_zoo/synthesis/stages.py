@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Generator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ecpe_zoo.synthesis.answers import (
@@ -23,7 +23,8 @@ from ecpe_zoo.synthesis.answers import (
     Rewriting,
     read_answer,
 )
-from ecpe_zoo.synthesis.duplicates import words
+from ecpe_zoo.synthesis.checks import named_emotion, quoted_words
+from ecpe_zoo.synthesis.duplicates import FEWEST_WORDS, words
 from ecpe_zoo.synthesis.language_model import Reply, Request
 from ecpe_zoo.synthesis.prompting import Prompt, Prompts
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS, NEUTRAL, map_scores
@@ -31,6 +32,7 @@ from ecpe_zoo.synthesis.taxonomy import EMOTIONS, NEUTRAL, map_scores
 Subset = Literal["orig", "corig", "crewr"]
 SUBSETS: tuple[Subset, ...] = ("orig", "corig", "crewr")
 Step = Generator[Request, Reply | None, list["Step"]]  # type: ignore[misc]  # mypy knows no recursive generator alias
+_WRITTEN: dict[Subset, int] = {"orig": 1, "corig": 1, "crewr": 2}  # index in an item's `stages`
 _RETRY_TEMPERATURE = 0.5  # at least: a judge at temperature 0 would give the same unusable answer again
 
 
@@ -51,6 +53,8 @@ class Settings:
         temperature: for writing.
         judge_temperature: for judging.
         min_expressiveness: flatter texts are put aside unless they are neutral.
+        alone_score: a rewriting is put aside if, read without its context, the label that is strongest with it has at
+            least this share of its score with it, unless that label is neutral; 0 leaves the question out.
         near_duplicate: Jaccard similarity of word 3-grams from which the later of two texts is put aside.
         validation_share: of the narratives.
         test_share: of the narratives.
@@ -69,6 +73,7 @@ class Settings:
     temperature: float = 0.9
     judge_temperature: float = 0.0
     min_expressiveness: float = 0.3
+    alone_score: float = 1.0
     near_duplicate: float = 0.7
     validation_share: float = 0.1
     test_share: float = 0.1
@@ -110,12 +115,13 @@ class Item:
 
     Args:
         subset: where it belongs.
-        id: unique in its subset; the same text with and without context, and its rewriting, share it.
+        place: shared by the same text with and without context, and its rewriting.
         text: the utterance.
         context: the situation before it; empty in `orig`.
         character: who says it, with a description; empty in `orig`.
         labels: scores above 0 by emotion.
         expressiveness: in [0, 1].
+        alone: of a rewriting, the score of its strongest label without the context; None where it was not asked.
         asked: the emotion that was asked for.
         narrative: its id.
         model: that wrote and judged.
@@ -124,22 +130,29 @@ class Item:
     """
 
     subset: Subset
-    id: str
+    place: str
     text: str
     context: str
     character: str
     labels: dict[str, float]
     expressiveness: float
+    alone: float | None
     asked: str
     narrative: str
     model: str
     written: int
     stages: tuple[Trace, ...]
 
+    @property
+    def id(self) -> str:
+        """Unique in all subsets, so that one corpus may hold several of them."""
+        return f"{self.place}/{self.subset}"
+
     def as_row(self) -> dict[str, Any]:
         """A line of the subset's file: each label is a column of its own, as the reader of tables wants it."""
         left_out = ("subset", "labels", "written", "stages")
-        row = {name: value for name, value in asdict(self).items() if name not in left_out}
+        row: dict[str, Any] = {"id": self.id}
+        row |= {name: value for name, value in asdict(self).items() if name not in left_out}
         trace = self.stages[self.written]
         row |= {"prompt_hash": trace.prompt_hash, "seed": trace.seed}
         row |= {"stages": [one._asdict() for one in self.stages]}
@@ -179,19 +192,32 @@ class Outcome(Protocol):
     def accept(self, item: Item) -> None: ...  # noqa: D102
     def put_aside(self, aside: Aside) -> None: ...  # noqa: D102
     def count_names(self, mapped: list[str], dropped: list[str]) -> None: ...  # noqa: D102
+    def count_mended(self, stage: str, kinds: Collection[str]) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """An utterance on its way."""
 
-    id: str
+    place: str
     emotion: str
     text: str
     context: str
     character: str
     narrative: str
     stages: tuple[Trace, ...] = field(default=())
+
+
+class _Judged(NamedTuple):
+    """Labels that passed the filter."""
+
+    labels: dict[str, float]
+    expressiveness: float
+    trace: Trace
+
+    @property
+    def strongest(self) -> str:
+        return max(self.labels, key=lambda label: self.labels[label])
 
 
 class Stages:
@@ -259,27 +285,38 @@ class Stages:
         lines = {line.scene: line for line in answer.utterances}
         steps: list[Step] = []
         for number, (character, _) in enumerate(scenes, start=1):
-            id = f"{passage.place}/{emotion}/{first + number - 1}"
+            draft_place = f"{passage.place}/{emotion}/{first + number - 1}"
             if (line := lines.get(number)) is None:
                 detail = f"expected {len(scenes)} utterances, but got {len(lines)}"
-                self._aside("scene not written", detail, id, trace, emotion)
+                self._aside("scene not written", detail, draft_place, trace, emotion)
                 continue
             draft = _Draft(
-                id, emotion, line.utterance, line.context, character, passage.narrative, (cast, trace)
+                draft_place,
+                emotion,
+                line.utterance,
+                line.context,
+                character,
+                passage.narrative,
+                (cast, trace),
             )
             steps += [self.alone(draft), self.in_context(draft)]
         return steps
 
     def alone(self, draft: _Draft) -> Step:
         """The utterance by itself, judged: `orig`."""
-        yield from self._judge("orig", draft, written=1)
+        judged = yield from self._judge("orig", draft)
+        if judged is not None:
+            self._accept("orig", draft, judged)
         return []
 
     def in_context(self, draft: _Draft) -> Step:
         """The utterance judged in its context, `corig`; what is kept is rewritten and judged again, `crewr`."""
-        kept = yield from self._judge("corig", draft, written=1)
-        if not kept:
+        if not self._context_serves("corig", draft):
             return []
+        judged = yield from self._judge("corig", draft)
+        if judged is None:
+            return []
+        self._accept("corig", draft, judged)
         variables = {
             "emotion": draft.emotion,
             "gloss": EMOTIONS[draft.emotion],
@@ -293,66 +330,107 @@ class Stages:
             return "expected other words, but got the same utterance" if same else None
 
         found = yield from self._ask(
-            "rewrite", draft.id, Rewriting, variables, check, draft.emotion, subset="crewr"
+            "rewrite", draft.place, Rewriting, variables, check, draft.emotion, subset="crewr"
         )
         if found is not None:
             answer, trace = found
-            rewritten = _Draft(
-                draft.id,
-                draft.emotion,
-                answer.utterance,
-                draft.context,
-                draft.character,
-                draft.narrative,
-                (*draft.stages, trace),
-            )
-            yield from self._judge("crewr", rewritten, written=2)
+            yield from self._rewritten(replace(draft, text=answer.utterance, stages=(*draft.stages, trace)))
         return []
 
-    def _judge(self, subset: Subset, draft: _Draft, written: int) -> Generator[Request, Reply | None, bool]:
-        """Soft labels and the filter; true where the text is kept."""
+    def _rewritten(self, draft: _Draft) -> Generator[Request, Reply | None, None]:
+        """A rewriting is judged with its context and without it, and kept if it needs the context."""
+        if not self._context_serves("crewr", draft):
+            return
+        judged = yield from self._judge("crewr", draft)
+        if judged is None:
+            return
+        share, label = self.settings.alone_score, judged.strongest
+        alone: float | None = None
+        more: tuple[Trace, ...] = ()
+        if share and label != NEUTRAL:  # a neutral text reads alike with and without a context
+            variables = {"emotions": EMOTIONS, "utterance": draft.text}
+            place = f"{draft.place}/crewr/alone"
+            found = yield from self._ask(
+                "labels", place, Judgement, variables, emotion=draft.emotion, subset="crewr"
+            )
+            if found is None:
+                return
+            judgement, trace = found
+            more = (trace,)
+            alone = map_scores(judgement.labels)[0].get(label, 0.0)
+            if alone >= share * judged.labels[label]:
+                detail = f"{label} {alone:g} without the context, {judged.labels[label]:g} with it"
+                self._lose("needs no context", detail, draft, trace, "crewr")
+                return
+        self._accept("crewr", draft, judged, alone, more)
+
+    def _context_serves(self, subset: Subset, draft: _Draft) -> bool:
+        """Whether the context neither names the emotion nor quotes the utterance."""
+        trace = draft.stages[-1]
+        if name := named_emotion(draft.context, draft.emotion, draft.character):
+            detail = f"{name!r} in: {draft.context}"
+            self._lose("context names the emotion", detail, draft, trace, subset)
+            return False
+        if quoted := quoted_words(draft.context, draft.text):
+            detail = f"{quoted!r} in: {draft.context}"
+            self._lose("context quotes the utterance", detail, draft, trace, subset)
+            return False
+        return True
+
+    def _judge(self, subset: Subset, draft: _Draft) -> Generator[Request, Reply | None, _Judged | None]:
+        """Soft labels and the filter; None where the text is not kept."""
         variables: dict[str, object] = {"emotions": EMOTIONS, "utterance": draft.text}
         stage: Prompt = "labels"
-        context, character = "", ""
         if subset != "orig":
-            context, character, stage = draft.context, draft.character, "labels_in_context"
-            variables |= {"context": context, "character": character}
-        place = f"{draft.id}/{subset}"
+            stage = "labels_in_context"
+            variables |= {"context": draft.context, "character": draft.character}
+        place = f"{draft.place}/{subset}"
         found = yield from self._ask(stage, place, Judgement, variables, emotion=draft.emotion, subset=subset)
         if found is None:
-            return False
+            return None
         judgement, trace = found
         labels, mapped, dropped = map_scores(judgement.labels)
         self.outcome.count_names(mapped, dropped)
         if not labels:
             names = ", ".join(judgement.labels) or "none"
             detail = f"expected a label of the taxonomy above 0, but got: {names}"
-            self._aside(
-                "no label of the taxonomy", detail, draft.id, trace, draft.emotion, subset, draft.text
-            )
-            return False
-        strongest = max(labels, key=lambda label: labels[label])
-        if judgement.expressiveness < self.settings.min_expressiveness and strongest != NEUTRAL:
-            detail = f"expressiveness {judgement.expressiveness:g} of {strongest}"
-            self._aside("inexpressive", detail, draft.id, trace, draft.emotion, subset, draft.text)
-            return False
+            self._lose("no label of the taxonomy", detail, draft, trace, subset)
+            return None
+        judged = _Judged(labels, judgement.expressiveness, trace)
+        if judged.expressiveness < self.settings.min_expressiveness and judged.strongest != NEUTRAL:
+            detail = f"expressiveness {judged.expressiveness:g} of {judged.strongest}"
+            self._lose("inexpressive", detail, draft, trace, subset)
+            return None
+        return judged
+
+    def _accept(
+        self,
+        subset: Subset,
+        draft: _Draft,
+        judged: _Judged,
+        alone: float | None = None,
+        more: tuple[Trace, ...] = (),
+    ) -> None:
         self.outcome.accept(
             Item(
                 subset,
-                draft.id,
+                draft.place,
                 draft.text,
-                context,
-                character,
-                labels,
-                judgement.expressiveness,
+                "" if subset == "orig" else draft.context,
+                "" if subset == "orig" else draft.character,
+                judged.labels,
+                judged.expressiveness,
+                alone,
                 draft.emotion,
                 draft.narrative,
                 self.model,
-                written,
-                (*draft.stages, trace),
+                _WRITTEN[subset],
+                (*draft.stages, judged.trace, *more),
             )
         )
-        return True
+
+    def _lose(self, reason: str, detail: str, draft: _Draft, trace: Trace, subset: Subset) -> None:
+        self._aside(reason, detail, draft.place, trace, draft.emotion, subset, draft.text)
 
     def _ask(
         self,
@@ -368,7 +446,15 @@ class Stages:
         s = self.settings
         system, user = self.prompts.render(stage, **variables)
         judging = stage in ("labels", "labels_in_context")
+        example = self.prompts.example(stage)
         problem = said = ""
+
+        def own_words(answer: AnswerT) -> str | None:
+            copied = (text for text in answer.texts if text in example and len(words(text)) >= FEWEST_WORDS)
+            if (text := next(copied, None)) is not None:
+                return f"expected own words, but got those of the prompt's example: {text[:80]!r}"
+            return check(answer)
+
         for attempt in range(s.attempts):
             temperature = s.judge_temperature if judging else s.temperature
             request = Request(
@@ -392,7 +478,9 @@ class Stages:
                 self._aside("refused", reply.refused, place, trace, emotion, subset)
                 return None
             try:
-                return read_answer(reply.text, schema, check), trace
+                answer, mended = read_answer(reply.text, schema, own_words)
+                self.outcome.count_mended(stage, mended)
+                return answer, trace
             except AnswerError as error:
                 problem, said = str(error), reply.text
                 if reply.finish == "length":

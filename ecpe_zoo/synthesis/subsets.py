@@ -21,10 +21,11 @@ from ecpe_zoo.synthesis.taxonomy import EMOTIONS
 
 REJECTED, OVERLAPS, SUMMARY, JOURNAL = "rejected.jsonl", "overlaps.jsonl", "summary.json", "journal.jsonl"
 _CHINESE = re.compile("[\u3400-\u9fff]")
-_DESCRIPTIONS: dict[Subset, str] = {
-    "orig": "utterances to be judged by themselves",
-    "corig": "utterances to be judged in their context",
-    "crewr": "utterances rewritten so that the emotion needs the context",
+DESCRIPTIONS: dict[str, tuple[tuple[Subset, ...], str]] = {
+    "orig": (("orig",), "utterances to be judged by themselves"),
+    "corig": (("corig",), "utterances to be judged in their context"),
+    "crewr": (("crewr",), "utterances rewritten so that the emotion needs the context"),
+    "corig-crewr": (("corig", "crewr"), "utterances to be judged in their context, as written and rewritten"),
 }
 
 
@@ -94,6 +95,7 @@ class Collector:
         self.aside: Counter[str] = Counter()
         self.mapped: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
+        self.mended: Counter[str] = Counter()
 
     def accept(self, item: Item) -> None:
         """Keep an item, unless it is nearly the same as an earlier one of its subset, in whatever part."""
@@ -121,13 +123,17 @@ class Collector:
         self.mapped.update(mapped)
         self.dropped.update(dropped)
 
+    def count_mended(self, stage: str, kinds: Collection[str]) -> None:
+        """Count the faults that were mended in an answer."""
+        self.mended.update(f"{stage}/{kind}" for kind in kinds)
+
     def _lose(self, item: Item, reason: str, detail: str) -> None:
         trace = item.stages[item.written]
         self.put_aside(
             Aside(
                 reason,
                 detail,
-                item.id,
+                item.place,
                 trace.stage,
                 item.asked,
                 item.subset,
@@ -168,6 +174,7 @@ class Collector:
         return {
             "subsets": subsets,
             "aside": dict(sorted(self.aside.items())),
+            "mended": dict(sorted(self.mended.items())),
             "labels": {
                 "mapped": dict(self.mapped.most_common(100)),
                 "dropped": dict(self.dropped.most_common(100)),
@@ -177,22 +184,27 @@ class Collector:
 
 
 def describe(folder: Path, collector: Collector, model: str) -> None:
-    """Write `<subset>.yaml`, by which `load_corpus` reads the subset.
+    """Write `<subset>.yaml`, by which `load_corpus` reads the subset, and `corig-crewr.yaml` for these two together.
 
-    A part without a text is left out, and so is a subset without one.
+    A part without a text is left out, and so is a description of no text.
     """
-    for subset in SUBSETS:
-        path = folder / f"{subset}.yaml"
-        files = {split: f"{subset}-{split}.jsonl" for split in SPLITS if collector.accepted[subset, split]}
-        if not files:
+    for name, (subsets, about) in DESCRIPTIONS.items():
+        path = folder / f"{name}.yaml"
+        files: dict[str, list[str]] = {}
+        for split in SPLITS:
+            if written := [
+                f"{subset}-{split}.jsonl" for subset in subsets if collector.accepted[subset, split]
+            ]:
+                files[split] = written
+        if not all(any(collector.accepted[subset, split] for split in SPLITS) for subset in subsets):
             path.unlink(missing_ok=True)
             continue
         format: dict[str, Any] = {"text": "text", "id": "id", "columns": list(EMOTIONS), "scale": 1.0}
-        if subset != "orig":
+        if subsets != ("orig",):
             format["context"] = ["context", "character"]
         description = {
-            "name": f"synthesized-{subset}",
-            "description": f"Synthesized by {model}: {_DESCRIPTIONS[subset]}",
+            "name": f"synthesized-{name}",
+            "description": f"Synthesized by {model}: {about}",
             "tasks": ["emotions"],
             "language": "zh" if 2 * collector.chinese > collector.accepted.total() else "en",
             "licence": "see the licences of the model and of the narratives",

@@ -98,6 +98,7 @@ class Teacher:
         hold_after: answer so many questions, and none of those behind until `release` is set.
         silence: seconds, longer than the client waits.
         scripted: statuses for the next questions, with their headers.
+        refuses_system: the status and message for a question with a system role.
     """
 
     url: str = ""
@@ -106,6 +107,7 @@ class Teacher:
     hold_after: int | None = None
     silence: float = 1.0
     scripted: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    refuses_system: tuple[int, str] | None = None
     answered: Counter[int] = field(default_factory=Counter)
     seen: Counter[int] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -134,6 +136,8 @@ class Teacher:
         return value
 
     def value(self, user: str, seed: int) -> dict[str, Any]:
+        task, _, after_example = user.partition("\nNow the ")
+        user = after_example or user
         if "<story>" in user:
             first, second = re.findall(r"<story>\n(\w+) .*? and (\w+) came", user)[0]
             events = [f"The {some_words(1, user, index)} broke at night." for index in range(2)]
@@ -141,10 +145,10 @@ class Teacher:
                 {"name": name, "description": "Works hard.", "events": events} for name in (first, second)
             ]
             return {"characters": people}
-        if "Rewrite the utterance" in user:
+        if "Rewrite the utterance" in task:
             return {"utterance": f"So, the {some_words(4, user, seed)}, that is how it went."}
         if scenes := re.findall(r"^Scene (\d+)$", user, re.MULTILINE):
-            emotion = re.findall(r'the feeling in them is\n"(\w+)"', user)[0]
+            emotion = re.findall(r'the feeling in them is\n"(\w+)"', task)[0]
             lines = [
                 {
                     "scene": int(number),
@@ -157,11 +161,13 @@ class Teacher:
             if self.sloppy and seed % 9 == 0:
                 lines = lines[1:] or lines
             return {"utterances": lines}
-        assert "expressiveness" in user
+        assert "expressiveness" in task
         said = user.split("</text>")[0].split("</utterance>")[0].rsplit(">\n", 1)[-1]
         cue = re.findall(r"(\w+)ish\b", said)
         label = cue[0] if cue and cue[0] in EMOTIONS else "realization"
         labels = {label: 0.9, "Happiness": 0.2, "nostalgia": 0.4}
+        if not cue and "<situation>" not in user:
+            labels[label] = 0.4  # a rewriting, read without its context
         strength = 0.8
         if self.sloppy and seed % 7 == 0:
             strength = 0.1
@@ -190,15 +196,19 @@ def teacher(**behaviour: Any) -> Iterator[Teacher]:
                 state.under_way += 1
                 state.most_under_way = max(state.most_under_way, state.under_way)
                 scripted = state.scripted.pop(0) if state.scripted else None
+                has_system = body["messages"][0]["role"] == "system"
+                refused = state.refuses_system if has_system else None
                 held = state.hold_after is not None and state.answered.total() >= state.hold_after
                 state.held += held
-                if not held and scripted is None and not (state.faults and first):
+                if not held and scripted is None and refused is None and not (state.faults and first):
                     state.answered[name] += 1
             try:
                 if held:
                     state.release.wait(30)
                 elif scripted is not None:
                     self.say({"error": {"message": "as the script says"}}, *scripted)
+                elif refused is not None:
+                    self.say({"object": "error", "message": refused[1], "code": refused[0]}, refused[0])
                 elif state.faults and first:
                     self.fail(name % 12, body)
                 else:

@@ -95,3 +95,71 @@ def test_a_redirect_is_not_followed() -> None:
         with pytest.raises(ZooError, match="HTTP 307"):
             endpoint(server, key="k").complete([request()])
         assert not other.bodies
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (
+            400,
+            "Conversation roles must alternate user/assistant/user/assistant/...",
+        ),  # Mistral, Gemma under vLLM
+        (422, "Template error: invalid operation: System role not supported (in <string>:1)"),
+        (500, f"{'-' * 300} Jinja Exception: Only user and assistant roles are supported!"),  # llama.cpp
+        (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
+    ],
+)
+@pytest.mark.parametrize("served", [False, True])
+def test_a_model_without_a_system_role_gets_one_message(status: int, message: str, served: bool) -> None:
+    notes: list[str] = []
+    with teacher(refuses_system=(status, message)) as server:
+        model = endpoint(server, retries=0, served=served, on_note=notes.append)
+        (reply,) = model.complete([request()])
+        threads = [threading.Thread(target=model.complete, args=([request(seed)],)) for seed in range(2, 6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert '"joy": 0.9' in reply.text
+    first, *others = [body["messages"] for body in server.bodies]
+    assert [one["role"] for one in first] == ["system", "user"]
+    assert others == [[{"role": "user", "content": f"be brief\n\n{USER}"}]] * 5
+    assert len(notes) == 1
+    assert f"refuses the system role ({message[:200]})" in notes[0]
+    assert model.merged
+    assert not model.troubles
+
+
+def test_several_questions_at_once_are_all_put_again_and_it_is_said_once() -> None:
+    notes: list[str] = []
+    with teacher(refuses_system=(400, "System role not supported")) as server:
+        model = endpoint(server, on_note=notes.append)
+        threads = [threading.Thread(target=model.complete, args=([request(seed)],)) for seed in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert server.answered.total() == 6
+    assert len(notes) == 1
+
+
+def test_other_refusals_are_not_put_again() -> None:
+    with teacher() as server:
+        server.scripted = [(400, {})]
+        with pytest.raises(ZooError, match="HTTP 400: as the script says"):
+            endpoint(server).complete([request()])
+        assert len(server.bodies) == 1
+
+
+def test_one_message_is_remembered_only_once_it_was_answered() -> None:
+    class Cutting(Teacher):
+        def answer(self, body: dict[str, Any]) -> str:
+            raise OSError
+
+    with teacher(refuses_system=(400, "System role not supported")) as server:
+        server.__class__ = Cutting
+        model = endpoint(server, retries=1)
+        with pytest.raises(Unanswered, match="cut connection"):
+            model.complete([request()])
+        assert not model.merged
+        assert [len(body["messages"]) for body in server.bodies] == [2, 1, 2, 1]

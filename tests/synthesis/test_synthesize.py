@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from ecpe_zoo.results.record import read_record
 from ecpe_zoo.synthesis.prompting import PROMPT_FOLDER
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS
 from tests.conftest import ROOT
-from tests.synthesis.teacher import Teacher, teacher, write_narratives
+from tests.synthesis.teacher import Teacher, digest, some_words, teacher, write_narratives
 
 SUBSETS = ("orig", "corig", "crewr")
 SPLITS = ("train", "validation", "test")
@@ -80,9 +81,11 @@ def test_ten_narratives_become_three_subsets(tmp_path: Path, capsys: pytest.Capt
     by_id = {
         subset: {row["id"]: row for split in SPLITS for row in texts[subset][split]} for subset in SUBSETS
     }
-    assert by_id["orig"].keys() == by_id["corig"].keys() == by_id["crewr"].keys()
-    for id, row in by_id["corig"].items():
-        alone, rewritten = by_id["orig"][id], by_id["crewr"][id]
+    assert all(id.endswith(f"/{subset}") for subset in SUBSETS for id in by_id[subset])
+    by_place = {subset: {row["place"]: row for row in by_id[subset].values()} for subset in SUBSETS}
+    assert by_place["orig"].keys() == by_place["corig"].keys() == by_place["crewr"].keys()
+    for place, row in by_place["corig"].items():
+        alone, rewritten = by_place["orig"][place], by_place["crewr"][place]
         assert alone["text"] == row["text"] != rewritten["text"]
         assert (alone["context"], alone["character"]) == ("", "")
         assert row["context"] == rewritten["context"] != ""
@@ -95,8 +98,14 @@ def test_ten_narratives_become_three_subsets(tmp_path: Path, capsys: pytest.Capt
         assert row["prompt_hash"] == row["stages"][1]["prompt_hash"]
         assert rewritten["prompt_hash"] == rewritten["stages"][2]["prompt_hash"]
         assert labels(rewritten) == {"joy": 0.2, "realization": 0.9}
+        assert (rewritten["alone"], row["alone"], alone["alone"]) == (0.4, None, None)
+        assert [trace["stage"] for trace in rewritten["stages"]][2:] == [
+            "rewrite",
+            "labels_in_context",
+            "labels",
+        ]
     told = summary(out)
-    assert told["requests"]["asked"] == 10 * (1 + 3 + 6 * 4) == len(server.bodies)
+    assert told["requests"]["asked"] == 10 * (1 + 3 + 6 * 5) == len(server.bodies)
     assert told["requests"]["unanswered"] == told["requests"]["refused"] == 0
     assert told["labels"]["mapped"] == {"happiness -> joy": 180}
     assert told["labels"]["dropped"] == {"nostalgia": 180}
@@ -106,7 +115,8 @@ def test_ten_narratives_become_three_subsets(tmp_path: Path, capsys: pytest.Capt
     assert told["cost"] == pytest.approx(
         (2 * told["tokens"]["prompt"] + 10 * told["tokens"]["completion"]) / 1e6
     )
-    assert told["aside"] == {}
+    assert told["aside"] == told["mended"] == {}
+    assert told["this_run"]["system_in_user_message"] is False
     assert "not the data of the Emo Pillars authors" in told["note"]
     assert (out / "rejected.jsonl").read_text() == ""
     assert max(server.answered.values()) == 1
@@ -182,6 +192,194 @@ def test_from_ten_narratives_to_a_trained_classifier(
     assert "fear" in told.read_text()
 
 
+def test_corig_and_crewr_are_one_corpus_for_training(tmp_path: Path) -> None:
+    """They had the same ids, which no corpus may have twice."""
+    out = tmp_path / "out"
+    with teacher() as server:
+        assert main(command(server, out)) == 0
+    loaded = load_corpus(str(out / "corig-crewr.yaml"))
+    assert loaded.corpus == "synthesized-corig-crewr"
+    documents = [*loaded.train, *(loaded.validation or ()), *loaded.test]
+    assert len({document.id for document in documents}) == len(documents) == 120
+    assert [len(part or ()) for part in (loaded.train, loaded.validation, loaded.test)] == [96, 12, 12]
+    assert main(["data", "check", str(out / "corig-crewr.yaml")]) == 0
+    config = str(ROOT / "configs" / "emo_pillars.yaml")
+    options = ["--model.regime", "context-aware", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
+    options += [
+        "--trainer.enable_progress_bar",
+        "false",
+        "--trainer.default_root_dir",
+        str(tmp_path / "runs"),
+    ]
+    corpus = str(out / "corig-crewr.yaml")
+    assert main(["fit", "--config", config, "--data.corpus", corpus, *options]) == 0
+    (path,) = (tmp_path / "runs").rglob("record.json")
+    assert {f"{name}-train.jsonl" for name in ("corig", "crewr")} <= read_record(path).corpus.files.keys()
+    with teacher() as server:  # without rewritings there is nothing to put together
+        server.__class__ = Plain
+        assert main(command(server, out, "--emotions", "joy", "--seed", "1")) == 0
+    assert not (out / "corig-crewr.yaml").exists()
+
+
+class Plain(Teacher):
+    """Rewrites what needs no context."""
+
+    def value(self, user: str, seed: int) -> dict[str, Any]:
+        found = super().value(user, seed)
+        if "utterance" in found:
+            cue = re.findall(r"(\w+ish)!?", user)[-1]
+            return {"utterance": f"In other words {cue} {some_words(3, user, seed)}."}
+        return found
+
+
+def test_a_rewriting_that_needs_no_context_is_put_aside(tmp_path: Path) -> None:
+    with teacher() as server:
+        server.__class__ = Plain
+        assert main(command(server, tmp_path / "out", "--limit", "2")) == 0
+        told = summary(tmp_path / "out")
+        # neutral texts read alike with and without a context
+        assert told["aside"] == {"crewr/needs no context": 8}
+        assert [told["subsets"][subset]["accepted"] for subset in SUBSETS] == [12, 12, 4]
+        rejected = rows(tmp_path / "out", "rejected.jsonl")
+        assert {row["detail"] for row in rejected} == {
+            f"{label} 0.9 without the context, 0.9 with it" for label in ("joy", "fear")
+        }
+        assert all(row["answer"].startswith("In other words") for row in rejected)
+        before = len(server.bodies)
+        assert main(command(server, tmp_path / "out", "--limit", "2", "--alone-score", "0")) == 0
+        assert len(server.bodies) == before
+        assert summary(tmp_path / "out")["subsets"]["crewr"]["accepted"] == 12
+
+
+def test_the_share_without_context_decides(tmp_path: Path) -> None:
+    with teacher() as server:
+        for share, kept in (("0.4", 0), ("0.5", 6)):  # 0.4 without the context, 0.9 with it
+            assert main(command(server, tmp_path / "out", "--limit", "1", "--alone-score", share)) == 0
+            assert summary(tmp_path / "out")["subsets"]["crewr"]["accepted"] == kept
+
+
+def test_contexts_that_tell_too_much_are_put_aside(tmp_path: Path) -> None:
+    class Telling(Teacher):
+        def value(self, user: str, seed: int) -> dict[str, Any]:
+            found = super().value(user, seed)
+            for line in found.get("utterances", []):
+                if line["scene"] == 1:
+                    line["context"] += f" Ada says: {line['utterance']}"
+                elif "joyish" in line["utterance"]:
+                    line["context"] += " She was overjoyed."
+            return found
+
+    with teacher() as server:
+        server.__class__ = Telling
+        assert main(command(server, tmp_path / "out", "--limit", "2")) == 0
+    told = summary(tmp_path / "out")
+    assert told["aside"] == {"corig/context names the emotion": 2, "corig/context quotes the utterance": 6}
+    assert [told["subsets"][subset]["accepted"] for subset in SUBSETS] == [12, 4, 4]
+    rejected = rows(tmp_path / "out", "rejected.jsonl")
+    assert {row["detail"].split(" in: ")[0] for row in rejected if "names" in row["reason"]} == {
+        "'overjoyed'"
+    }
+
+
+def test_a_context_that_quotes_the_rewriting_is_put_aside(tmp_path: Path) -> None:
+    class Quoting(Teacher):
+        def value(self, user: str, seed: int) -> dict[str, Any]:
+            found = super().value(user, seed)
+            if "utterance" in found:
+                return {"utterance": re.findall(r"<situation>\n(.*)\n", user)[-1]}
+            return found
+
+    with teacher() as server:
+        server.__class__ = Quoting
+        assert main(command(server, tmp_path / "out", "--limit", "1")) == 0
+    assert summary(tmp_path / "out")["aside"] == {"crewr/context quotes the utterance": 6}
+
+
+def test_a_copied_example_is_asked_for_again(tmp_path: Path) -> None:
+    class Copying(Teacher):
+        def value(self, user: str, seed: int) -> dict[str, Any]:
+            found = super().value(user, seed)
+            if "utterances" in found and seed % 2:
+                found["utterances"][0]["utterance"] = (
+                    "A whole year! I can breathe again. Oh, put the kettle on!"
+                )
+            if "utterance" in found:
+                found["utterance"] = "So it will be next winter, then. Put the kettle on."
+            return found
+
+    with teacher() as server:
+        server.__class__ = Copying
+        assert main(command(server, tmp_path / "out", "--limit", "2", "--attempts", "9")) == 0
+    told = summary(tmp_path / "out")
+    assert told["aside"] == {"crewr/malformed answer": 12}
+    assert told["subsets"]["orig"]["accepted"] == 12
+    assert told["requests"]["utterances"] > 6
+    detail = rows(tmp_path / "out", "rejected.jsonl")[0]["detail"]
+    assert detail.startswith("expected own words, but got those of the prompt's example: 'So it will be")
+
+
+def test_what_a_small_model_gets_wrong_is_mended_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Small(Teacher):
+        """One fault at a time, always the same for a question."""
+
+        def answer(self, body: dict[str, Any]) -> str:
+            user, seed = body["messages"][-1]["content"], body["seed"]
+            value = self.value(user, seed)
+            kind = digest("fault", user, seed) % 3
+            if "labels" in value:
+                tenfold = {name: round(10 * score) for name, score in value["labels"].items()}
+                return json.dumps({"labels": tenfold, "expressiveness": 10 * value["expressiveness"]})
+            if "utterances" in value and kind == 0:
+                text = json.dumps(value)
+                return text[: text.rindex("utterance") + 20]
+            if "utterances" in value and kind == 1:
+                return json.dumps(value["utterances"])
+            if "utterance" in value:
+                return f'{{"utterance": "{value["utterance"]}\n\nYes.",\n}}'
+            return json.dumps(value)
+
+    with teacher() as server:
+        server.__class__ = Small
+        assert main(command(server, tmp_path / "out")) == 0
+    told = summary(tmp_path / "out")
+    cut, bare = told["mended"].pop("utterances/cut answer"), told["mended"].pop("utterances/bare list")
+    written = 60 - cut  # of the two scenes of a cut answer the first is kept
+    assert cut > 3
+    assert bare > 3
+    assert told["mended"] == {
+        "labels/scores from 0 to 10": 2 * written,
+        "labels_in_context/scores from 0 to 10": 2 * written,
+        "rewrite/line break in a string": written,
+        "rewrite/trailing comma": written,
+    }
+    assert told["aside"] == {"utterances/scene not written": cut}
+    assert told["requests"]["with_another_seed"] == 0
+    assert [told["subsets"][subset]["accepted"] for subset in SUBSETS] == [written] * 3
+    row = rows(tmp_path / "out", "crewr-train.jsonl")[0]
+    assert labels(row) == {"realization": 0.9, "joy": 0.2}
+    assert row["text"].endswith("\n\nYes.")
+    assert len(load_corpus(str(tmp_path / "out" / "crewr.yaml")).train) > 10
+    assert f"mended: {cut} utterances/cut answer" in capsys.readouterr().err
+
+
+def test_a_teacher_without_a_system_role_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = "Conversation roles must alternate user/assistant/user/assistant/..."
+    with teacher(refuses_system=(400, refusal)) as server:
+        assert main(command(server, tmp_path / "out", "--limit", "3")) == 0
+        assert main(command(server, tmp_path / "out")) == 0  # with a journal, but a new process as it were
+    told = capsys.readouterr().err
+    assert told.count(f"refuses the system role ({refusal})") == 2  # once for each run
+    assert summary(tmp_path / "out")["this_run"]["system_in_user_message"] is True
+    assert summary(tmp_path / "out")["requests"]["refused"] == 0
+    assert [summary(tmp_path / "out")["subsets"][subset]["accepted"] for subset in SUBSETS] == [60] * 3
+    user = server.bodies[-1]["messages"][0]["content"]
+    assert user.startswith("You judge which emotions")
+
+
 def test_every_fault_is_met(tmp_path: Path) -> None:
     with teacher(faults=True) as server:
         assert main(command(server, tmp_path / "out", "--timeout", "0.6", "--concurrency", "16")) == 0
@@ -252,14 +450,16 @@ def test_changed_settings_ask_only_what_is_new(tmp_path: Path) -> None:
     (own / "rewrite.jinja").write_text(text.replace("Behind it is", "Behind this is"), encoding="utf-8")
     with teacher() as server:
         assert main(command(server, tmp_path / "out", "--limit", "2")) == 0
-        assert len(server.bodies) == 56
+        assert len(server.bodies) == 68
         assert main(command(server, tmp_path / "out", "--limit", "2", "--prompts", str(own))) == 0
-        assert len(server.bodies) == 56 + 12 + 12  # rewritten again, and what was rewritten is judged
+        assert (
+            len(server.bodies) == 68 + 12 + 2 * 12
+        )  # rewritten again, and judged with and without the context
         before = summary(tmp_path / "out")
-        assert before["requests"]["asked"] == 56
-        assert before["journal"]["answers"] == 80
+        assert before["requests"]["asked"] == 68
+        assert before["journal"]["answers"] == 104
         assert main(command(server, tmp_path / "out", "--limit", "2", "--min-expressiveness", "0.9")) == 0
-        assert len(server.bodies) == 80
+        assert len(server.bodies) == 104
     told = summary(tmp_path / "out")
     assert told["aside"] == {"corig/inexpressive": 8, "crewr/inexpressive": 4, "orig/inexpressive": 8}
 
@@ -292,7 +492,7 @@ def test_near_duplicates_go_whichever_part_they_are_in(tmp_path: Path) -> None:
     assert told["subsets"]["corig"]["accepted"] == 60  # each in its own context
     assert told["aside"] == {"orig/near-duplicate": 59}
     (first, *_) = rows(tmp_path / "out", "rejected.jsonl")
-    assert first["detail"] == "similarity 0.83 with n0/0/fear/0"
+    assert first["detail"] == "similarity 0.83 with n0/0/fear/0/orig"
 
 
 @pytest.mark.parametrize("drop", [False, True])
@@ -329,7 +529,9 @@ def test_dry_run_asks_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "Ada worked at the mill" in shown
     assert all(f"- {name}: {gloss}" in shown for name, gloss in EMOTIONS.items())
     texts = 10 * 28 * 5
-    assert f"{10 + 10 * 28 * 2 + 4 * texts:,} requests at most" in shown
+    assert f"{10 + 10 * 28 * 2 + 5 * texts:,} requests at most" in shown
+    assert main(["synthesize", "--narratives", str(path), "--dry-run", "--alone-score", "0"]) == 0
+    assert f"{10 + 10 * 28 + 4 * 10 * 28 * 4:,} requests at most" in capsys.readouterr().out
 
 
 def test_a_server_that_is_gone_stops_the_run_and_its_return_goes_on(
