@@ -318,7 +318,11 @@ def _print_overlap(console: Console, result: Audit) -> None:
         overlap.add_column(column, justify="right", no_wrap=True)
     for row in (*result.overlap, together("all", result.overlap)):
         overlap.add_row(
-            row.words, f"{row.texts:,}", f"{row.held:,}", _share(row.held, row.texts or 1), f"{row.same_case:,}"
+            row.words,
+            f"{row.texts:,}",
+            f"{row.held:,}",
+            _share(row.held, row.texts or 1),
+            f"{row.same_case:,}",
         )
     console.print(overlap)
 
