@@ -30,6 +30,7 @@ class Part(BaseModel):
 
 
 NOTABLE_OVERLAP = 0.01
+"""Share of the longer scored texts above which results and boards name the overlap."""
 
 
 class Overlap(Part):

@@ -115,7 +115,7 @@ def test_audit_by_hand(friends: Path) -> None:
     assert result.finding("documents over 20 tokens").listed == ("3 (23)",)
     assert result.finding("documents without a pair").listed == ("3",)
     assert result.finding("duplicate pairs").count == 2
-    # strict leaves the twin train-1 out, but nothing of the validation document's single text stands in test
+    # the only training document is the test document's twin: strict trains on no text of it
     assert [(row.words, row.texts, row.held) for row in result.overlap] == [
         ("1", 0, 0), ("2", 0, 0), ("3-4", 1, 0), ("5-9", 1, 0), ("10+", 1, 0),
     ]  # fmt: skip

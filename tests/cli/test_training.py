@@ -341,7 +341,7 @@ def test_long_test_texts_that_training_holds_are_counted_and_told(
     for name, ids, said in (("train", range(21, 41), "Then"), ("test", range(1, 11), "then")):
         documents = (
             f"{id} 3\n (2, 1)\n1,null,null,he fell off the wall {id}\n2,sad,cried,{said} he sat down and cried\n"
-            "3,null,null,so it goes\n"
+            "3,null,null,oh\n"
             for id in ids
         )
         (folder / f"fold1_{name}.txt").write_text("".join(documents), encoding="utf-8")
