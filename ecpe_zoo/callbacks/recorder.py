@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from ecpe_zoo.callbacks.checkpoints import best_checkpoint, chosen_by, stopped_by
 from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, threshold_of, zoo_parts
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.overlap import long_texts, text_overlap
 from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results import record
 
@@ -97,6 +100,7 @@ class Recorder(Callback):
                 scored=scorer.test_documents,
                 twins_left_out=list(data.parts.twins_left_out),
                 near_left_out=list(data.parts.near_left_out),
+                overlap=_overlap_of(data.documents("train"), scorer.gold.values()),
                 left_out=dict(data.loaded.counts),
             ),
             protocol=record.Protocol(
@@ -140,6 +144,12 @@ class Recorder(Callback):
         path = folder.parent / "record.json"
         made.write(path)
         self.written, self.path = made, path
+
+
+def _overlap_of(train: Iterable[Document], scored: Iterable[Document]) -> record.Overlap:
+    """The longer scored texts that training holds. Stages that replace training documents change labels, no texts."""
+    found = long_texts(text_overlap(train, scored))
+    return record.Overlap(texts=found.texts, held=found.held, share=found.share)
 
 
 def _choice_of(trainer: Trainer, protocol: str) -> record.Choice:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ecpe_zoo.corpora.audit import Audit, audit, file_states
 from ecpe_zoo.corpora.fetch import MIRROR_VARIABLE, PUBLIC, fetch_file
+from ecpe_zoo.corpora.overlap import together
 from ecpe_zoo.corpora.registry import CORPORA, ROOT_VARIABLE, Corpus, data_root, find_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
@@ -247,6 +248,7 @@ def _print(console: Console, result: Audit) -> None:
         for offset, count in result.offsets.items():
             offsets.add_row(f"{offset:+d}" if offset else "0", f"{count:,}", _share(count, total))
         console.print(offsets)
+    _print_overlap(console, result)
     findings = Table(title="Findings", **_STYLE)
     findings.add_column("finding", overflow="fold")
     findings.add_column("n", justify="right")
@@ -309,6 +311,22 @@ def _print_emotions(console: Console, result: Audit) -> None:
         if len(whole.together) > _MOST_TOGETHER:
             together.add_row(f"{len(whole.together) - _MOST_TOGETHER} more: see --json", "")
         console.print(together)
+
+
+def _print_overlap(console: Console, result: Audit) -> None:
+    overlap = Table(title="Test texts that strict trains on too", **_STYLE)
+    overlap.add_column("words")
+    for column in ("test texts", "in training", "share", "in the same\nletter case"):
+        overlap.add_column(column, justify="right", no_wrap=True)
+    for row in (*result.overlap, together("all", result.overlap)):
+        overlap.add_row(
+            row.words,
+            f"{row.texts:,}",
+            f"{row.held:,}",
+            _share(row.held, row.texts or 1),
+            f"{row.same_case:,}",
+        )
+    console.print(overlap)
 
 
 def _share(count: int, total: int) -> str:

@@ -88,6 +88,8 @@ def show_results(
     console.print(f"Protocol {data.protocol}: {chosen}; percent; {decides}.", soft_wrap=True)
     if record is not None and (reason := not_strict(record)):
         console.print(f"NOTE: not ranked among strict results: {reason}.", soft_wrap=True)
+    if record is not None and (overlap := record.corpus.overlap) is not None and overlap.notable:
+        console.print(f"NOTE: {overlap.in_words}.", soft_wrap=True)
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]
     if watched and (record is None or record.protocol.selection == VALIDATION_PART):
         name = scoring.headline

@@ -208,6 +208,8 @@ def _to_look_at(group: Group) -> str:
     rest = group.spread(without_collapsed=True) if group.collapsed else None
     if rest is not None:
         said.append(f"mean without collapsed: {percent(rest.over.mean)}")
+    if group.overlap is not None and group.overlap.notable:
+        said.append(group.overlap.in_words)
     return "; ".join(said)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.fetch import difference
+from ecpe_zoo.corpora.overlap import Overlap, text_overlap, together
 from ecpe_zoo.corpora.readers import Reader, Reading
-from ecpe_zoo.corpora.registry import Corpus, Split
-from ecpe_zoo.corpora.splits import near_duplicates, running_text
+from ecpe_zoo.corpora.registry import SPLITS, Corpus, LoadedCorpus, Split
+from ecpe_zoo.corpora.splits import bare, near_duplicates, partition, running_text
 
 Place = tuple[int, Split]
 """A fold and one of its parts."""
@@ -136,6 +137,7 @@ class Audit:
         findings: also those that found nothing, with a count of 0.
         pairs: it is annotated with emotion-cause pairs.
         emotions: of the parts of a corpus for emotion recognition.
+        overlap: test texts that `strict` trains on too, by length, summed over folds.
     """
 
     corpus: str
@@ -145,6 +147,7 @@ class Audit:
     findings: tuple[Finding, ...]
     pairs: bool = True
     emotions: tuple[Emotions, ...] = ()
+    overlap: tuple[Overlap, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -236,6 +239,7 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         tuple(findings),
         "ecpe" in corpus.tasks,
         tuple(emotions),
+        _overlap(corpus, places),
     )
 
 
@@ -364,7 +368,7 @@ def _gold(document: Document) -> frozenset[tuple[str, str]]:
 
     Pairs of an emotion and a cause where the corpus has them, else of a text and a label.
     """
-    texts = ["".join(segment.text.split()) for segment in document.segments]
+    texts = [bare(segment.text) for segment in document.segments]
     if document.pairs is None:
         rows = zip(texts, document.segments, strict=True)
         return frozenset((text, label) for text, segment in rows for label in segment.emotions)
@@ -402,6 +406,20 @@ def _emotions(corpus: Corpus, name: str, readings: Iterable[Reading]) -> Emotion
         Spread.of(segments),
         Spread.of(words),
     )
+
+
+def _overlap(corpus: Corpus, places: Mapping[Place, list[Reading]]) -> tuple[Overlap, ...]:
+    """Test texts that the training part of `strict` holds too, by length, over all folds."""
+    rows: list[tuple[Overlap, ...]] = []
+    for fold in range(1, corpus.folds + 1):
+        train, validation, test = (
+            tuple(document for reading in places.get((fold, split), ()) for document in reading.documents)
+            for split in SPLITS
+        )
+        official = validation if (fold, "validation") in places else None
+        parts = partition(LoadedCorpus(corpus.id, fold, train, official, test, {}, {}))
+        rows.append(text_overlap(parts.train, parts.test))
+    return tuple(together(same[0].words, same) for same in zip(*rows, strict=True))
 
 
 _ALWAYS = ("empty_texts", "mended_texts")

@@ -52,9 +52,14 @@ class Partition:
     near_left_out: tuple[str, ...] = ()
 
 
+def bare(text: str) -> str:
+    """The text without blanks: the same however its words were separated."""
+    return "".join(text.split())
+
+
 def running_text(document: Document) -> str:
     """The text without borders between segments and without spaces: the same however a document was cut."""
-    return "".join("".join(segment.text.split()) for segment in document.segments)
+    return "".join(bare(segment.text) for segment in document.segments)
 
 
 def near_duplicates(documents: Sequence[Document]) -> list[tuple[int, int]]:
@@ -74,8 +79,8 @@ def near_duplicates(documents: Sequence[Document]) -> list[tuple[int, int]]:
     sizes: list[int] = []
     for position, document in enumerate(documents):
         texts[running_text(document)].append(position)
-        bare = {"".join(segment.text.split()) for segment in document.segments}
-        clauses = sorted(clause for clause in bare if len(clause) >= NEAR_CLAUSE_CHARACTERS)
+        distinct = {bare(segment.text) for segment in document.segments}
+        clauses = sorted(clause for clause in distinct if len(clause) >= NEAR_CLAUSE_CHARACTERS)
         sizes.append(len(clauses))
         for clause in clauses:
             holders[clause].append(position)

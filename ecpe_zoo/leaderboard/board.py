@@ -79,6 +79,8 @@ class Cell:
             said.append(f"{reason} ({_places(runs)}): not ranked")
         if self.spread is not None and not self.complete and self.comparable:
             said.append(f"{folds_in_words(group.folds)} only: not ranked")
+        if group.overlap is not None and group.overlap.notable:
+            said.append(group.overlap.in_words)
         if self.uncounted:
             said.append(f"no pooled score and no difference: {self.uncounted}")
         return said

@@ -29,6 +29,33 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+NOTABLE_OVERLAP = 0.01
+"""Share of the longer scored texts above which results and boards name the overlap."""
+
+
+class Overlap(Part):
+    """Train-test overlap in single texts; see `corpora.overlap`."""
+
+    texts: int = Field(description="scored texts of five words or more")
+    held: int = Field(
+        description="of those, how many are a judged training text too, but for blanks and letter case"
+    )
+    share: float = Field(description="held / texts; 0 where there is no text")
+
+    @property
+    def notable(self) -> bool:
+        """So many that a reader of the score should know."""
+        return self.share > NOTABLE_OVERLAP
+
+    @property
+    def in_words(self) -> str:
+        """For a note."""
+        return (
+            f"training holds {self.held:,} of the {self.texts:,} scored texts of five words or more "
+            f"({100 * self.share:.1f} %)"
+        )
+
+
 class Corpus(Part):
     """Which documents were used."""
 
@@ -42,6 +69,9 @@ class Corpus(Part):
     twins_left_out: list[str] = Field(description="training documents equal to a test or validation document")
     near_left_out: list[str] = Field(
         default=[], description="training documents much like one of another part"
+    )
+    overlap: Overlap | None = Field(
+        default=None, description="scored texts that training holds; None if not counted"
     )
     left_out: dict[str, int] = Field(description="what the reader left out or skipped, by reason")
 

@@ -20,7 +20,7 @@ from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.naming import known_method, settings_of
-from ecpe_zoo.results.record import METRIC_VERSION, RunRecord, read_record
+from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, read_record
 
 HEADLINES: dict[str, str] = {task: scoring.headline for task, scoring in SCORINGS.items()}
 """The metric that ranks, for each task."""
@@ -295,6 +295,20 @@ class Group:
         """Finished strict runs that were not chosen on a validation part, and why."""
         found = ((entry, not_strict(entry.record)) for entry in self.finished)
         return tuple((entry, reason) for entry, reason in found if reason)
+
+    @property
+    def overlap(self) -> Overlap | None:
+        """Longer scored texts that training holds, summed over folds; None where no finished run counted them."""
+        counted = {  # alike for all seeds of a fold
+            entry.fold: overlap
+            for entry in self.finished
+            if (overlap := entry.record.corpus.overlap) is not None
+        }
+        if not counted:
+            return None
+        texts = sum(overlap.texts for overlap in counted.values())
+        held = sum(overlap.held for overlap in counted.values())
+        return Overlap(texts=texts, held=held, share=held / texts if texts else 0.0)
 
     def by_fold(self) -> dict[int, list[Entry]]:
         """Finished runs of each fold."""

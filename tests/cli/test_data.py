@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,10 @@ def test_audit_by_hand(friends: Path) -> None:
     assert result.finding("documents over 20 tokens").listed == ("3 (23)",)
     assert result.finding("documents without a pair").listed == ("3",)
     assert result.finding("duplicate pairs").count == 2
+    # the only training document is the test document's twin: strict trains on no text of it
+    assert [(row.words, row.texts, row.held) for row in result.overlap] == [
+        ("1", 0, 0), ("2", 0, 0), ("3-4", 1, 0), ("5-9", 1, 0), ("10+", 1, 0),
+    ]  # fmt: skip
 
 
 def test_check_finds_what_is_known_of_the_benchmark(
@@ -230,25 +235,30 @@ def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert counted["mended texts, summed over files"] == 1
     assert counted["empty texts, summed over files"] == 0
     assert "documents without a pair" not in counted
+    assert [(row["words"], row["texts"], row["held"]) for row in found["overlap"]][:3] == [
+        ("1", 1, 0), ("2", 1, 1), ("3-4", 1, 1),
+    ]  # fmt: skip
+    assert re.search(r"all +3 +2 +66.7 % +2", shown)
     (tmp_path / "test.csv").unlink()
     assert data.main(["check", str(path)]) == 1
     assert "Put train.csv, validation.csv, test.csv beside it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("corpus", "texts"),
+    ("corpus", "texts", "held"),
     [
-        ("meld", "13,708"),
-        ("emorynlp", "9,489"),
-        ("emocontext", "115,272"),
-        ("goemotions", "54,263"),
-        ("isear", "7,519"),
+        ("meld", "13,708", "333 +12.8"),
+        ("emorynlp", "9,489", "168 +17.1"),
+        ("emocontext", "115,272", "1,682 +30.5"),
+        ("goemotions", "54,263", "14 +0.3"),
+        ("isear", "7,519", "0 +0.0"),
     ],
 )
 def test_check_of_real_emotion_corpora(
-    real_data: Callable[[str], Path], corpus: str, texts: str, capsys: pytest.CaptureFixture[str]
+    real_data: Callable[[str], Path], corpus: str, texts: str, held: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
     shown = capsys.readouterr().out
     assert texts in shown
+    assert re.search(rf"^ *all +[\d,]+ +{held} %", shown, re.MULTILINE)
     assert shown.count("\n") < 400

@@ -55,6 +55,27 @@ def test_show_names_groups_and_what_to_look_at(tmp_path: Path, capsys: pytest.Ca
     assert "a/x: no record: out of memory" in shown
 
 
+def test_show_tells_of_long_texts_that_training_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fold counts once, however many seeds it has; a record from before the count adds nothing."""
+    overlaps = {
+        1: {"texts": 200, "held": 2, "share": 0.01},
+        2: {"texts": 100, "held": 4, "share": 0.04},
+        3: None,
+    }
+    for fold, overlap in overlaps.items():
+        for seed in (1, 2):
+            record = raw(0.5, fold=fold, seed=seed)
+            record["corpus"]["overlap"] = overlap
+            write(tmp_path / f"{fold}-{seed}.json", record)
+    assert main(["results", "show", str(tmp_path)]) == 0
+    told = "mgcl: training holds 6 of the 300 scored texts of five words or more (2.0 %)"
+    assert told in capsys.readouterr().out
+    assert main(["results", "show", str(tmp_path / "1-1.json")]) == 0
+    assert "training holds" not in capsys.readouterr().out  # one percent is little
+
+
 def test_show_takes_another_metric_or_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Table 4 of E2EECPE is at the fixed threshold."""
     record = raw(0.5)

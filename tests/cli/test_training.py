@@ -93,6 +93,9 @@ def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Pa
     assert (record.method, record.seed, record.protocol.name) == (id, 0, "strict")
     method = CONTRACT[id][0]()
     assert record.corpus.scored == record.corpus.test == len(held_out(id))
+    overlap = record.corpus.overlap
+    assert overlap is not None
+    assert (overlap.texts > 100, overlap.held, overlap.share) == (True, 0, 0.0)
     stages = [stage.name for stage in method.stages()]
     assert [stage.name for stage in record.stages] == stages
     # two watched epochs a stage; the reported reading is not among them
@@ -328,6 +331,38 @@ def test_a_malformed_corpus_stops_with_its_line_or_is_skipped_and_counted(
     record = read_record(run_folder(tmp_path / "runs") / "record.json")
     assert record.corpus.scored == 19
     assert record.corpus.left_out["test/skipped_documents"] == 1
+
+
+def test_long_test_texts_that_training_holds_are_counted_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data" / "xia-ding-2019"
+    folder.mkdir(parents=True)
+    for name, ids, said in (("train", range(21, 41), "Then"), ("test", range(1, 11), "then")):
+        documents = (
+            f"{id} 3\n (2, 1)\n1,null,null,he fell off the wall {id}\n2,sad,cried,{said} he sat down and cried\n"
+            "3,null,null,oh\n"
+            for id in ids
+        )
+        (folder / f"fold1_{name}.txt").write_text("".join(documents), encoding="utf-8")
+    options = [
+        "--data.corpus",
+        "xia-ding-2019",
+        "--data.root",
+        str(tmp_path / "data"),
+        "--model.threshold",
+        "0.01",
+    ]
+    run = ["fit", *config("e2eecpe", tmp_path / "runs", *options, "--trainer.max_epochs", "1")]
+    assert main(run) == 0
+    record = read_record(run_folder(tmp_path / "runs") / "record.json")
+    assert record.corpus.near_left_out == record.corpus.twins_left_out == []
+    assert record.corpus.overlap is not None
+    assert record.corpus.overlap.model_dump() == {"texts": 20, "held": 10, "share": 0.5}
+    told = "training holds 10 of the 20 scored texts of five words or more (50.0 %)"
+    assert f"NOTE: {told}." in capsys.readouterr().out
+    assert main(["results", "show", str(tmp_path / "runs")]) == 0
+    assert told in capsys.readouterr().out
 
 
 def test_one_validation_batch_is_one_and_not_all(tmp_path: Path) -> None:

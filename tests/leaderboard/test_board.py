@@ -114,6 +114,17 @@ def test_a_row_with_fewer_folds_is_shown_and_not_ranked(tmp_path: Path) -> None:
     assert board.rows[1].cells["strict"].notes == ["fold 1 only: not ranked"]
 
 
+def test_long_texts_that_training_holds_are_a_note_and_cost_no_rank(tmp_path: Path) -> None:
+    path = write_scored(tmp_path / "a.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["corpus"]["overlap"] = {"texts": 2_209, "held": 201, "share": 201 / 2_209}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    board = build_boards(find_records([tmp_path]), resamples=200)[0]
+    cell = board.rows[0].cells["strict"]
+    assert cell.notes == ["training holds 201 of the 2,209 scored texts of five words or more (9.1 %)"]
+    assert cell.rank == 1
+
+
 def test_a_difference_says_its_folds_where_the_row_lacks_some(board: Board) -> None:
     cell = board.rows[1].cells["strict"]
     assert " on fold" not in difference(cell)

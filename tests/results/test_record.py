@@ -45,6 +45,17 @@ def test_round_trip_and_never_overwritten(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
 
 
+def test_a_record_from_before_the_overlap_was_counted_is_valid() -> None:
+    made = RunRecord.model_validate(record())
+    assert made.corpus.overlap is None
+    with_it = record()
+    with_it["corpus"]["overlap"] = {"texts": 200, "held": 3, "share": 0.015}
+    overlap = RunRecord.model_validate(with_it).corpus.overlap
+    assert overlap is not None
+    assert overlap.notable
+    assert overlap.in_words == "training holds 3 of the 200 scored texts of five words or more (1.5 %)"
+
+
 def test_of_two_writers_at_once_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other's record appears between the look and the write."""
     made = RunRecord.model_validate(record())
