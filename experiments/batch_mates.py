@@ -24,14 +24,15 @@ from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.queries import chunk_rows
 
 EPOCHS = 6
 METHODS = {
     "e2eecpe": lambda: E2EECPE(),
-    "eacl": lambda: EACL(encoder="embedded"),
-    "eqn": lambda: EQN(encoder="embedded"),
-    "mgcl": lambda: MGCL(encoder="recurrent"),
+    "eacl": lambda: EACL(encoder=EncoderSettings("embedded")),
+    "eqn": lambda: EQN(encoder=EncoderSettings("embedded")),
+    "mgcl": lambda: MGCL(encoder=EncoderSettings("recurrent")),
 }
 
 

@@ -32,6 +32,7 @@ from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.eacl import ANCHORS, EACL
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.options import nested
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query, QueryBatch, QueryCollator, TokenisedDocument, gold_queries
 
@@ -316,7 +317,7 @@ def matmul_rates(
 def make_method(job: Job) -> Method:
     """The method of a job, not built yet."""
     module, name = job.class_path.rsplit(".", 1)
-    method: Method = getattr(importlib.import_module(module), name)(**job.init_args)
+    method: Method = getattr(importlib.import_module(module), name)(**nested(job.init_args))
     return method
 
 

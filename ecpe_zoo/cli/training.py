@@ -6,12 +6,15 @@ import copy
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from jsonargparse import get_loader, set_loader
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -40,6 +43,8 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import method_class, read_checkpoint
 from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.options import FIRST, nested, place_of
+from ecpe_zoo.results.record import flat
 
 TRAINING_COMMANDS = ("fit", "validate", "test", "predict")
 
@@ -81,6 +86,7 @@ class ZooCLI(LightningCLI):
     trainer: Trainer
 
     def __init__(self, args: list[str]) -> None:
+        args = spelled(args)
         self.typed = args  # before Lightning parses: what the user typed wins over a checkpoint
         super().__init__(
             Method,
@@ -156,7 +162,7 @@ class ZooCLI(LightningCLI):
             )
         typed = typed_model_options(self.typed)
         changed, taken = [], []
-        for name, value in checkpoint["hyper_parameters"].items():
+        for name, value in flat(checkpoint["hyper_parameters"]).items():
             mine = config.model.init_args.get(name)
             if mine == value:
                 continue
@@ -456,16 +462,47 @@ def _set_log_aside(run: Path) -> None:
 def typed_model_options(args: list[str]) -> set[str]:
     """Names of the method's arguments that stand on a command line.
 
-    >>> sorted(typed_model_options(["--model.lr", "1", "--model.init_args.beta=2", "--data.fold", "1"]))
-    ['beta', 'lr']
+    >>> sorted(typed_model_options(["--model.encoder.size", "1", "--model.init_args.beta=2", "--data.fold", "1"]))
+    ['beta', 'encoder.size']
     """
     names = set()
     for argument in args:
         if argument.startswith("--model."):
-            names.add(
-                argument.removeprefix("--model.").removeprefix("init_args.").split("=")[0].split(".")[0]
-            )
+            names.add(argument.removeprefix("--model.").removeprefix("init_args.").split("=")[0])
     return names
+
+
+def spelled(args: Sequence[str]) -> list[str]:
+    """Arguments of the command line with options of groups in one spelling.
+
+    >>> spelled(["--model.encoder", "recurrent", "--model.encoder={size: 4}", "--model.lr=0.1"])
+    ['--model.encoder.name', 'recurrent', '--model.encoder={size: 4}', '--model.optimiser.lr=0.1']
+    """
+    found = []
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        match = re.fullmatch(r"--model\.(?:init_args\.)?(\w+)(?:=(.*))?", argument, re.DOTALL)
+        if match and match[1] != "vectors":  # e2eecpe has word vectors and no encoder
+            path = place_of(match[1])
+            value = following if match[2] is None else match[2]
+            if match[1] in FIRST and not value.lstrip().startswith("{"):
+                path = (match[1], FIRST[match[1]])
+            if len(path) == 2:
+                argument = f"--model.{'.'.join(path)}" + ("" if match[2] is None else f"={match[2]}")
+        found.append(argument)
+    return found
+
+
+def load_yaml(text: str) -> Any:
+    """A config, or a value of the command line, with the arguments of its method in groups; see `options.nested`."""
+    value = _load_yaml(text)
+    model = value.get("model") if isinstance(value, dict) else None
+    if isinstance(model, dict) and isinstance(model.get("init_args"), dict):
+        model["init_args"] = nested(model["init_args"], str(model.get("class_path", "")))
+    return value
+
+
+_load_yaml = get_loader("yaml")
+set_loader("yaml", load_yaml, (yaml.YAMLError,))
 
 
 def run(args: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,31 +10,11 @@ from torch import Tensor, nn
 from torch_geometric.nn import DenseGATConv, DenseGCNConv
 
 from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.options import ClauseEdges, ClauseEncoderKind, ClauseSettings
 from ecpe_zoo.text.recurrent import BiLSTM
 
-ClauseEncoderKind = Literal["gcn", "gat", "lstm", "none"]
-ClauseEdges = Literal["near", "complete"]
 RELATIONS = 4
 """From the question, to the question, from an earlier clause, from a later clause."""
-
-
-class ClauseSettings(NamedTuple):
-    """Which encoder of clauses.
-
-    Args:
-        kind: see `make_clause_encoder`.
-        edges: of `gcn` and `gat`: `near` connects clauses at most `window` apart, the question with every clause, and
-            every node with itself; `complete` connects all nodes.
-        window: of `near`, at least 1.
-        heads: of `gat`; 4 as in RANKCP and MM-R.
-        dropout: on the layer's output; 0.1 as in RANKCP and MM-R.
-    """
-
-    kind: ClauseEncoderKind = "gcn"
-    edges: ClauseEdges = "near"
-    window: int = 2
-    heads: int = 4
-    dropout: float = 0.1
 
 
 def near_edges(mask: Tensor, window: int) -> Tensor:
@@ -157,7 +137,9 @@ class GraphClauseEncoder(nn.Module):
     def __init__(self, size: int, settings: ClauseSettings) -> None:
         super().__init__()
         if settings.window < 1:
-            raise ZooError(f"Expected --model.clause_window to be at least 1, but got {settings.window}.")
+            raise ZooError(
+                f"Expected --model.clause_encoder.window to be at least 1, but got {settings.window}."
+            )
         self.gate: nn.Linear | None = None
         self.layer: nn.Module
         if settings.kind == "gat":

@@ -8,7 +8,7 @@ words shrink towards zero.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from lightning import LightningModule
 from torch import nn
@@ -16,9 +16,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from ecpe_zoo.errors import ZooError
-
-Schedule = Literal["linear", "constant"]
-"""Learning rate after the warm-up: down to 0 at the last step of the last epoch, or unchanged."""
+from ecpe_zoo.options import OptimiserSettings
 
 
 def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:
@@ -61,27 +59,33 @@ def warmup_factor(step: int, warmup: int, total: int) -> float:
     return max(0.0, (total - step) / max(total - warmup, 1))
 
 
-def adamw_with_warmup(
-    module: LightningModule,
-    groups: list[dict[str, Any]],
-    warmup_share: float,
+def make_optimiser(
+    method: LightningModule,
+    settings: OptimiserSettings,
+    rest: nn.Module,
+    encoder: nn.Module | None = None,
     fused: bool = False,
-    schedule: Schedule = "linear",
 ) -> Mapping[str, Any]:
-    """What `configure_optimizers` returns: AdamW and the schedule of `warmup_factor`, by step.
+    """What `configure_optimizers` returns: AdamW and the schedule of the settings.
 
     Args:
-        module: tells the steps of the whole run by its trainer.
-        groups: of `parameter_groups`.
-        warmup_share: of all steps, 0 to 1.
-        fused: all of a step in one kernel: a quarter of its time on a CPU (1.3 s became 0.35 s for six steps of
+        method: Its trainer knows the steps of the whole run.
+        settings: Rates, decay and schedule.
+        rest: Holds all parameters; those outside of `encoder` have the rate `lr`.
+        encoder: Its parameters have the rate `encoder_lr`.
+        fused: All of a step in one kernel: a quarter of its time on a CPU (1.3 s became 0.35 s for six steps of
             all-MiniLM-L6, a tenth of its training on short texts). Last digits differ.
-        schedule: `constant` keeps the rate after the warm-up, for a training that early stopping ends.
 
     Raises:
-        ZooError: the number of steps is not known.
+        ZooError: the number of steps is not known, for a linear schedule.
     """
-    trainer = module.trainer
+    modules = [(rest, settings.lr)]
+    if encoder is not None and settings.encoder_lr is not None:
+        modules.insert(0, (encoder, settings.encoder_lr))
+    optimizer = AdamW(parameter_groups(modules, settings.weight_decay), fused=fused or None)
+    if settings.schedule == "halve":
+        return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, lambda epoch: 0.5**epoch)}
+    trainer = method.trainer
     if trainer.max_epochs == -1 and trainer.max_steps == -1:
         raise ZooError(
             "Expected a run with an end, since the learning rate is scheduled up to there, but got no limit. Give "
@@ -90,14 +94,15 @@ def adamw_with_warmup(
 
     def factor(step: int) -> float:
         if step == 0:  # asked at once, for the first step
-            return 0.0 if warmup_share else 1.0
+            return 0.0 if settings.warmup_share else 1.0
         # the number of steps is asked for in training alone: asked here and now, Lightning would make the loader's
         # iterator before it restores a checkpoint, and the epoch after a resume would have the first one's batches
         total = int(trainer.estimated_stepping_batches)
-        warmup = round(total * warmup_share)
-        return 1.0 if schedule == "constant" and step >= warmup else warmup_factor(step, warmup, total)
+        warmup = round(total * settings.warmup_share)
+        if settings.schedule == "constant" and step >= warmup:
+            return 1.0
+        return warmup_factor(step, warmup, total)
 
-    optimizer = AdamW(groups, fused=fused or None)
     # a fused step can undo a loss scale by itself, and Lightning then refuses to clip; told that it cannot, a scaler
     # undoes it before the clipping, as for any other optimiser
     optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]

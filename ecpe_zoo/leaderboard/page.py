@@ -38,7 +38,7 @@ from ecpe_zoo.leaderboard.tables import (
     write_text,
 )
 from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
-from ecpe_zoo.results.record import RunRecord
+from ecpe_zoo.results.record import RunRecord, flat
 from ecpe_zoo.results.selection import WATCHED, Prices, prices
 from ecpe_zoo.results.significance import RESAMPLES, Comparison
 from ecpe_zoo.results.store import HEADLINES, Entry, Group
@@ -460,7 +460,7 @@ def command(group: Group, config: str) -> str:
     model = (record.config.get("model") or {}).get("init_args") or {}
     files = [
         f"--model.{name} PATH/TO/{value}"
-        for name, value in model.items()
+        for name, value in flat(model).items()
         if isinstance(value, str) and value in record.inputs
     ]
     cells = sorted({(entry.fold, entry.record.seed) for entry in group.entries})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -17,6 +19,7 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.views import View
 from ecpe_zoo.metrics.scoring import scoring_of
+from ecpe_zoo.options import GROUPS
 
 
 class Tuned(NamedTuple):
@@ -68,6 +71,10 @@ class Method(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.save_hyperparameters()  # the arguments of the subclass: Lightning walks up the frames
+        # as plain values, since checkpoints load without executing anything
+        for name in GROUPS.keys() & self.hparams.keys():
+            self.hparams[name] = asdict(GROUPS[name].of(self.hparams[name]))
+        self._hparams_initial = copy.deepcopy(self._hparams)
         self.vocabulary: list[str] | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
         self.built = False

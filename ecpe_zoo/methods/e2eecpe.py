@@ -45,6 +45,7 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.dropout import Dropout
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.options import OptimiserSettings
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
 
@@ -201,11 +202,12 @@ class E2EECPE(Method):
         masked: padding stays out of the losses; the released code counts it.
         reduction: of the losses over the entries of a document (`sum`) or of the batch (`mean`).
         initialisation: `he` as the paper says, `xavier` as the released code does.
-        learning_rate: of Adam.
-        weight_decay: coupled L2 on every parameter but the embeddings, biases included.
+        optimiser: Adam with a constant rate; its decay is coupled L2 on every parameter but the embeddings, biases
+            included.
 
     Raises:
-        ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss.
+        ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss. Or an
+            optimiser with a schedule or a rate of its own for the encoder.
     """
 
     id: ClassVar[str] = "e2eecpe"
@@ -231,8 +233,7 @@ class E2EECPE(Method):
         masked: bool = True,
         reduction: Literal["sum", "mean"] = "sum",
         initialisation: Literal["he", "xavier"] = "he",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-5,
+        optimiser: OptimiserSettings = OptimiserSettings(1e-3, None, 1e-5, 0.0, "constant"),
     ) -> None:
         super().__init__()
         if smoothing <= 0:
@@ -242,7 +243,13 @@ class E2EECPE(Method):
         self.auxiliary, self.position, self.beta, self.smoothing = auxiliary, position, beta, smoothing
         self.threshold, self.masked, self.reduction = threshold, masked, reduction
         self.initialisation = initialisation
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.optimiser = OptimiserSettings.of(optimiser)
+        plain = OptimiserSettings(self.optimiser.lr, None, self.optimiser.weight_decay, 0.0, "constant")
+        if self.optimiser != plain:
+            raise ZooError(
+                "Expected --model.optimiser of e2eecpe with lr and weight_decay alone, but got "
+                f"{self.optimiser}: its rate is constant."
+            )
         self.word_ids: dict[str, int] = {}
         self._pretrained: Tensor | None = None
 
@@ -405,12 +412,12 @@ class E2EECPE(Method):
         """Adam with coupled weight decay on all but the embeddings, no schedule."""
         embedding = self.embedding.weight
         decayed = [p for p in self.parameters() if p is not embedding and p.requires_grad]
-        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}]
+        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.optimiser.weight_decay}]
         if embedding.requires_grad:
             groups.append({"params": [embedding], "weight_decay": 0.0})
         # one pass over the weights instead of ten; Lightning refuses to clip gradients for it in mixed precision
         clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
-        return torch.optim.Adam(groups, lr=self.learning_rate, fused=not clips)
+        return torch.optim.Adam(groups, lr=self.optimiser.lr, fused=not clips)
 
 
 def words_of(segment: Segment) -> list[str]:

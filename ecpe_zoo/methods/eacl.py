@@ -36,18 +36,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import Adam
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import gather_objects, gather_rows, mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
-from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.views import Heatmap, Points, View
+from ecpe_zoo.options import EncoderSettings, OptimiserSettings
 from ecpe_zoo.text.conversations import (
     PROMPT_TEXTS,
     ConversationBatch,
@@ -56,7 +56,7 @@ from ecpe_zoo.text.conversations import (
     unit_of,
     with_speakers,
 )
-from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.queries import chunk_rows
 
 ANCHORS = "anchors"
@@ -166,15 +166,7 @@ class EACL(Method):
     """Emotion-Anchored Contrastive Learning.
 
     Args:
-        encoder: `embedded`, `recurrent`, or a Hugging Face name or folder; the paper's is
-            princeton-nlp/sup-simcse-roberta-large.
-        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
-        encoder_layers: of `embedded` (2) and `recurrent` (1).
-        encoder_heads: of `embedded`.
-        encoder_dropout: the encoder's own where not given.
-        vectors: word2vec text file, plain or .gz, for `recurrent`.
-        vector_size: of the word vectors of `recurrent`.
-        train_vectors: whether vectors from the file are trained.
+        encoder: Token encoder; the paper's is princeton-nlp/sup-simcse-roberta-large.
         objective: `eacl`, or `cross-entropy`: plain fine-tuning of the same network with its classifier alone.
         context: most earlier turns that are read (paper: 8).
         max_tokens: of a row; earlier turns lose their oldest tokens first (paper: 256).
@@ -195,11 +187,8 @@ class EACL(Method):
         decide_by: nearest anchor, or the classifier.
         adapt_epochs: of stage two (paper: 10); 0 leaves it out.
         adapt_lr: learning rate of stage two (paper: 1e-4).
-        encoder_lr: learning rate of the encoder (paper: 1e-5).
-        lr: of classifier and projection (paper: 4e-4).
-        weight_decay: Decay of matrices in stage one, embeddings excepted (paper: 0.01).
-        schedule: of stage one: `halve` after every epoch (paper), or `linear` down to 0 after a warm-up.
-        warmup_share: of all steps, for `linear`.
+        optimiser: Optimiser of stage one (paper: rate 1e-5 of the encoder, 4e-4 of classifier and projection, decay
+            0.01, halved after every epoch).
         token_slots: most token slots that are run at once in evaluation; of speed and memory only.
     """
 
@@ -219,14 +208,7 @@ class EACL(Method):
 
     def __init__(
         self,
-        encoder: str = "princeton-nlp/sup-simcse-roberta-large",
-        encoder_size: int | None = None,
-        encoder_layers: int | None = None,
-        encoder_heads: int = 4,
-        encoder_dropout: float | None = None,
-        vectors: str | None = None,
-        vector_size: int = 200,
-        train_vectors: bool = True,
+        encoder: EncoderSettings = EncoderSettings("princeton-nlp/sup-simcse-roberta-large"),
         objective: Literal["eacl", "cross-entropy"] = "eacl",
         context: int = 8,
         max_tokens: int = 256,
@@ -243,11 +225,7 @@ class EACL(Method):
         decide_by: Literal["anchor", "classifier"] = "anchor",
         adapt_epochs: int = 10,
         adapt_lr: float = 1e-4,
-        encoder_lr: float = 1e-5,
-        lr: float = 4e-4,
-        weight_decay: float = 0.01,
-        schedule: Literal["halve", "linear"] = "halve",
-        warmup_share: float = 0.0,
+        optimiser: OptimiserSettings = OptimiserSettings(4e-4, 1e-5, 0.01, 0.0, "halve"),
         token_slots: int = 16384,
     ) -> None:
         super().__init__()
@@ -256,10 +234,7 @@ class EACL(Method):
                 "Expected a loss that learned anchors enter, but got --model.contrast_anchors false and "
                 "--model.angle_weight 0. Give another --model.anchors, or turn one of the two on."
             )
-        self.settings = EncoderSettings(
-            encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
-            train_vectors,
-        )  # fmt: skip
+        self.settings = EncoderSettings.of(encoder)
         self.anchored = objective == "eacl"
         self.by_anchor = self.anchored and decide_by == "anchor"
         self.context, self.max_tokens, self.read_at = context, max_tokens, read_at
@@ -267,8 +242,7 @@ class EACL(Method):
         self.anchor_kind, self.form, self.count_absent = anchors, contrastive, absent_anchors == "count"
         self.temperature, self.ce_weight, self.angle_weight = temperature, ce_weight, angle_weight
         self.adapt_epochs, self.adapt_lr = adapt_epochs, adapt_lr
-        self.encoder_lr, self.lr, self.weight_decay = encoder_lr, lr, weight_decay
-        self.schedule, self.warmup_share, self.token_slots = schedule, warmup_share, token_slots
+        self.optimiser, self.token_slots = OptimiserSettings.of(optimiser), token_slots
         self.encoder: TokenEncoder
         self.reader: ConversationReader
         self.kept: dict[str, Tensor] | None = None  # vectors by row, while the encoder rests
@@ -488,11 +462,7 @@ class EACL(Method):
         """AdamW in stage one, Adam in stage two."""
         if self.stage == ANCHORS:
             return Adam([self.adapted], lr=self.adapt_lr)
-        groups = parameter_groups([(self.encoder, self.encoder_lr), (self, self.lr)], self.weight_decay)
-        if self.schedule == "linear":
-            return adamw_with_warmup(self, groups, self.warmup_share)
-        optimizer = AdamW(groups)
-        return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, lambda epoch: 0.5**epoch)}
+        return make_optimiser(self, self.optimiser, self, self.encoder)
 
     def decode(self, batch: ConversationBatch) -> list[Prediction]:
         """A probability for each emotion: softmax of nearness to the anchors, or the classifier's."""

@@ -31,19 +31,26 @@ from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
-from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
 from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
-from ecpe_zoo.text.encoders import EMBEDDED, RECURRENT, EncoderSettings, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.options import EMBEDDED, RECURRENT, EncoderSettings, OptimiserSettings
+from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
 MAX_TOKENS = {"context-less": 128, "context-aware": 512}
 """Regime -> tokens of a row where none are given; 512 is RoBERTa's limit."""
 
-SHAPING = ("encoder_size", "encoder_layers", "encoder_heads", "vector_size")
-"""Arguments that a second training must share with the first; with the same head also `pooling`."""
+SHAPING = ("size", "layers", "heads", "vector_size")
+"""Options of the encoder that a second training must share with the first; with the same head also `pooling`."""
+
+
+def shaping(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a method's arguments, those that shape its weights."""
+    encoder = options["encoder"]
+    return {name: encoder[name] for name in ("name", *SHAPING)} | {"pooling": options["pooling"]}
 
 
 class EmoPillars(TextMethod):
@@ -51,14 +58,7 @@ class EmoPillars(TextMethod):
 
     Args:
         regime: `context-less` reads the judged text alone, `context-aware` also the segments before it.
-        encoder: `embedded`, `recurrent`, or a Hugging Face name or folder (model cards: RoBERTa-large).
-        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
-        encoder_layers: of `embedded` (2) and `recurrent` (1).
-        encoder_heads: of `embedded`.
-        encoder_dropout: the encoder's own where not given.
-        vectors: word2vec text file, plain or .gz, for `recurrent`.
-        vector_size: of the word vectors of `recurrent`.
-        train_vectors: whether vectors from the file are trained.
+        encoder: Token encoder (model cards: RoBERTa-large).
         pooling: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the utterance's
             tokens (without its context).
         dropout: on both sides of the dense layer (RoBERTa's head: 0.1).
@@ -73,9 +73,7 @@ class EmoPillars(TextMethod):
         head: with `init_from`, begin with a `new` head, or with the `same`, which needs the same labels.
         max_tokens: of a row; 128 context-less and 512 context-aware where not given.
         threshold: an emotion is predicted above it (model cards: 0.5; 0.36 on GoEmotions).
-        lr: learning rate of everything (ours for RoBERTa-large: 1e-5).
-        weight_decay: of matrices.
-        warmup_share: of all steps; then the rate falls to 0.
+        optimiser: Optimiser (ours for RoBERTa-large: rate 1e-5).
         token_slots: most token slots that are run at once in evaluation; of speed and memory only.
     """
 
@@ -87,14 +85,7 @@ class EmoPillars(TextMethod):
     def __init__(
         self,
         regime: Literal["context-less", "context-aware"] = "context-less",
-        encoder: str = "roberta-large",
-        encoder_size: int | None = None,
-        encoder_layers: int | None = None,
-        encoder_heads: int = 4,
-        encoder_dropout: float | None = None,
-        vectors: str | None = None,
-        vector_size: int = 200,
-        train_vectors: bool = True,
+        encoder: EncoderSettings = EncoderSettings("roberta-large"),
         pooling: Pooling = "first",
         dropout: float = 0.1,
         head_bias: HeadBias = "frequencies",
@@ -105,9 +96,7 @@ class EmoPillars(TextMethod):
         head: Literal["new", "same"] = "new",
         max_tokens: int | None = None,
         threshold: float = 0.5,
-        lr: float = 1e-5,
-        weight_decay: float = 0.01,
-        warmup_share: float = 0.06,
+        optimiser: OptimiserSettings = OptimiserSettings(warmup_share=0.06),
         token_slots: int = 16384,
     ) -> None:
         super().__init__()
@@ -117,10 +106,7 @@ class EmoPillars(TextMethod):
             raise ZooError("Expected --model.init_from CHECKPOINT with --model.head same, but got none.")
         # of a class elsewhere; here of what is trained
         self.task = self.task_of({"single_label": single_label})  # type: ignore[misc]
-        self.settings = EncoderSettings(
-            encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
-            train_vectors,
-        )  # fmt: skip
+        self.settings, self.optimiser = EncoderSettings.of(encoder), OptimiserSettings.of(optimiser)
         self.context = regime == "context-aware"
         self.max_tokens = max_tokens or MAX_TOKENS[regime]
         self.pooling, self.dropout, self.single_label = pooling, dropout, single_label
@@ -128,7 +114,6 @@ class EmoPillars(TextMethod):
         self.init_from, self.head_kind = init_from, head
         self.head_bias: HeadBias = head_bias
         self.threshold, self.token_slots = threshold, token_slots
-        self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
 
     @classmethod
     def task_of(cls, options: Mapping[str, Any]) -> Literal["ecpe", "erc", "emotions"]:
@@ -182,16 +167,17 @@ class EmoPillars(TextMethod):
                 f"{self.init_from}: expected a checkpoint of {self.id!r}, but got one of "
                 f"{stored['ecpe_zoo']['method']!r}."
             )
-        theirs = stored["hyper_parameters"]
-        kinds = [name if name in (EMBEDDED, RECURRENT) else "pretrained"
-                 for name in (theirs["encoder"], self.settings.name)]  # fmt: skip
-        differing = ["encoder"] if kinds[0] != kinds[1] else []
-        shared = (*SHAPING, "pooling") if self.head_kind == "same" else SHAPING
-        differing += [name for name in shared if theirs[name] != self.hparams[name]]
+        theirs, mine = (shaping(options) for options in (stored["hyper_parameters"], self.hparams))
+        if self.head_kind == "new":
+            theirs["pooling"] = mine["pooling"]
+        kinds = [
+            name if name in (EMBEDDED, RECURRENT) else "pretrained" for name in (theirs["name"], mine["name"])
+        ]
+        if kinds[0] == kinds[1]:
+            theirs["name"] = mine["name"]
+        differing = [name for name, value in mine.items() if theirs[name] != value]
         if differing:
-            told = "; ".join(
-                f"{name} {theirs[name]!r} there, {self.hparams[name]!r} here" for name in differing
-            )
+            told = "; ".join(f"{name} {theirs[name]!r} there, {mine[name]!r} here" for name in differing)
             raise ZooError(
                 f"Expected the options of the first training ({self.init_from}), whose network is tuned on, but "
                 f"these differ: {told}. Give the same."
@@ -261,5 +247,4 @@ class EmoPillars(TextMethod):
 
     def configure_optimizers(self) -> Any:
         """AdamW, linear warm-up and decline."""
-        groups = parameter_groups([(self, self.lr)], self.weight_decay)
-        return adamw_with_warmup(self, groups, self.warmup_share, fused=True)
+        return make_optimiser(self, self.optimiser, self, self.network.encoder, fused=True)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -45,13 +46,14 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import gather_objects, is_first_process, mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
-from ecpe_zoo.layers.optimisation import Schedule, adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
 from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.methods.views import Heatmap, View
-from ecpe_zoo.text.encoders import WORDS, EncoderSettings, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.options import WORDS, EncoderSettings, OptimiserSettings
+from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
 COEQN, FINAL = "coeqn", "final"
@@ -143,15 +145,7 @@ class EQN(TextMethod):
         labels_from: a `relabelled.jsonl` of an earlier run on the same training texts: it is learned at once, and
             the stages before it are left out.
         network: `transformer`, or over words `ann`, `cnn`, `textcnn`, `lstm`.
-        encoder: of `transformer`: `embedded`, `recurrent`, or a Hugging Face name or folder.
-        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
-        encoder_layers: of `embedded` (2) and `recurrent` (1).
-        encoder_heads: of `embedded`.
-        encoder_dropout: the encoder's own where not given.
-        vectors: word2vec text file, plain or .gz, for networks over words and `recurrent`; without one, vectors are
-            learned.
-        vector_size: of word vectors.
-        train_vectors: whether vectors from the file are trained.
+        encoder: Token encoder of `transformer`; of the networks over words its vectors.
         pooling: of `transformer`: the first token behind a dense layer with tanh (the paper's pooler), or the mean.
         hidden: size of a network over words; `textcnn` has a third of it for each width.
         dropout: before the head, and on word vectors (paper: 0.1).
@@ -160,11 +154,7 @@ class EQN(TextMethod):
         max_tokens: of a text (repository: 128).
         threshold: an emotion is predicted above it (GoEmotions baseline: 0.3). Half of the scale is too much for
             squared error, which draws rare labels towards their share.
-        lr: learning rate of everything.
-        weight_decay: of matrices.
-        warmup_share: Share of a stage's steps (as many as its epochs allow) in which the rate rises from 0.
-        schedule: rate after that: `linear` falls to 0 at the stage's end, `constant` stays, for stages that early
-            stopping ends.
+        optimiser: Optimiser; the schedule runs within each stage.
         token_slots: most token slots that are run at once in evaluation; of speed and memory only.
     """
 
@@ -182,24 +172,14 @@ class EQN(TextMethod):
         smoothing: Literal["none", "all", "class"] = "none",
         labels_from: str | None = None,
         network: Literal["transformer", "ann", "cnn", "textcnn", "lstm"] = "transformer",
-        encoder: str = "bert-base-cased",
-        encoder_size: int | None = None,
-        encoder_layers: int | None = None,
-        encoder_heads: int = 4,
-        encoder_dropout: float | None = None,
-        vectors: str | None = None,
-        vector_size: int = 200,
-        train_vectors: bool = True,
+        encoder: EncoderSettings = EncoderSettings("bert-base-cased"),
         pooling: Pooling = "first",
         hidden: int = 300,
         dropout: float = 0.1,
         head_bias: HeadBias = "frequencies",
         max_tokens: int = 128,
         threshold: float = 0.3,
-        lr: float = 3e-5,
-        weight_decay: float = 0.01,
-        warmup_share: float = 0.1,
-        schedule: Schedule = "linear",
+        optimiser: OptimiserSettings = OptimiserSettings(lr=3e-5),
         token_slots: int = 16384,
     ) -> None:
         super().__init__()
@@ -209,17 +189,15 @@ class EQN(TextMethod):
             )
         if not 0 <= cap <= 10:
             raise ZooError(f"Expected --model.cap from 0 to 10, but got {cap}.")
-        self.settings = EncoderSettings(
-            encoder if network == "transformer" else WORDS, encoder_size, encoder_layers, encoder_heads,
-            encoder_dropout, vectors, vector_size, train_vectors,
-        )  # fmt: skip
+        self.settings = EncoderSettings.of(encoder)
+        if network != "transformer":
+            self.settings = replace(self.settings, name=WORDS)
+        self.optimiser = OptimiserSettings.of(optimiser)
         self.objective, self.relabel, self.folds, self.cap = objective, relabel, folds, cap
         self.smoothing, self.labels_from = smoothing, labels_from
         self.kind, self.pooling, self.hidden, self.dropout = network, pooling, hidden, dropout
         self.head_bias: HeadBias = head_bias
         self.max_tokens, self.threshold, self.token_slots = max_tokens, threshold, token_slots
-        self.lr, self.weight_decay = lr, weight_decay
-        self.warmup_share, self.schedule = warmup_share, schedule
         self.relabelled: Relabelled = {}  # what the folds gave so far
 
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
@@ -276,8 +254,7 @@ class EQN(TextMethod):
 
     def configure_optimizers(self) -> Any:
         """AdamW; the rate rises and falls within each stage."""
-        groups = parameter_groups([(self, self.lr)], self.weight_decay)
-        return adamw_with_warmup(self, groups, self.warmup_share, fused=True, schedule=self.schedule)
+        return make_optimiser(self, self.optimiser, self, self.network.encoder, fused=True)
 
     # --- stages
 

@@ -11,6 +11,7 @@ import torch
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.options import nested
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -28,6 +29,8 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         raise ZooError(f"{path}: expected a whole checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
+    options = checkpoint.get("hyper_parameters", {})
+    checkpoint["hyper_parameters"] = nested(options, checkpoint["ecpe_zoo"]["class_path"])
     return checkpoint
 
 
@@ -53,9 +56,9 @@ def load_method(path: Path | str) -> Method:
     Raises:
         ZooError: see `read_checkpoint`.
     """
-    stored = read_checkpoint(path)["ecpe_zoo"]
-    method: Method = method_class(stored["class_path"]).load_from_checkpoint(
-        path, map_location="cpu", weights_only=True
+    stored = read_checkpoint(path)
+    method: Method = method_class(stored["ecpe_zoo"]["class_path"]).load_from_checkpoint(
+        path, map_location="cpu", weights_only=True, **stored["hyper_parameters"]
     )
     method.eval()
     return method

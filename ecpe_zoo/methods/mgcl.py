@@ -19,7 +19,7 @@ What departs from the paper, or completes it:
   be .0007 and .006. All weights are logged.
 - `ask_above`: under the strict protocol it is tuned on validation together with the threshold. The paper asks for
   causes of clauses with P(e) > .5 alone, so that other pairs cannot be found at any threshold.
-- The edges of the clause graph, see `clause_edges`.
+- The edges of the clause graph, see `ClauseSettings`.
 - Scores of `rethink: paper` are monotone, see `pairs_in_turns`.
 """
 
@@ -36,21 +36,17 @@ from torch import Tensor, nn
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.layers.clause_encoders import (
-    ClauseEdges,
-    ClauseEncoderKind,
-    ClauseSettings,
-    make_clause_encoder,
-)
+from ecpe_zoo.layers.clause_encoders import make_clause_encoder
 from ecpe_zoo.layers.divergences import symmetric_kl
 from ecpe_zoo.layers.masking import Replacement, corrupt
 from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Rethink, pairs_in_turns
-from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pooling import mean_by_group
 from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method, Tuned
-from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.options import ClauseSettings, EncoderSettings, OptimiserSettings
+from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
 from ecpe_zoo.text.queries import (
     Query,
@@ -116,22 +112,9 @@ class MGCL(Method):
     """Multi-Granularity Clue Learning.
 
     Args:
-        encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
-        encoder_size: of `embedded` (128 where not given) and `recurrent` (300).
-        encoder_layers: of `embedded` (2) and `recurrent` (1).
-        encoder_heads: of `embedded`.
-        encoder_dropout: the encoder's own where not given.
-        vectors: word2vec text file, plain or .gz, for `recurrent`.
-        vector_size: of the word vectors of `recurrent`.
-        train_vectors: whether vectors from the file are trained.
-        clause_encoder: over the question and the clauses; `none` is the paper's "BERT only" (Table 4). The
-            paper leaves the kind open and calls its ablation "BERT + GCN".
-        clause_edges: of `gcn` and `gat`: `near` connects clauses within `clause_window`, each clause with the question,
-            and each node with itself; the paper names no edges. `complete` connects all, which makes `gcn` add the
-            same vector to every node and `gat` nearly so: it carries no context.
-        clause_window: clauses on either side that `near` connects, at least 1.
-        clause_heads: of `gat`.
-        clause_dropout: of the clause encoder.
+        encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
+        clause_encoder: Encoder of the question and the clauses; `none` is the paper's "BERT only" (Table 4). The paper
+            leaves kind and edges open and calls its ablation "BERT + GCN".
         ablation: a row of Table 3, as section 5.3 describes it. `sub-clause` leaves out the distillation between
             student and teacher, `extra-clause` the consistency with the corrupted text, `distillation` both. Not to be
             combined with the four switches below.
@@ -166,10 +149,7 @@ class MGCL(Method):
         rethink: `paper` lowers a pair that CSEE does not confirm; `mm-r` lowers it once for each other emotion
             clause that CSEE returns and adds that clause's pair; `none` asks no CSEE. See `pairs_in_turns`.
         gamma: factor of a lowered pair.
-        encoder_lr: learning rate of the encoder; this and the next three are MM-R's, the paper states none.
-        lr: learning rate of all else.
-        weight_decay: of AdamW, none on biases and norms.
-        warmup_share: of the steps, before the learning rate falls linearly.
+        optimiser: Optimiser; rates, decay and warm-up are MM-R's, the paper states none.
         token_slots: most token slots that are run at once, padding included; of speed and memory only.
     """
 
@@ -183,19 +163,8 @@ class MGCL(Method):
 
     def __init__(
         self,
-        encoder: str = "bert-base-chinese",
-        encoder_size: int | None = None,
-        encoder_layers: int | None = None,
-        encoder_heads: int = 4,
-        encoder_dropout: float | None = None,
-        vectors: str | None = None,
-        vector_size: int = 200,
-        train_vectors: bool = True,
-        clause_encoder: ClauseEncoderKind = "gcn",
-        clause_edges: ClauseEdges = "near",
-        clause_window: int = 2,
-        clause_heads: int = 4,
-        clause_dropout: float = 0.1,
+        encoder: EncoderSettings = EncoderSettings("bert-base-chinese"),
+        clause_encoder: ClauseSettings = ClauseSettings(),
         ablation: Ablation = "none",
         multi_instance: bool = True,
         sub_clause_clue: bool = True,
@@ -222,20 +191,13 @@ class MGCL(Method):
         ask_more: int = 2,
         rethink: Rethink = "paper",
         gamma: float = 0.7,
-        encoder_lr: float = 1e-5,
-        lr: float = 1e-5,
-        weight_decay: float = 0.01,
-        warmup_share: float = 0.1,
+        optimiser: OptimiserSettings = OptimiserSettings(),
         token_slots: int = 8192,
     ) -> None:
         super().__init__()
-        self.settings = EncoderSettings(
-            encoder, encoder_size, encoder_layers, encoder_heads, encoder_dropout, vectors, vector_size,
-            train_vectors,
-        )  # fmt: skip
-        self.clause_settings = ClauseSettings(
-            clause_encoder, clause_edges, clause_window, clause_heads, clause_dropout
-        )
+        self.settings = EncoderSettings.of(encoder)
+        self.clause_settings = ClauseSettings.of(clause_encoder)
+        self.optimiser = OptimiserSettings.of(optimiser)
         switches = (multi_instance, sub_clause_clue, extra_clause_clue, cross_grained_distillation)
         if ablation != "none" and not all(switches):
             raise ZooError(
@@ -266,8 +228,6 @@ class MGCL(Method):
         self.rethink, self.gamma = rethink, gamma
         self.tuned_ask_above: Tensor
         self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
-        self.encoder_lr, self.lr = encoder_lr, lr
-        self.weight_decay, self.warmup_share = weight_decay, warmup_share
         self.chunked = ChunkedRows(token_slots)
         self.reader: Reader
         self.builder: QueryBuilder
@@ -368,8 +328,7 @@ class MGCL(Method):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a linear schedule with warm-up (stated), rates and decay as in MM-R."""
-        modules = [(self.reader.encoder, self.encoder_lr), (self.reader, self.lr)]
-        return adamw_with_warmup(self, parameter_groups(modules, self.weight_decay), self.warmup_share)
+        return make_optimiser(self, self.optimiser, self.reader, self.reader.encoder)
 
     def decode(self, batch: QueryBatch) -> list[Prediction]:
         """Ask of all documents at once: EE and CE, then all ESCE, then all CSEE."""

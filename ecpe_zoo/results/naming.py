@@ -6,11 +6,13 @@ import inspect
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.record import decisive
+from ecpe_zoo.options import Options
+from ecpe_zoo.results.record import decisive, flat
 
 if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
     from ecpe_zoo.methods.base import Method
@@ -48,12 +50,13 @@ def known_method(class_path: str) -> type[Method] | None:
 
 def _model(record: RunRecord) -> tuple[type[Method] | None, dict[str, Any]]:
     model = record.config.get("model") or {}
-    return known_method(str(model.get("class_path", ""))), model.get("init_args") or {}
+    return known_method(str(model.get("class_path", ""))), flat(model.get("init_args") or {})
 
 
 def _defaults_of(known: Callable[..., Any]) -> Mapping[str, Any]:
     parameters = inspect.signature(known).parameters.items()
-    return {name: value.default for name, value in parameters if value.default is not value.empty}
+    given = {name: value.default for name, value in parameters if value.default is not value.empty}
+    return flat({n: asdict(value) if isinstance(value, Options) else value for n, value in given.items()})
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:

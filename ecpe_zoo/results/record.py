@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import created_when_complete
+from ecpe_zoo.options import nested
 
 METRIC_VERSION = "v1"
 
@@ -216,6 +217,16 @@ class RunRecord(Part):
                 f"{path}: a record is there already and is never overwritten. Use another folder."
             ) from error
 
+    @field_validator("config")
+    @classmethod
+    def _grouped(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of release 0.1.0 as options of groups; see `options.nested`."""
+        model = config.get("model")
+        if isinstance(model, dict) and isinstance(model.get("init_args"), dict):
+            arguments = nested(model["init_args"], str(model.get("class_path", "")))
+            return config | {"model": model | {"init_args": arguments}}
+        return config
+
 
 def read_record(path: Path) -> RunRecord:
     """Read a record.
@@ -246,8 +257,14 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-INPUTS = ("vectors", "encoder", "init_from", "labels_from")
+INPUTS = ("vectors", "encoder.name", "encoder.vectors", "init_from", "labels_from")
 """Arguments of methods that name a file or folder which decides a result."""
+
+
+def inputs_of(arguments: Mapping[str, Any]) -> list[str | None]:
+    """The values of `INPUTS` among a method's arguments."""
+    given = flat(arguments)
+    return [given.get(name) for name in INPUTS]
 
 
 def input_hashes(paths: Iterable[str | None]) -> dict[str, str]:

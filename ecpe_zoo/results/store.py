@@ -410,7 +410,7 @@ def share_tested(entries: Iterable[Entry]) -> float:
 def encoder_of(entry: Entry) -> str:
     """The encoder that a run used, in words; "own network" for a method that takes none."""
     arguments = (entry.record.config.get("model") or {}).get("init_args") or {}
-    return str(arguments.get("encoder") or "own network")
+    return str((arguments.get("encoder") or {}).get("name") or "own network")
 
 
 def metric_id(task: str, name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
-from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes
+from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes, inputs_of
 from ecpe_zoo.runner.suite import Entry, Matrix, Shared, Suite
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
@@ -301,8 +301,7 @@ def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
 
 def _inputs(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Hashes of the files and folders that a method's arguments name, as a record has them."""
-    named = [arguments.get(name) for name in ("vectors", "encoder")]
-    named += [value for value in arguments.values() if isinstance(value, str) and Path(value).is_absolute()]
+    named = inputs_of(arguments)
     found: dict[str, str] = {}
     for path in {
         Path(value).absolute() for value in named if isinstance(value, str) and Path(value).exists()

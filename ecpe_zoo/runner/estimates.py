@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.record import RunRecord, read_record
+from ecpe_zoo.results.record import RunRecord, flat, read_record
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.store import records_below
 
@@ -121,7 +121,7 @@ def _size(config: dict[str, object]) -> int:
     model = config.get("model")
     arguments = model.get("init_args", {}) if isinstance(model, dict) else {}
     shapes: dict[str, object] = {
-        name: value for name, value in arguments.items() if isinstance(value, int | bool)
+        name: value for name, value in flat(arguments).items() if isinstance(value, int | bool)
     }
-    shapes["encoder"] = Path(str(arguments.get("encoder"))).name
+    shapes["encoder"] = Path(str((arguments.get("encoder") or {}).get("name"))).name
     return hash(tuple(sorted((name, str(value)) for name, value in shapes.items())))

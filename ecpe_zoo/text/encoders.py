@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from tokenizers import AddedToken
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS, EncoderSettings
 from ecpe_zoo.text.recurrent import BiLSTM
 from ecpe_zoo.text.tokenizers import (
     FROM_FILE,
@@ -24,33 +25,7 @@ from ecpe_zoo.text.tokenizers import (
 )
 from ecpe_zoo.text.vectors import read_word_vectors
 
-EMBEDDED, RECURRENT, WORDS = "embedded", "recurrent", "words"
 EMBEDDED_MAX_TOKENS = 512  # BERT's own limit, so that the light encoder truncates as the pretrained one does
-
-
-class EncoderSettings(NamedTuple):
-    """What chooses a token encoder; all plain values.
-
-    Args:
-        name: `embedded`, `recurrent`, `words` (vectors of words alone, for networks that bring their own layers), or
-            a Hugging Face name or folder.
-        size: of a token vector; None for 128 (embedded) or 300 (recurrent); a pretrained one has its own.
-        layers: of `embedded` and `recurrent`; None for 2 and 1.
-        heads: of `embedded`.
-        dropout: None for the encoder's own: 0.1, recurrent 0.5 (on word vectors and output).
-        vectors: word2vec file of `recurrent` and `words`.
-        vector_size: of their word vectors, with or without a file; 200 as in the ECPE papers.
-        train_vectors: whether the vectors from the file are trained.
-    """
-
-    name: str
-    size: int | None = None
-    layers: int | None = None
-    heads: int = 4
-    dropout: float | None = None
-    vectors: str | None = None
-    vector_size: int = 200
-    train_vectors: bool = True
 
 
 class TokenEncoder(nn.Module):
@@ -258,7 +233,7 @@ def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoi
             if vectors.shape[1] != settings.vector_size:
                 raise ZooError(
                     f"Expected word vectors of size {settings.vector_size}, but {settings.vectors} holds "
-                    f"size {vectors.shape[1]}. Give --model.vector_size {vectors.shape[1]}."
+                    f"size {vectors.shape[1]}. Give --model.encoder.vector_size {vectors.shape[1]}."
                 )
         if settings.name == WORDS:
             return WordEncoder(vocabulary, settings.vector_size, vectors, settings.train_vectors)

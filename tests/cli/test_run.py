@@ -65,7 +65,7 @@ def test_every_config_runs_as_a_cell_whose_hash_was_known_before(
 def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    learns = {"trainer.max_epochs": 4, "model.dropout": 0, "model.learning_rate": 0.01}
+    learns = {"trainer.max_epochs": 4, "model.dropout": 0, "model.optimiser.lr": 0.01}
     path = suite(tmp_path, defaults={"matrix": {"seeds": 4}}, small={"overrides": learns})
     command = ["run", path, "--small", "--results", str(tmp_path / "broken")]
     runner = subprocess.Popen(

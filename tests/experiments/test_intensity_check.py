@@ -12,6 +12,7 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.metrics.emotions import Agreement
+from ecpe_zoo.options import EncoderSettings
 from experiments import intensity_check
 from experiments.context_check import predict
 from tests.annotation.making import built, save, some_documents
@@ -38,6 +39,9 @@ def rated(tmp_path: Path) -> Path:
     return path
 
 
+SMALL = EncoderSettings("embedded", size=32, heads=2)
+
+
 def test_the_correlation_of_a_checkpoints_scores(
     rated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,7 +49,7 @@ def test_the_correlation_of_a_checkpoints_scores(
     corpus = load_corpus(str(rated))
     torch.manual_seed(0)
     # whose scores are never cut at 0
-    method = EQN(objective="cross-entropy", encoder="embedded", encoder_size=32, encoder_heads=2)
+    method = EQN(objective="cross-entropy", encoder=SMALL)
     method.build_from(list(corpus.train))
     method.eval()
     joy = {d.id: d for d in corpus.test if d.segments[0].emotions == ("joy",)}
@@ -56,7 +60,7 @@ def test_the_correlation_of_a_checkpoints_scores(
     strength = [(d.segments[0].intensities or {})["joy"] for d in joy.values()]
     assert set(strength) == {2.0, 4.0, 6.0, 8.0}
     expected = scipy.stats.spearmanr([scores[id] for id in joy], strength).statistic
-    other = EQN(objective="cross-entropy", encoder="embedded", encoder_size=32, encoder_heads=2)
+    other = EQN(objective="cross-entropy", encoder=SMALL)
     other.build_from([d for d in corpus.train if d.segments[0].emotions == ("anger",)])  # knows no joy
     paths = [save(other, tmp_path / "a.ckpt"), save(method, tmp_path / "b.ckpt")]
     out = tmp_path / "found.json"

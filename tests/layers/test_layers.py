@@ -11,19 +11,13 @@ import torch
 from torch import Tensor
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.layers.clause_encoders import (
-    ClauseEdges,
-    ClauseEncoderKind,
-    ClauseSettings,
-    GraphClauseEncoder,
-    RelationalGCN,
-    make_clause_encoder,
-)
+from ecpe_zoo.layers.clause_encoders import GraphClauseEncoder, RelationalGCN, make_clause_encoder
 from ecpe_zoo.layers.divergences import safe_kl, symmetric_kl
 from ecpe_zoo.layers.masking import corrupt
-from ecpe_zoo.layers.optimisation import adamw_with_warmup, parameter_groups
+from ecpe_zoo.layers.optimisation import make_optimiser, parameter_groups
 from ecpe_zoo.layers.pooling import masked_mean, mean_by_group
 from ecpe_zoo.layers.reductions import mean_over_questions
+from ecpe_zoo.options import ClauseEdges, ClauseEncoderKind, ClauseSettings, OptimiserSettings
 
 
 def test_mean_by_group() -> None:
@@ -237,7 +231,8 @@ def test_the_rate_rises_and_then_falls_or_stays(schedule: Any) -> None:
     trainer = SimpleNamespace(max_epochs=5, max_steps=-1, estimated_stepping_batches=10)
     weight = torch.nn.Parameter(torch.zeros(2))
     module: Any = SimpleNamespace(trainer=trainer)
-    made = adamw_with_warmup(module, [{"params": [weight], "lr": 1.0}], 0.2, schedule=schedule)
+    settings = OptimiserSettings(lr=1.0, warmup_share=0.2, schedule=schedule)
+    made = make_optimiser(module, settings, torch.nn.ParameterList([weight]))
     rates = []
     for _ in range(10):
         rates.append(made["optimizer"].param_groups[0]["lr"])

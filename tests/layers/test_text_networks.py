@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ecpe_zoo.layers.text_networks import TransformerText, WordNetwork, read_rows
-from ecpe_zoo.text.encoders import EncoderSettings, TokenEncoder, WordEncoder, make_encoder
+from ecpe_zoo.options import EncoderSettings
+from ecpe_zoo.text.encoders import TokenEncoder, WordEncoder, make_encoder
 from ecpe_zoo.text.texts import TextBatch
 from ecpe_zoo.text.tokenizers import SPECIAL
 

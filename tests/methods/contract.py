@@ -15,6 +15,8 @@ from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.metrics.pairs import predicted_pairs
+from ecpe_zoo.options import nested
+from ecpe_zoo.results.record import flat
 
 Options = dict[str, object]
 
@@ -26,7 +28,8 @@ def line(
     make: Callable[..., Method], small: Options, fast: Options
 ) -> tuple[Callable[[], Method], list[str]]:
     """A small instance (with rates at which it learns by heart), and the options that make its config small."""
-    return lambda: make(**small, **fast), [f"--model.{name}={value}" for name, value in small.items()]
+    options = [f"--model.{name}={value}" for name, value in flat(nested(small)).items()]
+    return lambda: make(**nested(small | fast)), options
 
 
 # fmt: off

@@ -12,6 +12,7 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, link_loss, position_weights
+from ecpe_zoo.options import nested
 
 DOCUMENTS = [
     document_from_texts(
@@ -26,7 +27,7 @@ DOCUMENTS = [
 
 def built(**arguments: Any) -> E2EECPE:
     torch.manual_seed(0)
-    method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **arguments)
+    method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **nested(arguments))
     method.vocabulary = method.make_vocabulary(DOCUMENTS)
     method._build(from_checkpoint=False)
     method.double().eval()

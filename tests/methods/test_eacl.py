@@ -16,6 +16,7 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.eacl import ANCHORS, EACL, angle_loss, contrastive_loss, similarity
+from ecpe_zoo.options import nested
 from tests.conftest import ROOT
 
 
@@ -168,8 +169,8 @@ def test_similarity_stays_out_of_16_bits() -> None:
 
 def small(**options: Any) -> EACL:
     torch.manual_seed(0)
-    options = {"encoder_dropout": 0.0} | options
-    method = EACL(encoder="embedded", encoder_size=32, encoder_heads=2, **options)
+    encoder = {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "encoder_dropout": 0.0}
+    method = EACL(**nested(encoder | options))
     method.build_from(documents())
     return method
 

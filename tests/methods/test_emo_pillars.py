@@ -17,7 +17,8 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.loading import load_method
-from ecpe_zoo.results.record import read_record
+from ecpe_zoo.options import nested
+from ecpe_zoo.results.record import flat, read_record
 from experiments import context_check
 from tests.conftest import ROOT
 
@@ -51,7 +52,7 @@ def soft_documents() -> list[Document]:
 
 def small(some: list[Document] | None = None, **options: Any) -> EmoPillars:
     torch.manual_seed(0)
-    method = EmoPillars(**(SMALL | {"dropout": 0.0} | options))
+    method = EmoPillars(**nested(SMALL | {"dropout": 0.0} | options))
     method.build_from(soft_documents() if some is None else some)
     return method
 
@@ -173,7 +174,7 @@ def test_a_first_training_that_does_not_fit_is_told(tmp_path: Path) -> None:
     others = [Document("x", (Segment("good bad", emotions=("joy", "pride")),))]
     with pytest.raises(ZooError, match="only there: fear, neutral; only here: pride"):
         small(others, init_from=path, head="same")
-    with pytest.raises(ZooError, match="encoder_size 32 there, 16 here"):
+    with pytest.raises(ZooError, match="size 32 there, 16 here"):
         small(init_from=path, encoder_size=16)
     with pytest.raises(ZooError, match="encoder 'embedded' there, 'recurrent' here"):
         small(init_from=path, encoder="recurrent")
@@ -230,7 +231,7 @@ def write_corpus(folder: Path) -> Path:
 
 
 def fit(folder: Path, corpus: Path, *options: str) -> Path:
-    small = [f"--model.{name}={value}" for name, value in SMALL.items()]
+    small = [f"--model.{name}={value}" for name, value in flat(nested(SMALL)).items()]
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
     place = ["--data.corpus", str(corpus), "--trainer.default_root_dir", str(folder)]
     config = str(ROOT / "configs" / "emo_pillars.yaml")

@@ -24,7 +24,8 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.eqn import EQN, FINAL, folds_of, relabel, smoothed, stage_seed
 from ecpe_zoo.methods.loading import load_method, read_checkpoint
-from ecpe_zoo.results.record import read_record
+from ecpe_zoo.options import nested
+from ecpe_zoo.results.record import flat, read_record
 from tests.conftest import ROOT
 
 SMALL: dict[str, Any] = {
@@ -41,13 +42,13 @@ def documents() -> list[Document]:
 
 def small(**options: Any) -> EQN:
     torch.manual_seed(0)
-    method = EQN(**(SMALL | {"dropout": 0.0} | options))
+    method = EQN(**nested(SMALL | {"dropout": 0.0} | options))
     method.build_from(documents())
     return method
 
 
 def run_eqn(folder: Path, *options: str) -> Path:
-    small = [f"--model.{name}={value}" for name, value in SMALL.items()]
+    small = [f"--model.{name}={value}" for name, value in flat(nested(SMALL)).items()]
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
     limits = [
         "--trainer.max_epochs",

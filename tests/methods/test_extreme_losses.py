@@ -14,6 +14,7 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.eqn import EQN
+from ecpe_zoo.options import EncoderSettings
 
 EXTREMES = (-1e4, -200.0, -40.0, -17.0, -1.0, 0.0, 1.0, 17.0, 40.0, 200.0, 1e4)
 
@@ -51,7 +52,7 @@ def from_logits(method: EQN | EmoPillars, logits: Tensor) -> tuple[Tensor, Tenso
     return loss, gradient, batch.targets.double()
 
 
-SMALL: dict[str, Any] = {"encoder": "embedded", "encoder_size": 16, "encoder_heads": 2}
+SMALL: dict[str, Any] = {"encoder": EncoderSettings("embedded", size=16, heads=2)}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ecpe_zoo.data.predictions import Array, Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.multi_turn import CE, CSEE, EE, ESCE, emotions_asked, pairs_in_turns
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.options import nested
 from ecpe_zoo.text.queries import Query, QueryBatch
 
 DOCUMENTS = [
@@ -33,7 +34,7 @@ DOCUMENTS = [
 def make(**options: Any) -> MGCL:
     torch.manual_seed(0)
     given: dict[str, Any] = {"encoder": "embedded", "encoder_size": 16, "encoder_heads": 2, **options}
-    method = MGCL(**given)
+    method = MGCL(**nested(given))
     method.vocabulary = method.make_vocabulary(DOCUMENTS)
     method._build(from_checkpoint=False)
     return method

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from transformers import BertConfig, BertModel
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.optimisation import parameter_groups
+from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.encoders import (
-    EncoderSettings,
     TokenEncoder,
     TransformerEncoder,
     make_encoder,
@@ -114,7 +115,8 @@ def test_words_without_a_gradient_do_not_move(settings: EncoderSettings) -> None
 
 def test_rebuilt_without_files(settings: EncoderSettings) -> None:
     encoder, vocabulary = build(settings)
-    gone = settings._replace(
+    gone = replace(
+        settings,
         name="/no/such/folder" if settings.name not in ("embedded", "recurrent") else settings.name,
         vectors="/no/such/file" if settings.vectors else None,
     )
@@ -191,7 +193,7 @@ def test_vectors_reach_their_words_and_stay_frozen(vectors: str) -> None:
 
 
 def test_vectors_of_another_size(vectors: str) -> None:
-    with pytest.raises(ZooError, match=r"Give --model\.vector_size 4"):
+    with pytest.raises(ZooError, match=r"Give --model\.encoder\.vector_size 4"):
         build(EncoderSettings("recurrent", vectors=vectors))
 
 

@@ -1,0 +1,197 @@
+"""Options that travel together, as one argument of a method. Records and commands read them without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, Literal, Self
+
+from ecpe_zoo.errors import ZooError
+
+EMBEDDED, RECURRENT, WORDS = "embedded", "recurrent", "words"
+
+ClauseEncoderKind = Literal["gcn", "gat", "lstm", "none"]
+ClauseEdges = Literal["near", "complete"]
+Schedule = Literal["linear", "constant", "halve"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Base of the groups."""
+
+    @classmethod
+    def of(cls, value: Self | Mapping[str, Any] | str) -> Self:
+        """The options from the plain values that configs and checkpoints hold; a text is the first option alone.
+
+        Raises:
+            ZooError: an unknown option.
+
+        >>> EncoderSettings.of("recurrent") == EncoderSettings.of({"name": "recurrent"})
+        True
+        """
+        if isinstance(value, cls):
+            return value
+        known = [field.name for field in fields(cls)]
+        given = {known[0]: value} if isinstance(value, str) else dict(value)  # type: ignore[arg-type]
+        if unknown := [str(name) for name in given if name not in known]:
+            raise ZooError(f"Expected options of {', '.join(known)}, but got {', '.join(unknown)}.")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class EncoderSettings(Options):
+    """Token encoder.
+
+    Args:
+        name: `embedded` (a small BERT with random weights), `recurrent` (a BiLSTM over word vectors), `words` (word
+            vectors alone, for networks with layers of their own), or a Hugging Face name or folder.
+        size: Size of a token vector; 128 for embedded and 300 for recurrent if not given; a pretrained one has its own.
+        layers: Layers of embedded (2 if not given) and recurrent (1).
+        heads: Attention heads of embedded.
+        dropout: Dropout rate; the encoder's own if not given: 0.1, recurrent 0.5 (on word vectors and output).
+        vectors: word2vec text file, plain or .gz, for recurrent and words.
+        vector_size: Size of their word vectors, with or without a file; 200 as in the ECPE papers.
+        train_vectors: Whether the vectors from the file are trained.
+    """
+
+    name: str = EMBEDDED
+    size: int | None = None
+    layers: int | None = None
+    heads: int = 4
+    dropout: float | None = None
+    vectors: str | None = None
+    vector_size: int = 200
+    train_vectors: bool = True
+
+
+@dataclass(frozen=True)
+class ClauseSettings(Options):
+    """Encoder of the clauses of a document, and of the question that is asked of them.
+
+    Args:
+        kind: `gcn`, `gat`, `lstm`, or `none`.
+        edges: Edges of gcn and gat. `near` connects clauses at most `window` apart, the question with every clause, and
+            every node with itself. `complete` connects all nodes, which makes gcn add the same vector to every node
+            and gat nearly so: it carries no context.
+        window: Clauses on either side that `near` connects, at least 1.
+        heads: Attention heads of gat; 4 as in RANKCP and MM-R.
+        dropout: Dropout on the layer's output; 0.1 as in RANKCP and MM-R.
+    """
+
+    kind: ClauseEncoderKind = "gcn"
+    edges: ClauseEdges = "near"
+    window: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class OptimiserSettings(Options):
+    """Optimiser and learning rate.
+
+    Args:
+        lr: Learning rate of everything but the encoder.
+        encoder_lr: Learning rate of the encoder; `lr` if not given.
+        weight_decay: Decay of matrices; embeddings, biases and norms have none.
+        warmup_share: Share of a stage's steps (as many as its epochs allow) in which the rate rises from 0.
+        schedule: Rate after that: `linear` falls to 0 at the stage's end, `constant` stays (for stages that early
+            stopping ends), `halve` halves after every epoch and has no warm-up.
+    """
+
+    lr: float = 1e-5
+    encoder_lr: float | None = None
+    weight_decay: float = 0.01
+    warmup_share: float = 0.1
+    schedule: Schedule = "linear"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup_share <= 1:
+            raise ZooError(
+                f"Expected --model.optimiser.warmup_share from 0 to 1, but got {self.warmup_share}."
+            )
+        if self.schedule == "halve" and self.warmup_share:
+            raise ZooError(
+                "Expected --model.optimiser.warmup_share 0 with schedule halve, which has no warm-up, but got "
+                f"{self.warmup_share}."
+            )
+
+
+GROUPS: dict[str, type[Options]] = {
+    "encoder": EncoderSettings,
+    "clause_encoder": ClauseSettings,
+    "optimiser": OptimiserSettings,
+}
+"""Arguments of methods that hold options."""
+
+SINGLE: dict[str, dict[str, str]] = {
+    "encoder": {
+        "encoder_size": "size",
+        "encoder_layers": "layers",
+        "encoder_heads": "heads",
+        "encoder_dropout": "dropout",
+        "vectors": "vectors",
+        "vector_size": "vector_size",
+        "train_vectors": "train_vectors",
+    },
+    "clause_encoder": {
+        "clause_edges": "edges",
+        "clause_window": "window",
+        "clause_heads": "heads",
+        "clause_dropout": "dropout",
+    },
+    "optimiser": {
+        "lr": "lr",
+        "learning_rate": "lr",
+        "encoder_lr": "encoder_lr",
+        "weight_decay": "weight_decay",
+        "warmup_share": "warmup_share",
+        "schedule": "schedule",
+    },
+}
+"""Group -> the single arguments of release 0.1.0 that it replaced -> its option."""
+
+FIRST = {"encoder": "name", "clause_encoder": "kind"}
+"""Group -> the option that a plain text stands for: `--model.encoder NAME`."""
+
+_WITH_VECTORS = "ecpe_zoo.methods.e2eecpe."
+"""Prefix of the class path of the method whose `vectors` are no option of an encoder."""
+
+
+def nested(arguments: Mapping[str, Any], class_path: str = "") -> dict[str, Any]:
+    """A method's arguments with the options of each group below its name.
+
+    Configs may name an encoder alone (`encoder: NAME`), and configs, records and checkpoints of release 0.1.0 have one
+    argument for each option.
+
+    >>> nested({"encoder": "embedded", "encoder_size": 64, "lr": 0.1, "beta": 1.0})
+    {'encoder': {'name': 'embedded', 'size': 64}, 'optimiser': {'lr': 0.1}, 'beta': 1.0}
+    >>> nested({"vectors": "w2v.txt"}, "ecpe_zoo.methods.e2eecpe.E2EECPE")
+    {'vectors': 'w2v.txt'}
+    """
+    found: dict[str, Any] = {}
+    for name, value in arguments.items():
+        path = place_of(name, class_path)
+        value = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        if len(path) == 2:
+            found.setdefault(path[0], {}).setdefault(path[1], value)
+        elif name in FIRST and isinstance(value, str):
+            found[name] = {FIRST[name]: value} | found.get(name, {})
+        elif name in GROUPS and isinstance(value, Mapping):
+            found[name] = found.get(name, {}) | dict(value)
+        else:
+            found[name] = value
+    return found
+
+
+def place_of(name: str, class_path: str = "") -> tuple[str, ...]:
+    """Where an argument of a method is: its name, or its group and option.
+
+    >>> place_of("encoder_size"), place_of("beta"), place_of("vectors", "ecpe_zoo.methods.e2eecpe.E2EECPE")
+    (('encoder', 'size'), ('beta',), ('vectors',))
+    """
+    if name == "vectors" and class_path.startswith(_WITH_VECTORS):
+        return (name,)
+    for group, options in SINGLE.items():
+        if name in options:
+            return group, options[name]
+    return (name,)
