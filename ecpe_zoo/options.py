@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Self
 
 from ecpe_zoo.errors import ZooError
@@ -20,8 +20,12 @@ class Options:
     """Base of the groups."""
 
     @classmethod
-    def of(cls, value: Self | Mapping[str, Any] | str) -> Self:
-        """The options from the plain values that configs and checkpoints hold; a text is the first option alone.
+    def of(cls, value: Self | Mapping[str, Any] | str, default: Self | None = None) -> Self:
+        """The options from the plain values that configs and checkpoints hold.
+
+        Args:
+            value: Some of the options by name, or the first one alone.
+            default: Holds the options that `value` leaves out.
 
         Raises:
             ZooError: an unknown option.
@@ -35,7 +39,7 @@ class Options:
         given = {known[0]: value} if isinstance(value, str) else dict(value)  # type: ignore[arg-type]
         if unknown := [str(name) for name in given if name not in known]:
             raise ZooError(f"Expected options of {', '.join(known)}, but got {', '.join(unknown)}.")
-        return cls(**given)
+        return cls(**given) if default is None else replace(default, **given)
 
 
 @dataclass(frozen=True)

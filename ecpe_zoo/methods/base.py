@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
@@ -73,7 +74,8 @@ class Method(LightningModule):
         self.save_hyperparameters()  # the arguments of the subclass: Lightning walks up the frames
         # as plain values, since checkpoints load without executing anything
         for name in GROUPS.keys() & self.hparams.keys():
-            self.hparams[name] = asdict(GROUPS[name].of(self.hparams[name]))
+            default = inspect.signature(type(self)).parameters[name].default
+            self.hparams[name] = asdict(GROUPS[name].of(self.hparams[name], default))
         self._hparams_initial = copy.deepcopy(self._hparams)
         self.vocabulary: list[str] | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters

@@ -243,7 +243,7 @@ class E2EECPE(Method):
         self.auxiliary, self.position, self.beta, self.smoothing = auxiliary, position, beta, smoothing
         self.threshold, self.masked, self.reduction = threshold, masked, reduction
         self.initialisation = initialisation
-        self.optimiser = OptimiserSettings.of(optimiser)
+        self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         plain = OptimiserSettings(self.optimiser.lr, None, self.optimiser.weight_decay, 0.0, "constant")
         if self.optimiser != plain:
             raise ZooError(

@@ -234,7 +234,7 @@ class EACL(Method):
                 "Expected a loss that learned anchors enter, but got --model.contrast_anchors false and "
                 "--model.angle_weight 0. Give another --model.anchors, or turn one of the two on."
             )
-        self.settings = EncoderSettings.of(encoder)
+        self.settings = EncoderSettings.of(self.hparams.encoder)
         self.anchored = objective == "eacl"
         self.by_anchor = self.anchored and decide_by == "anchor"
         self.context, self.max_tokens, self.read_at = context, max_tokens, read_at
@@ -242,7 +242,7 @@ class EACL(Method):
         self.anchor_kind, self.form, self.count_absent = anchors, contrastive, absent_anchors == "count"
         self.temperature, self.ce_weight, self.angle_weight = temperature, ce_weight, angle_weight
         self.adapt_epochs, self.adapt_lr = adapt_epochs, adapt_lr
-        self.optimiser, self.token_slots = OptimiserSettings.of(optimiser), token_slots
+        self.optimiser, self.token_slots = OptimiserSettings.of(self.hparams.optimiser), token_slots
         self.encoder: TokenEncoder
         self.reader: ConversationReader
         self.kept: dict[str, Tensor] | None = None  # vectors by row, while the encoder rests

@@ -106,7 +106,10 @@ class EmoPillars(TextMethod):
             raise ZooError("Expected --model.init_from CHECKPOINT with --model.head same, but got none.")
         # of a class elsewhere; here of what is trained
         self.task = self.task_of({"single_label": single_label})  # type: ignore[misc]
-        self.settings, self.optimiser = EncoderSettings.of(encoder), OptimiserSettings.of(optimiser)
+        self.settings, self.optimiser = (
+            EncoderSettings.of(self.hparams.encoder),
+            OptimiserSettings.of(self.hparams.optimiser),
+        )
         self.context = regime == "context-aware"
         self.max_tokens = max_tokens or MAX_TOKENS[regime]
         self.pooling, self.dropout, self.single_label = pooling, dropout, single_label

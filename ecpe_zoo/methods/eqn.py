@@ -189,10 +189,10 @@ class EQN(TextMethod):
             )
         if not 0 <= cap <= 10:
             raise ZooError(f"Expected --model.cap from 0 to 10, but got {cap}.")
-        self.settings = EncoderSettings.of(encoder)
+        self.settings = EncoderSettings.of(self.hparams.encoder)
         if network != "transformer":
             self.settings = replace(self.settings, name=WORDS)
-        self.optimiser = OptimiserSettings.of(optimiser)
+        self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         self.objective, self.relabel, self.folds, self.cap = objective, relabel, folds, cap
         self.smoothing, self.labels_from = smoothing, labels_from
         self.kind, self.pooling, self.hidden, self.dropout = network, pooling, hidden, dropout

@@ -195,9 +195,9 @@ class MGCL(Method):
         token_slots: int = 8192,
     ) -> None:
         super().__init__()
-        self.settings = EncoderSettings.of(encoder)
-        self.clause_settings = ClauseSettings.of(clause_encoder)
-        self.optimiser = OptimiserSettings.of(optimiser)
+        self.settings = EncoderSettings.of(self.hparams.encoder)
+        self.clause_settings = ClauseSettings.of(self.hparams.clause_encoder)
+        self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         switches = (multi_instance, sub_clause_clue, extra_clause_clue, cross_grained_distillation)
         if ablation != "none" and not all(switches):
             raise ZooError(

@@ -176,7 +176,7 @@ def test_a_first_training_that_does_not_fit_is_told(tmp_path: Path) -> None:
         small(others, init_from=path, head="same")
     with pytest.raises(ZooError, match="size 32 there, 16 here"):
         small(init_from=path, encoder_size=16)
-    with pytest.raises(ZooError, match="encoder 'embedded' there, 'recurrent' here"):
+    with pytest.raises(ZooError, match="name 'embedded' there, 'recurrent' here"):
         small(init_from=path, encoder="recurrent")
     from tests.methods.test_eqn import small as eqn
 

@@ -134,7 +134,7 @@ def test_a_file_is_named_with_its_content(tmp_path: Path) -> None:
     for name, sha in (("v.txt", "a" * 64), ("w.txt", "b" * 64)):
         write(tmp_path / f"{name}.json", raw(model={"vectors": name}, inputs={name: sha}))
     assert named(tmp_path) == [
-        "strict: mgcl [vectors=v.txt aaaaaaaa]",
+        "strict: mgcl [encoder.vectors=v.txt aaaaaaaa]",
         "strict: mgcl [vectors=w.txt bbbbbbbb]",
     ]
 
@@ -173,7 +173,7 @@ def test_a_class_path_of_somebody_else_is_not_imported(tmp_path: Path) -> None:
     record["config"]["model"]["class_path"] = "antigravity.Anything"
     write(tmp_path / "a.json", record)
     (group,) = group_records(find_records([tmp_path]))
-    assert group.first.settings["model.encoder"] == "embedded"
+    assert group.first.settings["model.encoder.name"] == "embedded"
 
 
 def test_failed_and_collapsed_runs_stay_visible(tmp_path: Path) -> None:
