@@ -166,7 +166,7 @@ def test_clause_encoder_choices() -> None:
         make_clause_encoder(8, ClauseSettings("cnn"))  # type: ignore[arg-type]
     with pytest.raises(ZooError, match="4 heads divide"):
         make_clause_encoder(6, ClauseSettings("gat"))
-    with pytest.raises(ZooError, match="clause_encoder.window to be at least 1, but got 0"):
+    with pytest.raises(ZooError, match=r"clause_encoder\.window to be at least 1, but got 0"):
         make_clause_encoder(8, ClauseSettings("gcn", window=0))
 
 

@@ -135,7 +135,7 @@ def test_a_file_is_named_with_its_content(tmp_path: Path) -> None:
         write(tmp_path / f"{name}.json", raw(model={"vectors": name}, inputs={name: sha}))
     assert named(tmp_path) == [
         "strict: mgcl [encoder.vectors=v.txt aaaaaaaa]",
-        "strict: mgcl [vectors=w.txt bbbbbbbb]",
+        "strict: mgcl [encoder.vectors=w.txt bbbbbbbb]",
     ]
 
 
