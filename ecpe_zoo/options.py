@@ -157,6 +157,13 @@ SINGLE: dict[str, dict[str, str]] = {
 FIRST = {"encoder": "name", "clause_encoder": "kind"}
 """Group -> the option that a plain text stands for: `--model.encoder NAME`."""
 
+_DID: dict[str, dict[str, Any]] = {
+    "ecpe_zoo.methods.e2eecpe.E2EECPE": {"warmup_share": 0.0, "schedule": "constant"},
+    "ecpe_zoo.methods.mgcl.MGCL": {"schedule": "linear"},
+    "ecpe_zoo.methods.emo_pillars.EmoPillars": {"schedule": "linear"},
+}
+"""Class path -> what its optimiser did while it had no option for it."""
+
 _WITH_VECTORS = "ecpe_zoo.methods.e2eecpe."
 """Prefix of the class path of the method whose `vectors` are no option of an encoder."""
 
@@ -184,6 +191,8 @@ def nested(arguments: Mapping[str, Any], class_path: str = "") -> dict[str, Any]
             found[name] = found.get(name, {}) | dict(value)
         else:
             found[name] = value
+    if any(name in SINGLE["optimiser"] for name in arguments):
+        found["optimiser"] = _DID.get(class_path, {}) | found["optimiser"]
     return found
 
 

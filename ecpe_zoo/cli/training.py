@@ -86,8 +86,7 @@ class ZooCLI(LightningCLI):
     trainer: Trainer
 
     def __init__(self, args: list[str]) -> None:
-        args = spelled(args)
-        self.typed = args  # before Lightning parses: what the user typed wins over a checkpoint
+        self.typed = spelled(args)  # before Lightning parses: what the user typed wins over a checkpoint
         super().__init__(
             Method,
             EmotionDataModule,
@@ -130,7 +129,8 @@ class ZooCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
-        self.config = parser.parse_args(args)
+        assert isinstance(args, list)
+        self.config = parser.parse_args(spelled(args))
         config = self.config[self.config.subcommand]
         options = config.model.get("init_args") or {}
         task = method_class(config.model.class_path).task_of(options)
