@@ -25,7 +25,6 @@ What departs from the paper, or completes it:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -33,33 +32,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.clause_encoders import make_clause_encoder
 from ecpe_zoo.layers.divergences import symmetric_kl
 from ecpe_zoo.layers.masking import Replacement, corrupt
-from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Rethink, pairs_in_turns
+from ecpe_zoo.layers.multi_turn import Rethink
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pooling import mean_by_group
-from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
+from ecpe_zoo.layers.reductions import Reduction
 from ecpe_zoo.layers.rows import ChunkedRows
-from ecpe_zoo.methods.base import Method, Tuned
+from ecpe_zoo.methods.readers import ReaderMethod
 from ecpe_zoo.options import ClauseSettings, EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
-from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
+from ecpe_zoo.text.encoders import TokenEncoder
+from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import (
-    Query,
     QueryBatch,
-    QueryBuilder,
-    QueryCollator,
     QueryRows,
-    TokenisedDocument,
 )
 
 Ablation = Literal["none", "sub-clause", "extra-clause", "distillation"]
-ASKED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
-"""Values of `ask_above` that tuning tries."""
 
 
 class Reading(NamedTuple):
@@ -108,7 +100,7 @@ class Reader(nn.Module):
         return Reading(student, teacher, by_token)
 
 
-class MGCL(Method):
+class MGCL(ReaderMethod):
     """Multi-Granularity Clue Learning.
 
     Args:
@@ -204,10 +196,6 @@ class MGCL(Method):
                 f"Expected either --model.ablation {ablation} or a switch of a single loss (multi_instance, "
                 "sub_clause_clue, extra_clause_clue, cross_grained_distillation), but got both."
             )
-        if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
-            raise ZooError(
-                f"Expected ask_from and ask_above from 0 to 1, but got {ask_from} and {ask_above}."
-            )
         distilled = ablation not in ("sub-clause", "distillation")
         consistent = ablation not in ("extra-clause", "distillation")
         self.multi_instance = multi_instance
@@ -223,48 +211,33 @@ class MGCL(Method):
         self.consistency_warmup, self.reduction = consistency_warmup, reduction
         self.corrupted_cross_entropy = corrupted_cross_entropy
         self.negatives, self.mark_asked = negatives, mark_asked
-        self.ask_above, self.ask_from, self.ask_more = ask_above, min(ask_from, ask_above), ask_more
-        self.adopt_above = ADOPTED
+        self.ask_by(ask_above, ask_from, ask_more)
         self.rethink, self.gamma = rethink, gamma
-        self.tuned_ask_above: Tensor
-        self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
         self.chunked = ChunkedRows(token_slots)
         self.reader: Reader
-        self.builder: QueryBuilder
-
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
-        """See `make_encoder_vocabulary`."""
-        texts = [segment.text for document in documents for segment in document.segments]
-        return make_encoder_vocabulary(self.settings, texts, PROMPT_TEXTS)
 
     def build(self, from_checkpoint: bool) -> None:
         """See `Method.build`."""
-        assert self.vocabulary is not None
-        encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
+        encoder = self.make_reader_parts(from_checkpoint)
         self.reader = Reader(encoder, make_clause_encoder(encoder.hidden_size, self.clause_settings))
-        self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
         plain = set(range(encoder.tokenizer.vocab_size)) - encoder.tokenizer.special_ids
         self.register_buffer("plain_ids", torch.tensor(sorted(plain)), persistent=False)
-
-    def tokens(self, document: Document) -> int:
-        """Tokens of one question's row."""
-        return self.builder.slots(document)
-
-    def collator(self, training: bool) -> QueryCollator:
-        """See `QueryCollator`."""
-        return QueryCollator(self.builder, training, self.negatives)
 
     def read(self, rows: QueryRows, tokens: Tensor) -> Reading:
         """Read rows with the tokens (R, T)."""
         return Reading(*self.chunked(self.reader, rows, tokens))
 
+    def clause_logits(self, reading: Reading) -> Tensor:
+        """The student decides."""
+        return reading.student
+
     def losses(self, batch: QueryBatch) -> dict[str, Tensor]:
         """Eq. 16; all weights are 1."""
         rows = batch.rows
         reading = self.read(rows, rows.tokens)
-        losses = {"student": self._cross_entropy(reading.student, rows)}  # eq. 10
+        losses = {"student": self.cross_entropy(reading.student, rows)}  # eq. 10
         if self.sub_clause_clue:
-            losses["teacher"] = self._cross_entropy(reading.teacher, rows)
+            losses["teacher"] = self.cross_entropy(reading.teacher, rows)
         if self.cross_grained_distillation:
             t = self.temperature
             divergence = symmetric_kl(reading.teacher, reading.student, t, self.stop_gradients)  # eq. 12, 14
@@ -278,7 +251,7 @@ class MGCL(Method):
             rising = self._consistency_weight()
             losses["consistency"] = self._weighted("consistency", divergence, rows, t, rising)
             if self.corrupted_cross_entropy:
-                losses["corrupted"] = self._cross_entropy(corrupted, rows)
+                losses["corrupted"] = self.cross_entropy(corrupted, rows)
         return losses
 
     def _weighted(
@@ -290,14 +263,7 @@ class MGCL(Method):
             self.log(
                 f"train/{name}_weight", weight, on_step=False, on_epoch=True, batch_size=len(rows.queries)
             )
-        return self._reduce(divergence, rows) * weight
-
-    def _reduce(self, values: Tensor, rows: QueryRows) -> Tensor:
-        return mean_over_questions(values, rows.labels >= 0, rows.kinds, len(KINDS), self.reduction)
-
-    def _cross_entropy(self, logits: Tensor, rows: QueryRows) -> Tensor:
-        values = F.cross_entropy(logits.transpose(1, 2), rows.labels, ignore_index=-1, reduction="none")
-        return self._reduce(values, rows)
+        return self.reduce(divergence, rows) * weight
 
     @torch.no_grad()
     def _corrupt(self, rows: QueryRows, reading: Reading) -> Tensor:
@@ -330,61 +296,6 @@ class MGCL(Method):
         """AdamW with a linear schedule with warm-up (stated), rates and decay as in MM-R."""
         return make_optimiser(self, self.optimiser, self.reader, self.reader.encoder)
 
-    def decode(self, batch: QueryBatch) -> list[Prediction]:
-        """Ask of all documents at once: EE and CE, then all ESCE, then all CSEE."""
-        return self._decode(batch)[0]
-
-    # --- the clauses that follow-up questions are asked of
-
-    def _asks_above(self) -> float:
-        """The tuned value, else the default; while `strict` validates an epoch, the lowest one that is tried."""
-        trainer = self._trainer
-        if trainer is not None and trainer.state.fn == "fit":
-            strict = getattr(trainer.datamodule, "protocol", "strict") == "strict"  # type: ignore[attr-defined]
-            return self.ask_from if strict else self.ask_above
-        return self.tuned_options.get("ask_above", self.ask_above)
-
-    @property
-    def tuned_options(self) -> dict[str, float]:
-        """See `Method.tuned_options`."""
-        value = float(self.tuned_ask_above)
-        return {} if value != value else {"ask_above": round(value, 6)}
-
-    def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
-        """Threshold and `ask_above` that are best together; among equals the ones nearest to the defaults."""
-        tried = sorted({self.ask_above, self.ask_from, *ASKED}, reverse=True)
-        best: Tuned | None = None
-        for value in (value for value in tried if self.ask_from <= value <= self.ask_above):
-            chosen = [_asked_above(prediction, value) for prediction in predictions]
-            tuned = super().tune(chosen, documents)
-            if best is None or tuned.f1 > best.f1:
-                asked = sum(int(p.scores["pair"].any(axis=1).sum()) for p in chosen) / max(len(chosen), 1)
-                best = tuned._replace(options={"ask_above": value}, shown={"asked_per_document": asked})
-        assert best is not None
-        return best
-
-    def take(self, tuned: Tuned) -> None:
-        """See `Method.take`."""
-        super().take(tuned)
-        self.tuned_ask_above.fill_(tuned.options["ask_above"])
-
-    def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
-        """See `Method.decided`."""
-        return [_asked_above(prediction, tuned.options["ask_above"]) for prediction in predictions]
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        """Load weights; those of the first release hold no `tuned_ask_above`, and the default was used."""
-        return super().load_state_dict(
-            {"tuned_ask_above": torch.tensor(float("nan")), **state_dict}, strict, assign
-        )
-
-    def renew(self, seed: int) -> None:
-        """See `Method.renew`."""
-        super().renew(seed)
-        self.tuned_ask_above.fill_(float("nan"))
-
     def predict_step(self, batch: QueryBatch, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
         """Predict, with `token_teacher_emotion` and `token_teacher_cause` (N, T) beside the other scores.
 
@@ -392,7 +303,7 @@ class MGCL(Method):
         document's longest segment as the encoder reads it, and there is NaN where a segment has no such
         token.
         """
-        predictions, reading = self._decode(batch)
+        predictions, reading = self.decode_with_reading(batch)
         if not self.multi_instance:
             return predictions
         scores = [dict(prediction.scores) for prediction in predictions]
@@ -406,43 +317,3 @@ class MGCL(Method):
             name = {"EE": "emotion", "CE": "cause"}[KINDS[query.kind]]
             scores[query.document][f"token_teacher_{name}"] = table
         return [p._replace(scores=score) for p, score in zip(predictions, scores, strict=True)]
-
-    def _decode(self, batch: QueryBatch) -> tuple[list[Prediction], Reading]:
-        documents = batch.documents
-
-        def ask(queries: Sequence[Query]) -> Answers:
-            if not queries:
-                return {}
-            rows = self.builder.rows(documents, queries).to(self.device)
-            return _answers(rows, self.read(rows, rows.tokens), documents)
-
-        reading = self.read(batch.rows, batch.rows.tokens)
-        first = _answers(batch.rows, reading, documents)
-        scores = pairs_in_turns(
-            first,
-            ask,
-            self._asks_above(),
-            self.rethink,
-            self.gamma,
-            self.adopt_above,
-            self.ask_above,
-            self.ask_more,
-        )
-        return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
-
-
-def _asked_above(prediction: Prediction, value: float) -> Prediction:
-    """The prediction without the pairs whose emotion clause would not have been asked about."""
-    asked = prediction.scores["emotion"] > np.float32(value)
-    pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
-    return prediction._replace(scores={**prediction.scores, "pair": pair})
-
-
-def _answers(rows: QueryRows, reading: Reading, documents: Sequence[TokenisedDocument]) -> Answers:
-    """The student's probabilities (N,) over each whole document, 0 for lost clauses."""
-    probabilities = torch.softmax(reading.student, dim=-1)[..., 1].detach().cpu().numpy()
-    answers = {}
-    for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
-        answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
-        answers[query][:size] = probabilities[row, :size]
-    return answers

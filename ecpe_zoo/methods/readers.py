@@ -1,0 +1,221 @@
+"""Methods that read a document once for each question: which clauses are emotions, which are the causes of one, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Rethink, pairs_in_turns
+from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
+from ecpe_zoo.layers.rows import ChunkedRows
+from ecpe_zoo.methods.base import Method, Tuned
+from ecpe_zoo.options import EncoderSettings, OptimiserSettings
+from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
+from ecpe_zoo.text.queries import (
+    Query,
+    QueryBatch,
+    QueryBuilder,
+    QueryCollator,
+    QueryRows,
+    TokenisedDocument,
+)
+
+ASKED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+"""Values of `ask_above` that tuning tries."""
+
+
+class ReaderMethod(Method):
+    """Base of the methods that ask questions: EE and CE of each document, then ESCE and CSEE in turns.
+
+    A method builds a network over rows of tokens (`build`, after `make_reader_parts`), gives two-class logits of the
+    clauses of each row (`clause_logits`), and its losses. Everything else is here: the rows, the turns, the tuning.
+
+    Attributes:
+        settings: Options of the token encoder.
+        optimiser: Options of the optimiser.
+        reduction: How losses are averaged over clauses and questions; see `mean_over_questions`.
+        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses without an answer.
+        mark_asked: Point at the asked clause inside the document by its token type.
+        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
+        ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
+        ask_more: Most clauses of a document between the tuned value and `ask_above` that ESCE is asked of.
+        rethink: What CSEE changes; see `pairs_in_turns`.
+        gamma: Factor of a lowered pair.
+    """
+
+    settings: EncoderSettings
+    optimiser: OptimiserSettings
+    builder: QueryBuilder
+    chunked: ChunkedRows
+    reduction: Reduction
+    negatives: int
+    mark_asked: bool
+    ask_above: float
+    ask_from: float
+    ask_more: int
+    rethink: Rethink
+    gamma: float
+    adopt_above = ADOPTED
+
+    def ask_by(self, ask_above: float, ask_from: float, ask_more: int) -> None:
+        """Set which clauses ESCE is asked of.
+
+        Raises:
+            ZooError: a probability outside of 0 to 1.
+        """
+        if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
+            raise ZooError(
+                f"Expected ask_from and ask_above from 0 to 1, but got {ask_from} and {ask_above}."
+            )
+        self.ask_above, self.ask_from, self.ask_more = ask_above, min(ask_from, ask_above), ask_more
+        self.tuned_ask_above: Tensor
+        self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
+
+    # --- rows
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """See `make_encoder_vocabulary`."""
+        texts = [segment.text for document in documents for segment in document.segments]
+        return make_encoder_vocabulary(self.settings, texts, PROMPT_TEXTS)
+
+    def make_reader_parts(self, from_checkpoint: bool) -> TokenEncoder:
+        """The token encoder; the builder of rows is made beside it."""
+        assert self.vocabulary is not None
+        encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
+        self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
+        return encoder
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of one question's row."""
+        return self.builder.slots(document)
+
+    def collator(self, training: bool) -> QueryCollator:
+        """See `QueryCollator`."""
+        return QueryCollator(self.builder, training, self.negatives)
+
+    # --- what a method provides
+
+    def read(self, rows: QueryRows, tokens: Tensor) -> Any:
+        """Read rows with the tokens (R, T); a NamedTuple of tensors."""
+        raise NotImplementedError
+
+    def clause_logits(self, reading: Any) -> Tensor:
+        """The two-class logits (R, N, 2), no and yes, that decide, of what `read` gave."""
+        raise NotImplementedError
+
+    # --- losses
+
+    def reduce(self, values: Tensor, rows: QueryRows) -> Tensor:
+        """The mean of values (R, N) over the labelled clauses; see `mean_over_questions`."""
+        return mean_over_questions(values, rows.labels >= 0, rows.kinds, len(KINDS), self.reduction)
+
+    def cross_entropy(self, logits: Tensor, rows: QueryRows) -> Tensor:
+        """Of logits (R, N, 2) against the labels of the rows."""
+        values = F.cross_entropy(logits.transpose(1, 2), rows.labels, ignore_index=-1, reduction="none")
+        return self.reduce(values, rows)
+
+    # --- predictions
+
+    def decode(self, batch: QueryBatch) -> list[Prediction]:
+        """Ask of all documents at once: EE and CE, then all ESCE, then all CSEE."""
+        return self.decode_with_reading(batch)[0]
+
+    def decode_with_reading(self, batch: QueryBatch) -> tuple[list[Prediction], Any]:
+        """Predictions, and what `read` gave for EE and CE."""
+        documents = batch.documents
+
+        def ask(queries: Sequence[Query]) -> Answers:
+            if not queries:
+                return {}
+            rows = self.builder.rows(documents, queries).to(self.device)
+            return self._answers(rows, self.read(rows, rows.tokens), documents)
+
+        reading = self.read(batch.rows, batch.rows.tokens)
+        first = self._answers(batch.rows, reading, documents)
+        scores = pairs_in_turns(
+            first,
+            ask,
+            self._asks_above(),
+            self.rethink,
+            self.gamma,
+            self.adopt_above,
+            self.ask_above,
+            self.ask_more,
+        )
+        return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
+
+    def _answers(self, rows: QueryRows, reading: Any, documents: Sequence[TokenisedDocument]) -> Answers:
+        """Probabilities (N,) over each whole document, 0 for lost clauses."""
+        probabilities = torch.softmax(self.clause_logits(reading), dim=-1)[..., 1].detach().cpu().numpy()
+        answers = {}
+        for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
+            answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
+            answers[query][:size] = probabilities[row, :size]
+        return answers
+
+    # --- the clauses that follow-up questions are asked of
+
+    def _asks_above(self) -> float:
+        """The tuned value, else the default; while `strict` validates an epoch, the lowest one that is tried."""
+        trainer = self._trainer
+        if trainer is not None and trainer.state.fn == "fit":
+            strict = getattr(trainer.datamodule, "protocol", "strict") == "strict"  # type: ignore[attr-defined]
+            return self.ask_from if strict else self.ask_above
+        return self.tuned_options.get("ask_above", self.ask_above)
+
+    @property
+    def tuned_options(self) -> dict[str, float]:
+        """See `Method.tuned_options`."""
+        value = float(self.tuned_ask_above)
+        return {} if value != value else {"ask_above": round(value, 6)}
+
+    def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
+        """Threshold and `ask_above` that are best together; among equals the ones nearest to the defaults."""
+        tried = sorted({self.ask_above, self.ask_from, *ASKED}, reverse=True)
+        best: Tuned | None = None
+        for value in (value for value in tried if self.ask_from <= value <= self.ask_above):
+            chosen = [_asked_above(prediction, value) for prediction in predictions]
+            tuned = super().tune(chosen, documents)
+            if best is None or tuned.f1 > best.f1:
+                asked = sum(int(p.scores["pair"].any(axis=1).sum()) for p in chosen) / max(len(chosen), 1)
+                best = tuned._replace(options={"ask_above": value}, shown={"asked_per_document": asked})
+        assert best is not None
+        return best
+
+    def take(self, tuned: Tuned) -> None:
+        """See `Method.take`."""
+        super().take(tuned)
+        self.tuned_ask_above.fill_(tuned.options["ask_above"])
+
+    def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
+        """See `Method.decided`."""
+        return [_asked_above(prediction, tuned.options["ask_above"]) for prediction in predictions]
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights; those of the first release hold no `tuned_ask_above`, and the default was used."""
+        return super().load_state_dict(
+            {"tuned_ask_above": torch.tensor(float("nan")), **state_dict}, strict, assign
+        )
+
+    def renew(self, seed: int) -> None:
+        """See `Method.renew`."""
+        super().renew(seed)
+        self.tuned_ask_above.fill_(float("nan"))
+
+
+def _asked_above(prediction: Prediction, value: float) -> Prediction:
+    """The prediction without the pairs whose emotion clause would not have been asked about."""
+    asked = prediction.scores["emotion"] > np.float32(value)
+    pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
+    return prediction._replace(scores={**prediction.scores, "pair": pair})
