@@ -32,7 +32,7 @@ Departures from both:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -40,39 +40,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from ecpe_zoo.corpora.document import Document, Segment
-from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.dropout import Dropout
-from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.ecpe import ClausePairMethod
 from ecpe_zoo.options import OptimiserSettings
+from ecpe_zoo.text.clause_batch import PADDING, SPECIALS, ClauseBatch, ClauseCollator, words_of
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
 
 KERNELS = (2, 3, 4, 5)  # words; paper, section 4.2
-PADDING, UNKNOWN, SPECIALS = 0, 1, 2  # word ids; words of the vocabulary follow
 ALIGNED = 16  # fp32 numbers in a cache line of 64 bytes
 MIN_WORDS = max(KERNELS)  # shorter clauses are padded to one whole window of the widest kernel
-
-
-class LinkBatch(NamedTuple):
-    """Documents as one run of words, without padding between clauses; B documents, N clauses at most, W words."""
-
-    ids: tuple[str, ...]
-    words: Tensor
-    """(W,) word ids of all clauses, one after another."""
-    clause_words: Tensor
-    """(clauses of all documents,) number of word slots of each clause, at least 5."""
-    document_clauses: Tensor
-    """(B,) on the CPU, where the packing of sequences wants it."""
-    segment_mask: Tensor
-    """(B, N) True for real clauses."""
-    emotion: Tensor
-    """(B, N) 1 for gold emotion clauses; all 0 outside of training."""
-    cause: Tensor
-    """(B, N) likewise."""
-    pairs: Tensor
-    """(B, N, N) float, 1 where [b, i, j] is a gold (emotion, cause) pair."""
 
 
 class ClauseCNN(nn.Module):
@@ -183,7 +162,7 @@ class LinkOutputs(NamedTuple):
         return torch.sigmoid(self.links) * self.weights
 
 
-class E2EECPE(Method):
+class E2EECPE(ClausePairMethod):
     """Directed link prediction over clauses.
 
     Args:
@@ -214,7 +193,6 @@ class E2EECPE(Method):
     ablations: ClassVar[frozenset[str]] = frozenset(
         {"auxiliary", "position", "masked", "reduction", "initialisation", "freeze_vectors"}
     )
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
 
     def __init__(
         self,
@@ -275,9 +253,9 @@ class E2EECPE(Method):
         """Word slots: every clause fills at least one window of the widest kernel."""
         return sum(max(len(segment.words), MIN_WORDS) for segment in document.segments)
 
-    def collator(self, training: bool) -> Callable[[Sequence[Document]], LinkBatch]:
-        """Documents to a `LinkBatch`; the same for training and evaluation."""
-        return _Collator(self.word_ids)
+    def collator(self, training: bool) -> ClauseCollator:
+        """The same for training and evaluation."""
+        return ClauseCollator(self.word_ids, MIN_WORDS)
 
     # --- network
 
@@ -341,7 +319,7 @@ class E2EECPE(Method):
                 else:
                     nn.init.uniform_(parameter, -(len(parameter) ** -0.5), len(parameter) ** -0.5)
 
-    def forward(self, batch: LinkBatch) -> LinkOutputs:
+    def forward(self, batch: ClauseBatch) -> LinkOutputs:
         """Score clauses and links; see `LinkOutputs`."""
         words = self.dropout(self.embedding(batch.words))  # (W, width)
         clauses = self.dropout(self.clause_encoder(words, batch.clause_words))  # (C, 4 filters)
@@ -368,45 +346,16 @@ class E2EECPE(Method):
         )
         return LinkOutputs(emotion.float(), cause.float(), links.float(), weights)
 
-    def losses(self, batch: LinkBatch) -> dict[str, Tensor]:
+    def losses(self, batch: ClauseBatch) -> dict[str, Tensor]:
         """Equations 15 to 17: binary cross-entropy of the links, cross-entropy of the tags."""
-        outputs = self(batch)
+        outputs: LinkOutputs = self(batch)
         mask = batch.segment_mask
         both = mask[:, :, None] & mask[:, None, :]
-        entries = link_loss(outputs.links, outputs.weights, batch.pairs)
-        losses = {"pair": self._reduce(entries, both)}
+        losses = {"pair": self.reduce(link_loss(outputs.links, outputs.weights, batch.gold.pairs), both)}
         if self.auxiliary:
-            for name in ("emotion", "cause"):
-                logits: Tensor = getattr(outputs, name)
-                entries = F.cross_entropy(logits.transpose(1, 2), getattr(batch, name), reduction="none")
-                losses[name] = self.beta * self._reduce(entries, mask)
+            tags = self.clause_losses(outputs, batch.gold, mask)
+            losses |= {name: self.beta * loss for name, loss in tags.items()}
         return losses
-
-    def _reduce(self, entries: Tensor, mask: Tensor) -> Tensor:
-        """Sum over a document's entries and mean over documents, or mean over all entries; (B, ...) -> ()."""
-        if not self.masked:
-            mask = torch.ones_like(mask)
-        total = (entries * mask).sum()
-        return total / (mask.sum() if self.reduction == "mean" else len(entries))
-
-    def decode(self, batch: LinkBatch) -> list[Prediction]:
-        """Probabilities of links, and of the tags where they are trained."""
-        outputs = self(batch)
-        scores = {"pair": outputs.pair}
-        if self.auxiliary:
-            scores |= {
-                "emotion": outputs.emotion.softmax(-1)[..., 1],
-                "cause": outputs.cause.softmax(-1)[..., 1],
-            }
-        arrays = {name: value.detach().cpu().numpy() for name, value in scores.items()}
-        predictions = []
-        for row, (id, n) in enumerate(zip(batch.ids, batch.document_clauses.tolist(), strict=True)):
-            cut = {
-                name: value[row, :n, :n] if name == "pair" else value[row, :n]
-                for name, value in arrays.items()
-            }
-            predictions.append(Prediction(id, cut))
-        return predictions
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with coupled weight decay on all but the embeddings, no schedule."""
@@ -418,42 +367,3 @@ class E2EECPE(Method):
         # one pass over the weights instead of ten; Lightning refuses to clip gradients for it in mixed precision
         clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
         return torch.optim.Adam(groups, lr=self.optimiser.lr, fused=not clips)
-
-
-def words_of(segment: Segment) -> list[str]:
-    """Lower-cased words of a segment."""
-    return [word.lower() for word in segment.words]
-
-
-class _Collator:
-    """Documents to a `LinkBatch`; word ids of a text are kept, since every epoch asks for them again."""
-
-    def __init__(self, word_ids: dict[str, int]) -> None:
-        self.word_ids = word_ids
-        self.known: dict[str, list[int]] = {}
-
-    def _ids(self, segment: Segment) -> list[int]:
-        if segment.text not in self.known:
-            ids = [self.word_ids.get(word, UNKNOWN) for word in words_of(segment)]
-            self.known[segment.text] = ids + [PADDING] * (MIN_WORDS - len(ids))
-        return self.known[segment.text]
-
-    def __call__(self, documents: Sequence[Document]) -> LinkBatch:
-        rows = [self._ids(segment) for document in documents for segment in document.segments]
-        clauses = torch.tensor([len(document) for document in documents])
-        size = int(clauses.max())
-        emotion, cause = torch.zeros(2, len(documents), size, dtype=torch.long)
-        pairs = torch.zeros(len(documents), size, size)
-        for row, document in enumerate(documents):
-            for e, c in document.pairs or ():
-                pairs[row, e, c] = emotion[row, e] = cause[row, c] = 1
-        return LinkBatch(
-            ids=tuple(document.id for document in documents),
-            words=torch.tensor([word for row in rows for word in row]),
-            clause_words=torch.tensor([len(row) for row in rows]),
-            document_clauses=clauses,
-            segment_mask=torch.arange(size) < clauses[:, None],
-            emotion=emotion,
-            cause=cause,
-            pairs=pairs,
-        )
