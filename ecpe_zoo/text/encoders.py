@@ -46,7 +46,9 @@ def rounded_width(tokens: int, most: int | None = None) -> int:
     >>> rounded_width(509, most=510)
     510
     """
-    step = 1 << max(tokens // WIDTHS, 1).bit_length() - 1  # the greatest power of two up to a 16th of the width
+    step = (
+        1 << max(tokens // WIDTHS, 1).bit_length() - 1
+    )  # the greatest power of two up to a 16th of the width
     width = -(-tokens // step) * step
     return width if most is None else max(tokens, min(width, most))
 
@@ -134,7 +136,9 @@ class TransformerEncoder(TokenEncoder):
         width = ids.shape[1]
         more = 0, rounded_width(width, self.max_tokens) - width
         inputs = {
-            "input_ids": F.pad(ids, more, value=self.tokenizer.pad_id),  # by which some models count positions
+            "input_ids": F.pad(
+                ids, more, value=self.tokenizer.pad_id
+            ),  # by which some models count positions
             "attention_mask": F.pad(mask.long(), more),
         }
         if self.has_types and token_types is not None:
