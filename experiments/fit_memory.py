@@ -18,19 +18,21 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 
-import ecpe_zoo.callbacks.memory as callback
 from ecpe_zoo.cli.main import main as ecpe_zoo
-from ecpe_zoo.text import encoders
+from ecpe_zoo.memory import give_back
 from experiments.annotate_rate import SAMPLES, memory_of
 
 PAUSE = 0.2
 """Seconds between two looks at a run."""
 
 SWITCHES = ("trim", "kernels", "widths")
+CALLBACK = "ecpe_zoo.callbacks.memory"
 
 
 def watch(arguments: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
@@ -69,19 +71,21 @@ def watch(arguments: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
 
 def _fit(arguments: list[str], without: Sequence[str], pipe: Connection) -> None:
     trims: list[float] = []
-    trim = callback.give_back
 
     def timed() -> None:
         start = time.process_time()
-        trim()
+        give_back()
         trims.append(time.process_time() - start)
 
-    callback.give_back = timed if "trim" not in without else lambda: None
-    if "kernels" in without:
-        callback.keep_few_kernels = lambda: None  # type: ignore[assignment]
-    if "widths" in without:
-        encoders.rounded_width = lambda tokens, most=None: tokens  # type: ignore[assignment]
-    status = ecpe_zoo(["fit", *arguments])
+    with ExitStack() as stack:
+        stack.enter_context(patch(f"{CALLBACK}.give_back", Mock() if "trim" in without else timed))
+        if "kernels" in without:
+            stack.enter_context(patch(f"{CALLBACK}.keep_few_kernels"))
+        if "widths" in without:
+            stack.enter_context(
+                patch("ecpe_zoo.text.encoders.rounded_width", lambda tokens, most=None: tokens)
+            )
+        status = ecpe_zoo(["fit", *arguments])
     used = resource.getrusage(resource.RUSAGE_SELF)
     pipe.send(
         {

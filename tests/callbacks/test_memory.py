@@ -1,4 +1,4 @@
-"""Freed memory goes back at a bounded interval, on a CPU alone, and no config shows it."""
+"""Freed memory goes back at bounded cost, on a CPU alone, and no config shows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from lightning import Trainer
 
 from ecpe_zoo.callbacks import memory
-from ecpe_zoo.callbacks.memory import EVERY, BoundMemory
+from ecpe_zoo.callbacks.memory import SPACING, BoundMemory
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.methods.rule import Rule
 from tests.conftest import ROOT
@@ -31,33 +31,51 @@ def trainer_on(device: str) -> Trainer:
     return cast(Trainer, SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device))))
 
 
-def test_a_trim_every_so_many_batches_and_at_the_end_of_an_epoch(trims: list[int]) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(memory, "monotonic", lambda: now[0])
+    return now
+
+
+def test_trims_are_spaced_by_what_they_cost(
+    trims: list[int], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     callback, trainer, method = BoundMemory(), trainer_on("cpu"), Rule()
-    for index in range(EVERY - 1):
+
+    def slow() -> None:
+        trims.append(1)
+        clock[0] += 0.1
+
+    monkeypatch.setattr(memory, "give_back", slow)
+    hooks = [
+        callback.on_train_batch_end,
+        callback.on_validation_batch_end,
+        callback.on_test_batch_end,
+        callback.on_predict_batch_end,
+    ]
+    for hook in hooks:
+        trims.clear()
+        hook(trainer, method, None, None, 0)
+        assert len(trims) == 1
+        clock[0] += 0.1 * SPACING - 1
+        hook(trainer, method, None, None, 1)
+        assert len(trims) == 1
+        clock[0] += 2
+    started = clock[0]
+    for index in range(10_000):
+        clock[0] += 0.5
         callback.on_train_batch_end(trainer, method, None, None, index)
-    assert not trims
-    callback.on_validation_batch_end(trainer, method, None, None, 0)
-    assert len(trims) == 1
-    for index in range(EVERY):
-        callback.on_predict_batch_end(trainer, method, None, None, index)
-    for index in range(EVERY):
-        callback.on_test_batch_end(trainer, method, None, None, index)
-    assert len(trims) == 3
-    for at_end in (
-        callback.on_validation_epoch_end,
-        callback.on_train_epoch_end,
-        callback.on_test_epoch_end,
-        callback.on_predict_epoch_end,
-    ):
-        at_end(trainer, method)
-    assert len(trims) == 7
+    spent = 0.1 * len(trims)
+    assert 45 <= len(trims) <= 55
+    assert 7 * spent < 0.01 * (clock[0] - started)
 
 
 def test_on_a_gpu_nothing_is_trimmed(trims: list[int]) -> None:
     callback, trainer = BoundMemory(), trainer_on("cuda")
-    for index in range(2 * EVERY):
+    for index in range(3):
         callback.on_train_batch_end(trainer, Rule(), None, None, index)
-    callback.on_train_epoch_end(trainer, Rule())
     assert not trims
 
 
@@ -67,8 +85,7 @@ def test_every_command_has_it_and_no_config_or_hash_shows_it(
     monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
     options = ["--config", str(ROOT / "configs" / "rule.yaml"), "--trainer.default_root_dir", str(tmp_path)]
     assert main(["fit", *options]) == 0
-    after_fit = len(trims)
-    assert after_fit >= 3  # the ends of training, validation and test
+    assert trims
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "128"
     (checkpoint,) = tmp_path.rglob("best-*.ckpt")
     for command in ("validate", "test", "predict"):

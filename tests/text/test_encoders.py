@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -216,15 +217,16 @@ def test_a_transformer_reads_few_widths_and_says_the_same(kind: str, tokens: int
     mask = torch.ones_like(ids, dtype=torch.bool)
     ids[1, 20:], mask[1, 20:] = encoder.tokenizer.pad_id, False
     types = (torch.arange(tokens) > 9).long().expand(3, -1)
+    model: Any = encoder.model
     seen: list[int] = []
-    encoder.model.register_forward_pre_hook(
+    model.register_forward_pre_hook(
         lambda module, args, given: seen.extend(value.shape[1] for value in given.values()), with_kwargs=True
     )
     found = encoder(ids, mask, types)
     assert set(seen) == {width}
     assert found.shape == (3, tokens, encoder.hidden_size)
     given = {"token_type_ids": types} if encoder.has_types else {}
-    plain = encoder.model(input_ids=ids, attention_mask=mask.long(), **given).last_hidden_state
+    plain = model(input_ids=ids, attention_mask=mask.long(), **given).last_hidden_state
     torch.testing.assert_close(found[mask], plain[mask], atol=1e-5, rtol=0)
 
 
