@@ -29,6 +29,7 @@ from ecpe_zoo.callbacks.checkpoints import (
     metric_of,
     refuse_test_fold,
 )
+from ecpe_zoo.callbacks.memory import BoundMemory
 from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
@@ -252,7 +253,7 @@ class ZooCLI(LightningCLI):
     def _own_callbacks(self, stage: str, folder: Path | None = None) -> list[Callback]:
         """What every run has and no option names."""
         seeding = SeedEachEpoch(int(os.environ["PL_GLOBAL_SEED"]), stage)
-        callbacks: list[Callback] = [seeding, LastCheckpoint(folder), self.recorder]
+        callbacks: list[Callback] = [seeding, LastCheckpoint(folder), self.recorder, BoundMemory()]
         if self.config_init[self.subcommand].trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar(leave=False))
         return callbacks
@@ -337,7 +338,7 @@ class ZooCLI(LightningCLI):
                 "enable_checkpointing": False,
                 "fast_dev_run": False,
             },
-            [],
+            [BoundMemory()],
         )
         self.datamodule.asked = documents
         try:
