@@ -36,6 +36,7 @@ from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
 from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
+from ecpe_zoo.tasks import EMOTIONS, ERC, Task
 from ecpe_zoo.text.encoders import EMBEDDED, RECURRENT, EncoderSettings, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
@@ -131,14 +132,14 @@ class EmoPillars(TextMethod):
         self.lr, self.weight_decay, self.warmup_share = lr, weight_decay, warmup_share
 
     @classmethod
-    def task_of(cls, options: Mapping[str, Any]) -> Literal["ecpe", "erc", "emotions"]:
+    def task_of(cls, options: Mapping[str, Any]) -> Task:
         """With one emotion a text the highest score decides, and there is no threshold to tune."""
-        return "erc" if options.get("single_label") else cls.task
+        return ERC if options.get("single_label") else cls.task
 
     @property
     def annotations(self) -> frozenset[str]:
         """Those of texts, whatever is decided of them."""
-        return frozenset({"emotions", "erc"})
+        return EMOTIONS.annotations
 
     def label_names(self, documents: Sequence[Document]) -> list[str]:
         """The labels, and emotions whose strength never suffices for a label: they are learned too."""

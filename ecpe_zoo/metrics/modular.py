@@ -9,8 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ecpe_zoo.corpora.document import Pair
-from ecpe_zoo.metrics.classes import ClassCounts
-from ecpe_zoo.metrics.pairs import Counts, count_sets
+from ecpe_zoo.metrics.counts import THREE, Counts, count_sets
 
 
 class PairScore(Metric):
@@ -50,7 +49,7 @@ class PairScore(Metric):
     def compute(self) -> dict[str, Tensor]:
         """The three fractions."""
         counts = Counts(*self.counts.tolist())
-        return {name: torch.tensor(getattr(counts, name)) for name in ("precision", "recall", "f1")}
+        return {name: torch.tensor(float(getattr(counts, name))) for name in THREE}
 
 
 class WeightedF1(Metric):
@@ -113,7 +112,7 @@ class WeightedF1(Metric):
         """The three fractions."""
         matrix = self.confusion.cpu().numpy()
         answers = matrix[:, : self.classes]
-        counts = ClassCounts(answers.diagonal(), answers.sum(0), matrix.sum(1))
+        counts = Counts(answers.diagonal(), answers.sum(0), matrix.sum(1))
         averages = counts.averages()
         values = {name: averages[name] for name in ("weighted_f1", "macro_f1")}
         values["accuracy"] = averages["micro_recall"]
@@ -164,5 +163,5 @@ class MultiLabelF1(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """`{macro,micro,weighted}_{precision,recall,f1}`."""
-        averages = ClassCounts(*self.counts.cpu().numpy()).averages()
+        averages = Counts(*self.counts.cpu().numpy()).averages()
         return {name: torch.tensor(value) for name, value in averages.items()}

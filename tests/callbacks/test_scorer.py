@@ -10,8 +10,8 @@ from ecpe_zoo.callbacks.checkpoints import epoch_metric
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.scoring import SCORINGS, scoring_of
 from ecpe_zoo.results.record import read_record
+from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC, TASKS, Task
 from tests.cli.test_training import config, run_folder
 
 GOLD = {
@@ -23,16 +23,16 @@ GOLD = {
 }
 
 
-@pytest.mark.parametrize("task", SCORINGS)
-def test_scores_on_less_than_all_gold_are_refused(task: str) -> None:
-    scoring, document = scoring_of(task), GOLD[task]
-    scored = scoring.score([], {"d": document}, None if scoring.tune is None else 0.5)
-    assert scored[scoring.counted] == 2 == scoring.gold(document)
-    scoring.check(scored, [document])
+@pytest.mark.parametrize("task", TASKS.values(), ids=str)
+def test_scores_on_less_than_all_gold_are_refused(task: Task) -> None:
+    document = GOLD[task.id]
+    scored = task.score([], {"d": document}, 0.5 if task.thresholded else None)
+    assert scored[task.counted] == 2 == task.gold(document)
+    task.check(scored, [document])
     with pytest.raises(
         ZooError, match="Expected scores on the 4 gold items of the documents, but 2 were scored"
     ):
-        scoring.check(scored, [document, document])
+        task.check(scored, [document, document])
 
 
 ROWS = {"train": 24, "test": 6}
@@ -78,7 +78,7 @@ def test_counts_of_reader_and_record_are_one(tmp_path: Path) -> None:
 
 
 def test_the_official_metric_of_a_shared_task_chooses_the_epoch() -> None:
-    assert epoch_metric("emocontext", "erc") == "micro_f1_without_others"
-    assert epoch_metric("emocontext", "emotions") == "micro_f1_without_others"
-    assert epoch_metric("meld", "erc") == "weighted_f1"
-    assert epoch_metric("bundled-ecpe", "ecpe") == "pair_f1"
+    assert epoch_metric("emocontext", ERC) == "micro_f1_without_others"
+    assert epoch_metric("emocontext", EMOTIONS) == "micro_f1_without_others"
+    assert epoch_metric("meld", ERC) == "weighted_f1"
+    assert epoch_metric("bundled-ecpe", ECPE) == "pair_f1"
