@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
@@ -20,22 +20,6 @@ from ecpe_zoo.views import Confusion, Heatmap, View
 Metrics = dict[str, float]
 Documents = Mapping[str, Document]
 T = TypeVar("T")
-
-
-class Family(NamedTuple):
-    """Metrics that share a prefix and are listed in one line below the printed table.
-
-    Args:
-        prefix: Their names without it are shown.
-        title: Start of the line.
-        shown: Format of a value.
-        scale: Factor of a value.
-    """
-
-    prefix: str
-    title: str
-    shown: str
-    scale: float = 1.0
 
 
 def _no_pictures(predictions: Sequence[Prediction], documents: Documents) -> list[View]:
@@ -65,7 +49,7 @@ class Task:
         annotations: Tasks of which a corpus must be annotated for at least one.
         rows: Item -> label in the printed table; an item has `{item}_{precision,recall,f1}`. Classes are added.
         shown: Single figures below the table -> label.
-        families: Lines below these figures.
+        families: Prefix of metrics -> title and format of the line below that lists them.
         kinds: Item -> label of the bars on a method's page; the classes where empty.
         kinds_caption: Their caption.
         unit: What scores above the threshold.
@@ -89,7 +73,7 @@ class Task:
     annotations: frozenset[str] = frozenset()
     rows: Mapping[str, str] = field(default_factory=dict)
     shown: Mapping[str, str] = field(default_factory=dict)
-    families: tuple[Family, ...] = ()
+    families: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     kinds_caption: str = "F1 of each class."
     unit: str = "labels"
@@ -193,13 +177,13 @@ class Task:
             f"{label} {100 * metrics[name]:.2f}" for name, label in self.shown.items() if name in metrics
         ]
         lines = ["; ".join(figures)] if figures else []
-        for family in self.families:
+        for prefix, (title, form) in self.families.items():
             listed = [
-                f"{name.removeprefix(family.prefix).replace('_', ' ')} {family.scale * value:{family.shown}}"
+                f"{name.removeprefix(prefix).replace('_', ' ')} {form.format(value=value, percent=100 * value)}"
                 for name, value in metrics.items()
-                if name.startswith(family.prefix)
+                if name.startswith(prefix)
             ]
-            lines += [f"{family.title}: {', '.join(listed)}"] if listed else []
+            lines += [f"{title}: {', '.join(listed)}"] if listed else []
         return lines
 
     def check(self, metrics: Mapping[str, float], documents: Iterable[Document]) -> None:
@@ -307,7 +291,7 @@ ERC = Task(
         "micro_f1_without_neutral": "micro F1 without neutral",
         "micro_f1_without_others": "micro F1 without others",
     },
-    families=(Family(conversations.TAKEN, "similar emotions taken for each other", ".1f", 100.0),),
+    families={conversations.TAKEN: ("similar emotions taken for each other", "{percent:.1f}")},
     pictures=_confusion,
 )
 
@@ -337,7 +321,7 @@ EMOTIONS = Task(
         "ranking_average_precision": "label ranking average precision",
         "mean_average_precision": "mean average precision",
     },
-    families=(Family(emotions.SPEARMAN, "rank correlation with the annotated intensity", "+.2f"),),
+    families={emotions.SPEARMAN: ("rank correlation with the annotated intensity", "{value:+.2f}")},
     pictures=_correlations,
 )
 

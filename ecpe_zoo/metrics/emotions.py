@@ -140,14 +140,14 @@ def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool
 def score_emotions(
     predictions: Iterable[Prediction],
     documents: Mapping[str, Document],
-    threshold: float | Mapping[str, float],
+    threshold: float,
 ) -> dict[str, float]:
     """All metrics of many labels a segment.
 
     Args:
         predictions: at most one a document; a document without one counts all its gold as missed.
         documents: gold documents by id.
-        threshold: labels score strictly above it; one for all labels, or one for each.
+        threshold: labels score strictly above it.
 
     Returns:
         `{macro,micro,weighted}_{precision,recall,f1}` (macro over the classes that occur in gold), and with a
@@ -162,13 +162,11 @@ def score_emotions(
 
     Raises:
         ZooError: see `classes.lay_out`.
-        KeyError: thresholds for some labels only.
     """
     predictions = list(predictions)
     laid = lay_labels(predictions, documents)
     labels, gold, scores = laid.labels, laid.gold, laid.scores
-    cuts = [threshold if isinstance(threshold, int | float) else threshold[label] for label in labels]
-    predicted = scores > np.array(cuts, dtype=np.float32)
+    predicted = scores > np.float32(threshold)
     counts = count_labels(predicted, gold)
     values = {
         "documents": float(laid.documents),
@@ -239,24 +237,6 @@ def tune_threshold(
     """
     candidates = nearest_first(GRID, default)
     return best_of(candidates, sweep(lay_labels(predictions, documents), candidates).averaged("macro"))
-
-
-def tune_class_thresholds(
-    predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
-) -> dict[str, float]:
-    """For each label the threshold with the best F1 of its class; the default for a class without gold.
-
-    Args:
-        predictions: at most one a document.
-        documents: gold documents by id.
-        default: among equally good ones the nearest to it wins.
-
-    Raises:
-        ZooError: see `classes.lay_out`.
-    """
-    candidates, laid = nearest_first(GRID, default), lay_labels(predictions, documents)
-    best = sweep(laid, candidates).f1.argmax(axis=0)  # all 0 without gold: the first, the default
-    return {label: candidates[index] for label, index in zip(laid.labels, best.tolist(), strict=True)}
 
 
 # --- strengths
