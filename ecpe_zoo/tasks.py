@@ -22,10 +22,6 @@ Documents = Mapping[str, Document]
 T = TypeVar("T")
 
 
-def _no_pictures(predictions: Sequence[Prediction], documents: Documents) -> list[View]:
-    return []
-
-
 @dataclass(frozen=True, eq=False)
 class Task:
     """One task.
@@ -77,7 +73,7 @@ class Task:
     kinds: Mapping[str, str] = field(default_factory=dict)
     kinds_caption: str = "F1 of each class."
     unit: str = "labels"
-    pictures: Callable[[Sequence[Prediction], Documents], list[View]] = _no_pictures
+    pictures: Callable[[Sequence[Prediction], Documents], list[View]] = lambda *_: []
 
     def __str__(self) -> str:
         return self.id
@@ -159,13 +155,12 @@ class Task:
         >>> ERC.table_rows({"weighted_f1": 0.5, "class_joy_f1": 0.5, "class_joy_support": 3.0})
         {'weighted': 'weighted by class size', 'class_joy': '  joy (3)'}
         """
-        classes = [name.removesuffix("_f1") for name in metrics if name.startswith("class_")]
         rows = {item: label for item, label in self.rows.items() if f"{item}_f1" in metrics}
-        for item in classes:
-            if f"{item}_f1" in metrics:
-                label = item.removeprefix("class_")
-                rows[item] = f"  {label} ({metrics.get(f'{item}_support', 0.0):.0f})"
-        return rows
+        classes = [n.removesuffix("_f1") for n in metrics if n.startswith("class_") and n.endswith("_f1")]
+        return rows | {
+            item: f"  {item.removeprefix('class_')} ({metrics.get(f'{item}_support', 0.0):.0f})"
+            for item in classes
+        }
 
     def lines(self, metrics: Mapping[str, float]) -> list[str]:
         """The lines below the printed table: single figures in percent, and families of metrics.
