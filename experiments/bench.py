@@ -288,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
     actions: tuple[tuple[Action, str], ...] = (("train", "training"), ("predict", "prediction"))
     for id in chosen:
         job = report.job(config_job(configs[id]))
-        task = make_method(job).task
+        task = make_method(job).task.id
         for action, name in actions:
             report.row(f"{id}, {job.data['corpus']}, {name}", replace(job, action=action))
             if task in real:

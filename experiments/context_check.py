@@ -28,7 +28,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.methods.texts import TextMethod
-from ecpe_zoo.metrics.scoring import Metrics, scoring_of
+from ecpe_zoo.tasks import Metrics
 from ecpe_zoo.text.conversations import unit_of
 from experiments import run
 
@@ -98,7 +98,7 @@ def check(method: Method, documents: Sequence[Document], seed: int = 0) -> dict[
     for context in CONTEXTS:
         some = with_context(texts, context, seed)
         gold = {document.id: document for document in some}
-        found[context] = scoring_of(method.task).score(predict(method, some), gold, threshold)
+        found[context] = method.task.score(predict(method, some), gold, threshold)
     return found
 
 

@@ -36,7 +36,7 @@ def check(method: Method, documents: Mapping[str, Document]) -> dict[str, Agreem
     Raises:
         ZooError: a method without a score for each emotion, or no emotion that it shares with the documents.
     """
-    if method.task != "emotions":
+    if not (method.task.labelled and method.task.thresholded):
         raise ZooError(
             f"Expected a checkpoint that scores the emotions of texts, but got one of {method.id!r}."
         )

@@ -17,22 +17,22 @@ from rich.table import Table
 
 from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.data.predictions import read_predictions
-from ecpe_zoo.results.evidence import COUNTING, Documents
 from ecpe_zoo.results.statistics import Array, paired_bootstrap, permutation_test, smallest_detectable
+from ecpe_zoo.tasks import TASKS, Documents, Task
 from experiments import run
 
 
-def counts_of(path: Path, task: str, documents: Documents, threshold: float | None) -> Array:
+def counts_of(path: Path, task: Task, documents: Documents, threshold: float | None) -> Array:
     """(1, D, C, 3) correct, predicted and gold items of each document, in the order of the corpus."""
     found = {prediction.id: prediction for prediction in read_predictions(path)}
     tables = [
-        COUNTING[task]([found[id]] if id in found else [], {id: document}, threshold)
+        task.count([found[id]] if id in found else [], {id: document}, threshold)
         for id, document in documents.items()
     ]
     classes = sorted(
         {segment for document in documents.values() for s in document.segments for segment in s.emotions}
     )
-    classes = ["pair"] if task == "ecpe" else classes
+    classes = classes if task.labelled else ["pair"]
     return np.array(
         [[[table.get(name, (0, 0, 0)) for name in classes] for table in tables]], dtype=np.float64
     )
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fold", type=int, default=1)
     parser.add_argument("--threshold", type=float, help="for tasks with one")
     options = parser.parse_args(arguments)
-    task = find_corpus(options.corpus).tasks[0]
+    task = TASKS[find_corpus(options.corpus).tasks[0]]
     documents = {d.id: d for d in load_corpus(options.corpus, options.root, options.fold).test}
     first, second = (
         counts_of(path, task, documents, options.threshold) for path in (options.first, options.second)
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for column in ("F1", "first", "second", "points", "95 % interval", "p", "detectable"):
         table.add_column(column, justify="left" if column == "F1" else "right")
-    for average in ("micro",) if task == "ecpe" else ("weighted", "macro", "micro"):
+    for average in ("weighted", "macro", "micro") if task.labelled else ("micro",):
         b = paired_bootstrap(first, second, average)  # type: ignore[arg-type]
         p = permutation_test(first, second, average)  # type: ignore[arg-type]
         table.add_row(

@@ -166,7 +166,7 @@ class Annotator:
         together = " ".join(entry.texts)
         language = self.options.language or entry.language or language_of(together)
         shown, read = list(entry.texts), [text.strip() for text in entry.texts]
-        if entry.whole and self.method.task == "ecpe":
+        if entry.whole and not self.method.task.labelled:
             clauses = cut_clauses(entry.texts[0], language)
             shown, read = [clause.text for clause in clauses], [clause.bare for clause in clauses]
         places = [index for index, text in enumerate(read) if text]
@@ -174,7 +174,7 @@ class Annotator:
             return _Read(shown, [], None)
         if self.words and not is_segmented(together, language):
             read = [with_words_apart(text, language) or text for text in read]
-        lost = max(len(places) - MOST_CLAUSES, 0) if self.method.task == "ecpe" else 0
+        lost = 0 if self.method.task.labelled else max(len(places) - MOST_CLAUSES, 0)
         places = places[: len(places) - lost]
         speakers, judged = entry.speakers, entry.judged
         segments = tuple(

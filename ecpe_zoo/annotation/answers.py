@@ -1,4 +1,4 @@
-"""Predictions as plain rows: one rule a task, one row an entry, and the same as cells of a table.
+"""Predictions as plain rows: one rule for each kind of task, one row an entry, and the same as cells of a table.
 
 An entry that was given as one text has its answer beside its `text`; one that was given as segments has a list
 `segments` with an answer each. Segments are counted from 1. Probabilities are rounded to 4 decimals, and so are
@@ -25,14 +25,13 @@ from ecpe_zoo.annotation.inputs import Entry
 from ecpe_zoo.data.predictions import Array, Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.metrics.emotions import STRONGEST
+from ecpe_zoo.tasks import Task
 
 Row = dict[str, Any]
 Cell = str | int | float
 
 DIGITS = 4
-STRONGEST = 10.0
-"""Intensity of a score of 1."""
-
 JOINT = "; "
 """Between the labels of one cell."""
 
@@ -50,7 +49,7 @@ class Answers:
         every: all scores are given besides, as `scores`.
     """
 
-    task: str
+    task: Task
     labels: tuple[str, ...]
     threshold: float
     by_threshold: bool = True
@@ -69,14 +68,14 @@ class Answers:
             found: over these; None where there are none.
         """
         truncated = found.truncated if found is not None else 0
-        if self.task == "ecpe":
+        if not self.task.labelled:
             return {"id": entry.id, "clauses": list(shown), **self._pairs(shown, places, found),
                     "truncated": truncated}  # fmt: skip
         scores: list[Array | None] = [None] * len(shown)
         for row, place in enumerate(places):
             if found is not None and not np.isnan(found.scores["emotions"][row]).any():
                 scores[place] = found.scores["emotions"][row]
-        answer = self._emotions if self.task == "emotions" else self._emotion
+        answer = self._emotions if self.task.thresholded else self._emotion
         if entry.whole:
             return {"id": entry.id, "text": entry.texts[0], **answer(scores[0]), "truncated": truncated}
         segments = [
@@ -114,7 +113,7 @@ class Answers:
         return {label: _rounded(score) for label, score in zip(self.labels, scores, strict=True)}
 
     def _pairs(self, shown: Sequence[str], places: Sequence[int], found: Prediction | None) -> Row:
-        if found is None:
+        if found is None or "pair" not in found.scores:  # a first stage predicts none
             return {"pairs": []} | ({"scores": {"pair": []}} if self.every else {})
         pair = found.scores["pair"]  # (N, N) over the places
         order = np.argsort(-pair, axis=None, kind="stable")
@@ -144,10 +143,10 @@ class Answers:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of a table: one row a pair (a document without any has one, too), or one a segment."""
-        if self.task == "ecpe":
+        if not self.task.labelled:
             return ("id", "emotion", "cause", "probability", "emotion_text", "cause_text", "truncated")
         labels = self.labels if self.every else ()
-        if self.task == "emotions":
+        if self.task.thresholded:
             return ("id", "segment", "speaker", "text", "emotions", "intensities", "above_threshold",
                     "truncated", *labels)  # fmt: skip
         more = ("emotions", "probabilities") if self.top else ()
@@ -155,7 +154,7 @@ class Answers:
 
     def cells(self, row: Row) -> list[list[Cell]]:
         """A row of `row` as rows of a table; what is not known is an empty cell."""
-        listed = self._pair_cells(row) if self.task == "ecpe" else self._segment_cells(row)
+        listed = self._segment_cells(row) if self.task.labelled else self._pair_cells(row)
         return [["" if cell is None else cell for cell in cells] for cells in listed]
 
     def _pair_cells(self, row: Row) -> list[list[Any]]:
@@ -175,7 +174,7 @@ class Answers:
         for segment in segments:
             several = segment.get("emotions", {})
             listed = [JOINT.join(several), JOINT.join(str(value) for value in several.values())]
-            if self.task == "emotions":
+            if self.task.thresholded:
                 answer = [*listed, str(segment["above_threshold"]).lower()]
             else:
                 answer = [segment["emotion"], segment["probability"], *(listed if self.top else ())]
@@ -213,7 +212,7 @@ def answers_for(
     Raises:
         ZooError: a threshold where there is none, or one out of range.
     """
-    if threshold is not None and method.task == "erc":
+    if threshold is not None and not method.task.thresholded:
         raise ZooError(
             f"Expected no --threshold with {method.id!r}, which gives each text its most probable emotion, but got "
             f"{threshold}. Ask for more of them with --top."
@@ -225,7 +224,7 @@ def answers_for(
         )
     if top is not None and top < 1:
         raise ZooError(f"Expected --top to be at least 1, but got {top}.")
-    labels = () if method.task == "ecpe" else method.labels
+    labels = method.labels if method.task.labelled else ()
     used = threshold_of(method) if threshold is None else threshold
     return Answers(method.task, labels, used, threshold is not None or top is None, top, every)
 

@@ -182,7 +182,7 @@ def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str
     lines = [f"{checkpoint}: {method.id}, {stage}; {place}"]
     if answers.labels:
         lines.append(f"{len(answers.labels)} labels: {', '.join(answers.labels)}")
-    if method.task == "erc":
+    if not method.task.thresholded:
         lines.append("the most probable emotion of each text")
     elif answers.by_threshold:
         given = options.threshold is not None

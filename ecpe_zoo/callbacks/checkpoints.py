@@ -12,11 +12,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results.record import TEST_FOLD, Choice, documents_of
+from ecpe_zoo.tasks import Task
 
 
-def epoch_metric(corpus: str, task: str) -> str:
+def epoch_metric(corpus: str, task: Task) -> str:
     """The validation metric that chooses the epoch: the corpus's official one, else the task's headline.
 
     Args:
@@ -26,10 +26,11 @@ def epoch_metric(corpus: str, task: str) -> str:
     Raises:
         ZooError: there is no such corpus, or its description cannot be read.
 
-    >>> epoch_metric("emocontext", "erc"), epoch_metric("meld", "erc")
+    >>> from ecpe_zoo.tasks import ERC
+    >>> epoch_metric("emocontext", ERC), epoch_metric("meld", ERC)
     ('micro_f1_without_others', 'weighted_f1')
     """
-    return find_corpus(corpus).official or scoring_of(task).headline
+    return find_corpus(corpus).official or task.headline
 
 
 class BestCheckpoint(ModelCheckpoint):

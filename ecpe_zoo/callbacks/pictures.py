@@ -7,7 +7,7 @@ matplotlib's global state, so a picture can be drawn in any process and thread.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -18,12 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.methods.views import Heatmap, View
-from ecpe_zoo.metrics.conversations import confusion
-from ecpe_zoo.metrics.emotions import label_correlations
+from ecpe_zoo.views import Confusion, Heatmap, View
 
 Values = npt.NDArray[np.float64]
 Labels = Sequence[str]
@@ -41,29 +37,17 @@ EDGE = "#222222"
 
 
 def draw_views(folder: Path, views: Iterable[View]) -> None:
-    """Draw what a method shows of itself, into files named after the views."""
+    """Draw what a method and its task show, into files named after the views."""
     for view in views:
         path = folder / f"{view.name}.png"
         if isinstance(view, Heatmap):
             draw_heatmap(path, view.matrix, view.labels, view.title, view.low, view.high)
+        elif isinstance(view, Confusion):
+            draw_confusion(path, view.matrix, view.labels)
         else:
             points, before, after = project(view.vectors, view.before, view.after)
             gold = [view.labels.index(label) for label in view.gold]
             draw_points(path, points, gold, before, after, view.labels, title=view.title)
-
-
-def draw_scores(
-    folder: Path, task: str, predictions: Sequence[Prediction], documents: Mapping[str, Document]
-) -> None:
-    """Draw what all methods of a task have in common: `confusion.png`, or `correlation-*.png` of the labels."""
-    if task == "erc":
-        matrix, labels = confusion(predictions, documents)
-        draw_confusion(folder / "confusion.png", matrix, labels)
-    elif task == "emotions":
-        predicted, annotated, labels = label_correlations(predictions, documents)
-        for name, values in (("predicted", predicted), ("annotated", annotated)):
-            title = f"Pearson correlation of labels, {name}"
-            draw_heatmap(folder / f"correlation-{name}.png", values, labels, title, -0.3, 0.3)
 
 
 # --- drawing

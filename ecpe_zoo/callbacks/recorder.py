@@ -14,7 +14,6 @@ from ecpe_zoo.callbacks.checkpoints import best_checkpoint, chosen_by, stopped_b
 from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, threshold_of, zoo_parts
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.overlap import long_texts, text_overlap
-from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results import record
 
 
@@ -123,8 +122,8 @@ class Recorder(Callback):
             epochs=sum(stage["epochs"] for stage in self.stages),
             steps=sum(stage["steps"] for stage in self.stages),
             stages=[record.Stage(**stage) for stage in self.stages],
-            metrics=record.versioned(method.task, metrics),
-            metrics_default=record.versioned(method.task, scorer.results["default"]),
+            metrics=record.versioned(method.task.id, metrics),
+            metrics_default=record.versioned(method.task.id, scorer.results["default"]),
             history=scorer.history,
             predictions=record.file_sha256(folder / "test.npz"),
             machine=record.Machine(
@@ -139,7 +138,7 @@ class Recorder(Callback):
                 versions=record.installed_versions(),
             ),
             code=record.code_state(),
-            status="collapsed" if scoring_of(method.task).collapsed(metrics) else "ok",
+            status="collapsed" if method.task.collapsed(metrics) else "ok",
         )
         path = folder.parent / "record.json"
         made.write(path)

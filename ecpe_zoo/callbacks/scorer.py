@@ -17,7 +17,7 @@ from ecpe_zoo.errors import ZooError, first_few
 from ecpe_zoo.layers.distributed import gather_objects
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT
-from ecpe_zoo.metrics.scoring import Metrics, scoring_of
+from ecpe_zoo.tasks import Metrics
 
 WATCHED = "watched_test"
 """Prefix of test scores of every epoch, which choose nothing."""
@@ -26,7 +26,7 @@ WATCHED = "watched_test"
 class Scorer(Callback):
     """Scores validation and test documents, each exactly once, and saves the scores before thresholds.
 
-    What is computed depends on the method's task alone (`metrics.scoring`). Where scores are cut at a threshold,
+    What is computed depends on the method's task alone (`tasks.Task`). Where scores are cut at a threshold,
     each validation under `strict` also tunes it and leaves it in the method, so that every checkpoint holds the
     threshold that its own validation chose; the epoch is chosen at the default threshold. Test metrics are
     computed at both: the tuned one is the headline under `strict`, the default under `paper`.
@@ -133,25 +133,26 @@ class Scorer(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the validation documents, tune the threshold under `strict`, log and remember."""
         data, method = zoo_parts(trainer, pl_module)
-        scoring = scoring_of(method.task)
+        task = method.task
         limit = trainer.limit_val_batches
         fitting = trainer.state.fn == "fit"  # else a finished checkpoint is validated: show, change nothing
         predictions, gold = self._complete(trainer, "validation", limit, data.documents("validation"))
         default = threshold_of(method)
-        metrics = scoring.score(predictions, gold, default)
-        scoring.check(metrics, gold.values())
+        metrics = task.score(predictions, gold, default)
+        task.check(metrics, gold.values())
         if trainer.sanity_checking:
             return
+        headline = task.headline_of(metrics)
         for name, value in metrics.items():
-            pl_module.log(f"val/{name}", value, prog_bar=name == scoring.headline)
+            pl_module.log(f"val/{name}", value, prog_bar=name == headline)
         row = {
             "stage": method.stage, "epoch": trainer.current_epoch, "step": trainer.global_step,
-            "validation": scoring.short(metrics),
+            "validation": task.short(metrics),
         }  # fmt: skip
         tuned = None
         if data.protocol == "paper":
             self.test_reads += 1
-        elif scoring.tune is not None:
+        elif task.tunable(predictions):
             tuned = method.tune(predictions, gold)
             if fitting:
                 method.take(tuned)
@@ -162,19 +163,19 @@ class Scorer(Callback):
                 {f"val/{n}": v for n, v in ({"tuned_threshold": tuned.threshold} | further).items()}
             )
         folder = predictions_folder(trainer)
-        chosen = metrics[epoch_metric(data.corpus, method.task)]
+        chosen = metrics[epoch_metric(data.corpus, task) if headline == task.headline else headline]
         if fitting and chosen > self.best_validation.get(method.stage, -1.0):
             self.best_validation[method.stage] = chosen
             if trainer.is_global_zero:
                 write_predictions(folder / "validation-best.npz", predictions)
         if data.watch_test and "test" in self.gathered:
             predictions, gold = self._complete(trainer, "test", limit, data.documents("test"))
-            watched = scoring.score(predictions, gold, default)
+            watched = task.score(predictions, gold, default)
             self.test_reads += 1
-            row[WATCHED] = scoring.short(watched)
+            row[WATCHED] = task.short(watched)
             if tuned is not None:
-                at_tuned = scoring.score(method.decided(predictions, tuned), gold, tuned.threshold)
-                row[f"{WATCHED}_at_tuned"] = scoring.short(at_tuned)
+                at_tuned = task.score(method.decided(predictions, tuned), gold, tuned.threshold)
+                row[f"{WATCHED}_at_tuned"] = task.short(at_tuned)
             pl_module.log_dict({f"{WATCHED}/{n}": v for n, v in watched.items()})
             if trainer.is_global_zero:
                 stage = "" if method.stage == FIT else f"{method.stage}-"
@@ -186,13 +187,13 @@ class Scorer(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the test documents at the tuned and at the default threshold, log and save."""
         data, method = zoo_parts(trainer, pl_module)
-        scoring = scoring_of(method.task)
+        task = method.task
         documents = data.documents("test")
         predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, documents)
-        self.results = {"default": scoring.score(predictions, gold, threshold_of(method))}
-        scoring.check(self.results["default"], gold.values())
+        self.results = {"default": task.score(predictions, gold, threshold_of(method))}
+        task.check(self.results["default"], gold.values())
         if method.tuned is not None:
-            self.results["tuned"] = scoring.score(predictions, gold, method.tuned)
+            self.results["tuned"] = task.score(predictions, gold, method.tuned)
         headline = self.results[self.headline(data, method)]
         pl_module.log_dict({f"test/{name}": value for name, value in headline.items()})
         default = self.results["default"]
@@ -224,7 +225,7 @@ class Scorer(Callback):
 
 def threshold_of(method: Method) -> float | None:
     """The method's default threshold; None for a task without one."""
-    return None if scoring_of(method.task).tune is None else method.threshold
+    return method.threshold if method.task.thresholded else None
 
 
 def zoo_parts(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataModule, Method]:

@@ -10,7 +10,6 @@ from lightning.pytorch.callbacks import EarlyStopping
 from ecpe_zoo.callbacks.checkpoints import epoch_metric
 from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.metrics.scoring import scoring_of
 
 COUNTS_FROM = ("first-score", "first-epoch")
 
@@ -58,8 +57,9 @@ class PatientStopping(EarlyStopping):
         assert isinstance(module, Method)  # as the scorer has checked
         data = getattr(trainer, "datamodule", None)
         corpus = getattr(data, "corpus", None)
-        metric = epoch_metric(corpus, module.task) if corpus else scoring_of(module.task).headline
-        score = trainer.callback_metrics.get(f"val/{metric}")
+        metrics = {name.removeprefix("val/"): value for name, value in trainer.callback_metrics.items()}
+        metric = epoch_metric(corpus, module.task) if corpus else module.task.headline
+        score = metrics.get(metric, metrics.get(module.task.stage_headline))
         self.counting = not trainer.enable_validation or (score is not None and float(score) > 0)
         # a check without improvement adds 1 and compares with the patience, which may be 0
         self.wait_count = 0 if self.counting else -2

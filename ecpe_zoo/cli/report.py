@@ -10,8 +10,7 @@ from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import WATCHED, Scorer, threshold_of
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.metrics.emotions import SPEARMAN
-from ecpe_zoo.metrics.scoring import scoring_of
+from ecpe_zoo.metrics.counts import THREE
 from ecpe_zoo.results.choosing import not_strict
 from ecpe_zoo.results.record import LAST_EPOCH, TEST_FOLD, VALIDATION_PART, RunRecord
 
@@ -29,7 +28,7 @@ def show_results(
     """
     record = made_by.written if isinstance(made_by, Recorder) else None
     console = Console()
-    scoring = scoring_of(method.task)
+    task = method.task
     headline = scorer.headline(data, method)
     table = Table(
         title=f"{method.id} on {data.corpus}, fold {data.fold}: {scorer.test_documents} test documents",
@@ -48,54 +47,30 @@ def show_results(
         )
         for above, score in heads:
             table.add_column(f"{above}\n{score}", justify="right", no_wrap=True)
-    for item, label in scoring.table_rows(scorer.results[headline]).items():
-        cells = [
-            scorer.results[name].get(f"{item}_{score}")
-            for name in order
-            for score in ("precision", "recall", "f1")
-        ]
-        style = "bold" if item == scoring.leading else None
+    for item, label in task.table_rows(scorer.results[headline]).items():
+        cells = [scorer.results[name].get(f"{item}_{score}") for name in order for score in THREE]
+        style = "bold" if item == task.leading else None
         table.add_row(label, *("" if value is None else f"{100 * value:.2f}" for value in cells), style=style)
     console.print(table)
-    figures = scoring.figures(scorer.results[headline])
-    if figures:
-        console.print(
-            "; ".join(f"{label} {100 * value:.2f}" for label, value in figures.items()), soft_wrap=True
-        )
-    taken = {
-        name.removeprefix("taken_").replace("_", " "): value
-        for name, value in scorer.results[headline].items()
-        if name.startswith("taken_")
-    }
-    if taken:
-        listed = ", ".join(f"{name} {100 * value:.1f}" for name, value in taken.items())
-        console.print(f"similar emotions taken for each other: {listed}", soft_wrap=True)
-    agreed = {
-        name.removeprefix(SPEARMAN): value
-        for name, value in scorer.results[headline].items()
-        if name.startswith(SPEARMAN)
-    }
-    if agreed:
-        listed = ", ".join(f"{name} {value:+.2f}" for name, value in agreed.items())
-        console.print(f"rank correlation with the annotated intensity: {listed}", soft_wrap=True)
-    decides = f"{scoring.above} score above the threshold" if scoring.tune else "the highest score decides"
+    for line in task.lines(scorer.results[headline]):
+        console.print(line, soft_wrap=True)
     if record is not None:
         chosen = _chosen(record)
     elif isinstance(made_by, str):
         chosen = f"its run chose the checkpoint by {made_by}"
     else:
         chosen = "the checkpoint does not say what chose it"
-    console.print(f"Protocol {data.protocol}: {chosen}; percent; {decides}.", soft_wrap=True)
+    console.print(f"Protocol {data.protocol}: {chosen}; percent; {task.decision}.", soft_wrap=True)
     if record is not None and (reason := not_strict(record)):
         console.print(f"NOTE: not ranked among strict results: {reason}.", soft_wrap=True)
     if record is not None and (overlap := record.corpus.overlap) is not None and overlap.notable:
         console.print(f"NOTE: {overlap.in_words}.", soft_wrap=True)
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]
     if watched and (record is None or record.protocol.selection == VALIDATION_PART):
-        name = scoring.headline
+        name = task.headline_of(watched[0][WATCHED])
         best = max(watched, key=lambda row: row["validation"][name])
         peak = max(watched, key=lambda row: row[WATCHED][name])
-        at = " at the default threshold" if scoring.tune else ""
+        at = " at the default threshold" if task.thresholded else ""
         console.print(
             f"test {name}{at}: {100 * best[WATCHED][name]:.2f} at the epoch that validation chose "
             f"({best['epoch']}), {100 * peak[WATCHED][name]:.2f} at the best test epoch ({peak['epoch']}).",

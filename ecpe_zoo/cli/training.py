@@ -30,7 +30,7 @@ from ecpe_zoo.callbacks.checkpoints import (
     refuse_test_fold,
 )
 from ecpe_zoo.callbacks.memory import BoundMemory
-from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
+from ecpe_zoo.callbacks.pictures import draw_views
 from ecpe_zoo.callbacks.recorder import Recorder
 from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
 from ecpe_zoo.callbacks.seeding import SeedEachEpoch
@@ -431,8 +431,8 @@ class ZooCLI(LightningCLI):
         """Pictures beside the scores; all processes ask the method, which may predict once more."""
         folder = predictions_folder(self.trainer).parent
         views = self.model.views(self._between(self.model.stage, folder, resumed=False))
-        if self.trainer.is_global_zero and self.model.task != "ecpe":
-            draw_scores(folder / "pictures", self.model.task, self.scorer.tested, self.scorer.gold)
+        views = [*self.model.task.pictures(self.scorer.tested, self.scorer.gold), *views]
+        if self.trainer.is_global_zero and views:
             draw_views(folder / "pictures", views)
             rank_zero_info(f"pictures:    {folder / 'pictures'}")
 

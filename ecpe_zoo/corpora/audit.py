@@ -227,7 +227,7 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         *_reader_counts(corpus, readings),
     ]
     emotions = []
-    if not {"erc", "emotions"}.isdisjoint(corpus.tasks):
+    if corpus.labelled:
         everything = [reading for listed in places.values() for reading in listed]
         emotions.append(_emotions(corpus, "all parts", everything))
         emotions += [_emotions(corpus, split, listed) for (_, split), listed in places.items()]
@@ -237,7 +237,7 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         tuple(parts),
         dict(sorted(offsets.items())),
         tuple(findings),
-        "ecpe" in corpus.tasks,
+        corpus.paired,
         tuple(emotions),
         _overlap(corpus, places),
     )
@@ -320,7 +320,7 @@ class _Base:
             if (length := token_length(document)) > tokens
         ]
         yield _finding(f"documents over {tokens} tokens ({kind} and 2 for each segment)", listed)
-        if "ecpe" in self.corpus.tasks:
+        if self.corpus.paired:
             bare = [name for name, document in self.documents.items() if not document.pairs]
             yield _finding("documents without a pair", bare)
 
@@ -429,7 +429,7 @@ _ALWAYS = ("empty_texts", "mended_texts")
 def _reader_counts(corpus: Corpus, readings: Mapping[tuple[str, Reader], Reading]) -> Iterable[Finding]:
     """What the readers counted beside the documents, by file."""
     reasons = {reason for reading in readings.values() for reason in reading.counts} - {"annotated_pairs"}
-    if "ecpe" not in corpus.tasks:
+    if not corpus.paired:
         reasons.update(_ALWAYS)
     for reason in sorted(reasons):
         by_file: Counter[str] = Counter()

@@ -13,9 +13,8 @@ import pooch
 from ecpe_zoo.corpora.document import Language
 from ecpe_zoo.corpora.pins import PinnedFile
 from ecpe_zoo.corpora.readers import OnError, Reader, Reading
+from ecpe_zoo.tasks import TASKS
 
-Task = Literal["ecpe", "erc", "emotions"]
-"""Emotion-cause pairs; one emotion of each utterance in a conversation; emotions of a text, many at once."""
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 SplitFiles = Callable[[int], Mapping[Split, Mapping[str, Reader]]]
@@ -33,7 +32,7 @@ class Corpus:
         id: its name, and that of its folder below the root.
         description: one line.
         languages: of its documents.
-        tasks: what it is annotated for.
+        tasks: what it is annotated for, as ids of `tasks.TASKS`.
         licence: as its publisher states it.
         splits: the files of each part and how each is read, for a fold; a corpus without an official
             validation part leaves it empty.
@@ -55,7 +54,7 @@ class Corpus:
     id: str
     description: str
     languages: tuple[Language, ...]
-    tasks: tuple[Task, ...]
+    tasks: tuple[str, ...]
     licence: str
     splits: SplitFiles
     labels: tuple[str, ...] = ()
@@ -69,6 +68,16 @@ class Corpus:
     stored: str = ""
     official: str | None = None
     home: Path | None = None
+
+    @property
+    def paired(self) -> bool:
+        """It is annotated with pairs of segments."""
+        return any(not TASKS[task].labelled for task in self.tasks)
+
+    @property
+    def labelled(self) -> bool:
+        """It is annotated with labels of segments."""
+        return any(TASKS[task].labelled for task in self.tasks)
 
     @property
     def bundled(self) -> bool:

@@ -29,10 +29,11 @@ from typing import Any, get_args
 
 import yaml
 
-from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Prefixed, Split, Task
+from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Prefixed, Split
 from ecpe_zoo.corpora.document import Language
 from ecpe_zoo.corpora.readers import OnError, Reader, Reading, TableFormat, read_table
 from ecpe_zoo.errors import CorpusError, ZooError
+from ecpe_zoo.tasks import EMOTIONS, ERC, TASKS
 
 ENDINGS = (".yaml", ".yml", ".json")
 _KEYS = ("name", "description", "tasks", "language", "labels", "licence", "format", "files")
@@ -137,20 +138,20 @@ def read_description(path: Path) -> Corpus:
             "language", f"one of {', '.join(get_args(Language))} as language", repr(language)
         )
     format = _format(described, language)
-    usual = "erc" if format.conversation else "emotions"
-    tasks = described.words("tasks", described.values.get("tasks", [usual]))
+    usual = ERC if format.conversation else EMOTIONS
+    tasks = described.words("tasks", described.values.get("tasks", [usual.id]))
+    possible = [task.id for task in TASKS.values() if task.labelled]
     for task in tasks:
-        if task not in ("erc", "emotions"):
-            possible = [task for task in get_args(Task) if task != "ecpe"]
+        if task not in possible:
             raise described.error("tasks", f"tasks of {', '.join(possible)}", repr(task))
-    if tasks == ("erc",):
+    if all(TASKS[task].single for task in tasks):
         format = replace(format, single=True)
     splits = _files(described, format)
     return Corpus(
         id=name,
         description=described.word("description", "own files"),
         languages=(format.language,),
-        tasks=tasks,  # type: ignore[arg-type]  # checked above
+        tasks=tasks,
         licence=described.word("licence", "not stated"),
         splits=partial(_every_fold, splits),
         labels=format.known,

@@ -22,7 +22,6 @@ from ecpe_zoo.corpora.corpus import (
     Prefixed,
     Split,
     SplitFiles,
-    Task,
     data_root,
 )
 from ecpe_zoo.corpora.description import ENDINGS, read_description
@@ -63,7 +62,6 @@ __all__ = [
     "LoadedCorpus",
     "Split",
     "SplitFiles",
-    "Task",
     "data_root",
     "find_corpus",
     "load_corpus",

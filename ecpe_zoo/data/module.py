@@ -12,10 +12,11 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.corpora.registry import CORPORA, SPLITS, LoadedCorpus, Task, find_corpus, load_corpus
+from ecpe_zoo.corpora.registry import CORPORA, SPLITS, LoadedCorpus, find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import Partition, partition
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError, first_few
+from ecpe_zoo.tasks import Task
 
 Split = Literal["train", "validation", "test"]
 
@@ -96,7 +97,7 @@ class EmotionDataModule(LightningDataModule):
         self.watch_test = False  # set by the scorer: validation then reads the test documents beside its own
         self.loaded: LoadedCorpus | None = None
         self.parts: Partition | None = None
-        self.checked: str | None = None  # the task for which the gold was checked
+        self.checked: Task | None = None  # the task for which the gold was checked
         self.replaced: Sequence[Document] | None = None
         self.asked: Sequence[Document] | None = None  # read by predict in place of a part
 
@@ -136,7 +137,7 @@ class EmotionDataModule(LightningDataModule):
             self.checked = self._method().task
             self._check_gold(self.checked)
 
-    def _check_gold(self, task: str) -> None:
+    def _check_gold(self, task: Task) -> None:
         """Say what is not used, and refuse what a task cannot use.
 
         Raises:
@@ -149,14 +150,14 @@ class EmotionDataModule(LightningDataModule):
                 for segment in document.segments
                 if segment.judged
             ]
-            if task == "erc" and (several := [id for id, segment in judged if len(segment.emotions) > 1]):
+            if task.single and (several := [id for id, segment in judged if len(segment.emotions) > 1]):
                 raise ZooError(
                     f"Expected one label for each text of {self.corpus!r}, since the method tells one emotion, but "
                     f"{len(several)} texts of its {split} part have several (documents "
                     f"{first_few(list(dict.fromkeys(several)))}). Choose a method for many labels: eqn or emo_pillars."
                 )
             bare = sum(not segment.has_gold for _, segment in judged)
-            if task != "ecpe" and bare:
+            if task.labelled and bare:
                 rank_zero_warn(
                     f"{bare} of {len(judged)} texts in the {split} part of {self.corpus!r} have no label: they are "
                     "read as context and neither learned nor scored."
@@ -167,8 +168,8 @@ class EmotionDataModule(LightningDataModule):
         if not method.annotations & set(corpus.tasks):
             fitting = [other.id for other in CORPORA.values() if method.annotations & set(other.tasks)]
             raise ZooError(
-                f"Expected a corpus for the method's task {method.task!r} ({', '.join(fitting)}), but {self.corpus!r} "
-                f"is annotated for {', '.join(corpus.tasks)}."
+                f"Expected a corpus for the method's task {method.task.id!r} ({', '.join(fitting)}), but "
+                f"{self.corpus!r} is annotated for {', '.join(corpus.tasks)}."
             )
 
     def documents(self, split: Split) -> Sequence[Document]:

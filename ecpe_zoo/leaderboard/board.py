@@ -16,7 +16,8 @@ from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
-from ecpe_zoo.results.store import TASK_NAMES, Entry, Group, encoder_of, group_records
+from ecpe_zoo.results.store import Entry, Group, encoder_of, group_records
+from ecpe_zoo.tasks import find_task
 
 PROTOCOLS = ("strict", "paper")
 
@@ -150,7 +151,7 @@ class Board:
     @property
     def title(self) -> str:
         """For people."""
-        return f"{TASK_NAMES.get(self.task, self.task)} on {self.corpus}"
+        return f"{find_task(self.task).title} on {self.corpus}"
 
     @property
     def slug(self) -> str:
@@ -284,7 +285,7 @@ def _board(
         )
     rows.sort(key=_order)
     return Board(
-        task, corpus, tuple(rows), tuple(_sorted_published(published(task, corpus)) if task in TASK_NAMES else ()),
+        task, corpus, tuple(rows), tuple(_sorted_published(published(task, corpus))),
         missing, tests, leaders,
     )  # fmt: skip
 

@@ -18,7 +18,8 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import slug_of
 from ecpe_zoo.leaderboard.tables import counted, write_text
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.store import HEADLINES, Entry, Group, group_records
+from ecpe_zoo.results.store import Entry, Group, group_records
+from ecpe_zoo.tasks import TASKS
 
 SOURCE_NAME = "ecpe-zoo records"
 
@@ -38,8 +39,9 @@ def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[
     if spread is None:
         raise ZooError(f"Expected a finished run of {group.method} on {group.corpus}, but all runs failed.")
     rule = group.first.record.protocol
+    headline = TASKS[group.task].headline
     notes = [
-        f"mean {HEADLINES[group.task]} of {counted(len(group.finished), 'run')} ({counted(len(group.folds), 'fold')}, "
+        f"mean {headline} of {counted(len(group.finished), 'run')} ({counted(len(group.folds), 'fold')}, "
         f"{counted(len(group.seeds), 'seed')})",
         f"{rule.name} protocol: epoch chosen on the {group.chosen_on}",
         f"lexicon: {rule.lexicon}",
@@ -49,7 +51,7 @@ def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[
     if group.collapsed:
         notes.append(f"{len(group.collapsed)} collapsed runs are in the mean")
     entry: dict[str, Any] = {
-        "dataset": {"id": dataset, "task_id": HEADLINES[group.task]},
+        "dataset": {"id": dataset, "task_id": headline},
         "value": round(spread.over.mean, 4),
     }
     if source_url is not None:
@@ -80,7 +82,7 @@ def export(
     names = labels(groups)
     chosen = [
         group for group in groups
-        if group.protocol == protocol and group.finished and group.task in HEADLINES
+        if group.protocol == protocol and group.finished and group.task in TASKS
         and not group.partial and not group.content and not group.not_strict
     ]  # fmt: skip
     if not chosen:

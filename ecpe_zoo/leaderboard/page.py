@@ -41,7 +41,8 @@ from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
 from ecpe_zoo.results.record import RunRecord, flat
 from ecpe_zoo.results.selection import WATCHED, Prices, prices
 from ecpe_zoo.results.significance import RESAMPLES, Comparison
-from ecpe_zoo.results.store import HEADLINES, Entry, Group
+from ecpe_zoo.results.store import Entry, Group
+from ecpe_zoo.tasks import find_task
 
 HEADS = tuple(
     {"name": name, "first": first}
@@ -166,8 +167,8 @@ def _board(board: Board) -> dict[str, Any]:
 
 def _metric_name(task: str) -> str:
     """`Pair F1`."""
-    words = HEADLINES.get(task, "f1").removesuffix("f1").replace("_", " ").strip()
-    return f"{words.capitalize()} F1".strip()
+    words = find_task(task).headline_in_words or "F1"
+    return words[0].upper() + words[1:]
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -280,9 +281,8 @@ def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) 
         )  # fmt: skip
         if not math.isnan(cell.spread.seed_sd) and unit == "folds":
             facts.append(("Spread of seeds within a fold", f"sd {percent(cell.spread.seed_sd)}"))
-        stem = HEADLINES[board.task].removesuffix("f1")
         for name in ("precision", "recall"):
-            side = group.spread(f"{stem}{name}")
+            side = group.spread(f"{find_task(board.task).leading}_{name}")
             if side is not None:
                 facts.append((name.capitalize(), mean_and_sd(side)))
     if cell.pooled is not None:
@@ -390,7 +390,7 @@ def _name(entry: Entry) -> str:
 
 def _run(entry: Entry, group: Group) -> dict[str, Any]:
     record = entry.record
-    stem = HEADLINES.get(entry.task, "").removesuffix("f1")
+    item = find_task(entry.task).leading
     threshold = headline_threshold(entry)
     status = "collapsed" if entry in group.collapsed else record.status
     return {
@@ -398,8 +398,8 @@ def _run(entry: Entry, group: Group) -> dict[str, Any]:
         "status": status,
         "cells": [
             percent(entry.score),
-            percent(entry.metric(f"{stem}precision")),
-            percent(entry.metric(f"{stem}recall")),
+            percent(entry.metric(f"{item}_precision")),
+            percent(entry.metric(f"{item}_recall")),
             f"{record.epoch if record.epoch is not None else 'last'} of {_epochs(record)}",
             f"{threshold:.2f}" if threshold is not None else "–",
             f"{record.machine.seconds / 60:.1f}",
@@ -501,15 +501,14 @@ def _plots(
         ("F1 of each fold (mean over seeds; whiskers: lowest and highest seed).", _folds(group, prefix)),
         ("Precision, recall and F1 by threshold, mean over runs." if with_sweep else "",
          _sweep(group, prefix, root) if with_sweep else ""),
-        ("F1 by the offset of the cause from the emotion, and by the number of pairs in the document."
-         if board.task == "ecpe" else "F1 of each class.", _kinds(group, prefix)),
+        (find_task(board.task).kinds_caption, _kinds(group, prefix)),
         ("Minutes of training of each fold, validation included (mean over seeds).", _minutes(group, prefix)),
     ]  # fmt: skip
     return [{"caption": caption, "svg": Markup(svg)} for caption, svg in drawn if svg]
 
 
 def _curve(entry: Entry, part: str) -> list[tuple[float, float]]:
-    name = HEADLINES[entry.task]
+    name = find_task(entry.task).headline
     points: list[tuple[float, float]] = []
     steps_before = 0.0
     for row in entry.record.history:
@@ -580,12 +579,8 @@ def _minutes(group: Group, prefix: str) -> str:
 
 
 def _kinds(group: Group, prefix: str) -> str:
-    if group.task == "ecpe":
-        kinds = {
-            "pair_offset_-1_f1": "one before", "pair_offset_0_f1": "the same", "pair_offset_other_f1": "other offsets",
-            "pair_single_f1": "one pair", "pair_multiple_f1": "more pairs",
-        }  # fmt: skip
-    else:
+    kinds = {f"{item}_f1": name for item, name in find_task(group.task).kinds.items()}
+    if not kinds:
         found = {key.split(".")[1] for key in group.finished[0].record.metrics}
         names = sorted(key for key in found if key.startswith("class_") and key.endswith("_f1"))
         kinds = {key: key.removeprefix("class_").removesuffix("_f1") for key in names}
@@ -611,7 +606,7 @@ def _sweep(group: Group, prefix: str, root: Path | None) -> str:
     series = []
     for colour, name in enumerate(("f1", "precision", "recall")):
         means = [
-            (threshold, 100 * plain_statistics.fmean(getattr(counts[place], name) for counts in sweeps))
+            (threshold, 100 * plain_statistics.fmean(getattr(counts, name)[place] for counts in sweeps))
             for place, threshold in enumerate(SWEEP)
         ]
         series.append(plots.Series(name.replace("f1", "F1"), means, colour, dashed=name != "f1"))

@@ -8,8 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-HEADLINE_ITEMS = {"ecpe": "pair", "erc": "weighted", "emotions": "macro"}
-"""The item of a published row that a task's board ranks by."""
+from ecpe_zoo.tasks import find_task
 
 NOT_STATED = "not stated"
 
@@ -101,7 +100,7 @@ def published(task: str | None = None, corpus: str | None = None) -> list[Publis
     return [
         row
         for row in published_file().rows
-        if (task is None or (row.task == task and row.item == HEADLINE_ITEMS[task]))
+        if (task is None or (row.task == task and row.item == find_task(task).leading))
         and (corpus is None or row.corpus == corpus)
     ]
 

@@ -17,7 +17,8 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.tables import COLUMNS, csv_lines, csv_text
 from ecpe_zoo.results.selection import WATCHED
-from ecpe_zoo.results.store import HEADLINES, Entry, encoder_of
+from ecpe_zoo.results.store import Entry, encoder_of
+from ecpe_zoo.tasks import find_task
 
 ID_LENGTH = 16
 
@@ -143,7 +144,7 @@ def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | N
     import wandb
 
     record = entry.record
-    headline = HEADLINES.get(entry.task, "")
+    headline = find_task(entry.task).headline
     run = wandb.init(
         project=project, entity=entity, id=id, mode=mode, dir=str(folder), settings=_settings(),  # type: ignore[arg-type]
         name=f"{record.method} {record.corpus.id} fold {entry.fold} {record.protocol.name} seed {record.seed}",
@@ -226,15 +227,15 @@ def save_workspace(project: str, entity: str | None, boards: Sequence[Board]) ->
         )
     sections = [
         spaces.Section(
-            name=task,
+            name=task.id,
             is_open=True,
             panels=[
-                panels.BarPlot(title=f"test {HEADLINES[task]}", metrics=[f"{task}.{HEADLINES[task]}.v1"]),
-                panels.LinePlot(title="validation", x="optimiser_step", y=[f"validation/{HEADLINES[task]}"]),
-                panels.LinePlot(title="watched test", x="optimiser_step", y=[f"{WATCHED}/{HEADLINES[task]}"]),
+                panels.BarPlot(title=f"test {task.headline}", metrics=[f"{task}.{task.headline}.v1"]),
+                panels.LinePlot(title="validation", x="optimiser_step", y=[f"validation/{task.headline}"]),
+                panels.LinePlot(title="watched test", x="optimiser_step", y=[f"{WATCHED}/{task.headline}"]),
             ],
         )
-        for task in sorted({board.task for board in boards if board.rows})
+        for task in map(find_task, sorted({board.task for board in boards if board.rows}))
     ]
     sections.append(
         spaces.Section(name="leaderboard", panels=[panels.WeavePanelSummaryTable(table_name="leaderboard")])

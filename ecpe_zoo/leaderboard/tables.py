@@ -15,7 +15,7 @@ from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, Cell, Row, folds_in_wor
 from ecpe_zoo.leaderboard.published import Published
 from ecpe_zoo.results.significance import Comparison
 from ecpe_zoo.results.statistics import RunSpread
-from ecpe_zoo.results.store import HEADLINES
+from ecpe_zoo.tasks import find_task
 
 START, END = "<!-- leaderboard:start -->", "<!-- leaderboard:end -->"
 
@@ -138,7 +138,7 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
         if not board.rows:
             continue
         lines = [
-            f"**{board.title}** ({HEADLINES.get(board.task, '').replace('_', ' ').replace('f1', 'F1')})",
+            f"**{board.title}** ({find_task(board.task).headline_in_words})",
             "",
             "| | method | encoder | reported | paper protocol | strict | strict runs | "
             f"to {_escaped(board.compared_with)}, strict |",
@@ -328,15 +328,14 @@ def csv_text(boards: Iterable[Board]) -> str:
 
 def _line(board: Board, row: Row, protocol: str, cell: Cell) -> dict[str, object]:
     group, spread, comparison = cell.group, cell.spread, cell.comparison
-    headline = HEADLINES.get(board.task, "")
+    task = find_task(board.task)
     rule = group.first.record.protocol
-    stem = headline.removesuffix("f1")
-    sides = {name: group.spread(f"{stem}{name}") for name in ("precision", "recall")}
+    sides = {name: group.spread(f"{task.leading}_{name}") for name in ("precision", "recall")}
     values: dict[str, object] = {
         "task": board.task, "corpus": board.corpus, "kind": "run", "method": row.method, "label": row.label,
         "encoder": row.encoder, "protocol": protocol, "selection": cell.group.chosen_on, "lexicon": rule.lexicon,
         "rank": cell.rank, "folds": len(group.folds), "seeds": len(group.seeds), "runs": len(group.finished),
-        "failed": len(group.failed), "collapsed": len(group.collapsed), "metric": headline,
+        "failed": len(group.failed), "collapsed": len(group.collapsed), "metric": task.headline,
         "pooled": cell.pooled, "notes": "; ".join(cell.notes),
         **{name: side.over.mean for name, side in sides.items() if side is not None},
     }  # fmt: skip
@@ -369,7 +368,7 @@ def _printed_line(board: Board, printed: Published) -> dict[str, object]:
     values = {
         "task": board.task, "corpus": board.corpus, "kind": f"published {printed.kind}", "method": printed.method,
         "label": printed.method, "protocol": "reported", "selection": printed.selection,
-        "lexicon": printed.lexicon, "metric": HEADLINES.get(board.task, ""), "mean": printed.f1,
+        "lexicon": printed.lexicon, "metric": find_task(board.task).headline, "mean": printed.f1,
         "precision": printed.precision, "recall": printed.recall, "notes": f"{printed.paper}, {printed.table}",
     }  # fmt: skip
     return {name: _plain(value) for name, value in values.items()}

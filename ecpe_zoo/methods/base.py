@@ -18,9 +18,9 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.methods.views import View
-from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.options import GROUPS
+from ecpe_zoo.tasks import ECPE, Task
+from ecpe_zoo.views import View
 
 
 class Tuned(NamedTuple):
@@ -57,7 +57,7 @@ class Method(LightningModule):
     """
 
     id: ClassVar[str]
-    task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "ecpe"
+    task: ClassVar[Task] = ECPE
     sort_by: ClassVar[Literal["tokens", "segments"]] = "tokens"
     """Which length makes two documents alike for a batch."""
 
@@ -88,7 +88,7 @@ class Method(LightningModule):
     # --- what a method provides
 
     @classmethod
-    def task_of(cls, options: Mapping[str, Any]) -> Literal["ecpe", "erc", "emotions"]:
+    def task_of(cls, options: Mapping[str, Any]) -> Task:
         """How the method is scored with these arguments of its own: its task, but where an argument decides."""
         return cls.task
 
@@ -124,8 +124,8 @@ class Method(LightningModule):
 
     @property
     def annotations(self) -> frozenset[str]:
-        """The tasks of which a corpus has to have one: single emotions can be learned from conversations too."""
-        return frozenset({"emotions", "erc"} if self.task == "emotions" else {self.task})
+        """The tasks of which a corpus must be annotated for at least one."""
+        return self.task.annotations
 
     def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
         """What a training batch is filled with: whole documents, or the pieces that a method learns from.
@@ -172,9 +172,8 @@ class Method(LightningModule):
 
     def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
         """The best threshold on validation documents, and whatever else a method decides by; changes nothing."""
-        tune = scoring_of(self.task).tune
-        assert tune is not None, "the highest score decides"
-        return Tuned(*tune(predictions, documents, self.threshold))
+        assert self.task.tune is not None, "the highest score decides"
+        return Tuned(*self.task.tune(predictions, documents, self.threshold))
 
     def take(self, tuned: Tuned) -> None:
         """Decide by these values from now on; they are stored with the weights."""
@@ -226,7 +225,7 @@ class Method(LightningModule):
 
     def build_from(self, documents: Sequence[Document]) -> None:
         """Build the network for training on these documents."""
-        if self.task != "ecpe":
+        if self.task.labelled:
             self.facts["labels"] = self.label_names(documents)
         self.vocabulary = self.make_vocabulary(documents)
         self._build(from_checkpoint=False)

@@ -46,8 +46,8 @@ from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.methods.views import Heatmap, Points, View
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
+from ecpe_zoo.tasks import ERC, Task
 from ecpe_zoo.text.conversations import (
     PROMPT_TEXTS,
     ConversationBatch,
@@ -58,6 +58,7 @@ from ecpe_zoo.text.conversations import (
 )
 from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.views import Heatmap, Points, View
 
 ANCHORS = "anchors"
 """Name of stage two."""
@@ -193,7 +194,7 @@ class EACL(Method):
     """
 
     id: ClassVar[str] = "eacl"
-    task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "erc"
+    task: ClassVar[Task] = ERC
     ablations: ClassVar[frozenset[str]] = frozenset(
         {
             "objective",

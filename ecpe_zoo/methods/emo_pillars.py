@@ -37,6 +37,7 @@ from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.options import EMBEDDED, RECURRENT, EncoderSettings, OptimiserSettings
+from ecpe_zoo.tasks import EMOTIONS, ERC, Task
 from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
@@ -119,14 +120,14 @@ class EmoPillars(TextMethod):
         self.threshold, self.token_slots = threshold, token_slots
 
     @classmethod
-    def task_of(cls, options: Mapping[str, Any]) -> Literal["ecpe", "erc", "emotions"]:
+    def task_of(cls, options: Mapping[str, Any]) -> Task:
         """With one emotion a text the highest score decides, and there is no threshold to tune."""
-        return "erc" if options.get("single_label") else cls.task
+        return ERC if options.get("single_label") else cls.task
 
     @property
     def annotations(self) -> frozenset[str]:
         """Those of texts, whatever is decided of them."""
-        return frozenset({"emotions", "erc"})
+        return EMOTIONS.annotations
 
     def label_names(self, documents: Sequence[Document]) -> list[str]:
         """The labels, and emotions whose strength never suffices for a label: they are learned too."""

@@ -51,10 +51,10 @@ from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork,
 from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
-from ecpe_zoo.methods.views import Heatmap, View
 from ecpe_zoo.options import WORDS, EncoderSettings, OptimiserSettings
 from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
+from ecpe_zoo.views import Heatmap, View
 
 COEQN, FINAL = "coeqn", "final"
 """Stages of EQN in-sample; out-of-fold `fold-1`, `fold-2` ... stand in the place of `coeqn`."""

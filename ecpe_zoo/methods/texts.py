@@ -13,6 +13,7 @@ from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.layers.text_networks import TextNetwork, read_rows, whole
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.tasks import EMOTIONS, Task
 from ecpe_zoo.text.queries import chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
 
@@ -30,7 +31,7 @@ class TextMethod(Method):
         token_slots: most token slots that are run at once in evaluation.
     """
 
-    task: ClassVar[Literal["ecpe", "erc", "emotions"]] = "emotions"
+    task: ClassVar[Task] = EMOTIONS
 
     reader: TextReader
     network: TextNetwork

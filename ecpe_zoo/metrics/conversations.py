@@ -13,7 +13,8 @@ import numpy as np
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.metrics.classes import ClassCounts, Counts, divided, lay_out, with_gold
+from ecpe_zoo.metrics.classes import lay_out, with_gold
+from ecpe_zoo.metrics.counts import Counts, Integers, divided
 
 WORDS: dict[str, tuple[str, ...]] = {
     "happy": ("happy", "happiness", "joy", "joyful", "hap"),
@@ -38,6 +39,9 @@ SIMILAR: tuple[tuple[str, str], ...] = (
 )
 """Pairs of `WORDS` that are easily taken for each other."""
 
+TAKEN = "taken_"
+"""Start of the names of confusions; `{gold}_for_{predicted}` follows."""
+
 
 class Tally(NamedTuple):
     """How often each label was given to each gold label.
@@ -50,9 +54,15 @@ class Tally(NamedTuple):
     """
 
     labels: tuple[str, ...]
-    matrix: Counts
-    missed: Counts
+    matrix: Integers
+    missed: Integers
     documents: int
+
+    @property
+    def counts(self) -> Counts:
+        """Counts (C,) of each label."""
+        matrix = self.matrix
+        return Counts(matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1) + self.missed)
 
 
 def tally(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Tally:
@@ -79,7 +89,7 @@ def tally(predictions: Iterable[Prediction], documents: Mapping[str, Document]) 
 
 def confusion(
     predictions: Iterable[Prediction], documents: Mapping[str, Document]
-) -> tuple[Counts, tuple[str, ...]]:
+) -> tuple[Integers, tuple[str, ...]]:
     """The confusion matrix of all judged segments with an answer.
 
     Args:
@@ -122,8 +132,8 @@ def score_conversations(
 
     Returns:
         `accuracy`; `{weighted,macro,micro}_{precision,recall,f1}`, of which `weighted_f1` is the papers':
-        weighted by gold segments, the neutral class included; the same with `_without_{label}` behind for each
-        label of `classes.NEUTRAL` (`micro_f1_without_others` is EmoContext's official score);
+        weighted by gold segments, the neutral class included; the same with `_without_{label}` appended for each
+        label of `counts.NEUTRAL` (`micro_f1_without_others` is EmoContext's official score);
         `class_{label}_{precision,recall,f1,support}`; `taken_{gold}_for_{predicted}`, the share of the gold
         segments of one of two similar emotions that were taken for the other; the counts `utterances` and
         `documents`.
@@ -132,10 +142,9 @@ def score_conversations(
         ZooError: see `classes.lay_out`.
     """
     counted = tally(predictions, documents)
-    labels, matrix = counted.labels, counted.matrix
-    counts = ClassCounts(matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1) + counted.missed)
+    labels, counts = counted.labels, counted.counts
     total = int(counts.gold.sum())
-    shares = divided(matrix, counts.gold[:, None])  # (C, C)
+    shares = divided(counted.matrix, counts.gold[:, None])  # (C, C)
     return {
         "documents": float(counted.documents),
         "utterances": float(total),
@@ -144,7 +153,15 @@ def score_conversations(
         **counts.without_neutral(labels),
         **counts.by_class(labels),
         **{
-            f"taken_{gold}_for_{predicted}": float(shares[labels.index(gold), labels.index(predicted)])
+            f"{TAKEN}{gold}_for_{predicted}": float(shares[labels.index(gold), labels.index(predicted)])
             for gold, predicted in similar(labels)
         },
     }
+
+
+def count_utterances(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document]
+) -> dict[str, Counts]:
+    """Counts by label; summed over documents they give the F1 of each class."""
+    counted = tally(predictions, documents)
+    return counted.counts.table(counted.labels)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.metrics.classes import ClassCounts, Values, divided, lay_out, with_gold
+from ecpe_zoo.metrics.classes import lay_out, with_gold
+from ecpe_zoo.metrics.counts import Counts, Values, best_of, count_above, divided, nearest_first
 
 FIXED = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Thresholds that every table has, beside the tuned one; 0.3 is that of the GoEmotions baseline."""
@@ -72,9 +72,9 @@ def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Docume
     return Laid(labels, gold, scores, len(documents))
 
 
-def count_labels(predicted: npt.NDArray[np.bool_], gold: npt.NDArray[np.bool_]) -> ClassCounts:
+def count_labels(predicted: npt.NDArray[np.bool_], gold: npt.NDArray[np.bool_]) -> Counts:
     """Counts of each class from two tables (M, C)."""
-    return ClassCounts((predicted & gold).sum(0), predicted.sum(0), gold.sum(0))
+    return Counts((predicted & gold).sum(0), predicted.sum(0), gold.sum(0))
 
 
 def highest(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.bool_]:
@@ -113,6 +113,8 @@ def ranking_average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray
 
 def _ranks_from_the_top(scores: npt.NDArray[np.floating], axis: int) -> Values:
     """How many scores along an axis are at least as high."""
+    from scipy.stats import rankdata  # slow to import, and `tasks` is imported by every command
+
     return np.asarray(rankdata(-scores, method="max", axis=axis), dtype=np.float64)
 
 
@@ -131,24 +133,25 @@ def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool
     ranks = _ranks_from_the_top(scores, axis=0)
     gold_ranks = _ranks_from_the_top(np.where(gold, scores, -np.inf), axis=0)
     earned = np.where(gold & (scores >= 0), gold_ranks / ranks, 0.0)
-    return divided(earned.sum(0), gold.sum(0))
+    values: Values = divided(earned.sum(0), gold.sum(0))
+    return values
 
 
 def score_emotions(
     predictions: Iterable[Prediction],
     documents: Mapping[str, Document],
-    threshold: float | Mapping[str, float],
+    threshold: float,
 ) -> dict[str, float]:
     """All metrics of many labels a segment.
 
     Args:
         predictions: at most one a document; a document without one counts all its gold as missed.
         documents: gold documents by id.
-        threshold: labels score strictly above it; one for all labels, or one for each.
+        threshold: labels score strictly above it.
 
     Returns:
         `{macro,micro,weighted}_{precision,recall,f1}` (macro over the classes that occur in gold), and with a
-        suffix: `_without_{label}` for each label of `classes.NEUTRAL`, at the same threshold; `_at_{n}`, at the
+        suffix: `_without_{label}` for each label of `counts.NEUTRAL`, at the same threshold; `_at_{n}`, at the
         fixed threshold n / 100; `_top_{k}`, with the k highest scores of each segment;
         `class_{label}_{precision,recall,f1,support}`. Without a threshold: `ranking_average_precision`;
         `mean_average_precision` over the classes that occur in gold; `mean_squared_error` and
@@ -159,13 +162,11 @@ def score_emotions(
 
     Raises:
         ZooError: see `classes.lay_out`.
-        KeyError: thresholds for some labels only.
     """
     predictions = list(predictions)
     laid = lay_labels(predictions, documents)
     labels, gold, scores = laid.labels, laid.gold, laid.scores
-    cuts = [threshold if isinstance(threshold, int | float) else threshold[label] for label in labels]
-    predicted = scores > np.array(cuts, dtype=np.float32)
+    predicted = scores > np.float32(threshold)
     counts = count_labels(predicted, gold)
     values = {
         "documents": float(laid.documents),
@@ -182,7 +183,7 @@ def score_emotions(
     error = strength - STRONGEST * gold
     return values | {
         "ranking_average_precision": ranking_average_precision(scores, gold),
-        "mean_average_precision": float(counts.macro(average_precision(scores, gold))),
+        "mean_average_precision": float(counts.mean(average_precision(scores, gold), "macro")),
         "mean_squared_error": float(divided(np.square(error).sum(), error.size)),
         "mean_absolute_error": float(divided(np.abs(error).sum(), error.size)),
         "labels_per_segment": float(divided(predicted.sum(), len(gold))),
@@ -195,8 +196,16 @@ def score_emotions(
     }
 
 
-def sweep(laid: Laid, thresholds: Sequence[float]) -> ClassCounts:
-    """Counts of each class at each of many thresholds, by sorting the scores of a class once.
+def count_emotions(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document], threshold: float
+) -> dict[str, Counts]:
+    """Counts by label; summed over documents they give the F1 of each class."""
+    laid = lay_labels(predictions, documents)
+    return count_labels(laid.scores > np.float32(threshold), laid.gold).table(laid.labels)
+
+
+def sweep(laid: Laid, thresholds: Sequence[float]) -> Counts:
+    """Counts of each class at each of many thresholds, sorting the scores of a class once.
 
     Args:
         laid: see `lay_labels`.
@@ -205,18 +214,12 @@ def sweep(laid: Laid, thresholds: Sequence[float]) -> ClassCounts:
     Returns:
         Counts (K, C), with gold (C,).
     """
-    cuts = np.asarray(thresholds, dtype=np.float32)
-    correct, predicted = (np.zeros((len(cuts), len(laid.labels)), dtype=np.int64) for _ in range(2))
-    for column in range(len(laid.labels)):
-        scores, gold = laid.scores[:, column], laid.gold[:, column]
-        for counts, some in ((predicted, scores), (correct, scores[gold])):
-            counts[:, column] = len(some) - np.searchsorted(np.sort(some), cuts, side="right")
-    return ClassCounts(correct, predicted, laid.gold.sum(0))
-
-
-def _candidates(default: float) -> list[float]:
-    """The thresholds to try, the nearest to the default first, so that it wins among equals."""
-    return sorted({*GRID, default}, key=lambda threshold: (abs(threshold - default), threshold))
+    columns = [
+        count_above(scores, scores[gold], thresholds)
+        for scores, gold in zip(laid.scores.T, laid.gold.T, strict=True)
+    ]
+    correct, predicted = np.array(columns, dtype=np.int64).reshape(-1, 2, len(thresholds)).transpose(1, 2, 0)
+    return Counts(correct, predicted, laid.gold.sum(0))
 
 
 def tune_threshold(
@@ -232,29 +235,8 @@ def tune_threshold(
     Raises:
         ZooError: see `classes.lay_out`.
     """
-    candidates = _candidates(default)
-    counts = sweep(lay_labels(predictions, documents), candidates)
-    f1 = counts.macro(counts.f1)  # (K,)
-    best = int(np.argmax(f1))  # the first of equals
-    return candidates[best], float(f1[best])
-
-
-def tune_class_thresholds(
-    predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
-) -> dict[str, float]:
-    """For each label the threshold with the best F1 of its class; the default for a class without gold.
-
-    Args:
-        predictions: at most one a document.
-        documents: gold documents by id.
-        default: among equally good ones the nearest to it wins.
-
-    Raises:
-        ZooError: see `classes.lay_out`.
-    """
-    candidates, laid = _candidates(default), lay_labels(predictions, documents)
-    best = sweep(laid, candidates).f1.argmax(axis=0)  # all 0 without gold: the first, the default
-    return {label: candidates[index] for label, index in zip(laid.labels, best.tolist(), strict=True)}
+    candidates = nearest_first(GRID, default)
+    return best_of(candidates, sweep(lay_labels(predictions, documents), candidates).averaged("macro"))
 
 
 # --- strengths
@@ -321,6 +303,8 @@ def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> Agreement:
     >>> [round(value, 3) for value in spearman([1, 2, 3, 4, 5], [1, 2, 3, 5, 4])]
     [5, 0.9, -0.169, 0.996]
     """
+    from scipy.stats import rankdata
+
     ranks = np.stack([rankdata(one), rankdata(other)], axis=1)
     n = len(ranks)
     rho = float(_pearson(ranks)[0, 1])

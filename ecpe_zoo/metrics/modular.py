@@ -1,4 +1,4 @@
-"""Torchmetrics classes over the pure functions, for use in code that is not the zoo's."""
+"""Torchmetrics classes over the counts, for code outside the zoo; they add up over batches and processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,36 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ecpe_zoo.corpora.document import Pair
-from ecpe_zoo.metrics.classes import ClassCounts
-from ecpe_zoo.metrics.pairs import Counts, count_sets
+from ecpe_zoo.metrics.counts import Counts, count_sets
 
 
-class PairScore(Metric):
-    """Precision, recall and F1 of emotion-cause pairs, micro-averaged over documents and processes.
+class _CountingMetric(Metric):
+    """Correct, predicted and gold items of C classes, (3, C)."""
+
+    full_state_update = False
+    higher_is_better = True
+    is_differentiable = False
+    counts: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        if classes < 1:
+            raise ValueError(f"Expected argument `classes` to be at least 1, but got {classes}.")
+        self.classes = classes
+        self.add_state("counts", torch.zeros(3, classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    def compute(self) -> dict[str, Tensor]:
+        """The fractions by name."""
+        fractions = self.fractions(Counts(*self.counts.cpu().numpy()))
+        return {name: torch.tensor(value) for name, value in fractions.items()}
+
+    def fractions(self, counts: Counts) -> dict[str, float]:
+        """`{macro,micro,weighted}_{precision,recall,f1}`."""
+        return counts.averages()
+
+
+class PairScore(_CountingMetric):
+    """Precision, recall and F1 of emotion-cause pairs, micro-averaged over documents.
 
     `update` takes one collection of predicted and one of gold (emotion, cause) pairs for each document;
     duplicates within a document count once.
@@ -25,36 +49,29 @@ class PairScore(Metric):
     {'precision': 0.667, 'recall': 0.667, 'f1': 0.667}
     """
 
-    full_state_update = False
-    higher_is_better = True
-    is_differentiable = False
-    counts: Tensor
-
     def __init__(self) -> None:
-        super().__init__()
-        self.add_state("counts", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
+        super().__init__(classes=1)
 
     def update(self, predicted: Iterable[Iterable[Pair]], gold: Iterable[Iterable[Pair]]) -> None:
         """Add documents.
 
         Args:
-            predicted: pairs for each document.
-            gold: pairs for each document, in the same order.
+            predicted: Pairs of each document.
+            gold: Pairs of each document, in the same order.
 
         Raises:
-            ValueError: not as many documents in one as in the other.
+            ValueError: Different numbers of documents.
         """
         for mine, true in zip(predicted, gold, strict=True):
-            self.counts += torch.tensor(count_sets(mine, true), device=self.counts.device)
+            self.counts += torch.tensor(count_sets(mine, true), device=self.counts.device)[:, None]
 
-    def compute(self) -> dict[str, Tensor]:
+    def fractions(self, counts: Counts) -> dict[str, float]:
         """The three fractions."""
-        counts = Counts(*self.counts.tolist())
-        return {name: torch.tensor(getattr(counts, name)) for name in ("precision", "recall", "f1")}
+        return {name.removeprefix("pair_"): value for name, value in counts.total.named("pair").items()}
 
 
-class WeightedF1(Metric):
-    """F1 of each class weighted by its gold segments, and macro F1 and accuracy, from one confusion matrix.
+class WeightedF1(_CountingMetric):
+    """F1 of each class weighted by its gold segments, macro F1, and accuracy.
 
     `update` takes class indices; a gold index of -1 is not scored, a predicted one of -1 is no answer.
 
@@ -69,19 +86,6 @@ class WeightedF1(Metric):
     >>> {name: round(float(value), 3) for name, value in metric.compute().items()}
     {'weighted_f1': 0.667, 'macro_f1': 0.667, 'accuracy': 0.667}
     """
-
-    full_state_update = False
-    higher_is_better = True
-    is_differentiable = False
-    confusion: Tensor
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        if classes < 1:
-            raise ValueError(f"Expected argument `classes` to be at least 1, but got {classes}.")
-        self.classes = classes
-        zeros = torch.zeros(classes, classes + 1, dtype=torch.long)  # the last column: no answer
-        self.add_state("confusion", zeros, dist_reduce_fx="sum")
 
     def update(self, predicted: Tensor, gold: Tensor) -> None:
         """Add segments.
@@ -105,22 +109,20 @@ class WeightedF1(Metric):
             raise ValueError(
                 f"Expected classes from -1 to {self.classes - 1}, but got {int(both.min())} to {int(both.max())}."
             )
-        width = self.classes + 1
-        cells = gold * width + torch.where(predicted < 0, self.classes, predicted)
-        self.confusion += torch.bincount(cells, minlength=self.classes * width).view(-1, width)
+        for row, found in zip(
+            self.counts, (gold[predicted == gold], predicted[predicted >= 0], gold), strict=True
+        ):
+            row += torch.bincount(found, minlength=self.classes)
 
-    def compute(self) -> dict[str, Tensor]:
+    def fractions(self, counts: Counts) -> dict[str, float]:
         """The three fractions."""
-        matrix = self.confusion.cpu().numpy()
-        answers = matrix[:, : self.classes]
-        counts = ClassCounts(answers.diagonal(), answers.sum(0), matrix.sum(1))
         averages = counts.averages()
-        values = {name: averages[name] for name in ("weighted_f1", "macro_f1")}
-        values["accuracy"] = averages["micro_recall"]
-        return {name: torch.tensor(value) for name, value in values.items()}
+        return {name: averages[name] for name in ("weighted_f1", "macro_f1")} | {
+            "accuracy": averages["micro_recall"]
+        }
 
 
-class MultiLabelF1(Metric):
+class MultiLabelF1(_CountingMetric):
     """Precision, recall and F1 of many labels a segment: macro over the classes that occur in gold, micro, weighted.
 
     Args:
@@ -133,16 +135,9 @@ class MultiLabelF1(Metric):
     0.833
     """
 
-    full_state_update = False
-    higher_is_better = True
-    is_differentiable = False
-    counts: Tensor
-
     def __init__(self, classes: int, threshold: float = 0.5) -> None:
-        super().__init__()
-        self.classes, self.threshold = classes, threshold
-        # correct, predicted, gold
-        self.add_state("counts", torch.zeros(3, classes, dtype=torch.long), dist_reduce_fx="sum")
+        super().__init__(classes)
+        self.threshold = threshold
 
     def update(self, scores: Tensor, gold: Tensor) -> None:
         """Add segments.
@@ -161,8 +156,3 @@ class MultiLabelF1(Metric):
             )
         predicted, true = scores > self.threshold, gold.bool()
         self.counts += torch.stack([(predicted & true).sum(0), predicted.sum(0), true.sum(0)])
-
-    def compute(self) -> dict[str, Tensor]:
-        """`{macro,micro,weighted}_{precision,recall,f1}`."""
-        averages = ClassCounts(*self.counts.cpu().numpy()).averages()
-        return {name: torch.tensor(value) for name, value in averages.items()}

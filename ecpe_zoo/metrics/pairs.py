@@ -7,7 +7,6 @@ recall and F1 are fractions, and 0 where they are not defined. Pairs that a trun
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from ecpe_zoo.corpora.document import Document, Pair
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.metrics.counts import Counts, best_of, count_above, count_sets, divided, nearest_first
 
 CLAUSE_THRESHOLD = 0.5
 """Emotion and cause heads are two-class: a probability above 0.5 is their argmax."""
@@ -27,53 +27,15 @@ BUCKETS: dict[str, Callable[[int], bool]] = {
 """Cause index minus emotion index: the same clause, the clause before, anything else."""
 
 
-class Counts(NamedTuple):
-    """True positives, predicted and gold items; they add up over documents.
-
-    >>> Counts(1, 2, 3) + Counts(1, 1, 1)
-    Counts(correct=2, predicted=3, gold=4)
-    """
-
-    correct: int
-    predicted: int
-    gold: int
-
-    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
-    @property
-    def precision(self) -> float:
-        """Share of predicted items that are gold, 0 where nothing is predicted."""
-        return self.correct / self.predicted if self.predicted else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of gold items that are predicted, 0 where there is no gold."""
-        return self.correct / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall; equal to 2 correct / (predicted + gold)."""
-        return 2 * self.correct / (self.predicted + self.gold) if self.predicted + self.gold else 0.0
-
-
-def count_sets(predicted: Iterable[object], gold: Iterable[object]) -> Counts:
-    """Compare two collections as sets.
-
-    >>> count_sets([(1, 0), (1, 0), (2, 2)], [(1, 0), (3, 3)])
-    Counts(correct=1, predicted=2, gold=2)
-    """
-    predicted, gold = set(predicted), set(gold)
-    return Counts(len(predicted & gold), len(predicted), len(gold))
-
-
 def above(scores: npt.NDArray[np.float32], threshold: float) -> set[tuple[int, ...]]:
     """The indices of all scores strictly above a threshold."""
     return set(map(tuple, np.argwhere(scores > np.float32(threshold)).tolist()))
 
 
 def predicted_pairs(prediction: Prediction, threshold: float) -> set[Pair]:
-    """The (emotion, cause) pairs of a prediction, 0-based."""
+    """The (emotion, cause) pairs of a prediction, 0-based; none where it has no scores of pairs."""
+    if "pair" not in prediction.scores:
+        return set()
     return {(emotion, cause) for emotion, cause in above(prediction.scores["pair"], threshold)}
 
 
@@ -124,83 +86,82 @@ def score_pairs(
         all others.
         Beside them `documents` and the raw counts `pair_correct`, `pair_predicted`, `pair_gold`.
 
+        The first stage of a two-stage method predicts no `pair`: only the items of its heads are given, with
+        `clause_f1`, the mean of their F1, and the counts `documents` and `pair_gold`.
+
     Raises:
         ZooError: see `matched`.
     """
     rows = matched(predictions, documents)
-    missing = [document for id, document in documents.items() if id not in {p.id for p, _ in rows}]
+    found = {prediction.id: prediction for prediction, _ in rows}
+    heads = [name for name in ("emotion", "cause") if all(name in p.scores for p, _ in rows)]
+    clauses_only = bool(rows) and not any("pair" in p.scores for p, _ in rows)
     counts: dict[str, Counts] = {}
 
     def add(name: str, predicted: Iterable[object], gold: Iterable[object]) -> None:
         counts[name] = counts.get(name, Counts(0, 0, 0)) + count_sets(predicted, gold)
 
-    heads = {name: all(name in prediction.scores for prediction, _ in rows) for name in ("emotion", "cause")}
-    empty: dict[str, npt.NDArray[np.float32]] = {}
-    everything: list[tuple[Mapping[str, npt.NDArray[np.float32]], Document]] = [
-        *((prediction.scores, document) for prediction, document in rows),
-        *((empty, document) for document in missing),
-    ]
-    for scores, document in everything:
-        gold = document.pairs or frozenset()
-        pairs = above(scores["pair"], threshold) if "pair" in scores else set()
-        add("pair", pairs, gold)
-        add("pair_single" if len(gold) == 1 else "pair_multiple", pairs, gold)
-        for bucket, inside in BUCKETS.items():
-            add(
-                f"pair_offset_{bucket}", *({p for p in some if inside(p[1] - p[0])} for some in (pairs, gold))
-            )
+    for id in (*found, *(id for id in documents if id not in found)):
+        prediction, gold = found.get(id, Prediction(id, {})), documents[id].pairs or frozenset()
+        pairs = predicted_pairs(prediction, threshold)
+        if not clauses_only:
+            add("pair", pairs, gold)
+            add("pair_single" if len(gold) == 1 else "pair_multiple", pairs, gold)
+            for bucket, inside in BUCKETS.items():
+                add(
+                    f"pair_offset_{bucket}",
+                    *({p for p in some if inside(p[1] - p[0])} for some in (pairs, gold)),
+                )
         for place, name in enumerate(("emotion", "cause")):
             items = {pair[place] for pair in gold}
-            add(f"{name}_from_pairs", {pair[place] for pair in pairs}, items)
-            if heads[name]:
-                found = above(scores[name], CLAUSE_THRESHOLD) if name in scores else set()
-                add(f"{name}_from_head", {index for (index,) in found}, items)
+            if not clauses_only:
+                add(f"{name}_from_pairs", {pair[place] for pair in pairs}, items)
+            if name in heads:
+                said = above(prediction.scores[name], CLAUSE_THRESHOLD) if id in found else set()
+                add(f"{name}_from_head", {index for (index,) in said}, items)
     for name in ("emotion", "cause"):
-        if everything:
-            counts[name] = counts[f"{name}_from_head" if heads[name] else f"{name}_from_pairs"]
-    values = {"documents": float(len(everything))}
+        source = f"{name}_from_head" if name in heads else f"{name}_from_pairs"
+        if source in counts:
+            counts[name] = counts[source]
+    values = {"documents": float(len(documents))}
     for name, count in counts.items():
-        values |= {
-            f"{name}_precision": count.precision,
-            f"{name}_recall": count.recall,
-            f"{name}_f1": count.f1,
-        }
+        values |= count.named(name)
         if name == "pair":
             values |= {f"pair_{field}": float(value) for field, value in count._asdict().items()}
+    if clauses_only:
+        values["clause_f1"] = float(divided(sum(values[f"{name}_f1"] for name in heads), len(heads)))
+        values["pair_gold"] = float(sum(len(document.pairs or ()) for document in documents.values()))
     return values
 
 
+def count_pairs(
+    predictions: Iterable[Prediction], documents: Mapping[str, Document], threshold: float
+) -> dict[str, Counts]:
+    """Counts of pairs; summed over documents they give the pair F1."""
+    gold = {(id, pair) for id, document in documents.items() for pair in document.pairs or ()}
+    found = {(p.id, pair) for p in predictions for pair in predicted_pairs(p, threshold)}
+    return {"pair": count_sets(found, gold)}
+
+
 def sweep(
-    predictions: Sequence[Prediction], documents: Mapping[str, Document], thresholds: Sequence[float]
-) -> list[Counts]:
-    """Pair counts at each of many thresholds, by sorting the scores once.
+    predictions: Iterable[Prediction], documents: Mapping[str, Document], thresholds: Sequence[float]
+) -> Counts:
+    """Pair counts at each of K thresholds, equal to those of `score_pairs`.
 
     Args:
-        predictions: see `score_pairs`.
+        predictions: see `score_pairs`; one without scores of pairs has none above any threshold.
         documents: gold documents by id.
         thresholds: in any order, in [0, 1].
 
     Returns:
-        One `Counts` a threshold, equal to those of `score_pairs`.
+        Counts (K,), with one number of gold pairs.
     """
-    rows = matched(predictions, documents)
-    total_gold = sum(len(document.pairs or ()) for document in documents.values())
-    if not rows:
-        return [Counts(0, 0, total_gold) for _ in thresholds]
-    flat = np.concatenate([prediction.scores["pair"].ravel() for prediction, _ in rows])
-    hits = np.concatenate(
-        [
-            np.array([p.scores["pair"][pair] for pair in document.pairs or ()], dtype=np.float32)
-            for p, document in rows
-        ]
-    )
-    flat, hits = (
-        np.sort(np.nan_to_num(scores, nan=-np.inf)) for scores in (flat, hits)
-    )  # nan exceeds nothing
-    cuts = np.asarray(thresholds, dtype=np.float32)
-    predicted = len(flat) - np.searchsorted(flat, cuts, side="right")
-    correct = len(hits) - np.searchsorted(hits, cuts, side="right")
-    return [Counts(int(hit), int(made), total_gold) for hit, made in zip(correct, predicted, strict=True)]
+    rows = [row for row in matched(predictions, documents) if "pair" in row[0].scores]
+    nothing = np.zeros(0, dtype=np.float32)
+    scores = [prediction.scores["pair"].ravel() for prediction, _ in rows]
+    hits = [p.scores["pair"][pair] for p, document in rows for pair in document.pairs or ()]
+    counted = count_above(np.concatenate([nothing, *scores]), np.array(hits, dtype=np.float32), thresholds)
+    return Counts(*counted, sum(len(document.pairs or ()) for document in documents.values()))
 
 
 GRID = tuple(round(0.01 * step, 2) for step in range(1, 100))
@@ -208,14 +169,12 @@ GRID = tuple(round(0.01 * step, 2) for step in range(1, 100))
 
 
 def tune_threshold(
-    predictions: Sequence[Prediction], documents: Mapping[str, Document], default: float
+    predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
 ) -> tuple[float, float]:
     """The threshold with the best pair F1, and that F1.
 
     Among equally good thresholds the one nearest to the method's default wins, so that a flat or empty
     validation part changes nothing.
     """
-    candidates = sorted({*GRID, default}, key=lambda threshold: (abs(threshold - default), threshold))
-    f1 = [counts.f1 for counts in sweep(predictions, documents, candidates)]
-    best = int(np.argmax(f1))  # the first of equals
-    return candidates[best], f1[best]
+    candidates = nearest_first(GRID, default)
+    return best_of(candidates, sweep(predictions, documents, candidates).f1)

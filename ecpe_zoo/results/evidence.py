@@ -7,7 +7,7 @@ than the run saw.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,21 +22,17 @@ from ecpe_zoo.corpora.readers import OnError
 from ecpe_zoo.corpora.registry import CORPORA, load_corpus
 from ecpe_zoo.data.predictions import Prediction, read_predictions
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.classes import ClassCounts
-from ecpe_zoo.metrics.conversations import tally
-from ecpe_zoo.metrics.emotions import count_labels, lay_labels
-from ecpe_zoo.metrics.pairs import Counts, count_sets, matched, predicted_pairs, sweep
-from ecpe_zoo.metrics.scoring import SCORINGS, Scoring
+from ecpe_zoo.metrics.counts import Counts
+from ecpe_zoo.metrics.pairs import matched
 from ecpe_zoo.results.record import METRIC_VERSION, file_sha256, versioned
 from ecpe_zoo.results.store import Entry
+from ecpe_zoo.tasks import TASKS, Documents, Task, find_task
 
 TOLERANCE = 1e-9
 """Metrics are ratios of counts: two machines agree far below this."""
 
 SWEEP = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Thresholds of the sweep that is drawn."""
-
-Documents = Mapping[str, Document]
 
 
 @lru_cache(maxsize=24)
@@ -124,17 +120,17 @@ def headline_threshold(entry: Entry) -> float | None:
 # --- all metrics again
 
 
-def _scoring(entry: Entry) -> Scoring:
-    if entry.task not in SCORINGS:
+def _scored_task(entry: Entry) -> Task:
+    if entry.task not in TASKS:
         raise ZooError(
-            f"{entry.path}: expected metrics of a known task ({', '.join(SCORINGS)}), but got {entry.task!r}."
+            f"{entry.path}: expected metrics of a known task ({', '.join(TASKS)}), but got {entry.task!r}."
         )
-    scoring = SCORINGS[entry.task]
-    if scoring.tune is not None and headline_threshold(entry) is None:
+    task = TASKS[entry.task]
+    if task.thresholded and headline_threshold(entry) is None:
         raise ZooError(
             f"{entry.path}: expected a threshold, which task {entry.task!r} needs, but it names none."
         )
-    return scoring
+    return task
 
 
 class Difference(NamedTuple):
@@ -163,7 +159,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
         ZooError: predictions or corpus are missing or others than the record names; or a task that cannot be
             scored yet.
     """
-    scoring = _scoring(entry)
+    task = _scored_task(entry)
     documents, predictions = gold_of(entry, root), predictions_of(entry)
     record = entry.record
     found: list[Difference] = []
@@ -177,7 +173,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
         scored = documents
         if record.corpus.scored < len(documents):  # a run that was told to stop early scored what it reached
             scored = {p.id: documents[p.id] for p in predictions if p.id in documents}
-        computed = versioned(entry.task, scoring.score(predictions, scored, threshold))
+        computed = versioned(entry.task, task.score(predictions, scored, threshold))
         for metric in sorted(stored.keys() | computed.keys()):
             if not metric.endswith(f".{METRIC_VERSION}"):
                 continue  # another definition than the one at hand
@@ -218,14 +214,12 @@ def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
     Raises:
         ZooError: see `recompute`.
     """
-    _scoring(entry)
+    task = _scored_task(entry)
     documents = gold_of(entry, root)
     rows = {document.id: prediction for prediction, document in matched(predictions_of(entry), documents)}
     ids = tuple(sorted(documents))
     threshold = headline_threshold(entry)
-    tables = [
-        COUNTING[entry.task]([rows[id]] if id in rows else [], {id: documents[id]}, threshold) for id in ids
-    ]
+    tables = [task.count([rows[id]] if id in rows else [], {id: documents[id]}, threshold) for id in ids]
     classes = tuple(sorted({name for table in tables for name in table}))
     counts = np.zeros((len(ids), len(classes), 3))
     for place, table in enumerate(tables):
@@ -234,54 +228,11 @@ def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
     return DocumentCounts(ids, classes, counts)
 
 
-Table = dict[str, tuple[int, int, int]]
-"""Class -> correct, predicted and gold items."""
-
-
-def _count_pairs(predictions: Sequence[Prediction], documents: Documents, threshold: float | None) -> Table:
-    assert threshold is not None
-    gold = {(id, pair) for id, document in documents.items() for pair in document.pairs or ()}
-    found = {(p.id, pair) for p in predictions for pair in predicted_pairs(p, threshold)}
-    return {"pair": count_sets(found, gold)}
-
-
-def _table(labels: Sequence[str], counts: ClassCounts) -> Table:
-    return {label: (int(c), int(p), int(g)) for label, c, p, g in zip(labels, *counts, strict=True)}
-
-
-def _count_conversations(
-    predictions: Sequence[Prediction], documents: Documents, threshold: float | None
-) -> Table:
-    counted = tally(predictions, documents)
-    matrix = counted.matrix
-    return _table(
-        counted.labels,
-        ClassCounts(matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1) + counted.missed),
-    )
-
-
-def _count_emotions(
-    predictions: Sequence[Prediction], documents: Documents, threshold: float | None
-) -> Table:
-    assert threshold is not None
-    laid = lay_labels(predictions, documents)
-    return _table(laid.labels, count_labels(laid.scores > np.float32(threshold), laid.gold))
-
-
-COUNTING: dict[str, Callable[[Sequence[Prediction], Documents, float | None], Table]] = {
-    "ecpe": _count_pairs,
-    "erc": _count_conversations,
-    "emotions": _count_emotions,
-}
-"""How a document of each task is counted, so that the sum over documents gives the headline metric."""
-
-
-def threshold_sweep(entry: Entry, root: Path | None = None) -> list[Counts] | None:
-    """Pair counts at each threshold of `SWEEP`; None for a task without a pair threshold.
+def threshold_sweep(entry: Entry, root: Path | None = None) -> Counts | None:
+    """Counts (K,) at each threshold of `SWEEP`; None for a task without a plot of it.
 
     Raises:
         ZooError: see `recompute`.
     """
-    if entry.task != "ecpe":
-        return None
-    return sweep(predictions_of(entry), gold_of(entry, root), SWEEP)
+    sweep = find_task(entry.task).sweep
+    return None if sweep is None else sweep(predictions_of(entry), gold_of(entry, root), SWEEP)

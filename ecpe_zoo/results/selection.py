@@ -18,7 +18,8 @@ import numpy as np
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import not_strict, selection_metric
-from ecpe_zoo.results.store import HEADLINES, Entry, share_tested
+from ecpe_zoo.results.store import Entry, share_tested
+from ecpe_zoo.tasks import find_task
 
 WATCHED = "watched_test"
 
@@ -64,7 +65,7 @@ class Price(NamedTuple):
 
 def price_of(entry: Entry) -> Price | None:
     """The price within one run; None where it did not watch the test fold, failed, or validation did not choose."""
-    name = HEADLINES.get(entry.task, "")
+    name = find_task(entry.task).headline
     rows = [row for row in entry.record.history if name in (row.get(WATCHED) or {})]
     if entry.record.protocol.name != "strict" or not rows or not_strict(entry.record):
         return None

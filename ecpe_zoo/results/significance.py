@@ -13,7 +13,8 @@ import numpy.typing as npt
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
-from ecpe_zoo.results.store import AVERAGES, Entry, Group, share_tested
+from ecpe_zoo.results.store import Entry, Group, share_tested
+from ecpe_zoo.tasks import find_task
 
 RESAMPLES = 10_000
 
@@ -127,7 +128,7 @@ def pooled_score(group: Group, root: Path | None = None) -> float:
     if not group.finished:
         raise ZooError(f"Expected a finished run of {group.method}, but all {len(group.entries)} failed.")
     (counts,) = pooled_counts([group], group.folds, root)
-    return float(statistics.f1_of(counts.sum(axis=1), AVERAGES[group.task]).mean())
+    return float(statistics.f1_of(counts.sum(axis=1), find_task(group.task).average).mean())
 
 
 def compare(
@@ -158,7 +159,7 @@ def compare(
             f"Expected a fold that both were run on, but {first.method} has {list(first.folds)} and {second.method} "
             f"has {list(second.folds)}."
         )
-    average = AVERAGES[first.task]
+    average = find_task(first.task).average
     one, two = pooled_counts([first, second], folds, root)
     fold_runs = [sum(len(group.by_fold()[fold]) for fold in folds) for group in (first, second)]
     bootstrap = statistics.paired_bootstrap(one, two, average, resamples, seed)

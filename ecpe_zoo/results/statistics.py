@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
+from ecpe_zoo.metrics.counts import Average, Counts
+
 Array = npt.NDArray[np.float64]
-Average = Literal["micro", "weighted", "macro"]
 
 LEVEL = 0.95
 """Of all intervals."""
@@ -242,8 +243,7 @@ def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
 
     Args:
         counts: (..., C, 3) of correct, predicted and gold items.
-        average: `micro` adds the classes up; `macro` is the mean of F1 over the classes that occur in gold;
-            `weighted` weighs it with the gold items of each class.
+        average: see `Average`.
 
     Returns:
         (...) in [0, 1].
@@ -252,19 +252,8 @@ def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
     >>> [round(float(f1_of(counts, average)), 4) for average in ("micro", "weighted", "macro")]
     [0.7273, 0.6667, 0.4]
     """
-    values = counts.astype(np.float64)
-    if average == "micro":
-        values = values.sum(axis=-2, keepdims=True)
-    size = values[..., 1] + values[..., 2]
-    f1 = np.divide(2 * values[..., 0], size, out=np.zeros_like(size), where=size > 0)
-    gold = values[..., 2]
-    weights = (
-        np.ones_like(gold) if average == "micro" else gold if average == "weighted" else (gold > 0) * 1.0
-    )
-    total = weights.sum(axis=-1)
-    return np.asarray(
-        np.divide((f1 * weights).sum(axis=-1), total, out=np.zeros_like(total), where=total > 0)
-    )
+    f1: Array = Counts(*np.moveaxis(counts.astype(np.float64), -1, 0)).averaged(average)
+    return f1
 
 
 class Bootstrap(NamedTuple):

@@ -16,23 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.naming import known_method, settings_of
 from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, read_record
-
-HEADLINES: dict[str, str] = {task: scoring.headline for task, scoring in SCORINGS.items()}
-"""The metric that ranks, for each task."""
-
-AVERAGES: dict[str, statistics.Average] = {"ecpe": "micro", "erc": "weighted", "emotions": "macro"}
-"""How that metric's F1 is formed."""
-
-TASK_NAMES = {
-    "ecpe": "Emotion-cause pairs",
-    "erc": "Emotions in conversation",
-    "emotions": "Emotions of a text",
-}
+from ecpe_zoo.tasks import find_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +63,12 @@ class Entry:
     @property
     def score(self) -> float | None:
         """The headline metric, as a fraction."""
-        return self.metric(HEADLINES.get(self.task, ""))
+        return self.metric(find_task(self.task).headline)
 
     @property
     def default_score(self) -> float | None:
         """The headline metric at the method's default threshold, as a fraction."""
-        return _newest(self.record.metrics_default, self.task, HEADLINES.get(self.task, ""))
+        return _newest(self.record.metrics_default, self.task, find_task(self.task).headline)
 
     def metric(self, name: str, version: str | None = None) -> float | None:
         """A metric by its short name at the headline threshold; None where the record has none.
@@ -223,7 +211,7 @@ class Group:
     """The runs of one method in one variant, on one corpus, under one protocol: folds and seeds differ.
 
     Args:
-        task: "ecpe", "erc" or "emotions".
+        task: as in metric ids.
         corpus: its name.
         protocol: "strict" or "paper".
         method: its id.
@@ -334,7 +322,7 @@ class Group:
             without_collapsed: leave collapsed runs out.
             default: at the method's default threshold, not at the headline's.
         """
-        name = metric or HEADLINES.get(self.task, "")
+        name = metric or find_task(self.task).headline
         if default:
             at_default = {
                 (entry.fold, entry.id): _newest(entry.record.metrics_default, self.task, name)
@@ -398,7 +386,7 @@ def _usual_files(entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
 def _task_of(entry: Entry) -> str:
     """The task that a record's method has in this package; "unknown" where it is not there (any more)."""
     method = known_method(str((entry.record.config.get("model") or {}).get("class_path", "")))
-    return "unknown" if method is None else str(method.task)
+    return "unknown" if method is None else method.task.id
 
 
 def share_tested(entries: Iterable[Entry]) -> float:

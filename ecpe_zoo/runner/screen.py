@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ecpe_zoo.results.store import HEADLINES
 from ecpe_zoo.runner.estimates import clock
 from ecpe_zoo.runner.scheduler import Progress
 from ecpe_zoo.runner.store import Store
+from ecpe_zoo.tasks import TASKS
 
 WORDS = {
     "waiting": "waits", "running": "runs", "done": "done", "there": "there", "failed": "failed", "stale": "differs",
@@ -160,9 +160,10 @@ def last_epoch(work: Path) -> str:
     if not rows:
         return ""
     text = f"epoch {rows[-1].get('epoch')}"
+    headlines = {f"val/{n}" for task in TASKS.values() for n in (task.headline, task.stage_headline)}
     for row in reversed(rows):
         for name, value in row.items():
-            if isinstance(name, str) and name.removeprefix("val/") in HEADLINES.values() and value:
+            if name in headlines and value:
                 with contextlib.suppress(ValueError):  # a number that is half written
                     return f"{text}, {name} {float(value):.3f}"
     return text

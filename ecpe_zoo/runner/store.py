@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.results.record import RunRecord, file_sha256, read_record, source_hash
-from ecpe_zoo.results.store import HEADLINES
 from ecpe_zoo.runner import locks
 from ecpe_zoo.runner.cells import Cell
+from ecpe_zoo.tasks import find_task
 
 LAST_LINES = 30
 FAILED = ".failed.json"
@@ -269,7 +269,7 @@ def main_metric(record: RunRecord) -> tuple[str, float]:
     """Name and value of the number that its task is ranked by."""
     for name, value in record.metrics.items():
         task, metric, _ = name.split(".", 2)
-        if HEADLINES.get(task) == metric:
+        if find_task(task).headline == metric:
             return name, value
     return next(iter(record.metrics.items()), ("", float("nan")))
 

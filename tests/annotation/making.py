@@ -27,7 +27,7 @@ def built(id: str) -> Method:
     """A method with random weights."""
     torch.manual_seed(0)
     method = CONTRACT[id][0]()
-    method.build_from(some_documents(method.task))
+    method.build_from(some_documents(method.task.id))
     method.eval()
     return method
 

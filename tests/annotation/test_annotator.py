@@ -12,13 +12,14 @@ import torch
 
 from ecpe_zoo.annotation import Options, annotate_texts
 from ecpe_zoo.annotation.annotator import Annotator, reads_words
-from ecpe_zoo.annotation.answers import STRONGEST
 from ecpe_zoo.annotation.inputs import entry_of
 from ecpe_zoo.corpora.document import Document, Segment, document_from_texts
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.metrics.emotions import STRONGEST
 from ecpe_zoo.metrics.pairs import predicted_pairs
+from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC
 from tests.annotation.making import built, save, some_documents
 from tests.methods.contract import CONTRACT
 
@@ -32,15 +33,15 @@ def predicted(method: Method, documents: list[Document]) -> dict[str, Prediction
 @pytest.mark.parametrize("id", sorted(CONTRACT))
 def test_a_checkpoint_of_every_method_annotates_documents(id: str, tmp_path: Path) -> None:
     method = built(id)
-    tuned = 0.02 if method.task == "ecpe" else 0.5
+    tuned = 0.5 if method.task.labelled else 0.02
     path = save(method, tmp_path / "some.ckpt", tuned=tuned)
-    documents = some_documents(method.task)
+    documents = some_documents(method.task.id)
     expected = predicted(method, documents)
     rows = annotate_texts(path, documents, Options(every=True, batch_tokens=200))
     assert json.loads(json.dumps(rows)) == rows  # plain values
     assert [row["id"] for row in rows] == [document.id for document in documents]
     for row, document in zip(rows, documents, strict=True):
-        check = {"ecpe": check_pairs, "erc": check_conversation, "emotions": check_emotions}[method.task]
+        check = {ECPE: check_pairs, ERC: check_conversation, EMOTIONS: check_emotions}[method.task]
         check(row, document, expected[document.id], tuned)
 
 

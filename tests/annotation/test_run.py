@@ -27,6 +27,7 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import CorpusError, ZooError
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.tasks import EMOTIONS
 from tests.annotation.making import built, save
 
 
@@ -41,7 +42,7 @@ class Lengths(Method):
     """Scores a text by its length and by its batch-mates, as last digits are."""
 
     id = "lengths"
-    task = "emotions"
+    task = EMOTIONS
 
     def tokens(self, document: Document) -> int:
         return len(document.segments[0].text)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+import torch
+from lightning import Trainer
+from torch import Tensor, nn
 
 from ecpe_zoo.callbacks.checkpoints import epoch_metric
+from ecpe_zoo.callbacks.scorer import Scorer
 from ecpe_zoo.cli.main import main
+from ecpe_zoo.cli.report import show_results
 from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.data.module import EmotionDataModule
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.scoring import SCORINGS, scoring_of
+from ecpe_zoo.methods.base import Method
 from ecpe_zoo.results.record import read_record
+from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC, TASKS, Task
 from tests.cli.test_training import config, run_folder
 
 GOLD = {
@@ -23,16 +34,16 @@ GOLD = {
 }
 
 
-@pytest.mark.parametrize("task", SCORINGS)
-def test_scores_on_less_than_all_gold_are_refused(task: str) -> None:
-    scoring, document = scoring_of(task), GOLD[task]
-    scored = scoring.score([], {"d": document}, None if scoring.tune is None else 0.5)
-    assert scored[scoring.counted] == 2 == scoring.gold(document)
-    scoring.check(scored, [document])
+@pytest.mark.parametrize("task", TASKS.values(), ids=str)
+def test_scores_on_less_than_all_gold_are_refused(task: Task) -> None:
+    document = GOLD[task.id]
+    scored = task.score([], {"d": document}, 0.5 if task.thresholded else None)
+    assert scored[task.counted] == 2 == task.gold(document)
+    task.check(scored, [document])
     with pytest.raises(
         ZooError, match="Expected scores on the 4 gold items of the documents, but 2 were scored"
     ):
-        scoring.check(scored, [document, document])
+        task.check(scored, [document, document])
 
 
 ROWS = {"train": 24, "test": 6}
@@ -78,7 +89,71 @@ def test_counts_of_reader_and_record_are_one(tmp_path: Path) -> None:
 
 
 def test_the_official_metric_of_a_shared_task_chooses_the_epoch() -> None:
-    assert epoch_metric("emocontext", "erc") == "micro_f1_without_others"
-    assert epoch_metric("emocontext", "emotions") == "micro_f1_without_others"
-    assert epoch_metric("meld", "erc") == "weighted_f1"
-    assert epoch_metric("bundled-ecpe", "ecpe") == "pair_f1"
+    assert epoch_metric("emocontext", ERC) == "micro_f1_without_others"
+    assert epoch_metric("emocontext", EMOTIONS) == "micro_f1_without_others"
+    assert epoch_metric("meld", ERC) == "weighted_f1"
+    assert epoch_metric("bundled-ecpe", ECPE) == "pair_f1"
+
+
+class Batch(NamedTuple):
+    """Documents by number."""
+
+    ids: list[str]
+    sizes: list[int]
+    ones: Tensor
+
+
+class Heads(Method):
+    """Stands for the first stage of a two-stage method: every clause has an emotion, none is a cause, no pair."""
+
+    id = "heads"
+
+    def build(self, from_checkpoint: bool) -> None:
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def tokens(self, document: Document) -> int:
+        return len(document)
+
+    def collator(self, training: bool) -> Callable[[Sequence[Document]], Batch]:
+        return lambda documents: Batch([d.id for d in documents], list(map(len, documents)), torch.ones(1))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {"some": (self.weight - batch.ones).square().mean()}
+
+    def decode(self, batch: Batch) -> list[Prediction]:
+        return [
+            Prediction(id, {"emotion": np.ones(size, np.float32), "cause": np.zeros(size, np.float32)})
+            for id, size in zip(batch.ids, batch.sizes, strict=True)
+        ]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_a_stage_without_pairs_is_scored_by_its_heads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method, scorer = Heads(), Scorer(watch_test=True)
+    data = EmotionDataModule(batch_size=32)
+    trainer = Trainer(
+        max_epochs=1, callbacks=[scorer], default_root_dir=tmp_path, accelerator="cpu", logger=False,
+        enable_checkpointing=False, enable_progress_bar=False,
+    )  # fmt: skip
+    trainer.fit(method, data)
+    (row,) = scorer.history
+    found = row["validation"]
+    assert found["emotion_recall"] == 1.0
+    assert found["clause_f1"] == found["emotion_f1"] / 2 == scorer.best_validation["fit"] > 0
+    assert "pair_f1" not in found
+    assert "tuned_threshold" not in row
+    assert method.tuned is None
+    assert float(trainer.callback_metrics["val/clause_f1"]) == pytest.approx(found["clause_f1"])
+    assert "clause_f1" in row["watched_test"]
+    trainer.test(method, data, verbose=False)
+    assert set(scorer.results) == {"default"}
+    capsys.readouterr()
+    show_results(scorer, method, data, None)
+    shown = capsys.readouterr().out
+    assert "mean F1 of emotions and causes" in shown
+    assert "test clause_f1 at the default threshold" in shown
+    assert "pairs  " not in shown

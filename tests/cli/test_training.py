@@ -21,7 +21,6 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.loading import load_method, read_checkpoint
-from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results.record import read_record
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
@@ -78,14 +77,14 @@ def checkpoint_of(run: Path) -> Path:
 
 
 def held_out(id: str) -> tuple[Document, ...]:
-    return load_corpus(BUNDLED[CONTRACT[id][0]().task]).test
+    return load_corpus(BUNDLED[CONTRACT[id][0]().task.id]).test
 
 
 def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Path]) -> None:
     id, run = fitted
     with (run / "metrics.csv").open(encoding="utf-8") as file:
         columns = set(csv.DictReader(file).fieldnames or ())
-    headline = scoring_of(CONTRACT[id][0]().task).headline
+    headline = CONTRACT[id][0]().task.headline
     names = {f"{part}/{headline}" for part in ("val", "test", "watched_test")}
     assert names | {"train/loss"} <= columns
     assert (run / "checkpoints" / "last.ckpt").is_file()
@@ -108,7 +107,7 @@ def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Pa
     best = max(last, key=lambda row: row["validation"][headline])
     assert record.epoch == best["epoch"]
     assert record.metrics_default[f"{method.task}.{headline}.v1"] == best["watched_test"][headline]
-    if scoring_of(method.task).tune is None:
+    if not method.task.thresholded:
         assert record.protocol.tuned_threshold is record.protocol.default_threshold is None
     else:
         assert record.protocol.tuned_threshold == pytest.approx(best["tuned_threshold"])
@@ -117,7 +116,7 @@ def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Pa
 
 def test_metrics_can_be_recomputed_from_the_saved_scores(fitted: tuple[str, Path]) -> None:
     id, run = fitted
-    scoring = scoring_of(CONTRACT[id][0]().task)
+    task = CONTRACT[id][0]().task
     record = read_record(run / "record.json")
     predictions = read_predictions(run / "predictions" / "test.npz")
     gold = {document.id: document for document in held_out(id)}
@@ -125,8 +124,8 @@ def test_metrics_can_be_recomputed_from_the_saved_scores(fitted: tuple[str, Path
         (record.protocol.tuned_threshold, record.metrics),
         (record.protocol.default_threshold, record.metrics_default),
     ):
-        again = scoring.score(predictions, gold, threshold)
-        assert {f"{scoring.task}.{name}.v1": value for name, value in again.items()} == metrics
+        again = task.score(predictions, gold, threshold)
+        assert {f"{task}.{name}.v1": value for name, value in again.items()} == metrics
 
 
 def test_a_loaded_checkpoint_predicts_the_same(fitted: tuple[str, Path]) -> None:
@@ -446,5 +445,5 @@ def test_the_config_that_ran_is_saved_and_runs_again(fitted: tuple[str, Path], t
     assert main(["fit", "--config", str(saved), "--trainer.default_root_dir", str(tmp_path), *again]) == 0
     assert (
         json.loads((run / "record.json").read_text(encoding="utf-8"))["config"]["data"]["corpus"]
-        == BUNDLED[CONTRACT[id][0]().task]
+        == BUNDLED[CONTRACT[id][0]().task.id]
     )

@@ -24,7 +24,7 @@ def test_every_config_is_a_job() -> None:
         job = bench.config_job(path)
         method = measure.make_method(job)
         assert method.id == path.stem
-        assert job.data["corpus"] == BUNDLED[method.task]
+        assert job.data["corpus"] == BUNDLED[method.task.id]
 
 
 def test_it_prints_and_writes(

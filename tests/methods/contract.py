@@ -55,9 +55,9 @@ WITHOUT_LEARNING = {"rule"}
 def decisions(method: Method, prediction: Prediction, threshold: float | None = None) -> object:
     """What a prediction says, beyond its numbers."""
     threshold = method.threshold if threshold is None else threshold
-    if method.task == "ecpe":
+    if not method.task.labelled:
         return predicted_pairs(prediction, threshold)
     scores = prediction.scores["emotions"]
-    if method.task == "erc":
+    if method.task.single:
         return [int(row.argmax()) for row in scores if not np.isnan(row).any()]
     return (scores > threshold).tolist()

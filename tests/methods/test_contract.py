@@ -15,7 +15,6 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.metrics.scoring import scoring_of
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
 
@@ -35,13 +34,13 @@ def method(request: pytest.FixtureRequest) -> Method:
 
 @pytest.fixture
 def documents(method: Method) -> list[Document]:
-    return some_documents(method.task)
+    return some_documents(method.task.id)
 
 
 def built(id: str) -> Method:
     torch.manual_seed(0)
     method = CONTRACT[id][0]()
-    method.build_from(some_documents(method.task))
+    method.build_from(some_documents(method.task.id))
     return method
 
 
@@ -127,7 +126,6 @@ def test_a_few_documents_can_be_learned_by_heart(method: Method, documents: list
     if method.id in WITHOUT_LEARNING:
         pytest.skip("nothing is learned")
     few = [d for language in ("zh", "en") for d in [d for d in documents if d.language == language][:2]]
-    scoring = scoring_of(method.task)
     rule = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=5e-3)
     batch = training_batch(method, few)
     gold = {document.id: document for document in few}
@@ -139,7 +137,7 @@ def test_a_few_documents_can_be_learned_by_heart(method: Method, documents: list
         rule.step()
         if step % 10 == 9:
             found = list(decode(method, few).values())
-            best = scoring.score(found, gold, method.threshold)[scoring.headline]
+            best = method.task.score(found, gold, method.threshold)[method.task.headline]
             if best == 1.0:
                 break
     assert best == 1.0

@@ -19,6 +19,7 @@ from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.options import nested
 from ecpe_zoo.results.record import flat, read_record
+from ecpe_zoo.tasks import EMOTIONS, ERC
 from experiments import context_check
 from tests.conftest import ROOT
 
@@ -93,8 +94,8 @@ def test_a_weak_emotion_applies_as_much_as_a_strong_one() -> None:
 
 def test_one_label_a_text_is_a_softmax() -> None:
     method = small(single_label=True).double().eval()
-    assert method.task == "erc"
-    assert small().task == EmoPillars.task == "emotions"
+    assert method.task is ERC
+    assert small().task is EmoPillars.task is EMOTIONS
     batch = method.collator(True)(soft_documents())
     logits = method(batch).double().tolist()
     gold = [method.labels.index(document.segments[1].emotions[0]) for document in soft_documents()]

@@ -31,7 +31,6 @@ from ecpe_zoo.metrics.emotions import (
     score_emotions,
     spearman,
     sweep,
-    tune_class_thresholds,
     tune_threshold,
 )
 from ecpe_zoo.metrics.modular import MultiLabelF1
@@ -140,7 +139,6 @@ def test_emptiness_scores_0(said: list[Prediction], gold: dict[str, Document]) -
     assert scores["macro_f1"] == scores["ranking_average_precision"] == scores["micro_f1_top_1"] == 0.0
     assert tune_threshold(said, gold, 0.3) == (0.3, 0.0)
     assert intensity_spearman(said, gold) == {}
-    assert set(tune_class_thresholds(said, gold, 0.3).values()) <= {0.3}
 
 
 def test_what_does_not_fit_is_an_error() -> None:
@@ -149,8 +147,6 @@ def test_what_does_not_fit_is_an_error() -> None:
         score_emotions([answer("a", 1, 0, 0)] * 2, gold, 0.5)
     with pytest.raises(ZooError, match="a column for each of 3 different labels"):
         score_emotions([answer("a", 1, 0)], gold, 0.5)
-    with pytest.raises(KeyError, match="anger"):
-        score_emotions([answer("a", 1, 0, 0)], gold, {"joy": 0.5})
 
 
 def test_the_highest_scores() -> None:
@@ -243,19 +239,6 @@ def test_tuning_agrees_with_scoring_and_is_fast() -> None:
     at = {fixed: score_emotions(made, documents, fixed)["macro_f1"] for fixed in FIXED}
     found = score_emotions(made, documents, 0.5)
     assert all(found[f"macro_f1_at_{round(100 * fixed)}"] == value <= f1 for fixed, value in at.items())
-
-
-def test_a_threshold_for_each_class() -> None:
-    made, documents, _ = random_set(400, 5)
-    thresholds = tune_class_thresholds(made, documents, 0.5)
-    found = score_emotions(made, documents, thresholds)
-    _, together = tune_threshold(made, documents, 0.5)
-    assert found["macro_f1"] >= together
-    for label, threshold in thresholds.items():
-        alone = [score_emotions(made, documents, t)[f"class_{label}_f1"] for t in (0.2, 0.3, 0.4, threshold)]
-        assert found[f"class_{label}_f1"] == pytest.approx(max(alone))
-    rare = tune_class_thresholds([answer("a", 0.5, 0.5, 0.1)], {"a": comment("a", "joy")}, 0.4)
-    assert rare == {"joy": 0.4, "anger": 0.4, "neutral": 0.4}
 
 
 def test_correlation_between_labels() -> None:

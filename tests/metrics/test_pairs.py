@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.metrics.counts import Counts, count_sets
 from ecpe_zoo.metrics.modular import PairScore
-from ecpe_zoo.metrics.pairs import GRID, Counts, count_sets, score_pairs, sweep, tune_threshold
+from ecpe_zoo.metrics.pairs import GRID, score_pairs, sweep, tune_threshold
 
 
 def document(id: str, size: int, pairs: list[tuple[int, int]]) -> Document:
@@ -25,6 +26,11 @@ def prediction(id: str, size: int, pairs: dict[tuple[int, int], float], **heads:
         scores[pair] = score
     extra = {name: np.array(values, dtype=np.float32) for name, values in heads.items()}
     return Prediction(id, {"pair": scores, **extra})
+
+
+def counts_at(made: list[Prediction], gold: dict[str, Document], threshold: float) -> Counts:
+    correct, predicted, total = sweep(made, gold, [threshold])
+    return Counts(int(correct[0]), int(predicted[0]), total)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_against_a_naive_version(
         if p.scores["pair"][e, c] > np.float32(threshold)
     }
     hit = len(true & said)
-    (counts,) = sweep(made, gold, [threshold])
+    counts = counts_at(made, gold, threshold)
     assert counts == Counts(hit, len(said), len(true))
     if gold:
         scores = score_pairs(made, gold, threshold)
@@ -139,7 +145,7 @@ def test_against_a_naive_version(
 def test_nan_exceeds_no_threshold() -> None:
     gold = {"a": document("a", 2, [(1, 0)])}
     made = [Prediction("a", {"pair": np.full((2, 2), np.nan, np.float32)})]
-    (counts,) = sweep(made, gold, [0.3])
+    counts = counts_at(made, gold, 0.3)
     assert counts == Counts(0, 0, 1)
     assert score_pairs(made, gold, 0.3)["pair_predicted"] == 0
 

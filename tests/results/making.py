@@ -10,8 +10,8 @@ import numpy as np
 
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, write_predictions
-from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results.record import RunRecord, file_sha256, versioned
+from ecpe_zoo.tasks import TASKS
 
 BUNDLED = {"ecpe": "bundled-ecpe", "erc": "bundled-conversations", "emotions": "bundled-emotions"}
 
@@ -32,7 +32,7 @@ def raw(
     inputs: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """A record as JSON would have it."""
-    headline = SCORINGS[task].headline
+    headline = TASKS[task].headline
     metrics = {f"{task}.{headline}.v1": f1} if f1 is not None else {}
     return {
         "schema_version": 1, "method": method, "config_hash": "a", "inputs": inputs or {}, "seed": seed,
@@ -91,10 +91,9 @@ def write_scored(path: Path, task: str = "ecpe", skill: float = 0.5, **options: 
         path.parent / "predictions" / "test.npz" if path.stem == "record" else path.with_suffix(".npz")
     )
     write_predictions(predictions, made)
-    scoring = SCORINGS[task]
-    threshold = 0.5 if scoring.tune is not None else None
+    threshold = 0.5 if TASKS[task].thresholded else None
     record = raw(task=task, corpus=BUNDLED[task], **options)
-    metrics = versioned(task, scoring.score(made, documents, threshold))
+    metrics = versioned(task, TASKS[task].score(made, documents, threshold))
     record["metrics"] = record["metrics_default"] = metrics
     record["predictions"] = file_sha256(predictions)
     record["corpus"] |= {"files": corpus.files, "test": len(documents), "scored": len(documents)}

@@ -12,16 +12,14 @@ import pytest
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, write_predictions
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.metrics.scoring import SCORINGS
 from ecpe_zoo.results import evidence, statistics
 from ecpe_zoo.results.evidence import document_counts, recompute, threshold_sweep
 from ecpe_zoo.results.record import file_sha256, versioned
 from ecpe_zoo.results.significance import compare, pooled_score
-from ecpe_zoo.results.store import AVERAGES, Group, find_records, group_records
+from ecpe_zoo.results.store import Group, find_records, group_records
+from ecpe_zoo.tasks import EMOTIONS, TASKS
 from tests.conftest import ROOT
 from tests.results.making import raw, write, write_scored
-
-TASKS = ("ecpe", "erc", "emotions")
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -32,7 +30,7 @@ def test_a_sound_record_is_confirmed_and_counts_add_up_to_its_headline(task: str
     assert (compared, differences) == (2 * len(entry.record.metrics), [])
     counted = document_counts(entry)
     assert len(counted.ids) == entry.record.corpus.test
-    total = statistics.f1_of(counted.counts.sum(axis=0), AVERAGES[task])
+    total = statistics.f1_of(counted.counts.sum(axis=0), TASKS[task].average)
     assert float(total) == pytest.approx(entry.score)
     assert counted.counts[:, :, 0].sum() > 0
 
@@ -94,7 +92,7 @@ def test_a_described_corpus_is_found_beside_or_among_the_corpora(
     write_predictions(path.with_suffix(".npz"), made)
     record = raw(task="emotions", corpus="letters.yaml")
     record["config"]["data"]["on_error"] = "skip"
-    metrics = versioned("emotions", SCORINGS["emotions"].score(made, documents, 0.5))
+    metrics = versioned("emotions", EMOTIONS.score(made, documents, 0.5))
     record["metrics"] = record["metrics_default"] = metrics
     record["predictions"] = file_sha256(path.with_suffix(".npz"))
     record["corpus"] |= {
@@ -127,7 +125,7 @@ def test_the_sweep_meets_the_record_at_its_threshold(tmp_path: Path) -> None:
     (entry,) = find_records([tmp_path])
     sweep = threshold_sweep(entry)
     assert sweep is not None
-    assert sweep[9].f1 == pytest.approx(entry.score)  # 0.5
+    assert sweep.f1[9] == pytest.approx(entry.score)  # 0.5
     write_scored(tmp_path / "b" / "a.json", "erc")
     assert threshold_sweep(find_records([tmp_path / "b"])[0]) is None
 

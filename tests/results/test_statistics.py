@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ecpe_zoo.metrics.classes import ClassCounts
+from ecpe_zoo.metrics.counts import Average, Counts
 from ecpe_zoo.results import statistics
-from ecpe_zoo.results.statistics import Average
 
 Array = npt.NDArray[np.float64]
 
@@ -49,7 +48,7 @@ def test_f1_agrees_with_loops_and_with_the_scorers_counts(average: Average) -> N
     found = statistics.f1_of(table, average)
     assert found == pytest.approx([naive_f1(row, average) for row in table])
     for row, value in zip(table, found, strict=True):
-        scorer = ClassCounts(*(row[:, i].astype(np.int64) for i in range(3))).averages()
+        scorer = Counts(*(row[:, i].astype(np.int64) for i in range(3))).averages()
         assert scorer[f"{average}_f1"] == pytest.approx(value)
     assert statistics.f1_of(np.zeros((2, 3)), average) == 0
 

@@ -1,13 +1,13 @@
-"""What a method can show of itself: plain arrays, drawn elsewhere."""
+"""Pictures as plain arrays: what a method shows of itself, and what a task shows of its scores."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy.typing as npt
-from numpy import float32
+from numpy import floating, integer
 
-Array = npt.NDArray[float32]
+Array = npt.NDArray[floating]
 
 
 class Heatmap(NamedTuple):
@@ -52,4 +52,18 @@ class Points(NamedTuple):
     labels: tuple[str, ...]
 
 
-View = Heatmap | Points
+class Confusion(NamedTuple):
+    """A confusion matrix.
+
+    Args:
+        name: of the file, without suffix.
+        matrix: (C, C) counts, gold labels in rows, predicted ones in columns.
+        labels: C names.
+    """
+
+    name: str
+    matrix: npt.NDArray[integer]
+    labels: tuple[str, ...]
+
+
+View = Heatmap | Points | Confusion
