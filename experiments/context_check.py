@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ecpe_zoo.callbacks.scorer import threshold_of
+from ecpe_zoo.training.scorer import threshold_of
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction

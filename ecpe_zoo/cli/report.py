@@ -6,8 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ecpe_zoo.callbacks.recorder import Recorder
-from ecpe_zoo.callbacks.scorer import WATCHED, Scorer, threshold_of
+from ecpe_zoo.training.recorder import Recorder
+from ecpe_zoo.training.scorer import WATCHED, Scorer, threshold_of
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.emotions import SPEARMAN

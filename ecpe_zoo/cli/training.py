@@ -19,18 +19,18 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from ecpe_zoo.callbacks.checkpoints import (
+from ecpe_zoo.training.checkpoints import (
     BestCheckpoint,
     best_checkpoint,
     epoch_metric,
     metric_of,
     refuse_test_fold,
 )
-from ecpe_zoo.callbacks.pictures import draw_scores, draw_views
-from ecpe_zoo.callbacks.recorder import Recorder
-from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_folder
-from ecpe_zoo.callbacks.seeding import SeedEachEpoch
-from ecpe_zoo.callbacks.stopping import PatientStopping
+from ecpe_zoo.training.pictures import draw_scores, draw_views
+from ecpe_zoo.training.recorder import Recorder
+from ecpe_zoo.training.scorer import Scorer, gather_over_ranks, predictions_folder
+from ecpe_zoo.training.seeding import SeedEachEpoch
+from ecpe_zoo.training.stopping import PatientStopping
 from ecpe_zoo.cli.report import show_results
 from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.document import Document

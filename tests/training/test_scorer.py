@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecpe_zoo.callbacks.checkpoints import epoch_metric
+from ecpe_zoo.training.checkpoints import epoch_metric
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.errors import ZooError

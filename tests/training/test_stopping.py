@@ -10,7 +10,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from ecpe_zoo.callbacks.stopping import PatientStopping
+from ecpe_zoo.training.stopping import PatientStopping
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.rule import Rule

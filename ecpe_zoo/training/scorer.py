@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from ecpe_zoo.callbacks.checkpoints import epoch_metric
+from ecpe_zoo.training.checkpoints import epoch_metric
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule, Split
 from ecpe_zoo.data.predictions import Prediction, write_predictions
