@@ -6,14 +6,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ecpe_zoo.training.recorder import Recorder
-from ecpe_zoo.training.scorer import WATCHED, Scorer, threshold_of
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.emotions import SPEARMAN
 from ecpe_zoo.metrics.scoring import scoring_of
 from ecpe_zoo.results.choosing import not_strict
 from ecpe_zoo.results.record import LAST_EPOCH, TEST_FOLD, VALIDATION_PART, RunRecord
+from ecpe_zoo.training.recorder import Recorder
+from ecpe_zoo.training.scorer import WATCHED, Scorer, threshold_of
 
 
 def show_results(

@@ -1,1 +1,1 @@
-"""Scoring, seeding and recording around Lightning's loops."""
+"""Training in stages, with the callbacks that score, record, seed and stop a run."""

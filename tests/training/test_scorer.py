@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ecpe_zoo.training.checkpoints import epoch_metric
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.scoring import SCORINGS, scoring_of
 from ecpe_zoo.results.record import read_record
+from ecpe_zoo.training.checkpoints import epoch_metric
 from tests.cli.test_training import config, run_folder
 
 GOLD = {

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from ecpe_zoo.cli.main import main
-from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.methods.stages import Stage
 from ecpe_zoo.results.record import read_record
