@@ -138,7 +138,7 @@ def fit(
     with settings():
         parser, config = parse(options)
         settle(config, "fit")
-        typed = set(config.model.init_args) if isinstance(method, Method) else set(model or ())
+        typed = set(method.hparams if isinstance(method, Method) else model or ())
         take_stored_options(config.model, config.ckpt_path, typed)
         config.seed_everything = seed_everything(config.seed_everything, workers=True)
         to_make = config.clone()
