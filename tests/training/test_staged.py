@@ -47,9 +47,14 @@ def test_every_stage_has_its_own_epochs_and_monitor(tmp_path: Path) -> None:
         assert [choice.mode for choice in stage.stopped_by] == [mode]
 
 
-MODEL: dict[str, Any] = {"encoder_size": 32, "encoder_heads": 2, "adapt_epochs": 2}
+MODEL: dict[str, Any] = {"encoder_size": 16, "encoder_heads": 2, "adapt_epochs": 2}
 DATA: dict[str, Any] = {"corpus": "bundled-conversations", "batch_size": 64, "eval_batch_size": 16}
-TRAINER: dict[str, Any] = {"accelerator": "cpu", "enable_progress_bar": False, "max_epochs": 1}
+TRAINER: dict[str, Any] = {
+    "accelerator": "cpu",
+    "enable_progress_bar": False,
+    "max_epochs": 1,
+    "limit_train_batches": 4,
+}
 
 
 def without_clock(record: RunRecord) -> dict[str, Any]:
@@ -65,7 +70,8 @@ def without_clock(record: RunRecord) -> dict[str, Any]:
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder of the command."""
     folder = tmp_path_factory.mktemp("command") / "runs"
-    options = ["--trainer.max_epochs", "1", "--data.batch_size", "64", "--seed_everything", "3"]
+    options = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "4", "--data.batch_size", "64"]
+    options += ["--model.encoder_size", "16", "--seed_everything", "3"]
     assert main(["fit", *config("eacl", folder, *options)]) == 0
     return run_folder(folder)
 
