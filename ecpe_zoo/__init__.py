@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from ecpe_zoo.corpora.registry import load_corpus
     from ecpe_zoo.methods.loading import load_method
     from ecpe_zoo.metrics.pairs import score_pairs
-    from ecpe_zoo.training.staged import fit
+    from ecpe_zoo.training.fitting import fit
 
 __version__ = "0.1.0"
 __all__ = ["annotate", "fit", "load_corpus", "load_method", "score_pairs"]
 
 _PLACES = {
     "annotate": ("annotation.annotator", "annotate_texts"),
-    "fit": ("training.staged", "fit"),
+    "fit": ("training.fitting", "fit"),
     "load_corpus": ("corpora.registry", "load_corpus"),
     "load_method": ("methods.loading", "load_method"),
     "score_pairs": ("metrics.pairs", "score_pairs"),

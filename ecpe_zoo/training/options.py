@@ -75,7 +75,7 @@ def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespac
         ZooError: an option that `fit` does not have, or a value of another type.
     """
     parser = LightningArgumentParser(exit_on_error=False)
-    parser.add_argument("--seed_everything", type=bool | int, default=SEED)
+    parser.add_argument("--seed_everything", type=int, default=SEED)
     parser.add_lightning_class_args(Trainer, "trainer")
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
     parser.add_lightning_class_args(Method, "model", subclass_mode=True)

@@ -19,7 +19,7 @@ from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.methods.stages import Stage
 from ecpe_zoo.results.record import RunRecord, read_record
-from ecpe_zoo.training.staged import Fitted
+from ecpe_zoo.training.fitting import Fitted
 from tests.cli.test_training import QUIET, assert_same_weights, config, run_folder
 from tests.conftest import ROOT
 
