@@ -68,7 +68,7 @@ def watch(
     peak = 0.0
     while process.is_alive():
         records = max(done_before(journal), records)
-        resident, highest = _memory(process.pid or 0)
+        resident, highest = memory_of(process.pid or 0)
         peak = max(peak, highest)
         if resident and (not memory or records > memory[-1][0]):
             memory.append((records, resident))
@@ -100,7 +100,7 @@ def done_before(journal: Path) -> int:
     return int(json.loads(lines[-1]).get("records", 0)) if lines else 0
 
 
-def _memory(pid: int) -> tuple[float, float]:
+def memory_of(pid: int) -> tuple[float, float]:
     """Resident memory of a process now and at its peak, in MB; 0 where it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")

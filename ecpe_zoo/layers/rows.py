@@ -22,7 +22,7 @@ class ChunkedRows:
 
     Attributes:
         real_tokens: tokens that were run since the start.
-        run_slots: slots that were run, padding included.
+        run_slots: slots that were run, padding included, before a transformer rounds the width.
     """
 
     def __init__(self, slots: int) -> None:

@@ -24,6 +24,7 @@ from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.training.checkpoints import BestCheckpoint, LastCheckpoint, best_checkpoint, refuse_test_fold
 from ecpe_zoo.training.folders import predictions_folder, run_loggers
+from ecpe_zoo.training.memory import BoundMemory
 from ecpe_zoo.training.pictures import draw_scores, draw_views
 from ecpe_zoo.training.process import warn_of_slow_bf16
 from ecpe_zoo.training.recorder import Recorder
@@ -113,6 +114,7 @@ class Run:
             # the state of the last epoch is saved after its best one: else a resumed run would not know it
             LastCheckpoint(folder),
             self.recorder,
+            BoundMemory(),
         ]
         if options.enable_checkpointing is False:  # Lightning would refuse ours; the last weights are tested
             own = [callback for callback in own if not isinstance(callback, Checkpoint)]
@@ -238,7 +240,12 @@ class Run:
 
     def _predict(self, documents: Sequence[Document]) -> list[Prediction]:
         """The method's present predictions, gathered over processes; they are neither scored nor written."""
-        options = {**self.init.trainer, "logger": False, "callbacks": [], "enable_checkpointing": False}
+        options = {
+            **self.init.trainer,
+            "logger": False,
+            "callbacks": [BoundMemory()],
+            "enable_checkpointing": False,
+        }
         trainer = Trainer(**{**options, "fast_dev_run": False})
         self.data.asked = documents
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.optimisation import parameter_groups
@@ -18,6 +19,7 @@ from ecpe_zoo.text.encoders import (
     TransformerEncoder,
     make_encoder,
     make_encoder_vocabulary,
+    rounded_width,
 )
 from ecpe_zoo.text.tokenizers import FROM_FILE, SPECIAL, VocabularyTokenizer, count_vocabulary
 
@@ -200,3 +202,61 @@ def test_vocabulary_counts_units() -> None:
     assert vocabulary == [*SPECIAL, "兴", "高", "cried", "she", "我", "哪"]
     tokenizer = VocabularyTokenizer(vocabulary, "characters")
     assert tokenizer.encode("She 我天") == [8, 9, 1]
+
+
+def test_rounded_widths_are_few_and_cost_little() -> None:
+    lengths = range(1, 513)
+    widths = [rounded_width(length, most=512) for length in lengths]
+    assert widths == sorted(widths)
+    assert len(set(widths)) == 96
+    assert all(width % 16 == 0 for width in widths[256:])
+    assert rounded_width(513) == 544
+    assert sum(widths) < 1.02 * sum(lengths)
+    assert max(width / length for width, length in zip(widths, lengths, strict=True)) < 1 + 1 / 16
+    assert [rounded_width(width) for width in widths] == widths
+    assert rounded_width(500, most=502) == 502
+    assert rounded_width(503, most=502) == 503  # the model itself refuses it
+
+
+def roberta() -> TransformerEncoder:
+    """Counts positions from its padding id on, which is 1."""
+    config = RobertaConfig(vocab_size=12, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                           intermediate_size=32, max_position_embeddings=39)  # fmt: skip
+    tokenizer = VocabularyTokenizer([*SPECIAL, *"abcdefg"], "characters")
+    tokenizer.pad_id, tokenizer.unk_id = 1, 0
+    return TransformerEncoder(RobertaModel(config), tokenizer, max_tokens=37)
+
+
+@pytest.mark.parametrize("kind", ["embedded", "roberta"])
+@pytest.mark.parametrize(("tokens", "width"), [(30, 30), (33, 34), (37, 37)])
+def test_a_transformer_reads_few_widths_and_says_the_same(kind: str, tokens: int, width: int) -> None:
+    encoder: TokenEncoder = roberta()
+    if kind == "embedded":
+        encoder, _ = build(EncoderSettings("embedded", size=16, heads=2, layers=1))
+        encoder.max_tokens = 37
+    assert isinstance(encoder.eval(), TransformerEncoder)
+    ids = torch.randint(5, encoder.tokenizer.vocab_size, (3, tokens))
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    ids[1, 20:], mask[1, 20:] = encoder.tokenizer.pad_id, False
+    types = (torch.arange(tokens) > 9).long().expand(3, -1)
+    model: Any = encoder.model
+    seen: list[int] = []
+    model.register_forward_pre_hook(
+        lambda module, args, given: seen.extend(value.shape[1] for value in given.values()), with_kwargs=True
+    )
+    found = encoder(ids, mask, types)
+    assert set(seen) == {width}
+    assert found.shape == (3, tokens, encoder.hidden_size)
+    given = {"token_type_ids": types} if encoder.has_types else {}
+    plain = model(input_ids=ids, attention_mask=mask.long(), **given).last_hidden_state
+    torch.testing.assert_close(found[mask], plain[mask], atol=1e-5, rtol=0)
+
+
+def test_words_are_read_at_their_own_width() -> None:
+    encoder, _ = build(EncoderSettings("recurrent", size=12, vector_size=6))
+    seen: list[int] = []
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.LSTM):
+            module.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[1]))
+    encoder(torch.ones(2, 33, dtype=torch.long), torch.ones(2, 33, dtype=torch.bool))
+    assert set(seen) == {33}
