@@ -20,7 +20,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ecpe_zoo.callbacks.scorer import threshold_of
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
@@ -30,6 +29,7 @@ from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.methods.texts import TextMethod
 from ecpe_zoo.tasks import Metrics
 from ecpe_zoo.text.conversations import unit_of
+from ecpe_zoo.training.scorer import threshold_of
 from experiments import run
 
 Context = Literal["true", "empty", "shuffled"]

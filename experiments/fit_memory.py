@@ -32,7 +32,7 @@ PAUSE = 0.2
 """Seconds between two looks at a run."""
 
 SWITCHES = ("trim", "kernels", "widths")
-CALLBACK = "ecpe_zoo.callbacks.memory"
+CALLBACK = "ecpe_zoo.training.memory"
 
 
 def watch(arguments: Sequence[str], without: Sequence[str]) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import ecpe_zoo
 from ecpe_zoo.cli.main import COMMANDS, HELP
 from tests.conftest import ROOT
 
@@ -23,7 +26,7 @@ LAYERS = (
     "layers",
     "methods",
     "results",
-    "callbacks",
+    "training",
     "leaderboard",
     "runner",
     "annotation",
@@ -31,7 +34,8 @@ LAYERS = (
 )
 """Rooms in the order of their imports; a module that stands below its room is named before it."""
 
-FILES = sorted((ROOT / "ecpe_zoo").rglob("*.py"))
+PUBLIC = ROOT / "ecpe_zoo" / "__init__.py"  # imports the public names of all rooms, when they are used
+FILES = sorted(set((ROOT / "ecpe_zoo").rglob("*.py")) - {PUBLIC})
 
 
 def layer_of(module: str) -> int:
@@ -64,3 +68,11 @@ def test_the_readme_names_commands_and_files_that_exist() -> None:
         assert (ROOT / name).is_file(), name
     for command in COMMANDS:
         assert re.search(rf"^  (\w+ )?{command}\b", HELP, re.MULTILINE), command
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    code = "import sys, ecpe_zoo; assert not {'torch', 'lightning', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert all(callable(getattr(ecpe_zoo, name)) for name in ecpe_zoo.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = ecpe_zoo.nothing

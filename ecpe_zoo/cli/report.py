@@ -6,13 +6,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ecpe_zoo.callbacks.recorder import Recorder
-from ecpe_zoo.callbacks.scorer import WATCHED, Scorer, threshold_of
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.counts import THREE
 from ecpe_zoo.results.choosing import not_strict
 from ecpe_zoo.results.record import LAST_EPOCH, TEST_FOLD, VALIDATION_PART, RunRecord
+from ecpe_zoo.training.recorder import Recorder
+from ecpe_zoo.training.scorer import WATCHED, Scorer, threshold_of
 
 
 def show_results(

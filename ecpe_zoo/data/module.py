@@ -89,8 +89,6 @@ class EmotionDataModule(LightningDataModule):
         self.validation_share, self.split_seed = validation_share, split_seed
         self.split_version: Literal[1, 2] = split_version
         self.batch_size, self.batch_tokens, self.batch_spread = batch_size, batch_tokens, batch_spread
-        if eval_batch_size is None and eval_batch_tokens is None:
-            eval_batch_size, eval_batch_tokens = batch_size, batch_tokens
         self.eval_batch_size, self.eval_batch_tokens = eval_batch_size, eval_batch_tokens
         self.num_workers, self.on_error = num_workers, on_error
         self.predict_split: Split = predict_split
@@ -214,11 +212,14 @@ class EmotionDataModule(LightningDataModule):
             documents = [document.without_gold() for document in given]
         costs = [method.tokens(document) for document in documents]
         lengths = costs if method.sort_by == "tokens" else [len(document) for document in documents]
+        size, most = self.eval_batch_size, self.eval_batch_tokens
+        if training or (size is None and most is None):
+            size, most = self.batch_size, self.batch_tokens
         sampler = LikeLengthBatchSampler(
             lengths,
             costs,
-            batch_size=self.batch_size if training else self.eval_batch_size,
-            batch_tokens=self.batch_tokens if training else self.eval_batch_tokens,
+            batch_size=size,
+            batch_tokens=most,
             shuffle=training,
             spread=self.batch_spread,
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),

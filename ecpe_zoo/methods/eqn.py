@@ -44,7 +44,7 @@ from ecpe_zoo.corpora.relabelled import (
 from ecpe_zoo.corpora.splits import running_text
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.layers.distributed import gather_objects, is_first_process, mean_over_processes
+from ecpe_zoo.layers.distributed import mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
@@ -198,7 +198,6 @@ class EQN(TextMethod):
         self.kind, self.pooling, self.hidden, self.dropout = network, pooling, hidden, dropout
         self.head_bias: HeadBias = head_bias
         self.max_tokens, self.threshold, self.token_slots = max_tokens, threshold, token_slots
-        self.relabelled: Relabelled = {}  # what the folds gave so far
 
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
         """See `make_encoder_vocabulary`."""
@@ -275,53 +274,41 @@ class EQN(TextMethod):
             ZooError: a file of intensities that is missing or does not fit the training documents.
         """
         documents = between.data.documents("train")
-        names = [stage.name for stage in self.stages()]
-        fold = folds_of(documents, self.folds) if names[0] != COEQN and len(names) > 1 else {}
-        if between.stage != names[0]:
-            before = names[: names.index(between.stage)]
-            if between.resumed:
-                files = [RELABELLED] if between.stage == FINAL else [file_of(name) for name in before]
-                self.relabelled = {
-                    k: row for f in files for k, row in read_intensities(between.folder / f).items()
-                }
-            else:
-                mine = [d for d in documents if not fold or before[-1] == f"fold-{fold[d.id]}"]
-                self._relabel(mine, between, before[-1])
+        out_of_fold = self.stages()[0].name == "fold-1"
+        fold = folds_of(documents, self.folds) if out_of_fold else {}
+        if between.earlier:
+            predictions: list[Prediction] = []
+            for stage in between.earlier:
+                mine = [d for d in documents if not fold or stage == f"fold-{fold[d.id]}"]
+                predictions += between.scores(stage, mine)
+            if not between.resumed:
                 self.renew(stage_seed(between.stage))
-        if between.stage == FINAL or self.labels_from is not None:
-            between.data.replace_training(self._relabelled(documents))
-        elif fold:
+            if between.stage == FINAL:
+                self._leave(between, relabelled := relabel(documents, predictions, self.cap))
+                between.data.replace_training(self._with_intensities(documents, relabelled))
+        elif self.labels_from is not None:
+            read = read_intensities(Path(self.labels_from))
+            between.data.replace_training(self._with_intensities(documents, read))
+        if out_of_fold and between.stage != FINAL:
             between.data.replace_training([d for d in documents if between.stage != f"fold-{fold[d.id]}"])
 
-    def _relabel(self, documents: Sequence[Document], between: Between, stage: str) -> None:
-        """Relabel by the model of a stage, and write what it says; before the last stage, what all say."""
-        found = relabel(documents, between.predict(documents), self.cap)
-        self.relabelled |= found
-        if is_first_process():
-            if stage != COEQN:
-                write_intensities(between.folder / file_of(stage), found)
-            if between.stage == FINAL:
-                write_intensities(between.folder / RELABELLED, dict(sorted(self.relabelled.items())))
-        gather_objects(None)  # nobody goes on before the file is there
+    def _leave(self, between: Between, relabelled: Relabelled) -> None:
+        """Write what the last stage learns into the run's folder."""
+        ordered = dict(sorted(relabelled.items()))
+        between.leave(between.folder / RELABELLED, lambda path: write_intensities(path, ordered))
 
-    def _relabelled(self, documents: Sequence[Document]) -> list[Document]:
-        """The training documents with intensities: of this run's stages, or of a file."""
-        relabelled, labels = self.relabelled, labels_of(documents)
-        if self.labels_from is not None:
-            relabelled = read_intensities(Path(self.labels_from))
+    def _with_intensities(self, documents: Sequence[Document], relabelled: Relabelled) -> list[Document]:
+        """The training documents with intensities, smoothed where that is the ablation."""
+        labels = labels_of(documents)
         if self.smoothing != "none":
             relabelled = smoothed(documents, relabelled, labels, self.smoothing)
-        self.relabelled = {}  # the documents have it
         return with_intensities(documents, relabelled, labels)
 
     def finish(self, between: Between) -> None:
         """Of CoEQN alone: write what it makes of its training documents, for `labels_from` of another run."""
         if self.objective == "coeqn" and self.labels_from is None:
-            found = relabel(
-                documents := between.data.documents("train"), between.predict(documents), self.cap
-            )
-            if is_first_process():
-                write_intensities(between.folder / RELABELLED, dict(sorted(found.items())))
+            documents = between.data.documents("train")
+            self._leave(between, relabel(documents, between.predict(documents), self.cap))
 
     def views(self, between: Between) -> list[View]:
         """How strongly the texts of each label were given the others, where this run relabelled."""
@@ -342,11 +329,6 @@ class EQN(TextMethod):
         means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
         title = "Mean intensity in texts of a label (row)"
         return [Heatmap("relabelled", title, means.astype(np.float32), self.labels, 0.0, 10.0)]
-
-
-def file_of(stage: str) -> str:
-    """Name of the file, in a run's folder, of what the model of a stage relabelled."""
-    return f"relabelled-{stage}.jsonl"
 
 
 def stage_seed(stage: str) -> int:

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from ecpe_zoo.callbacks.checkpoints import best_checkpoint, chosen_by, stopped_by
-from ecpe_zoo.callbacks.scorer import Scorer, predictions_folder, threshold_of, zoo_parts
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.overlap import long_texts, text_overlap
 from ecpe_zoo.results import record
+from ecpe_zoo.training.checkpoints import best_checkpoint, chosen_by, stopped_by
+from ecpe_zoo.training.folders import predictions_folder
+from ecpe_zoo.training.scorer import Scorer, threshold_of, zoo_parts
 
 
 class Recorder(Callback):

@@ -12,8 +12,6 @@ import torch
 from lightning import Trainer
 from torch import Tensor, nn
 
-from ecpe_zoo.callbacks.checkpoints import epoch_metric
-from ecpe_zoo.callbacks.scorer import Scorer
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.cli.report import show_results
 from ecpe_zoo.corpora.document import Document, Segment
@@ -23,6 +21,8 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC, TASKS, Task
+from ecpe_zoo.training.checkpoints import epoch_metric
+from ecpe_zoo.training.scorer import Scorer
 from tests.cli.test_training import config, run_folder
 
 GOLD = {

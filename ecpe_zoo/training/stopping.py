@@ -7,9 +7,9 @@ from typing import Any, Literal
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
-from ecpe_zoo.callbacks.checkpoints import epoch_metric
 from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.training.checkpoints import epoch_metric
 
 COUNTS_FROM = ("first-score", "first-epoch")
 

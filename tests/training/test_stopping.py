@@ -10,10 +10,10 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from ecpe_zoo.callbacks.stopping import PatientStopping
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.training.stopping import PatientStopping
 
 
 class Strategy:

@@ -12,10 +12,10 @@ import pytest
 import torch
 from lightning import Trainer
 
-from ecpe_zoo.callbacks import memory
-from ecpe_zoo.callbacks.memory import SPACING, BoundMemory
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.training import memory
+from ecpe_zoo.training.memory import SPACING, BoundMemory
 from tests.conftest import ROOT
 
 

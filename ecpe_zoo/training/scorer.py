@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from ecpe_zoo.callbacks.checkpoints import epoch_metric
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule, Split
 from ecpe_zoo.data.predictions import Prediction, write_predictions
@@ -18,6 +16,8 @@ from ecpe_zoo.layers.distributed import gather_objects
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT
 from ecpe_zoo.tasks import Metrics
+from ecpe_zoo.training.checkpoints import epoch_metric
+from ecpe_zoo.training.folders import predictions_folder
 
 WATCHED = "watched_test"
 """Prefix of test scores of every epoch, which choose nothing."""
@@ -241,11 +241,6 @@ def zoo_parts(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataMod
             f"{type(data).__name__} and {type(module).__name__}."
         )
     return data, module
-
-
-def predictions_folder(trainer: Trainer) -> Path:
-    """Where a run's predictions lie; asked by every rank, since finding the folder is collective."""
-    return Path(trainer.log_dir or trainer.default_root_dir) / "predictions"
 
 
 def gather_over_ranks(predictions: list[Prediction]) -> list[Prediction]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_info
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError
@@ -35,6 +36,23 @@ def epoch_metric(corpus: str, task: Task) -> str:
 
 class BestCheckpoint(ModelCheckpoint):
     """The callback of the `checkpoint` option. Its file is the one that a run tests, whatever others are saved."""
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """The state at the end of every epoch, from which a killed run resumes."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(
+            dirpath=folder, filename="last", save_top_k=1, save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )  # fmt: skip
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Say how to resume after an interrupt or an error."""
+        super().on_exception(trainer, pl_module, exception)
+        if self.best_model_path:
+            config = Path(self.best_model_path).parents[1] / "config.yaml"
+            rank_zero_info(f"To go on: ecpe-zoo fit --config {config} --ckpt_path {self.best_model_path}")
 
 
 def best_checkpoint(trainer: Trainer) -> BestCheckpoint | None:

@@ -1,1 +1,0 @@
-"""Scoring, seeding and recording around Lightning's loops."""

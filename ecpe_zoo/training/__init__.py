@@ -1,0 +1,1 @@
+"""Training in stages, with the callbacks that score, record, seed and stop a run."""

@@ -1,0 +1,180 @@
+"""The options of a run, the same on the command line and in Python."""
+
+from __future__ import annotations
+
+import copy
+import re
+from argparse import ArgumentError
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace, get_loader, set_loader
+from lightning import Trainer
+from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from ecpe_zoo.data.module import EmotionDataModule
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.loading import method_class, read_checkpoint
+from ecpe_zoo.options import FIRST, nested, place_of
+from ecpe_zoo.results.record import flat
+from ecpe_zoo.training.checkpoints import BestCheckpoint, epoch_metric, refuse_test_fold
+from ecpe_zoo.training.scorer import Scorer
+from ecpe_zoo.training.stopping import PatientStopping
+
+AUTO = "auto"
+"""A monitor that becomes the metric of `epoch_metric`."""
+
+SEED = 0
+"""Of a run that is given none."""
+
+TRAINER_DEFAULTS = {
+    "use_distributed_sampler": False,  # ours is rank-aware, and evaluation never repeats a document
+    "enable_model_summary": False,
+    "log_every_n_steps": 10,
+}
+
+
+def add_options(parser: LightningArgumentParser) -> None:
+    """Options of the callbacks that every run has, and of the test after a fit."""
+    parser.add_lightning_class_args(Scorer, "scorer")
+    parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+    parser.set_defaults(
+        {
+            "checkpoint.monitor": AUTO,
+            "checkpoint.mode": "max",
+            "checkpoint.filename": "best-epoch{epoch:03d}-step{step}",
+            "checkpoint.auto_insert_metric_name": False,  # the slash in the name would make a folder
+        }
+    )
+    parser.add_lightning_class_args(PatientStopping, "early_stopping")
+    parser.set_defaults(
+        {
+            "early_stopping.monitor": AUTO,
+            "early_stopping.mode": "max",
+            "early_stopping.patience": 1000,
+            "early_stopping.strict": False,  # without validation there is nothing to stop by
+        }
+    )
+    parser.add_argument(
+        "--test",
+        type=bool,
+        default=True,
+        help="fit: score the test documents with the best checkpoint at the end",
+    )
+
+
+def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespace]:
+    """Options of `fit` from Python, checked and completed by the rules of the command line.
+
+    Args:
+        options: Section -> name -> value, as in a config file.
+
+    Returns:
+        The parser, and what it made of the options.
+
+    Raises:
+        ZooError: an option that `fit` does not have, or a value of another type.
+    """
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_argument("--seed_everything", type=int, default=SEED)
+    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
+    parser.add_lightning_class_args(Method, "model", subclass_mode=True)
+    parser.add_lightning_class_args(EmotionDataModule, "data")
+    add_options(parser)
+    skipped: set[str | int] = {"model", "train_dataloaders", "val_dataloaders", "datamodule"}
+    parser.add_method_arguments(Trainer, "fit", skip=skipped)
+    try:
+        return parser, parser.parse_object(_grouped(copy.deepcopy(dict(options))))
+    except ArgumentError as error:
+        raise ZooError(str(error)) from error
+
+
+def settle(config: Namespace, command: str) -> None:
+    """Put the metric that chooses the epoch for `auto`, so that the saved config names it.
+
+    Raises:
+        ZooError: `fit` would choose or stop by test documents under `strict`.
+    """
+    task = method_class(config.model.class_path).task_of(config.model.get("init_args") or {})
+    metric = f"val/{epoch_metric(config.data.corpus, task)}"
+    for callback in (config.checkpoint, config.early_stopping):
+        if callback.monitor == AUTO:
+            callback.monitor = metric
+    if command == "fit":
+        monitors = {f"--{name}.monitor": config[name].monitor for name in ("checkpoint", "early_stopping")}
+        refuse_test_fold(config.data.protocol, monitors)
+
+
+def take_stored_options(model: Namespace, path: str | Path | None, typed: set[str]) -> None:
+    """Put a checkpoint's hyper-parameters over the config's, but under what the user typed.
+
+    Lightning's own version puts them over everything, silently.
+
+    Args:
+        model: The method's class path and arguments; changed in place.
+        path: Of the checkpoint, if any.
+        typed: Names of the arguments that the user typed.
+
+    Raises:
+        ZooError: the checkpoint is of another method, or cannot be read.
+    """
+    if path is None or path in ("last", "best", "hpc", "registry"):
+        return
+    checkpoint = read_checkpoint(path)
+    stored = checkpoint["ecpe_zoo"]
+    if model.class_path != stored["class_path"]:
+        raise ZooError(
+            f"{path}: expected a checkpoint of {model.class_path}, as the config says, but got one of "
+            f"{stored['class_path']}."
+        )
+    changed, taken = [], []
+    for name, value in flat(checkpoint["hyper_parameters"]).items():
+        mine = model.init_args.get(name)
+        if mine == value:
+            continue
+        if name in typed:
+            changed.append(f"{name}: {value} in the checkpoint, {mine} on the command line")
+        else:
+            model.init_args[name] = value
+            taken.append(f"{name}: {value} in the checkpoint, {mine} in the config")
+    if taken:
+        rank_zero_info("The checkpoint's hyper-parameters win over the config: " + "; ".join(taken))
+    if changed:
+        rank_zero_warn("The command line wins over the checkpoint's hyper-parameters: " + "; ".join(changed))
+
+
+def spelled(args: Sequence[str]) -> list[str]:
+    """Arguments of the command line with options of groups in one spelling.
+
+    >>> spelled(["--model.encoder", "recurrent", "--model.encoder={size: 4}", "--model.lr=0.1"])
+    ['--model.encoder.name', 'recurrent', '--model.encoder={size: 4}', '--model.optimiser.lr=0.1']
+    """
+    found = []
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        match = re.fullmatch(r"--model\.(?:init_args\.)?(\w+)(?:=(.*))?", argument, re.DOTALL)
+        if match and match[1] != "vectors":  # e2eecpe has word vectors and no encoder
+            path = place_of(match[1])
+            value = following if match[2] is None else match[2]
+            if match[1] in FIRST and not value.lstrip().startswith("{"):
+                path = (match[1], FIRST[match[1]])
+            if len(path) == 2:
+                argument = f"--model.{'.'.join(path)}" + ("" if match[2] is None else f"={match[2]}")
+        found.append(argument)
+    return found
+
+
+def _grouped(value: Any) -> Any:
+    """A config with the arguments of its method in groups; see `options.nested`."""
+    model = value.get("model") if isinstance(value, dict) else None
+    if isinstance(model, dict) and isinstance(model.get("init_args"), dict):
+        model["init_args"] = nested(model["init_args"], str(model.get("class_path", "")))
+    return value
+
+
+_load_yaml = get_loader("yaml")
+set_loader("yaml", lambda text: _grouped(_load_yaml(text)), (yaml.YAMLError,))

@@ -1,0 +1,83 @@
+"""Settings of a process while it trains, and a warning where its processor is slow in 16 bits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+
+MUTED = (
+    ".*Checkpoint directory .* exists and is not empty.*",  # later stages and resumed runs share the folder
+    ".*Experiment logs directory .* exists and is not empty.*",  # its log was set aside
+    ".*LeafSpec.*",  # a deprecation inside Lightning
+    ".*does not have many workers.*",
+    ".*custom batch sampler.*",  # ours does what the warning asks for
+    ".*number of training batches.*",
+)
+
+
+def _no_advertising(line: logging.LogRecord) -> bool:
+    return "litlogger" not in line.getMessage()
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """TF32 where the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply."""
+    # tokenizer threads would deadlock forked data-loader workers
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # changes nothing on a CPU
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    logger.addFilter(_no_advertising)
+    try:
+        with warnings.catch_warnings():
+            for message in MUTED:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logger.removeFilter(_no_advertising)
+        torch.set_float32_matmul_precision(before)
+
+
+SLOW = 2.0
+"""Ratio from which on `warn_of_slow_bf16` warns. Measured: 0.3 with bf16 instructions, 200 with AVX2 alone."""
+
+
+def bf16_slowness(size: int = 192, patience: float = 0.02) -> float:
+    """Time of a bf16 matrix product over that of an fp32 one on the CPU.
+
+    Args:
+        size: Rows of the square matrices.
+        patience: Seconds of a product after which it is not repeated.
+    """
+    best = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        matrix = torch.ones(size, size, dtype=dtype)  # not random: the generator's state would move
+        torch.mm(matrix, matrix)  # compiles the kernel
+        seconds: list[float] = []
+        while len(seconds) < 3 and (not seconds or min(seconds) < patience):
+            start = time.perf_counter()
+            torch.mm(matrix, matrix)
+            seconds.append(time.perf_counter() - start)
+        best[dtype] = min(seconds)
+    return best[torch.bfloat16] / best[torch.float32]
+
+
+@rank_zero_only
+def warn_of_slow_bf16(trainer: Trainer) -> None:
+    """Warn where the trainer computes in bf16 on a CPU without bf16 instructions."""
+    if trainer.strategy.root_device.type != "cpu" or "bf16" not in str(trainer.precision):
+        return
+    slowness = bf16_slowness()
+    if slowness >= SLOW:
+        rank_zero_warn(
+            f"Under --trainer.precision {trainer.precision} a small matrix product takes {slowness:.0f} times as long "
+            "as in fp32 on this processor, which has no bf16 instructions. Leave the option out."
+        )
