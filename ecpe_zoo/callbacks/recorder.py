@@ -89,7 +89,7 @@ class Recorder(Callback):
             method=method.id,
             config=record.portable(self.config),
             config_hash=record.config_hash(self.config),
-            inputs=record.input_hashes([method.hparams.get(name) for name in record.INPUTS]),
+            inputs=record.input_hashes(method.hparams),
             corpus=record.Corpus(
                 id=data.loaded.corpus,
                 fold=data.fold,

@@ -8,8 +8,8 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -247,24 +247,35 @@ def file_sha256(path: Path | str) -> str:
 
 
 INPUTS = ("vectors", "encoder", "init_from", "labels_from")
-"""Arguments of methods that name a file or folder which decides a result."""
+"""Arguments of methods that name a file or folder on which a result depends."""
 
 
-def input_hashes(paths: Iterable[str | None]) -> dict[str, str]:
-    """Hashes of the files and folders among some arguments, by the last part of their names.
+def input_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the files and folders that a method's arguments name (see `INPUTS`), by the last part of their names.
 
-    A folder (a pretrained encoder) is hashed by the names and contents of its files; what is no path of this
+    A folder (a pretrained encoder) is hashed by the names and contents of its files. What is no path on this
     machine, such as a name on a hub, is left out.
     """
-    found = {}
-    for path in (Path(path) for path in paths if path and Path(path).exists()):
-        if path.is_file():
-            found[path.name] = file_sha256(path)
-        else:
-            files = sorted(file for file in path.rglob("*") if file.is_file())
-            parts = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in files)
-            found[path.resolve().name] = hashlib.sha256(parts.encode()).hexdigest()
-    return found
+    values = (arguments.get(name) for name in INPUTS)
+    paths = (Path(value).absolute() for value in values if isinstance(value, str) and value)
+    return dict(_input_hash(path, _newest(path)) for path in paths if path.exists())
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _newest(path: Path) -> int:
+    return max((file.stat().st_mtime_ns for file in _files(path)), default=0)
+
+
+@cache
+def _input_hash(path: Path, changed: int) -> tuple[str, str]:
+    """Name and hash; cached, since every cell of a suite names the same large files."""
+    if path.is_file():
+        return path.name, file_sha256(path)
+    parts = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in _files(path))
+    return path.resolve().name, hashlib.sha256(parts.encode()).hexdigest()
 
 
 def portable(config: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ class Cell:
         config: resolved, as a record has it.
         config_hash: of it.
         files: name -> sha256 of the corpus files.
-        inputs: name -> sha256 of other files that the config names (word vectors).
+        inputs: name -> sha256 of other files that the config names; see `record.input_hashes`.
     """
 
     method: str
@@ -270,7 +269,7 @@ def _cell(entry: Entry, method: str, arguments: tuple[str, ...], config: dict[st
         config=config,
         config_hash=config_hash(config),
         files=files,
-        inputs=_inputs(config.get("model", {}).get("init_args", {})),
+        inputs=input_hashes(config.get("model", {}).get("init_args", {})),
     )
 
 
@@ -297,22 +296,3 @@ def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
             f"that holds {folder.name!r}."
         )
     return {file: file_sha256(folder / file) for file in names}
-
-
-def _inputs(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the files and folders that a method's arguments name, as a record has them."""
-    named = [arguments.get(name) for name in ("vectors", "encoder")]
-    named += [value for value in arguments.values() if isinstance(value, str) and Path(value).is_absolute()]
-    found: dict[str, str] = {}
-    for path in {
-        Path(value).absolute() for value in named if isinstance(value, str) and Path(value).exists()
-    }:
-        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        found |= _input_hashes(path, max((file.stat().st_mtime_ns for file in files), default=0))
-    return found
-
-
-@cache
-def _input_hashes(path: Path, changed: int) -> dict[str, str]:
-    """Vectors and encoders are large and every cell names them: hashed once, and again when they change."""
-    return input_hashes([str(path)])
