@@ -125,7 +125,6 @@ class Recorder(Callback):
             stages=[record.Stage(**stage) for stage in self.stages],
             metrics=record.versioned(method.task, metrics),
             metrics_default=record.versioned(method.task, scorer.results["default"]),
-            history=scorer.history,
             predictions=record.file_sha256(folder / "test.npz"),
             machine=record.Machine(
                 seconds=round(sum(stage["seconds"] for stage in self.stages), 2),

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.runner.comparison import (
+from ecpe_zoo.results.golden import (
     TOLERANCES,
     Comparison,
     Row,

@@ -512,7 +512,7 @@ def _curve(entry: Entry, part: str) -> list[tuple[float, float]]:
     name = HEADLINES[entry.task]
     points: list[tuple[float, float]] = []
     steps_before = 0.0
-    for row in entry.record.history:
+    for row in entry.shown_history:
         value = (row.get(part) or {}).get(name)
         step = float(row.get("step", 0))
         if points and step + steps_before < points[-1][0]:

@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -173,10 +173,14 @@ class RunRecord(Part):
     """One run: a method, its config, a corpus, a protocol, a fold and a seed.
 
     Version 2 added `stages` and tasks without a threshold. Since version 3 `selection` is read from the checkpoint
-    that was tested; before, it was the protocol's intention (`choosing.chosen_on` corrects it by the config).
+    that was tested; before, it was the protocol's intention (`choosing.chosen_on` corrects it by the config). Version 4
+    moved the history to the file of the test scores. Converted records keep their version.
     """
 
-    schema_version: Literal[1, 2, 3] = 3
+    schema_version: Literal[1, 2, 3, 4] = 4
+    converted_from: str | None = Field(
+        default=None, description="id of the record in the layout of an earlier version; it keeps this id"
+    )
     method: str
     config: dict[str, Any]
     config_hash: str = Field(description="of what decides a result, as the code of that time understood it")
@@ -194,10 +198,11 @@ class RunRecord(Part):
     stages: list[Stage] = Field(default=[], description="in order; empty in records of version 1")
     metrics: dict[str, FiniteFloat] = Field(description="versioned id -> value, at the headline's threshold")
     metrics_default: dict[str, FiniteFloat] = Field(description="the same at the method's default threshold")
-    history: list[dict[str, Any]] = Field(
-        description="a row a validation: validation metrics and, where asked for, watched test metrics"
+    history: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="a row a validation; None: it is in the file of the test scores (`store.Entry.history` reads both)",
     )
-    predictions: str = Field(description="sha256 of the file of all test scores")
+    predictions: str = Field(description="sha256 of the file of all test scores, which holds the history too")
     machine: Machine
     code: Code
     status: Literal["ok", "collapsed", "failed"]
@@ -208,13 +213,43 @@ class RunRecord(Part):
         Raises:
             ZooError: the file exists: a record is never overwritten.
         """
+        absent = {name for name in ("history", "converted_from") if getattr(self, name) is None}
+        text = laid_out(json.loads(self.model_dump_json(exclude=absent)))
         try:
             with created_when_complete(path) as part:
-                part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+                part.write_text(text, encoding="utf-8")
         except FileExistsError as error:
             raise ZooError(
                 f"{path}: a record is there already and is never overwritten. Use another folder."
             ) from error
+
+
+def laid_out(content: Mapping[str, Any]) -> str:
+    """A record as compact JSON that can be compared line by line.
+
+    >>> print(laid_out({"seed": 1, "metrics": {"a": 0.5, "b": {"c": 1}}}), end="")
+    {
+    "seed":1,
+    "metrics":{
+    "a":0.5,
+    "b":{"c":1}}}
+    """
+    plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+    def lines(items: Mapping[str, str]) -> str:
+        return "{\n" + ",\n".join(f"{plain(name)}:{text}" for name, text in items.items()) + "}"
+
+    return (
+        lines(
+            {
+                name: lines({inner: plain(item) for inner, item in value.items()})
+                if isinstance(value, Mapping) and value
+                else plain(value)
+                for name, value in content.items()
+            }
+        )
+        + "\n"
+    )
 
 
 def read_record(path: Path) -> RunRecord:

@@ -166,7 +166,7 @@ def test_what_must_not_be_compared_is_refused(tmp_path: Path) -> None:
         compare(one(tmp_path / "a"), one(tmp_path / "c"))
 
 
-@pytest.mark.parametrize("folder", ["mgcl-recurrent", "reccon"])
+@pytest.mark.parametrize("folder", ["0.1.0/mgcl-recurrent", "0.1.0/reccon"])
 def test_committed_records_are_confirmed(folder: str, real_data: Callable[[str], Path]) -> None:
     for entry in find_records([ROOT / "experiments" / "records" / folder]):
         compared, differences = recompute(entry, real_data(entry.record.corpus.id))

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, config_hash, read_record
-from ecpe_zoo.runner.store import main_metric, records_below
+from ecpe_zoo.results.record import RunRecord, config_hash
+from ecpe_zoo.results.store import Entry, each_record, main_metric
 
 TOLERANCES = "tolerances.yaml"
 
@@ -141,22 +141,20 @@ def read_tolerances(path: Path) -> Tolerances:
         ) from error
 
 
-def records_of(place: Path) -> dict[Key, tuple[Path, RunRecord]]:
+def records_of(place: Path) -> dict[Key, Entry]:
     """The records of a folder, or the one of a file.
 
     Raises:
         ZooError: there is none, or two are of the same cell.
     """
-    paths = [place] if place.is_file() else records_below(place) if place.is_dir() else []
-    if not paths:
-        raise ZooError(f"{place}: expected a record or a folder with records, but found none.")
-    found: dict[Key, tuple[Path, RunRecord]] = {}
-    for path in paths:
-        record = read_record(path)
-        key = key_of(path, record)
+    found: dict[Key, Entry] = {}
+    for entry in each_record([place]) if place.exists() else ():
+        key = key_of(entry.path, entry.record)
         if key in found:
-            raise ZooError(f"Expected one record of {key}, but got {found[key][0]} and {path}.")
-        found[key] = (path, record)
+            raise ZooError(f"Expected one record of {key}, but got {found[key].path} and {entry.path}.")
+        found[key] = entry
+    if not found:
+        raise ZooError(f"{place}: expected a record or a folder with records, but found none.")
     return found
 
 
@@ -184,8 +182,8 @@ def variant_of(path: Path, method: str) -> str:
 
 
 def compare(
-    base: Mapping[Key, tuple[Path, RunRecord]],
-    new: Mapping[Key, tuple[Path, RunRecord]],
+    base: Mapping[Key, Entry],
+    new: Mapping[Key, Entry],
     tolerances: Tolerances,
 ) -> Comparison:
     """Set records side by side.
@@ -195,20 +193,20 @@ def compare(
     rows: list[Row] = []
     for key in sorted(base.keys() | new.keys()):
         if key not in new:
-            name, value = main_metric(base[key][1])
+            name, value = main_metric(base[key].record)
             rows.append(Row(key, name, value, None, 0.0, "MISSING"))
         elif key not in base:
-            name, value = main_metric(new[key][1])
+            name, value = main_metric(new[key].record)
             rows.append(Row(key, name, None, value, 0.0, "new"))
         else:
-            rows.extend(_rows(key, base[key][1], new[key][1], tolerances))
+            rows.extend(_rows(key, base[key].record, new[key].record, tolerances))
 
     commits = {key: (_commit(base.get(key)), _commit(new.get(key))) for key in base.keys() | new.keys()}
     seconds = {key: (_seconds(base.get(key)), _seconds(new.get(key))) for key in base.keys() | new.keys()}
     differ = {
         key
         for key in base.keys() & new.keys()
-        if config_hash(base[key][1].config) != config_hash(new[key][1].config)
+        if config_hash(base[key].record.config) != config_hash(new[key].record.config)
     }
     return Comparison(rows, commits, frozenset(differ), seconds)
 
@@ -238,15 +236,15 @@ def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> 
     return rows
 
 
-def _commit(found: tuple[Path, RunRecord] | None) -> str:
+def _commit(found: Entry | None) -> str:
     if found is None:
         return "-"
-    code = found[1].code
+    code = found.record.code
     return (code.commit or "unknown")[:9] + ("+" if code.dirty else "")
 
 
-def _seconds(found: tuple[Path, RunRecord] | None) -> float | None:
-    return None if found is None else found[1].machine.seconds
+def _seconds(found: Entry | None) -> float | None:
+    return None if found is None else found.record.machine.seconds
 
 
 def markdown(comparison: Comparison, base: str, new: str) -> str:
@@ -298,19 +296,18 @@ def how_to_accept(base: str, new: str) -> str:
     )
 
 
-def accept(
-    base_folder: Path, base: Mapping[Key, tuple[Path, RunRecord]], new: Mapping[Key, tuple[Path, RunRecord]]
-) -> list[Path]:
+def accept(base_folder: Path, base: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> list[Path]:
     """Put new records where the golden ones are; those without a counterpart get a place of their own.
 
     Returns:
         The files that were written.
     """
     written = []
-    for key, (path, record) in sorted(new.items()):
-        if key in base and base[key][1] == record:
+    for key, entry in sorted(new.items()):
+        path = entry.path
+        if key in base and base[key].record == entry.record:
             continue
-        target = base[key][0] if key in base else base_folder / f"{key}.json"
+        target = base[key].path if key in base else base_folder / f"{key}.json"
         with replaced_when_complete(target) as part:
             part.write_bytes(path.read_bytes())
         written.append(target)
