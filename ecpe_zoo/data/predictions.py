@@ -53,7 +53,8 @@ def rounded(prediction: Prediction) -> Prediction:
 
     They are compared with thresholds only, and a score is above a threshold of at most four decimals before and after.
 
-    >>> [round(float(up), 6) for up in rounded(Prediction("d", {"cause": np.float32([0.5, 0.50001])})).scores["cause"]]
+    >>> made = rounded(Prediction("d", {"cause": np.array([0.5, 0.50001], dtype=np.float32)}))
+    >>> [round(float(score), 6) for score in made.scores["cause"]]
     [0.5, 0.5001]
     """
     scores = dict(prediction.scores)

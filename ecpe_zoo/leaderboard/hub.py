@@ -18,12 +18,12 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import slug_of
 from ecpe_zoo.leaderboard.tables import counted, write_text
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.store import HEADLINES, Entry, Group, group_records
+from ecpe_zoo.results.store import HEADLINES, Entry, RunGroup, group_records
 
 SOURCE_NAME = "ecpe-zoo records"
 
 
-def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[str, Any]:
+def entry_of(group: RunGroup, dataset: str, source_url: str | None = None) -> dict[str, Any]:
     """The entry of a group's mean headline score, as a fraction.
 
     Args:

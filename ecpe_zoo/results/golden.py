@@ -71,7 +71,7 @@ BAD: tuple[Verdict, ...] = ("BEYOND", "MISSING", "COLLAPSED")
 
 
 @dataclass(frozen=True)
-class Row:
+class GoldenRow:
     """One number of one cell.
 
     Args:
@@ -97,7 +97,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class GoldenComparison:
     """All rows, and where the records are from.
 
     Args:
@@ -107,7 +107,7 @@ class Comparison:
         seconds: of each cell, in base and new.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[GoldenRow]
     commits: Mapping[Key, tuple[str, str]]
     configs_differ: frozenset[Key]
     seconds: Mapping[Key, tuple[float | None, float | None]]
@@ -117,7 +117,7 @@ class Comparison:
         """No number moved too far, and none is missing."""
         return not any(row.bad for row in self.rows)
 
-    def shown(self) -> list[Row]:
+    def shown(self) -> list[GoldenRow]:
         """The rows to look at: each cell's main number, which is its first, and everything that is bad."""
         first = {row.key: row for row in reversed(self.rows)}
         return [row for row in self.rows if row.bad or first[row.key] is row]
@@ -185,19 +185,19 @@ def compare(
     base: Mapping[Key, Entry],
     new: Mapping[Key, Entry],
     tolerances: Tolerances,
-) -> Comparison:
+) -> GoldenComparison:
     """Set records side by side.
 
     A cell or a metric that only `base` has is missing; one that only `new` has is new, and passes.
     """
-    rows: list[Row] = []
+    rows: list[GoldenRow] = []
     for key in sorted(base.keys() | new.keys()):
         if key not in new:
             name, value = main_metric(base[key].record)
-            rows.append(Row(key, name, value, None, 0.0, "MISSING"))
+            rows.append(GoldenRow(key, name, value, None, 0.0, "MISSING"))
         elif key not in base:
             name, value = main_metric(new[key].record)
-            rows.append(Row(key, name, None, value, 0.0, "new"))
+            rows.append(GoldenRow(key, name, None, value, 0.0, "new"))
         else:
             rows.extend(_rows(key, base[key].record, new[key].record, tolerances))
 
@@ -208,10 +208,10 @@ def compare(
         for key in base.keys() & new.keys()
         if config_hash(base[key].record.config) != config_hash(new[key].record.config)
     }
-    return Comparison(rows, commits, frozenset(differ), seconds)
+    return GoldenComparison(rows, commits, frozenset(differ), seconds)
 
 
-def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[Row]:
+def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[GoldenRow]:
     rows = []
     main = main_metric(base)[0]
     for name in sorted(base.metrics.keys() | new.metrics.keys(), key=lambda name: (name != main, name)):
@@ -232,7 +232,7 @@ def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> 
                 math.isclose(abs(after - before), tolerance, abs_tol=1e-12) or abs(after - before) < tolerance
             )
             verdict = "within" if close else "BEYOND"
-        rows.append(Row(key, name, before, after, tolerance, verdict))
+        rows.append(GoldenRow(key, name, before, after, tolerance, verdict))
     return rows
 
 
@@ -247,7 +247,7 @@ def _seconds(found: Entry | None) -> float | None:
     return None if found is None else found.record.machine.seconds
 
 
-def markdown(comparison: Comparison, base: str, new: str) -> str:
+def markdown(comparison: GoldenComparison, base: str, new: str) -> str:
     """The comparison for a job's summary: what matters as a table, all other metrics folded away."""
     verdict = "passed" if comparison.passed else "**FAILED**"
     lines = [f"### Comparison with the golden records: {verdict}", "", f"`{base}` against `{new}`", ""]
@@ -260,7 +260,7 @@ def markdown(comparison: Comparison, base: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+def _table(comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> list[str]:
     lines = [
         "| cell | metric | base | new | difference | tolerance | | commits |",
         "|---|---|--:|--:|--:|--:|---|---|",
@@ -274,7 +274,7 @@ def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def cells_of(row: Row) -> tuple[str, str, str, str]:
+def cells_of(row: GoldenRow) -> tuple[str, str, str, str]:
     """Both numbers, their difference and the tolerance, as text; empty where there is none.
 
     Fractions are in percent, counts (as of documents) as they are.

@@ -269,7 +269,7 @@ Files = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class RunGroup:
     """The runs of one method in one variant, on one corpus, under one protocol: folds and seeds differ.
 
     Args:
@@ -315,7 +315,7 @@ class Group:
         )
 
     @cached_property
-    def sound(self) -> Group:
+    def sound(self) -> RunGroup:
         """The group without its collapsed and failed runs."""
         left_out = set(map(id, self.collapsed))
         return replace(self, entries=tuple(run for run in self.finished if id(run) not in left_out))
@@ -414,7 +414,7 @@ class Group:
         return statistics.over_runs(values) if values else None
 
 
-def group_records(entries: Sequence[Entry]) -> list[Group]:
+def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
     """Group records by task, corpus, protocol, method and variant; and by the corpus' files, where they differ.
 
     A failed run that has no metric has the task of its method's other runs, else of its method's class.
@@ -431,7 +431,7 @@ def group_records(entries: Sequence[Entry]) -> list[Group]:
         key = (task, corpus.id, record.protocol.name, record.method, entry.variant)
         gathered[key, other].append(entry)
     return [
-        Group(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
+        RunGroup(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
         for (key, content), runs in sorted(gathered.items())
     ]
 

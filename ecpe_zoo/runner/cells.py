@@ -15,7 +15,7 @@ from typing import Any
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes
-from ecpe_zoo.runner.suite import Entry, Matrix, Shared, Suite
+from ecpe_zoo.runner.suite import Matrix, Shared, Suite, SuiteEntry
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
 """Arguments of fit -> the method's id and the config that a record would hold; no training."""
@@ -252,7 +252,9 @@ def _with_axes(config: dict[str, Any], axes: Mapping[str, str | int]) -> dict[st
     return config | top | {"data": config["data"] | data}
 
 
-def _cell(entry: Entry, method: str, arguments: tuple[str, ...], config: dict[str, Any], where: str) -> Cell:
+def _cell(
+    entry: SuiteEntry, method: str, arguments: tuple[str, ...], config: dict[str, Any], where: str
+) -> Cell:
     data, root = config["data"], config["data"].get("root")
     try:
         files = corpus_files(data["corpus"], root, data["fold"])

@@ -40,13 +40,13 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_rounding_changes_no_decision_and_takes_less_space(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    levels = np.float32([0.0, 0.0001, 0.3, 0.37, 0.5, 0.9999, 1.0, np.nan])
+    levels = np.array([0.0, 0.0001, 0.3, 0.37, 0.5, 0.9999, 1.0, np.nan], dtype=np.float32)
     drawn = random.random(5000, dtype=np.float32)
     near = np.concatenate([np.nextafter(levels, np.float32(0)), np.nextafter(levels, np.float32(1)), levels])
     exact = Prediction("a", {"pair": np.concatenate([drawn, near, drawn / 1000]), "emotions": drawn})
     made = rounded(exact)
     np.testing.assert_array_equal(made.scores["emotions"], drawn)  # their order counts
-    for threshold in np.float32(np.arange(10001) / 10000):
+    for threshold in (np.arange(10001) / 10000).astype(np.float32):
         np.testing.assert_array_equal(made.scores["pair"] > threshold, exact.scores["pair"] > threshold)
     np.testing.assert_array_equal(rounded(made).scores["pair"], made.scores["pair"])
     sizes = []

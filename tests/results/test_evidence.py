@@ -17,7 +17,7 @@ from ecpe_zoo.results import evidence, statistics
 from ecpe_zoo.results.evidence import document_counts, recompute, threshold_sweep
 from ecpe_zoo.results.record import file_sha256, versioned
 from ecpe_zoo.results.significance import compare, pooled_score
-from ecpe_zoo.results.store import AVERAGES, Group, find_records, group_records
+from ecpe_zoo.results.store import AVERAGES, RunGroup, find_records, group_records
 from tests.conftest import ROOT
 from tests.results.making import raw, write, write_scored
 
@@ -132,7 +132,7 @@ def test_the_sweep_meets_the_record_at_its_threshold(tmp_path: Path) -> None:
     assert threshold_sweep(find_records([tmp_path / "b"])[0]) is None
 
 
-def one(folder: Path) -> Group:
+def one(folder: Path) -> RunGroup:
     (group,) = group_records(find_records([folder]))
     return group
 
@@ -166,7 +166,7 @@ def test_what_must_not_be_compared_is_refused(tmp_path: Path) -> None:
         compare(one(tmp_path / "a"), one(tmp_path / "c"))
 
 
-@pytest.mark.parametrize("folder", ["0.1.0/mgcl-recurrent", "0.1.0/reccon"])
+@pytest.mark.parametrize("folder", ["mgcl-recurrent", "reccon"])
 def test_committed_records_are_confirmed(folder: str, real_data: Callable[[str], Path]) -> None:
     for entry in find_records([ROOT / "experiments" / "records" / "0.1.0" / folder]):
         compared, differences = recompute(entry, real_data(entry.record.corpus.id))
