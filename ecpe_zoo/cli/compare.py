@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.runner.comparison import (
+from ecpe_zoo.results.golden import (
     TOLERANCES,
-    Comparison,
-    Row,
+    GoldenComparison,
+    GoldenRow,
     Tolerances,
     accept,
     cells_of,
@@ -87,7 +87,7 @@ def _holds_records(place: Path) -> bool:
         return place.is_dir() and any(place.rglob("*.json"))  # records that cannot be read must be told
 
 
-def _print(console: Console, comparison: Comparison, rows: Sequence[Row]) -> None:
+def _print(console: Console, comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> None:
     """A block for each cell: where its records are from, then its numbers; not wider than a small terminal."""
     width = max((len(row.metric) for row in rows), default=0)
     console.print(f"  {'percent':<{width}} {'base':>7} {'new':>7} {'diff.':>7} {'tol.':>6}")

@@ -28,9 +28,9 @@ from ecpe_zoo.results.evidence import recompute
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
-from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
+from ecpe_zoo.results.significance import RESAMPLES, MethodComparison, compare, compare_sound, pooled_score
 from ecpe_zoo.results.statistics import FoldTest, RunSpread
-from ecpe_zoo.results.store import Entry, Group, find_failures, find_records, group_records
+from ecpe_zoo.results.store import Entry, RunGroup, find_failures, find_records, group_records
 
 _STYLE: dict[str, Any] = {"box": box.SIMPLE, "pad_edge": False, "padding": (0, 1, 0, 0)}
 
@@ -199,7 +199,7 @@ def _mean(spread: RunSpread | None) -> float:
     return spread.over.mean if spread is not None else -1.0
 
 
-def _to_look_at(group: Group) -> str:
+def _to_look_at(group: RunGroup) -> str:
     said = [f"failed: fold {entry.fold} seed {entry.record.seed}" for entry in group.failed]
     said += [
         f"collapsed: fold {entry.fold} seed {entry.record.seed} ({percent(entry.score)})"
@@ -216,7 +216,9 @@ def _to_look_at(group: Group) -> str:
 # --- diff
 
 
-def _one_group(paths: list[Path], name: str, protocol: str, corpus: str | None, label: str | None) -> Group:
+def _one_group(
+    paths: list[Path], name: str, protocol: str, corpus: str | None, label: str | None
+) -> RunGroup:
     groups = group_records(find_records(paths))
     names = labels(groups)
     fitting = [
@@ -259,7 +261,7 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _print_sides(
-    console: Console, sides: list[tuple[str, Group]], pooled: tuple[float, float], result: Comparison
+    console: Console, sides: list[tuple[str, RunGroup]], pooled: tuple[float, float], result: MethodComparison
 ) -> None:
     table = Table(title=f"{sides[0][1].corpus}, {sides[0][1].protocol}: headline F1 in percent", **_STYLE)
     table.add_column("method", overflow="fold")
@@ -278,7 +280,7 @@ def _print_sides(
             console.print(f"{name}: {words}", soft_wrap=True, markup=False)
 
 
-def _print_tests(console: Console, one: str, two: str, result: Comparison) -> None:
+def _print_tests(console: Console, one: str, two: str, result: MethodComparison) -> None:
     table = Table(title=f"{one} minus {two}".replace("[", r"\["), **_STYLE)
     table.add_column("test", overflow="fold")
     table.add_column("points", justify="right", no_wrap=True)
@@ -309,7 +311,7 @@ def _print_tests(console: Console, one: str, two: str, result: Comparison) -> No
     console.print(f"Verdict: {result.verdict}. {result.limits}", soft_wrap=True, markup=False)
 
 
-def as_dict(result: Comparison) -> dict[str, Any]:
+def as_dict(result: MethodComparison) -> dict[str, Any]:
     """A comparison as plain values; nan becomes null."""
 
     def plain(value: Any) -> Any:
@@ -379,7 +381,7 @@ def _selection(options: argparse.Namespace) -> int:
     return 0
 
 
-def _selection_in_words(found: Prices, paper: Group | None) -> list[str]:
+def _selection_in_words(found: Prices, paper: RunGroup | None) -> list[str]:
     """What choosing on the test fold adds, and the paper protocol beside it."""
     said = [_in_words(found.gap, found.corrected, "Choosing the epoch on the test fold adds")]
     if found.gap_tuned is not None:

@@ -1,19 +1,21 @@
 """Predictions: all scores of a document before any threshold, keyed by document id.
 
-Every metric, at any threshold, can be recomputed from a file of these without the model.
+Every metric, at any threshold, can be recomputed from a file of these without the model. The file of a record also
+holds the run's history.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ecpe_zoo.data.history import Rows, pack_history, unpack_history
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 
@@ -40,13 +42,43 @@ class Prediction(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-FORMAT = "ecpe-zoo predictions 1"
+STEPS = 10_000
+"""Rounded scores are multiples of 1 / STEPS."""
+
+_LEVELS = (np.arange(STEPS + 1) / STEPS).astype(np.float32)
 
 
-def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
+def rounded(prediction: Prediction) -> Prediction:
+    """The prediction as it is scored: `pair`, `emotion` and `cause` rounded up to four decimals.
+
+    They are compared with thresholds only, and a score is above a threshold of at most four decimals before and after.
+
+    >>> made = rounded(Prediction("d", {"cause": np.array([0.5, 0.50001], dtype=np.float32)}))
+    >>> [round(float(score), 6) for score in made.scores["cause"]]
+    [0.5, 0.5001]
+    """
+    scores = dict(prediction.scores)
+    for name in scores.keys() & {"pair", "emotion", "cause"}:
+        up = np.take(_LEVELS, np.searchsorted(_LEVELS, scores[name]), mode="clip")
+        scores[name] = np.where((scores[name] >= 0) & (scores[name] <= 1), up, scores[name])
+    return prediction._replace(scores=scores)
+
+
+FORMATS = ("ecpe-zoo predictions 2", "ecpe-zoo predictions 1")
+"""The first is written; files of the other have all scores in float32 and no history."""
+
+
+def write_predictions(
+    path: Path, predictions: Iterable[Prediction], history: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write predictions to a compressed .npz file: one flat array for each score, with ids and shapes.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when it is complete. What `rounded` gives takes two bytes before compression.
+
+    Args:
+        path: of the file.
+        predictions: of any number of documents.
+        history: of the run; see `data.history`.
 
     Raises:
         ValueError: predictions with different labels.
@@ -61,22 +93,41 @@ def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     shapes = {
         name: [list(p.scores[name].shape) if name in p.scores else None for p in listed] for name in names
     }
+    columns, values = pack_history(history)
     head = {
-        "format": FORMAT,
+        "format": FORMATS[0],
         "ids": [p.id for p in listed],
         "truncated": [p.truncated for p in listed],
         "shapes": shapes,
         "labels": list(labels.pop()) if labels else [],
+        "history": columns,
     }
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        f"scores/{name}": np.concatenate(
-            [np.asarray(p.scores[name], dtype=np.float32).ravel() for p in listed if name in p.scores]
-        )
-        for name in names
-    }
-    arrays["head"] = np.frombuffer(json.dumps(head, ensure_ascii=False).encode(), dtype=np.uint8)
-    with replaced_when_complete(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
+    arrays: dict[str, npt.NDArray[Any]] = {"head": np.frombuffer(text.encode(), dtype=np.uint8)}
+    for name in names:
+        flat = np.concatenate([np.float32(p.scores[name]).ravel() for p in listed if name in p.scores])
+        places = np.searchsorted(_LEVELS, flat)
+        exact = bool((np.take(_LEVELS, places, mode="clip") == flat).all())
+        arrays[f"scores/{name}"] = places.astype(np.uint16) if exact else flat
+    arrays["history"] = values
+    with replaced_when_complete(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_LZMA) as file:
+        for name, array in arrays.items():  # as numpy.savez, which has a weaker compression
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _read(path: Path, scores: bool) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """The head of a file, and either its scores or its history."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            head = json.loads(stored["head"].tobytes().decode())
+            names = [f"scores/{name}" for name in head["shapes"]] if scores else ["history"]
+            arrays = {name.removeprefix("scores/"): stored[name] for name in names}
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ZooError(f"{path}: expected a predictions file of ecpe-zoo, but got: {error}") from error
+    if head.get("format") not in FORMATS:
+        raise ZooError(f"{path}: expected format {FORMATS[0]!r}, but got {head.get('format')!r}")
+    return head, arrays
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -85,24 +136,29 @@ def read_predictions(path: Path) -> list[Prediction]:
     Raises:
         ZooError: the file is not such a file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            head = json.loads(stored["head"].tobytes().decode())
-            flat = {name: stored[f"scores/{name}"] for name in head["shapes"]}
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ZooError(f"{path}: expected a predictions file of ecpe-zoo, but got: {error}") from error
-    if head.get("format") != FORMAT:
-        raise ZooError(f"{path}: expected format {FORMAT!r}, but got {head.get('format')!r}")
+    head, arrays = _read(path, scores=True)
     scores: list[dict[str, Array]] = [{} for _ in head["ids"]]
     for name, shapes in head["shapes"].items():
+        flat = arrays[name]
+        flat = _LEVELS[flat] if flat.dtype == np.uint16 else flat
         start = 0
         for index, shape in enumerate(shapes):
             if shape is not None:
                 size = int(np.prod(shape))
-                scores[index][name] = flat[name][start : start + size].reshape(shape)
+                scores[index][name] = flat[start : start + size].reshape(shape)
                 start += size
     labels = tuple(head.get("labels", ()))  # absent in files of the first releases
     return [
         Prediction(id, score, truncated, labels)
         for id, score, truncated in zip(head["ids"], scores, head["truncated"], strict=True)
     ]
+
+
+def read_history(path: Path) -> Rows:
+    """Read the history that `write_predictions` was given.
+
+    Raises:
+        ZooError: the file is not such a file, or one without a history.
+    """
+    head, arrays = _read(path, scores=False)
+    return unpack_history(head["history"], arrays["history"])

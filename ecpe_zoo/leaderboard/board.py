@@ -15,8 +15,8 @@ from ecpe_zoo.leaderboard.published import Published, published, reported
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.significance import RESAMPLES, Comparison, compare, compare_sound, pooled_score
-from ecpe_zoo.results.store import Entry, Group, encoder_of, group_records
+from ecpe_zoo.results.significance import RESAMPLES, MethodComparison, compare, compare_sound, pooled_score
+from ecpe_zoo.results.store import Entry, RunGroup, encoder_of, group_records
 from ecpe_zoo.tasks import find_task
 
 PROTOCOLS = ("strict", "paper")
@@ -38,15 +38,15 @@ class Cell:
         sound: `comparison` without the collapsed runs of both rows; None where none collapsed.
     """
 
-    group: Group
+    group: RunGroup
     spread: statistics.RunSpread | None
     without_collapsed: statistics.RunSpread | None
     complete: bool = False
     rank: int | None = None
     pooled: float | None = None
-    comparison: Comparison | None = None
+    comparison: MethodComparison | None = None
     uncounted: str = ""
-    sound: Comparison | None = None
+    sound: MethodComparison | None = None
 
     @property
     def comparable(self) -> bool:
@@ -97,7 +97,7 @@ def _places(entries: Sequence[Entry]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class BoardRow:
     """A method in one variant.
 
     Args:
@@ -142,7 +142,7 @@ class Board:
 
     task: str
     corpus: str
-    rows: tuple[Row, ...]
+    rows: tuple[BoardRow, ...]
     published: tuple[Published, ...]
     missing: str = ""
     tests: int = 0
@@ -191,7 +191,7 @@ def build_boards(
         raise ZooError(
             f"Expected a row to compare with ({', '.join(sorted(set(names.values())))}), but got {against!r}."
         )
-    boards: defaultdict[tuple[str, str], list[Group]] = defaultdict(list)
+    boards: defaultdict[tuple[str, str], list[RunGroup]] = defaultdict(list)
     for group in groups:
         boards[group.task, group.corpus].append(group)
     made = [
@@ -228,13 +228,13 @@ def slug_of(label: str) -> str:
 def _board(
     task: str,
     corpus: str,
-    groups: Sequence[Group],
+    groups: Sequence[RunGroup],
     names: dict[int, str],
     root: Path | None,
     against: str | None,
     resamples: int,
 ) -> Board:
-    by_label: defaultdict[str, dict[str, Group]] = defaultdict(dict)
+    by_label: defaultdict[str, dict[str, RunGroup]] = defaultdict(dict)
     for group in groups:
         if group.protocol in by_label[names[id(group)]]:
             raise ValueError(f"Expected labels of their own, but two groups are {names[id(group)]!r}.")
@@ -274,7 +274,7 @@ def _board(
     for label, protocols in by_label.items():
         first = next(iter(protocols.values()))
         rows.append(
-            Row(
+            BoardRow(
                 label=label,
                 method=first.method,
                 slug=f"{task}-{corpus}-{slug_of(label)}",
@@ -290,7 +290,7 @@ def _board(
     )  # fmt: skip
 
 
-def _order(row: Row) -> tuple[float, bool, float, str]:
+def _order(row: BoardRow) -> tuple[float, bool, float, str]:
     """By rank, then by strict mean, then the rows of the paper protocol alone."""
     strict = row.cells.get("strict")
     rank = strict.rank if strict is not None and strict.rank is not None else math.inf
@@ -316,7 +316,7 @@ def _compare_all(
 ) -> int:
     """Compare every row of a protocol with one; returns how many tests there were."""
     reference = cells[leader, protocol].group
-    found: dict[str, Comparison] = {}
+    found: dict[str, MethodComparison] = {}
     for (label, of), cell in cells.items():
         shared = set(cell.group.folds) & set(reference.folds)
         honest = not cell.group.not_strict
@@ -331,7 +331,7 @@ def _compare_all(
     return len(found)
 
 
-def _why_uncounted(group: Group, root: Path | None) -> str:
+def _why_uncounted(group: RunGroup, root: Path | None) -> str:
     """The first reason why the documents of a group cannot be counted, without places of this machine; else ""."""
     for entry in group.finished:
         if entry.partial:

@@ -18,13 +18,13 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import slug_of
 from ecpe_zoo.leaderboard.tables import counted, write_text
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.store import Entry, Group, group_records
+from ecpe_zoo.results.store import Entry, RunGroup, group_records
 from ecpe_zoo.tasks import TASKS
 
 SOURCE_NAME = "ecpe-zoo records"
 
 
-def entry_of(group: Group, dataset: str, source_url: str | None = None) -> dict[str, Any]:
+def entry_of(group: RunGroup, dataset: str, source_url: str | None = None) -> dict[str, Any]:
     """The entry of a group's mean headline score, as a fraction.
 
     Args:

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard import plots
-from ecpe_zoo.leaderboard.board import Board, Cell, Row, folds_in_words
+from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell, folds_in_words
 from ecpe_zoo.leaderboard.published import published_file
 from ecpe_zoo.leaderboard.tables import (
     NOTES,
@@ -40,8 +40,8 @@ from ecpe_zoo.leaderboard.tables import (
 from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
 from ecpe_zoo.results.record import RunRecord, flat
 from ecpe_zoo.results.selection import WATCHED, Prices, prices
-from ecpe_zoo.results.significance import RESAMPLES, Comparison
-from ecpe_zoo.results.store import Entry, Group
+from ecpe_zoo.results.significance import RESAMPLES, MethodComparison
+from ecpe_zoo.results.store import Entry, RunGroup
 from ecpe_zoo.tasks import find_task
 
 HEADS = tuple(
@@ -171,7 +171,7 @@ def _metric_name(task: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: BoardRow) -> dict[str, Any]:
     rules = {protocol: cell.group.first.record.protocol for protocol, cell in row.cells.items()}
     strict = row.cells.get("strict")
     many = len(row.cells) > 1
@@ -197,7 +197,7 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _reported(row: Row) -> dict[str, Any]:
+def _reported(row: BoardRow) -> dict[str, Any]:
     printed = row.reported
     shown = None
     if printed is not None:
@@ -263,7 +263,7 @@ def _forest(board: Board) -> str:
 # --- a method's page
 
 
-def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) -> dict[str, Any]:
+def _part(board: Board, row: BoardRow, protocol: str, cell: Cell, root: Path | None) -> dict[str, Any]:
     group, comparison = cell.group, cell.comparison
     record = group.first.record
     rule = record.protocol
@@ -328,7 +328,7 @@ def _part(board: Board, row: Row, protocol: str, cell: Cell, root: Path | None) 
     }
 
 
-def _threshold_fact(group: Group) -> str:
+def _threshold_fact(group: RunGroup) -> str:
     rule = group.first.record.protocol
     if rule.default_threshold is None:
         return "none: the highest score decides"
@@ -343,7 +343,7 @@ def _range(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"
 
 
-def _code(group: Group) -> str:
+def _code(group: RunGroup) -> str:
     commits = {
         (entry.record.code.commit or "outside of a checkout")[:10]
         + " (changed files)" * bool(entry.record.code.dirty)
@@ -352,11 +352,11 @@ def _code(group: Group) -> str:
     return ", ".join(sorted(commits))
 
 
-def _verdict(comparison: Comparison) -> str:
+def _verdict(comparison: MethodComparison) -> str:
     return f"Verdict: {comparison.verdict}. {comparison.limits}"
 
 
-def _tests(comparison: Comparison) -> list[dict[str, str]]:
+def _tests(comparison: MethodComparison) -> list[dict[str, str]]:
     drawn, folds, won = comparison.bootstrap, comparison.fold_test, comparison.won
     single = math.isnan(folds.p)
 
@@ -388,7 +388,7 @@ def _name(entry: Entry) -> str:
     return f"fold {entry.fold}, seed {entry.record.seed}"
 
 
-def _run(entry: Entry, group: Group) -> dict[str, Any]:
+def _run(entry: Entry, group: RunGroup) -> dict[str, Any]:
     record = entry.record
     item = find_task(entry.task).leading
     threshold = headline_threshold(entry)
@@ -414,7 +414,7 @@ def _epochs(record: RunRecord) -> int:
     return record.stages[-1].epochs if record.stages else record.epochs
 
 
-def _price(group: Group) -> dict[str, Any] | None:
+def _price(group: RunGroup) -> dict[str, Any] | None:
     try:
         found = prices(group.entries)
     except ZooError:
@@ -451,7 +451,7 @@ def _price_in_words(found: Prices) -> str:
     return f"{words}: from {percent(found.chosen.over.mean, 2)} to {percent(found.best.over.mean, 2)}."
 
 
-def command(group: Group, config: str) -> str:
+def command(group: RunGroup, config: str) -> str:
     """What trains a group's runs again, from the folder of the page.
 
     Files of the training machine are not known: their names stand in capitals.
@@ -511,7 +511,7 @@ def _curve(entry: Entry, part: str) -> list[tuple[float, float]]:
     name = find_task(entry.task).headline
     points: list[tuple[float, float]] = []
     steps_before = 0.0
-    for row in entry.record.history:
+    for row in entry.shown_history:
         value = (row.get(part) or {}).get(name)
         step = float(row.get("step", 0))
         if points and step + steps_before < points[-1][0]:
@@ -534,7 +534,7 @@ def _mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[f
     ]
 
 
-def _learning(group: Group, prefix: str) -> str:
+def _learning(group: RunGroup, prefix: str) -> str:
     series: list[plots.Series] = []
     said = []
     for part, name, colour in (("validation", "validation", 0), (WATCHED, "test fold, watched", 1)):
@@ -554,7 +554,7 @@ def _learning(group: Group, prefix: str) -> str:
     )
 
 
-def _by_fold(group: Group, value: Callable[[Entry], float | None]) -> list[plots.Bar]:
+def _by_fold(group: RunGroup, value: Callable[[Entry], float | None]) -> list[plots.Bar]:
     made = []
     for fold, entries in group.by_fold().items():
         values = [found for entry in entries if (found := value(entry)) is not None]
@@ -568,17 +568,17 @@ def _said(values: Sequence[plots.Bar]) -> str:
     return ", ".join(f"{bar.name}: {bar.value:g}" for bar in values)
 
 
-def _folds(group: Group, prefix: str) -> str:
+def _folds(group: RunGroup, prefix: str) -> str:
     values = _by_fold(group, lambda entry: 100 * (entry.score or 0.0))
     return plots.bars(f"{prefix}-b", "F1 of each fold", _said(values), values, "F1 in percent", "fold")
 
 
-def _minutes(group: Group, prefix: str) -> str:
+def _minutes(group: RunGroup, prefix: str) -> str:
     values = _by_fold(group, lambda entry: entry.record.machine.seconds / 60)
     return plots.bars(f"{prefix}-m", "Minutes of training", _said(values), values, "minutes", "fold")
 
 
-def _kinds(group: Group, prefix: str) -> str:
+def _kinds(group: RunGroup, prefix: str) -> str:
     kinds = {f"{item}_f1": name for item, name in find_task(group.task).kinds.items()}
     if not kinds:
         found = {key.split(".")[1] for key in group.finished[0].record.metrics}
@@ -599,7 +599,7 @@ def _kinds(group: Group, prefix: str) -> str:
     return plots.bars(f"{prefix}-k", "F1 by kind", _said(values), values, "F1 in percent")
 
 
-def _sweep(group: Group, prefix: str, root: Path | None) -> str:
+def _sweep(group: RunGroup, prefix: str, root: Path | None) -> str:
     sweeps = [counts for entry in group.finished if (counts := threshold_sweep(entry, root)) is not None]
     if not sweeps:
         return ""

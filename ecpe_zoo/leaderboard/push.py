@@ -162,7 +162,7 @@ def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | N
         },
     )  # fmt: skip
     try:
-        for row in record.history:
+        for row in entry.shown_history:
             values = {"epoch": row.get("epoch"), "optimiser_step": row.get("step")}
             for part in ("validation", WATCHED):
                 values |= {f"{part}/{name}": value for name, value in (row.get(part) or {}).items()}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, Cell, Row, folds_in_words
+from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell, folds_in_words
 from ecpe_zoo.leaderboard.published import Published
-from ecpe_zoo.results.significance import Comparison
+from ecpe_zoo.results.significance import MethodComparison
 from ecpe_zoo.results.statistics import RunSpread
 from ecpe_zoo.tasks import find_task
 
@@ -91,13 +91,13 @@ def difference(cell: Cell | None) -> str:
     return f"{gap(cell.comparison)}{where and ' '}{where}, {p_value(cell.comparison.holm_p)}"
 
 
-def gap(comparison: Comparison) -> str:
+def gap(comparison: MethodComparison) -> str:
     """`−1.1 [−3.9, +1.6]`: points, 95 % interval over documents."""
     drawn = comparison.bootstrap
     return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]"
 
 
-def without_collapsed(comparison: Comparison) -> str:
+def without_collapsed(comparison: MethodComparison) -> str:
     """A comparison without collapsed runs, in a sentence."""
     folds, over = comparison.fold_test, ""
     if not math.isnan(folds.p):
@@ -155,7 +155,7 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
     return "\n\n".join([*parts, *failed, NOTES]) + "\n"
 
 
-def all_notes(board: Board) -> list[tuple[Row, str, str]]:
+def all_notes(board: Board) -> list[tuple[BoardRow, str, str]]:
     """(row, protocol, note) of a board: failed and collapsed runs, missing folds, tests that disagree."""
     return [
         (row, protocol, note)
@@ -176,7 +176,7 @@ def _disagreement(cell: Cell) -> list[str]:
     return [f"{said}, {p_value(folds.p)}: not shown"]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: BoardRow) -> list[str]:
     strict, paper = row.cells.get("strict"), row.cells.get("paper")
     return [
         str(strict.rank) if strict is not None and strict.rank is not None else "",
@@ -326,7 +326,7 @@ def csv_text(boards: Iterable[Board]) -> str:
     return out.getvalue()
 
 
-def _line(board: Board, row: Row, protocol: str, cell: Cell) -> dict[str, object]:
+def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, object]:
     group, spread, comparison = cell.group, cell.spread, cell.comparison
     task = find_task(board.task)
     rule = group.first.record.protocol

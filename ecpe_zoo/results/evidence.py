@@ -20,11 +20,11 @@ from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.readers import OnError
 from ecpe_zoo.corpora.registry import CORPORA, load_corpus
-from ecpe_zoo.data.predictions import Prediction, read_predictions
+from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts
 from ecpe_zoo.metrics.pairs import matched
-from ecpe_zoo.results.record import METRIC_VERSION, file_sha256, versioned
+from ecpe_zoo.results.record import METRIC_VERSION, versioned
 from ecpe_zoo.results.store import Entry
 from ecpe_zoo.tasks import TASKS, Documents, Task, find_task
 
@@ -96,21 +96,6 @@ def gold_of(entry: Entry, root: Path | None = None) -> Documents:
     return documents
 
 
-def predictions_of(entry: Entry) -> list[Prediction]:
-    """The saved predictions of a record.
-
-    Raises:
-        ZooError: no such file, a damaged one, or another one than the record names.
-    """
-    path = entry.predictions
-    if (sha := file_sha256(path)) != entry.record.predictions:
-        raise ZooError(
-            f"{path}: expected the predictions of {entry.path.name} (sha256 {entry.record.predictions[:12]}...), but "
-            f"got sha256 {sha[:12]}.... It belongs to another run, or was changed."
-        )
-    return read_predictions(path)
-
-
 def headline_threshold(entry: Entry) -> float | None:
     """The threshold of `metrics`; None for a task without one."""
     protocol = entry.record.protocol
@@ -149,6 +134,26 @@ class Difference(NamedTuple):
     computed: float | None
 
 
+def metrics_again(entry: Entry, root: Path | None = None) -> dict[str, dict[str, float]]:
+    """`metrics` and `metrics_default` of a record from its saved predictions; those that it has.
+
+    Raises:
+        ZooError: predictions or corpus are missing or others than the record names; or a task that cannot be
+            scored yet.
+    """
+    scored, record = _scored_task(entry), entry.record
+    documents: Documents = gold_of(entry, root)
+    predictions = read_predictions(entry.predictions)
+    if record.corpus.scored < len(documents):  # a run that was told to stop early scored what it reached
+        documents = {p.id: documents[p.id] for p in predictions if p.id in documents}
+    thresholds = {"metrics": headline_threshold(entry), "metrics_default": record.protocol.default_threshold}
+    return {
+        name: versioned(entry.task, scored.score(predictions, documents, threshold))
+        for name, threshold in thresholds.items()
+        if getattr(record, name)
+    }
+
+
 def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Difference]]:
     """Score a record's saved predictions again.
 
@@ -156,24 +161,12 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
         How many metrics were compared, and those that differ.
 
     Raises:
-        ZooError: predictions or corpus are missing or others than the record names; or a task that cannot be
-            scored yet.
+        ZooError: see `metrics_again`.
     """
-    task = _scored_task(entry)
-    documents, predictions = gold_of(entry, root), predictions_of(entry)
-    record = entry.record
     found: list[Difference] = []
     compared = 0
-    for where, stored, threshold in (
-        ("metrics", record.metrics, headline_threshold(entry)),
-        ("metrics_default", record.metrics_default, record.protocol.default_threshold),
-    ):
-        if not stored:
-            continue
-        scored = documents
-        if record.corpus.scored < len(documents):  # a run that was told to stop early scored what it reached
-            scored = {p.id: documents[p.id] for p in predictions if p.id in documents}
-        computed = versioned(entry.task, task.score(predictions, scored, threshold))
+    for where, computed in metrics_again(entry, root).items():
+        stored: dict[str, float] = getattr(entry.record, where)
         for metric in sorted(stored.keys() | computed.keys()):
             if not metric.endswith(f".{METRIC_VERSION}"):
                 continue  # another definition than the one at hand
@@ -216,7 +209,10 @@ def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
     """
     task = _scored_task(entry)
     documents = gold_of(entry, root)
-    rows = {document.id: prediction for prediction, document in matched(predictions_of(entry), documents)}
+    rows = {
+        document.id: prediction
+        for prediction, document in matched(read_predictions(entry.predictions), documents)
+    }
     ids = tuple(sorted(documents))
     threshold = headline_threshold(entry)
     tables = [task.count([rows[id]] if id in rows else [], {id: documents[id]}, threshold) for id in ids]
@@ -235,4 +231,4 @@ def threshold_sweep(entry: Entry, root: Path | None = None) -> Counts | None:
         ZooError: see `recompute`.
     """
     sweep = find_task(entry.task).sweep
-    return None if sweep is None else sweep(predictions_of(entry), gold_of(entry, root), SWEEP)
+    return None if sweep is None else sweep(read_predictions(entry.predictions), gold_of(entry, root), SWEEP)

@@ -17,7 +17,7 @@ from ecpe_zoo.results.record import decisive, flat
 if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
     from ecpe_zoo.methods.base import Method
     from ecpe_zoo.results.record import RunRecord
-    from ecpe_zoo.results.store import Group
+    from ecpe_zoo.results.store import RunGroup
 
 _OWN_FIELDS = {
     "data": ("corpus", "fold", "protocol"),
@@ -103,7 +103,7 @@ def differing(settings: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def labels(groups: Sequence[Group]) -> dict[int, str]:
+def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
     """A readable label for each group, its own within corpus and protocol.
 
     Named are, where they are not at the method's default:
@@ -118,7 +118,7 @@ def labels(groups: Sequence[Group]) -> dict[int, str]:
     Returns:
         `id(group)` -> `e2eecpe [filters=75, masked=false]`.
     """
-    families: defaultdict[tuple[str, str, str], list[Group]] = defaultdict(list)
+    families: defaultdict[tuple[str, str, str], list[RunGroup]] = defaultdict(list)
     for group in groups:
         families[group.task, group.corpus, group.method].append(group)
     found: dict[int, str] = {}
@@ -139,7 +139,7 @@ def labels(groups: Sequence[Group]) -> dict[int, str]:
     return found
 
 
-def _arguments(group: Group, names: Sequence[str]) -> list[str]:
+def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
     """The arguments and files of a group that are named, as words."""
     method, configured = _model(group.first.record)
     always = frozenset() if method is None else method.ablations
@@ -156,7 +156,7 @@ def _arguments(group: Group, names: Sequence[str]) -> list[str]:
     return words
 
 
-def _practices(members: Sequence[Group]) -> list[list[str]]:
+def _practices(members: Sequence[RunGroup]) -> list[list[str]]:
     """For each group of one protocol the practice in which any of them differ, as words."""
     settings = [group.first.settings for group in members]
     names = [name for name in differing(settings) if not name.startswith(("model.", "inputs."))]

@@ -8,8 +8,8 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -174,10 +174,14 @@ class RunRecord(Part):
     """One run: a method, its config, a corpus, a protocol, a fold and a seed.
 
     Version 2 added `stages` and tasks without a threshold. Since version 3 `selection` is read from the checkpoint
-    that was tested; before, it was the protocol's intention (`choosing.chosen_on` corrects it by the config).
+    that was tested; before, it was the protocol's intention (`choosing.chosen_on` corrects it by the config). Version 4
+    moved the history to the file of the test scores. Converted records keep their version.
     """
 
-    schema_version: Literal[1, 2, 3] = 3
+    schema_version: Literal[1, 2, 3, 4] = 4
+    converted_from: str | None = Field(
+        default=None, description="id of the record in the layout of an earlier version; it keeps this id"
+    )
     method: str
     config: dict[str, Any]
     config_hash: str = Field(description="of what decides a result, as the code of that time understood it")
@@ -195,10 +199,11 @@ class RunRecord(Part):
     stages: list[Stage] = Field(default=[], description="in order; empty in records of version 1")
     metrics: dict[str, FiniteFloat] = Field(description="versioned id -> value, at the headline's threshold")
     metrics_default: dict[str, FiniteFloat] = Field(description="the same at the method's default threshold")
-    history: list[dict[str, Any]] = Field(
-        description="a row a validation: validation metrics and, where asked for, watched test metrics"
+    history: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="a row a validation; None: it is in the file of the test scores (`store.Entry.history` reads both)",
     )
-    predictions: str = Field(description="sha256 of the file of all test scores")
+    predictions: str = Field(description="sha256 of the file of all test scores, which holds the history too")
     machine: Machine
     code: Code
     status: Literal["ok", "collapsed", "failed"]
@@ -209,9 +214,11 @@ class RunRecord(Part):
         Raises:
             ZooError: the file exists: a record is never overwritten.
         """
+        absent = {name for name in ("history", "converted_from") if getattr(self, name) is None}
+        text = laid_out(json.loads(self.model_dump_json(exclude=absent)))
         try:
             with created_when_complete(path) as part:
-                part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+                part.write_text(text, encoding="utf-8")
         except FileExistsError as error:
             raise ZooError(
                 f"{path}: a record is there already and is never overwritten. Use another folder."
@@ -226,6 +233,34 @@ class RunRecord(Part):
             arguments = nested(model["init_args"], str(model.get("class_path", "")))
             return config | {"model": model | {"init_args": arguments}}
         return config
+
+
+def laid_out(content: Mapping[str, Any]) -> str:
+    """A record as compact JSON that can be compared line by line.
+
+    >>> print(laid_out({"seed": 1, "metrics": {"a": 0.5, "b": {"c": 1}}}), end="")
+    {
+    "seed":1,
+    "metrics":{
+    "a":0.5,
+    "b":{"c":1}}}
+    """
+    plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+    def lines(items: Mapping[str, str]) -> str:
+        return "{\n" + ",\n".join(f"{plain(name)}:{text}" for name, text in items.items()) + "}"
+
+    return (
+        lines(
+            {
+                name: lines({inner: plain(item) for inner, item in value.items()})
+                if isinstance(value, Mapping) and value
+                else plain(value)
+                for name, value in content.items()
+            }
+        )
+        + "\n"
+    )
 
 
 def read_record(path: Path) -> RunRecord:
@@ -258,30 +293,36 @@ def file_sha256(path: Path | str) -> str:
 
 
 INPUTS = ("vectors", "encoder.name", "encoder.vectors", "init_from", "labels_from")
-"""Arguments of methods that name a file or folder which decides a result."""
+"""Arguments of methods that name a file or folder on which a result depends."""
 
 
-def inputs_of(arguments: Mapping[str, Any]) -> list[str | None]:
-    """The values of `INPUTS` among a method's arguments."""
-    given = flat(arguments)
-    return [given.get(name) for name in INPUTS]
+def input_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the files and folders that a method's arguments name (see `INPUTS`), by the last part of their names.
 
-
-def input_hashes(paths: Iterable[str | None]) -> dict[str, str]:
-    """Hashes of the files and folders among some arguments, by the last part of their names.
-
-    A folder (a pretrained encoder) is hashed by the names and contents of its files; what is no path of this
+    A folder (a pretrained encoder) is hashed by the names and contents of its files. What is no path on this
     machine, such as a name on a hub, is left out.
     """
-    found = {}
-    for path in (Path(path) for path in paths if path and Path(path).exists()):
-        if path.is_file():
-            found[path.name] = file_sha256(path)
-        else:
-            files = sorted(file for file in path.rglob("*") if file.is_file())
-            parts = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in files)
-            found[path.resolve().name] = hashlib.sha256(parts.encode()).hexdigest()
-    return found
+    given = flat(nested(arguments))
+    values = (given.get(name) for name in INPUTS)
+    paths = (Path(value).absolute() for value in values if isinstance(value, str) and value)
+    return dict(_input_hash(path, _newest(path)) for path in paths if path.exists())
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _newest(path: Path) -> int:
+    return max((file.stat().st_mtime_ns for file in _files(path)), default=0)
+
+
+@cache
+def _input_hash(path: Path, changed: int) -> tuple[str, str]:
+    """Name and hash; cached, since every cell of a suite names the same large files."""
+    if path.is_file():
+        return path.name, file_sha256(path)
+    parts = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in _files(path))
+    return path.resolve().name, hashlib.sha256(parts.encode()).hexdigest()
 
 
 def portable(config: dict[str, Any]) -> dict[str, Any]:

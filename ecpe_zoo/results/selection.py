@@ -66,7 +66,7 @@ class Price(NamedTuple):
 def price_of(entry: Entry) -> Price | None:
     """The price within one run; None where it did not watch the test fold, failed, or validation did not choose."""
     name = find_task(entry.task).headline
-    rows = [row for row in entry.record.history if name in (row.get(WATCHED) or {})]
+    rows = [row for row in entry.history if name in (row.get(WATCHED) or {})]
     if entry.record.protocol.name != "strict" or not rows or not_strict(entry.record):
         return None
     rows = [

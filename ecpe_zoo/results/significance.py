@@ -13,14 +13,14 @@ import numpy.typing as npt
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import document_counts
-from ecpe_zoo.results.store import Entry, Group, share_tested
+from ecpe_zoo.results.store import Entry, RunGroup, share_tested
 from ecpe_zoo.tasks import find_task
 
 RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodComparison:
     """A difference and its tests; all scores are the headline metric as fractions, first minus second.
 
     Args:
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def pooled_counts(
-    groups: Sequence[Group], folds: tuple[int, ...], root: Path | None = None
+    groups: Sequence[RunGroup], folds: tuple[int, ...], root: Path | None = None
 ) -> list[npt.NDArray[np.float64]]:
     """Counts of the test documents of several folds together, for each group, with the same classes.
 
@@ -119,7 +119,7 @@ def pooled_counts(
     return pooled
 
 
-def pooled_score(group: Group, root: Path | None = None) -> float:
+def pooled_score(group: RunGroup, root: Path | None = None) -> float:
     """The out-of-fold score: the test documents of all folds as one set, the mean over runs.
 
     Raises:
@@ -132,8 +132,8 @@ def pooled_score(group: Group, root: Path | None = None) -> float:
 
 
 def compare(
-    first: Group, second: Group, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
-) -> Comparison:
+    first: RunGroup, second: RunGroup, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> MethodComparison:
     """All tests for two groups.
 
     Args:
@@ -165,7 +165,7 @@ def compare(
     bootstrap = statistics.paired_bootstrap(one, two, average, resamples, seed)
     p = statistics.permutation_test(one, two, average, resamples, seed)
     fold_test = fold_differences(first, second, folds)
-    return Comparison(
+    return MethodComparison(
         folds=folds,
         runs=(fold_runs[0], fold_runs[1]),
         documents=one.shape[1],
@@ -179,8 +179,8 @@ def compare(
 
 
 def compare_sound(
-    first: Group, second: Group, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
-) -> Comparison | None:
+    first: RunGroup, second: RunGroup, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> MethodComparison | None:
     """`compare` without the collapsed runs of both; None where none collapsed on a common fold, or none is left."""
     common = set(first.folds) & set(second.folds)
     if not any(run.fold in common for run in (*first.collapsed, *second.collapsed)):
@@ -190,7 +190,7 @@ def compare_sound(
     return compare(first.sound, second.sound, root, resamples, seed)
 
 
-def fold_differences(first: Group, second: Group, folds: tuple[int, ...]) -> statistics.FoldTest:
+def fold_differences(first: RunGroup, second: RunGroup, folds: tuple[int, ...]) -> statistics.FoldTest:
     """The corrected resampled t-test over the folds, on means over seeds."""
 
     def mean(entries: list[Entry]) -> float:

@@ -1,7 +1,7 @@
 """A folder tree of records: find them, and group them by what was run.
 
-A record's predictions lie beside it, as `NAME.json` and `NAME.npz`, or as a run folder has them, `record.json` and
-`predictions/test.npz`.
+The scores and the history of a record are beside it, as `NAME.json` and `NAME.npz`, or as a run folder has them,
+`record.json` and `predictions/test.npz`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from ecpe_zoo.data.history import Rows
+from ecpe_zoo.data.predictions import read_history
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.naming import known_method, settings_of
-from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, read_record
+from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, file_sha256, read_record
 from ecpe_zoo.tasks import find_task
 
 
@@ -85,21 +89,44 @@ class Entry:
         """The versions of a metric's definition that the record has, newest first."""
         return [key.rsplit(".", 1)[1] for key in _versions(self.record.metrics, self.task, name)]
 
-    @property
+    @cached_property
     def predictions(self) -> Path:
-        """Where the scores before thresholds are expected.
+        """The file of the scores before thresholds and of the history.
 
         Raises:
-            ZooError: no such file.
+            ZooError: no such file, or one of another record.
         """
         places = (self.path.with_suffix(".npz"), self.path.parent / "predictions" / "test.npz")
         for place in places:
             if place.is_file():
+                if (sha := file_sha256(place)) != self.record.predictions:
+                    raise ZooError(
+                        f"{place}: expected the predictions of {self.path.name} (sha256 "
+                        f"{self.record.predictions[:12]}...), but got sha256 {sha[:12]}.... It belongs to another run, "
+                        "or was changed."
+                    )
                 return place
         raise ZooError(
             f"{self.path}: expected its predictions in {places[0].name} or predictions/test.npz beside it, but "
             "found neither. Copy them together with the record."
         )
+
+    @cached_property
+    def history(self) -> Rows:
+        """A row a validation: validation metrics and, if they were watched, test metrics; read when first used.
+
+        Raises:
+            ZooError: see `predictions`.
+        """
+        return read_history(self.predictions) if self.record.history is None else self.record.history
+
+    @property
+    def shown_history(self) -> Rows:
+        """The history for pictures; empty without its file."""
+        try:
+            return self.history
+        except ZooError:
+            return []
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -124,37 +151,59 @@ def _newest(metrics: Mapping[str, float], task: str, name: str) -> float | None:
     return metrics[versions[0]] if versions else None
 
 
-def record_id(path: Path) -> str:
-    """Hash of a record as data: layout and line ends do not matter."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def find_records(paths: Iterable[Path]) -> list[Entry]:
-    """All records in files and folder trees, sorted by path; a record that lies in two places counts once.
+def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterator[Entry]:
+    """The records in files and folder trees, in order; a record that is in two places comes twice.
 
     Other JSON files are passed over: a record is one that names a schema version, a method and metrics. A damaged
     file is an error where its name or predictions beside it say that it was one.
 
+    Args:
+        paths: files, and folders with records.
+        skip_unreadable: pass over records that cannot be read.
+
     Raises:
-        ZooError: a path that does not exist, a record that cannot be read, or no record at all.
+        ZooError: a path that does not exist, or a record that cannot be read.
     """
-    listed = list(paths)
-    found: dict[str, Entry] = {}
-    for path in listed:
+    for path in paths:
         if not path.exists():
             raise ZooError(
                 f"{path}: expected records (.json files or folders of them), but there is no such path."
             )
-        files = [path] if path.is_file() else sorted(path.rglob("*.json"))
-        for file in files:
-            if any(part.startswith(".") for part in file.relative_to(path).parts) or not (
-                path.is_file() or _is_record(file)
-            ):
+        for file in [path] if path.is_file() else sorted(path.rglob("*.json")):
+            if any(part.startswith(".") for part in file.relative_to(path).parts):
                 continue
-            record = read_record(file)
-            id = record_id(file)
-            found.setdefault(id, Entry(file, record, id))
+            try:
+                content = json.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                likely = file.name == "record.json" or file.with_suffix(".npz").exists()
+            else:
+                likely = (
+                    isinstance(content, dict) and {"schema_version", "method", "metrics"} <= content.keys()
+                )
+            if likely or path.is_file():
+                try:
+                    yield Entry(file, read_record(file), _record_id(content))
+                except ZooError:
+                    if not skip_unreadable:
+                        raise
+
+
+def _record_id(content: Mapping[str, Any]) -> str:
+    """Hash of a record as data: layout and line ends do not matter."""
+    kept = content.get("converted_from")
+    return kept or hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def find_records(paths: Iterable[Path]) -> list[Entry]:
+    """All records in files and folder trees, sorted by path; a record that is in two places counts once.
+
+    Raises:
+        ZooError: see `each_record`; or no record at all.
+    """
+    listed = list(paths)
+    found: dict[str, Entry] = {}
+    for entry in each_record(listed):
+        found.setdefault(entry.id, entry)
     if not found:
         raise ZooError(
             f"Expected records in {', '.join(map(str, listed))}, but found none. A fit writes record.json into its "
@@ -163,43 +212,44 @@ def find_records(paths: Iterable[Path]) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: str(entry.path))
 
 
-class Failure(NamedTuple):
-    """A cell of a suite that failed and left no record.
+FAILED = ".failed.json"
+"""End of the name of a failure's note, which is in the record's place."""
 
-    Args:
-        path: of the note that the runner left in the record's place.
-        cell: its name.
-        reason: one line.
-    """
 
-    path: Path
+class Failure(BaseModel):
+    """Why a cell of a suite has no record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     cell: str
-    reason: str
+    reason: str = Field(description="one line")
+    exit_status: int | None = Field(description="negative: ended by that signal; None: it ended well")
+    started: float = Field(description="Unix time")
+    ended: float
+    host: str
+    command: list[str]
+    config_hash: str
+    commit: str | None
+    last_lines: list[str] = Field(description="of the log")
+
+
+def read_failure(path: Path) -> Failure | None:
+    """The note of a failure; None if there is none that can be read."""
+    try:
+        return Failure.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def find_failures(paths: Iterable[Path]) -> list[Failure]:
-    """Notes of failed cells in folder trees, `NAME.failed.json`, where no record `NAME.json` came after."""
-    found = []
-    for path in paths:
-        for file in sorted(path.rglob("*.failed.json")) if path.is_dir() else ():
-            if file.with_name(file.name.replace(".failed.json", ".json")).exists():
-                continue
-            try:
-                content = json.loads(file.read_text(encoding="utf-8"))
-                found.append(Failure(file, str(content["cell"]), str(content["reason"])))
-            except (OSError, ValueError, KeyError, TypeError):
-                found.append(
-                    Failure(file, file.name.removesuffix(".failed.json"), "a note that cannot be read")
-                )
-    return found
-
-
-def _is_record(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # reading it says what is wrong, where it should be a record
-        return path.name == "record.json" or path.with_suffix(".npz").exists()
-    return isinstance(content, dict) and {"schema_version", "method", "metrics"} <= content.keys()
+    """Notes of failed cells in folder trees, where no record came after."""
+    notes = [file for path in paths for file in sorted(path.rglob(f"*{FAILED}"))]
+    names = [(note, note.name.removesuffix(FAILED)) for note in notes]
+    return [
+        read_failure(note) or Failure.model_construct(cell=name, reason="a note that cannot be read")
+        for note, name in names
+        if not note.with_name(f"{name}.json").exists()
+    ]
 
 
 Files = tuple[tuple[str, str], ...]
@@ -207,7 +257,7 @@ Files = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class RunGroup:
     """The runs of one method in one variant, on one corpus, under one protocol: folds and seeds differ.
 
     Args:
@@ -253,7 +303,7 @@ class Group:
         )
 
     @cached_property
-    def sound(self) -> Group:
+    def sound(self) -> RunGroup:
         """The group without its collapsed and failed runs."""
         left_out = set(map(id, self.collapsed))
         return replace(self, entries=tuple(run for run in self.finished if id(run) not in left_out))
@@ -352,7 +402,7 @@ class Group:
         return statistics.over_runs(values) if values else None
 
 
-def group_records(entries: Sequence[Entry]) -> list[Group]:
+def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
     """Group records by task, corpus, protocol, method and variant; and by the corpus' files, where they differ.
 
     A failed run that has no metric has the task of its method's other runs, else of its method's class.
@@ -369,7 +419,7 @@ def group_records(entries: Sequence[Entry]) -> list[Group]:
         key = (task, corpus.id, record.protocol.name, record.method, entry.variant)
         gathered[key, other].append(entry)
     return [
-        Group(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
+        RunGroup(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
         for (key, content), runs in sorted(gathered.items())
     ]
 
@@ -408,3 +458,12 @@ def metric_id(task: str, name: str) -> str:
     'ecpe.pair_f1.v1'
     """
     return f"{task}.{name}.{METRIC_VERSION}"
+
+
+def main_metric(record: RunRecord) -> tuple[str, float]:
+    """Name and value of the number that its task is ranked by."""
+    for name, value in record.metrics.items():
+        task, metric, _ = name.split(".", 2)
+        if find_task(task).headline == metric:
+            return name, value
+    return next(iter(record.metrics.items()), ("", float("nan")))

@@ -9,14 +9,13 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
-from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes, inputs_of
-from ecpe_zoo.runner.suite import Entry, Matrix, Shared, Suite
+from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes
+from ecpe_zoo.runner.suite import Matrix, Shared, Suite, SuiteEntry
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
 """Arguments of fit -> the method's id and the config that a record would hold; no training."""
@@ -37,7 +36,7 @@ class Cell:
         config: resolved, as a record has it.
         config_hash: of it.
         files: name -> sha256 of the corpus files.
-        inputs: name -> sha256 of other files that the config names (word vectors).
+        inputs: name -> sha256 of other files that the config names; see `record.input_hashes`.
     """
 
     method: str
@@ -253,7 +252,9 @@ def _with_axes(config: dict[str, Any], axes: Mapping[str, str | int]) -> dict[st
     return config | top | {"data": config["data"] | data}
 
 
-def _cell(entry: Entry, method: str, arguments: tuple[str, ...], config: dict[str, Any], where: str) -> Cell:
+def _cell(
+    entry: SuiteEntry, method: str, arguments: tuple[str, ...], config: dict[str, Any], where: str
+) -> Cell:
     data, root = config["data"], config["data"].get("root")
     try:
         files = corpus_files(data["corpus"], root, data["fold"])
@@ -270,7 +271,7 @@ def _cell(entry: Entry, method: str, arguments: tuple[str, ...], config: dict[st
         config=config,
         config_hash=config_hash(config),
         files=files,
-        inputs=_inputs(config.get("model", {}).get("init_args", {})),
+        inputs=input_hashes(config.get("model", {}).get("init_args", {})),
     )
 
 
@@ -297,21 +298,3 @@ def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
             f"that holds {folder.name!r}."
         )
     return {file: file_sha256(folder / file) for file in names}
-
-
-def _inputs(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the files and folders that a method's arguments name, as a record has them."""
-    named = inputs_of(arguments)
-    found: dict[str, str] = {}
-    for path in {
-        Path(value).absolute() for value in named if isinstance(value, str) and Path(value).exists()
-    }:
-        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        found |= _input_hashes(path, max((file.stat().st_mtime_ns for file in files), default=0))
-    return found
-
-
-@cache
-def _input_hashes(path: Path, changed: int) -> dict[str, str]:
-    """Vectors and encoders are large and every cell names them: hashed once, and again when they change."""
-    return input_hashes([str(path)])

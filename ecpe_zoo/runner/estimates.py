@@ -8,10 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.record import RunRecord, flat, read_record
+from ecpe_zoo.results.record import RunRecord, flat
+from ecpe_zoo.results.store import each_record
 from ecpe_zoo.runner.cells import Cell
-from ecpe_zoo.runner.store import records_below
 
 START = 15.0  # seconds for imports, the corpus and the closing test
 
@@ -34,19 +33,9 @@ class Estimates:
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self.costs: dict[tuple[str, str, bool], list[_Cost]] = defaultdict(list)
-        seen: set[Path] = set()
-        for folder in folders:
-            for path in records_below(folder) if folder.is_dir() else []:
-                if path.resolve() not in seen:
-                    seen.add(path.resolve())
-                    self._learn(path)
-
-    def _learn(self, path: Path) -> None:
-        try:
-            record = read_record(path)
-        except ZooError:
-            return
-        self.add(record)
+        known = each_record((folder for folder in folders if folder.is_dir()), skip_unreadable=True)
+        for record in {entry.id: entry.record for entry in known}.values():
+            self.add(record)
 
     def add(self, record: RunRecord) -> None:
         """Learn from a record."""

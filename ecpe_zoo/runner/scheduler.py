@@ -14,10 +14,11 @@ from typing import Literal, Protocol
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.record import code_state
+from ecpe_zoo.results.store import Failure
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.executors import Ended, Executor, Job, Running, cell_environment
 from ecpe_zoo.runner.locks import Lock
-from ecpe_zoo.runner.store import Failure, Store, headline
+from ecpe_zoo.runner.store import Store, headline
 
 POLL = 0.1  # seconds between looks at the fits
 ELSEWHERE = 1.0  # seconds between looks at cells that other runners have

@@ -17,35 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.results.record import RunRecord, file_sha256, read_record, source_hash
+from ecpe_zoo.results.store import FAILED, Failure, main_metric, read_failure
 from ecpe_zoo.runner import locks
 from ecpe_zoo.runner.cells import Cell
-from ecpe_zoo.tasks import find_task
 
 LAST_LINES = 30
-FAILED = ".failed.json"
 WORK = ".work"
-
-
-class Failure(BaseModel):
-    """Why a cell has no record; the next run tries it again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cell: str
-    reason: str = Field(description="one line")
-    exit_status: int | None = Field(description="negative: ended by that signal; None: it ended well")
-    started: float = Field(description="Unix time")
-    ended: float
-    host: str
-    command: list[str]
-    config_hash: str
-    commit: str | None
-    last_lines: list[str] = Field(description="of the log")
 
 
 @dataclass(frozen=True)
@@ -116,11 +96,8 @@ class Store:
         )
 
     def read_failure(self, cell: Cell) -> Failure | None:
-        """The record of a failure, if there is one that can be read."""
-        try:
-            return Failure.model_validate_json(self.failure(cell).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        """The note of a failure, if there is one that can be read."""
+        return read_failure(self.failure(cell))
 
     # --- around a fit
 
@@ -253,25 +230,6 @@ def tail(path: Path, lines: int = LAST_LINES) -> list[str]:
     except OSError:
         return []
     return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
-
-
-def records_below(folder: Path) -> list[Path]:
-    """All record files of a folder: not failures, not what is still at work."""
-    return sorted(
-        path
-        for path in folder.rglob("*.json")
-        if not path.name.endswith(FAILED)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
-def main_metric(record: RunRecord) -> tuple[str, float]:
-    """Name and value of the number that its task is ranked by."""
-    for name, value in record.metrics.items():
-        task, metric, _ = name.split(".", 2)
-        if find_task(task).headline == metric:
-            return name, value
-    return next(iter(record.metrics.items()), ("", float("nan")))
 
 
 def headline(record: RunRecord) -> str:

@@ -157,7 +157,7 @@ class Shared(Part):
     matrix: Matrix = Matrix()
 
 
-class Entry(Part):
+class SuiteEntry(Part):
     """A config (or several, with `*`), one variant of it, and its matrix."""
 
     config: str
@@ -192,7 +192,7 @@ class Suite(Part):
     variables: dict[Name, Annotated[Variable, BeforeValidator(_described)]] = {}
     threads: int | None = Field(default=None, ge=1)
     defaults: Shared = Shared()
-    cells: tuple[Entry, ...] = Field(min_length=1)
+    cells: tuple[SuiteEntry, ...] = Field(min_length=1)
     small: Shared | None = None
 
 
@@ -252,7 +252,7 @@ def _fields(place: tuple[Any, ...]) -> list[str]:
     if len(place) < 2:
         return list(Suite.model_fields)
     if isinstance(place[-2], int):
-        return list(Entry.model_fields)
+        return list(SuiteEntry.model_fields)
     if place[0] == "variables":
         return list(Variable.model_fields)
     return list(parents.get(place[-2], Suite).model_fields)

@@ -89,7 +89,7 @@ class Recorder(Callback):
             method=method.id,
             config=record.portable(self.config),
             config_hash=record.config_hash(self.config),
-            inputs=record.input_hashes(record.inputs_of(method.hparams)),
+            inputs=record.input_hashes(method.hparams),
             corpus=record.Corpus(
                 id=data.loaded.corpus,
                 fold=data.fold,
@@ -125,7 +125,6 @@ class Recorder(Callback):
             stages=[record.Stage(**stage) for stage in self.stages],
             metrics=record.versioned(method.task.id, metrics),
             metrics_default=record.versioned(method.task.id, scorer.results["default"]),
-            history=scorer.history,
             predictions=record.file_sha256(folder / "test.npz"),
             machine=record.Machine(
                 seconds=round(sum(stage["seconds"] for stage in self.stages), 2),

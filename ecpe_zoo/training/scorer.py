@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule, Split
-from ecpe_zoo.data.predictions import Prediction, write_predictions
+from ecpe_zoo.data.predictions import Prediction, rounded, write_predictions
 from ecpe_zoo.errors import ZooError, first_few
 from ecpe_zoo.layers.distributed import gather_objects
 from ecpe_zoo.methods.base import Method
@@ -114,7 +114,7 @@ class Scorer(Callback):
         Every document is expected once; where Lightning was told to stop early (`limit_*_batches`), only
         documents that were reached are scored.
         """
-        predictions = gather_over_ranks(self.gathered.pop(split))
+        predictions = [rounded(prediction) for prediction in gather_over_ranks(self.gathered.pop(split))]
         by_id = {document.id: document for document in documents}
         reached = {prediction.id for prediction in predictions}
         everything = isinstance(limit, float) and limit == 1.0  # the int 1 is one batch
@@ -206,7 +206,7 @@ class Scorer(Callback):
         self.test_documents, self.tested, self.gold = len(gold), predictions, gold
         path = predictions_folder(trainer) / "test.npz"
         if trainer.is_global_zero:
-            write_predictions(path, predictions)
+            write_predictions(path, predictions, self.history)
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save all scores, the extra ones of `predict_step` included."""

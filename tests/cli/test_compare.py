@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.cli.main import main
+from ecpe_zoo.results.golden import Tolerances, compare, records_of
 from ecpe_zoo.results.record import RunRecord, read_record
-from ecpe_zoo.runner.comparison import Tolerances, compare, records_of
 from tests.conftest import ROOT
 
 SAMPLE = read_record(
@@ -186,7 +186,8 @@ def test_a_method_may_have_tolerances_of_its_own() -> None:
 
 def test_golden_records_are_small_and_of_the_suite_that_ci_runs() -> None:
     golden = ROOT / "experiments" / "golden"
-    for key, (path, record) in records_of(golden).items():
+    for key, entry in records_of(golden).items():
+        path, record = entry.path, entry.record
         assert path.stat().st_size < 100_000
         assert path.relative_to(golden).as_posix() == f"{key}.json"
         assert (ROOT / "configs" / f"{record.method}.yaml").is_file()

@@ -63,7 +63,7 @@ def records(runs: dict[str, Path]) -> dict[str, RunRecord]:
 @pytest.mark.parametrize("name", CASES)
 def test_the_record_says_what_chose_the_tested_weights(name: str, records: dict[str, RunRecord]) -> None:
     record, (_, documents, metric) = records[name], CASES[name]
-    assert record.schema_version == 3
+    assert record.schema_version == 4
     assert (record.protocol.selection, record.protocol.selection_metric) == (documents, metric)
     (stage,) = record.stages
     assert stage.chosen_by is not None
@@ -77,7 +77,8 @@ def test_the_tested_file_is_that_of_the_checkpoint_option(
     runs: dict[str, Path], records: dict[str, RunRecord]
 ) -> None:
     record = records["second-checkpoint"]
-    by_epoch = [row["validation"]["pair_f1"] for row in record.history]
+    (entry,) = find_records([runs["second-checkpoint"]])
+    by_epoch = [row["validation"]["pair_f1"] for row in entry.history]
     assert len(set(by_epoch)) > 1
     assert record.epoch == by_epoch.index(max(by_epoch)) == records["plain"].epoch
     assert record.metrics == records["plain"].metrics

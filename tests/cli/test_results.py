@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.cli.main import main
-from tests.results.making import raw, write, write_scored
+from tests.results.making import raw, write, write_failure, write_scored
 from tests.results.test_selection import history
 
 
@@ -44,7 +44,7 @@ def test_show_names_groups_and_what_to_look_at(tmp_path: Path, capsys: pytest.Ca
     for fold, f1 in enumerate((0.5, 0.52, 0.0), start=1):
         write(tmp_path / f"{fold}.json", raw(f1, fold=fold))
     write(tmp_path / "4.json", raw(None, fold=4, status="failed"))
-    (tmp_path / "x.failed.json").write_text('{"cell": "a/x", "reason": "out of memory"}')
+    write_failure(tmp_path / "x.failed.json", "a/x", "out of memory")
     assert main(["results", "show", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "xia-ding-2019, strict" in shown
@@ -148,7 +148,7 @@ def test_selection_and_diff_also_speak_without_collapsed_runs(
 def test_schema_describes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
-    assert schema["properties"]["schema_version"]["enum"] == [1, 2, 3]
+    assert schema["properties"]["schema_version"]["enum"] == [1, 2, 3, 4]
     assert set(raw()) <= set(schema["properties"])
     assert main(["results", "schema", "--output", str(tmp_path / "s.json")]) == 0
     assert json.loads((tmp_path / "s.json").read_text()) == schema

@@ -22,6 +22,7 @@ from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.loading import load_method, read_checkpoint
 from ecpe_zoo.results.record import read_record
+from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
 
@@ -99,11 +100,11 @@ def test_fit_leaves_log_checkpoints_predictions_and_record(fitted: tuple[str, Pa
     assert [stage.name for stage in record.stages] == stages
     # two watched epochs a stage; the reported reading is not among them
     assert record.protocol.test_reads == 2 * len(stages)
-    assert [(row["stage"], row["epoch"]) for row in record.history] == [
-        (s, e) for s in stages for e in (0, 1)
-    ]
-    assert all("watched_test" in row for row in record.history)
-    last = [row for row in record.history if row["stage"] == stages[-1]]
+    (entry,) = find_records([run])
+    assert record.history is None  # in the file of the scores
+    assert [(row["stage"], row["epoch"]) for row in entry.history] == [(s, e) for s in stages for e in (0, 1)]
+    assert all("watched_test" in row for row in entry.history)
+    last = [row for row in entry.history if row["stage"] == stages[-1]]
     best = max(last, key=lambda row: row["validation"][headline])
     assert record.epoch == best["epoch"]
     assert record.metrics_default[f"{method.task}.{headline}.v1"] == best["watched_test"][headline]
@@ -393,7 +394,7 @@ def test_watched_scores_of_each_check_are_kept(tmp_path: Path) -> None:
     assert main(["fit", *config("e2eecpe", tmp_path, *options)]) == 0
     run = run_folder(tmp_path)
     kept = list((run / "predictions" / "watched_test").glob("epoch-*.npz"))
-    assert len(kept) == len(read_record(run / "record.json").history) > 1
+    assert len(kept) == len(find_records([run])[0].history) > 1
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -411,7 +412,7 @@ def test_the_paper_protocol_reads_the_test_fold_at_every_validation(tmp_path: Pa
     assert record.protocol.headline == "default"
     assert record.protocol.tuned_threshold is None
     assert record.corpus.train == 440
-    assert record.protocol.test_reads == len(record.history) >= 4
+    assert record.protocol.test_reads == len(find_records([tmp_path])[0].history) >= 4
 
 
 @pytest.mark.parametrize("id", sorted(CONTRACT))

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecpe_zoo.data.predictions import Prediction, read_predictions, write_predictions
+from ecpe_zoo.data.predictions import Prediction, read_history, read_predictions, rounded, write_predictions
 from ecpe_zoo.errors import ZooError
+from tests.conftest import ROOT
 
 
 def some(extra: bool = True) -> list[Prediction]:
@@ -37,6 +38,46 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["test.npz"]
 
 
+def test_rounding_changes_no_decision_and_takes_less_space(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    levels = np.array([0.0, 0.0001, 0.3, 0.37, 0.5, 0.9999, 1.0, np.nan], dtype=np.float32)
+    drawn = random.random(5000, dtype=np.float32)
+    near = np.concatenate([np.nextafter(levels, np.float32(0)), np.nextafter(levels, np.float32(1)), levels])
+    exact = Prediction("a", {"pair": np.concatenate([drawn, near, drawn / 1000]), "emotions": drawn})
+    made = rounded(exact)
+    np.testing.assert_array_equal(made.scores["emotions"], drawn)  # their order counts
+    for threshold in (np.arange(10001) / 10000).astype(np.float32):
+        np.testing.assert_array_equal(made.scores["pair"] > threshold, exact.scores["pair"] > threshold)
+    np.testing.assert_array_equal(rounded(made).scores["pair"], made.scores["pair"])
+    sizes = []
+    for prediction in (exact, made):
+        pair = prediction.scores["pair"][~np.isnan(prediction.scores["pair"])]
+        write_predictions(tmp_path / "x.npz", [prediction._replace(scores={"pair": pair})])
+        np.testing.assert_array_equal(read_predictions(tmp_path / "x.npz")[0].scores["pair"], pair)
+        sizes.append((tmp_path / "x.npz").stat().st_size)
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_a_history_comes_back_as_it_was(tmp_path: Path) -> None:
+    history = [
+        {"stage": "fit", "epoch": 0, "validation": {"pair_f1": 1 / 3, "a/b.c": 1.0}, "tuned_threshold": 0.37},
+        {"stage": "next", "epoch": 1, "validation": {"pair_f1": 0.1}, "watched_test": {"pair_f1": 2 / 3}},
+    ]
+    path = tmp_path / "test.npz"
+    write_predictions(path, some(), history)
+    assert read_history(path) == history
+    assert [type(row["epoch"]) for row in read_history(path)] == [int, int]
+    write_predictions(path, [], [])
+    assert read_history(path) == []
+
+
+def test_files_of_the_first_format_are_read() -> None:
+    path = ROOT / "tests" / "data" / "predictions-1.npz"
+    assert read_predictions(path)[0].scores["pair"].dtype == np.float32
+    with pytest.raises(ZooError, match="history"):
+        read_history(path)
+
+
 def test_no_predictions_are_predictions_too(tmp_path: Path) -> None:
     write_predictions(tmp_path / "none.npz", [])
     assert read_predictions(tmp_path / "none.npz") == []
@@ -50,7 +91,7 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch:
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez_compressed", fail)
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(KeyboardInterrupt):
         write_predictions(path, [])
     assert path.read_bytes() == before

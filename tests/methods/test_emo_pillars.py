@@ -19,6 +19,7 @@ from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.options import nested
 from ecpe_zoo.results.record import flat, read_record
+from ecpe_zoo.results.store import find_records
 from ecpe_zoo.tasks import EMOTIONS, ERC
 from experiments import context_check
 from tests.conftest import ROOT
@@ -262,9 +263,9 @@ def test_the_context_is_used_and_the_check_shows_it(
     assert found["shuffled"]["macro_f1"] < 0.8
     # and on, by a second training, with the same head
     second = ["--model.init_from", best, "--model.head", "same", "--trainer.max_epochs", "1"]
-    again = read_record(fit(tmp_path / "runs", corpus, *aware, *second) / "record.json")
+    (again,) = find_records([fit(tmp_path / "runs", corpus, *aware, *second)])
     assert again.history[0]["validation"]["macro_f1"] > 0.9
-    assert Path(best).name in again.inputs
+    assert Path(best).name in again.record.inputs
 
 
 def test_contexts_change_places_and_nothing_else() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, write_predictions
 from ecpe_zoo.results.record import RunRecord, file_sha256, versioned
+from ecpe_zoo.results.store import Failure
 from ecpe_zoo.tasks import TASKS
 
 BUNDLED = {"ecpe": "bundled-ecpe", "erc": "bundled-conversations", "emotions": "bundled-emotions"}
@@ -64,6 +65,15 @@ def write(path: Path, record: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record), encoding="utf-8")
     return path
+
+
+def write_failure(path: Path, cell: str, reason: str) -> None:
+    """Write the note of a failed cell."""
+    note = Failure(
+        cell=cell, reason=reason, exit_status=1, started=0.0, ended=1.0, host="x", command=[], config_hash="a",
+        commit=None, last_lines=[],
+    )  # fmt: skip
+    path.write_text(note.model_dump_json(), encoding="utf-8")
 
 
 def write_scored(path: Path, task: str = "ecpe", skill: float = 0.5, **options: Any) -> Path:

@@ -16,7 +16,7 @@ from ecpe_zoo.results import evidence, statistics
 from ecpe_zoo.results.evidence import document_counts, recompute, threshold_sweep
 from ecpe_zoo.results.record import file_sha256, versioned
 from ecpe_zoo.results.significance import compare, pooled_score
-from ecpe_zoo.results.store import Group, find_records, group_records
+from ecpe_zoo.results.store import RunGroup, find_records, group_records
 from ecpe_zoo.tasks import EMOTIONS, TASKS
 from tests.conftest import ROOT
 from tests.results.making import raw, write, write_scored
@@ -130,7 +130,7 @@ def test_the_sweep_meets_the_record_at_its_threshold(tmp_path: Path) -> None:
     assert threshold_sweep(find_records([tmp_path / "b"])[0]) is None
 
 
-def one(folder: Path) -> Group:
+def one(folder: Path) -> RunGroup:
     (group,) = group_records(find_records([folder]))
     return group
 

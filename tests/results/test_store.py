@@ -11,7 +11,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import find_failures, find_records, group_records
 from tests.conftest import ROOT
-from tests.results.making import raw, write
+from tests.results.making import raw, write, write_failure
 
 
 def test_both_layouts_are_found_once_and_other_json_is_passed_over(tmp_path: Path) -> None:
@@ -247,9 +247,9 @@ def test_the_committed_records_group_as_their_readme_says() -> None:
 
 def test_cells_that_failed_without_a_record_are_found(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x.failed.json").write_text('{"cell": "a/x", "reason": "killed"}')
+    write_failure(tmp_path / "a" / "x.failed.json", "a/x", "killed")
     (tmp_path / "a" / "y.failed.json").write_text("{")
-    (tmp_path / "a" / "z.failed.json").write_text('{"cell": "a/z", "reason": "killed, then tried again"}')
+    write_failure(tmp_path / "a" / "z.failed.json", "a/z", "killed, then tried again")
     write(tmp_path / "a" / "z.json", raw())
     assert [(f.cell, f.reason) for f in find_failures([tmp_path])] == [
         ("a/x", "killed"),

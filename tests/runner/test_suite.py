@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.results.record import INPUTS, file_sha256
 from ecpe_zoo.runner.cells import Cell, expand, select
 from ecpe_zoo.runner.estimates import START, Estimates
 from ecpe_zoo.runner.suite import read_suite
@@ -44,7 +45,7 @@ def resolve(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
         "fold": int(options.get("data.fold", 1)),
         "protocol": options.get("data.protocol", "strict"),
     }
-    model = {name: value for name, value in options.items() if name.startswith("model.")}
+    model = {name[6:]: value for name, value in options.items() if name.startswith("model.")}
     seed = int(options.get("seed_everything", 0))
     return Path(arguments[1]).stem, {"data": data, "model": {"init_args": model}, "seed_everything": seed}
 
@@ -60,6 +61,26 @@ def written(folder: Path, text: str = GOOD) -> Path:
 
 def cells(path: Path, small: bool = False, **given: str) -> list[Cell]:
     return expand(read_suite(path), path, given, resolve, small)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_record_of_another_input_file_is_not_taken_as_done(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The config names the file by the same relative path; only its content changed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "input").write_text("old")
+
+    def cell() -> Cell:
+        text = f'name: x\ncells: [{{config: a.yaml, overrides: {{model.{name}: "input"}}}}]\n'
+        return cells(written(tmp_path, text))[0]
+
+    old = cell()
+    made = Bench(tmp_path).record(0, config=old.config, inputs={"input": file_sha256(tmp_path / "input")})
+    made = made.model_copy(update={"corpus": made.corpus.model_copy(update={"files": dict(old.files)})})
+    assert not old.differences(made)
+    (tmp_path / "input").write_text("a new content")
+    assert cell().differences(made) == ["the content of input"]
 
 
 def test_a_suite_expands_to_all_combinations(tmp_path: Path) -> None:

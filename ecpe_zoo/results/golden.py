@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, config_hash, read_record
-from ecpe_zoo.runner.store import main_metric, records_below
+from ecpe_zoo.results.record import RunRecord, config_hash
+from ecpe_zoo.results.store import Entry, each_record, main_metric
 
 TOLERANCES = "tolerances.yaml"
 
@@ -71,7 +71,7 @@ BAD: tuple[Verdict, ...] = ("BEYOND", "MISSING", "COLLAPSED")
 
 
 @dataclass(frozen=True)
-class Row:
+class GoldenRow:
     """One number of one cell.
 
     Args:
@@ -97,7 +97,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class GoldenComparison:
     """All rows, and where the records are from.
 
     Args:
@@ -107,7 +107,7 @@ class Comparison:
         seconds: of each cell, in base and new.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[GoldenRow]
     commits: Mapping[Key, tuple[str, str]]
     configs_differ: frozenset[Key]
     seconds: Mapping[Key, tuple[float | None, float | None]]
@@ -117,7 +117,7 @@ class Comparison:
         """No number moved too far, and none is missing."""
         return not any(row.bad for row in self.rows)
 
-    def shown(self) -> list[Row]:
+    def shown(self) -> list[GoldenRow]:
         """The rows to look at: each cell's main number, which is its first, and everything that is bad."""
         first = {row.key: row for row in reversed(self.rows)}
         return [row for row in self.rows if row.bad or first[row.key] is row]
@@ -141,22 +141,20 @@ def read_tolerances(path: Path) -> Tolerances:
         ) from error
 
 
-def records_of(place: Path) -> dict[Key, tuple[Path, RunRecord]]:
+def records_of(place: Path) -> dict[Key, Entry]:
     """The records of a folder, or the one of a file.
 
     Raises:
         ZooError: there is none, or two are of the same cell.
     """
-    paths = [place] if place.is_file() else records_below(place) if place.is_dir() else []
-    if not paths:
-        raise ZooError(f"{place}: expected a record or a folder with records, but found none.")
-    found: dict[Key, tuple[Path, RunRecord]] = {}
-    for path in paths:
-        record = read_record(path)
-        key = key_of(path, record)
+    found: dict[Key, Entry] = {}
+    for entry in each_record([place]) if place.exists() else ():
+        key = key_of(entry.path, entry.record)
         if key in found:
-            raise ZooError(f"Expected one record of {key}, but got {found[key][0]} and {path}.")
-        found[key] = (path, record)
+            raise ZooError(f"Expected one record of {key}, but got {found[key].path} and {entry.path}.")
+        found[key] = entry
+    if not found:
+        raise ZooError(f"{place}: expected a record or a folder with records, but found none.")
     return found
 
 
@@ -184,36 +182,36 @@ def variant_of(path: Path, method: str) -> str:
 
 
 def compare(
-    base: Mapping[Key, tuple[Path, RunRecord]],
-    new: Mapping[Key, tuple[Path, RunRecord]],
+    base: Mapping[Key, Entry],
+    new: Mapping[Key, Entry],
     tolerances: Tolerances,
-) -> Comparison:
+) -> GoldenComparison:
     """Set records side by side.
 
     A cell or a metric that only `base` has is missing; one that only `new` has is new, and passes.
     """
-    rows: list[Row] = []
+    rows: list[GoldenRow] = []
     for key in sorted(base.keys() | new.keys()):
         if key not in new:
-            name, value = main_metric(base[key][1])
-            rows.append(Row(key, name, value, None, 0.0, "MISSING"))
+            name, value = main_metric(base[key].record)
+            rows.append(GoldenRow(key, name, value, None, 0.0, "MISSING"))
         elif key not in base:
-            name, value = main_metric(new[key][1])
-            rows.append(Row(key, name, None, value, 0.0, "new"))
+            name, value = main_metric(new[key].record)
+            rows.append(GoldenRow(key, name, None, value, 0.0, "new"))
         else:
-            rows.extend(_rows(key, base[key][1], new[key][1], tolerances))
+            rows.extend(_rows(key, base[key].record, new[key].record, tolerances))
 
     commits = {key: (_commit(base.get(key)), _commit(new.get(key))) for key in base.keys() | new.keys()}
     seconds = {key: (_seconds(base.get(key)), _seconds(new.get(key))) for key in base.keys() | new.keys()}
     differ = {
         key
         for key in base.keys() & new.keys()
-        if config_hash(base[key][1].config) != config_hash(new[key][1].config)
+        if config_hash(base[key].record.config) != config_hash(new[key].record.config)
     }
-    return Comparison(rows, commits, frozenset(differ), seconds)
+    return GoldenComparison(rows, commits, frozenset(differ), seconds)
 
 
-def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[Row]:
+def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[GoldenRow]:
     rows = []
     main = main_metric(base)[0]
     for name in sorted(base.metrics.keys() | new.metrics.keys(), key=lambda name: (name != main, name)):
@@ -234,22 +232,22 @@ def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> 
                 math.isclose(abs(after - before), tolerance, abs_tol=1e-12) or abs(after - before) < tolerance
             )
             verdict = "within" if close else "BEYOND"
-        rows.append(Row(key, name, before, after, tolerance, verdict))
+        rows.append(GoldenRow(key, name, before, after, tolerance, verdict))
     return rows
 
 
-def _commit(found: tuple[Path, RunRecord] | None) -> str:
+def _commit(found: Entry | None) -> str:
     if found is None:
         return "-"
-    code = found[1].code
+    code = found.record.code
     return (code.commit or "unknown")[:9] + ("+" if code.dirty else "")
 
 
-def _seconds(found: tuple[Path, RunRecord] | None) -> float | None:
-    return None if found is None else found[1].machine.seconds
+def _seconds(found: Entry | None) -> float | None:
+    return None if found is None else found.record.machine.seconds
 
 
-def markdown(comparison: Comparison, base: str, new: str) -> str:
+def markdown(comparison: GoldenComparison, base: str, new: str) -> str:
     """The comparison for a job's summary: what matters as a table, all other metrics folded away."""
     verdict = "passed" if comparison.passed else "**FAILED**"
     lines = [f"### Comparison with the golden records: {verdict}", "", f"`{base}` against `{new}`", ""]
@@ -262,7 +260,7 @@ def markdown(comparison: Comparison, base: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+def _table(comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> list[str]:
     lines = [
         "| cell | metric | base | new | difference | tolerance | | commits |",
         "|---|---|--:|--:|--:|--:|---|---|",
@@ -276,7 +274,7 @@ def _table(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def cells_of(row: Row) -> tuple[str, str, str, str]:
+def cells_of(row: GoldenRow) -> tuple[str, str, str, str]:
     """Both numbers, their difference and the tolerance, as text; empty where there is none.
 
     Fractions are in percent, counts (as of documents) as they are.
@@ -298,19 +296,18 @@ def how_to_accept(base: str, new: str) -> str:
     )
 
 
-def accept(
-    base_folder: Path, base: Mapping[Key, tuple[Path, RunRecord]], new: Mapping[Key, tuple[Path, RunRecord]]
-) -> list[Path]:
+def accept(base_folder: Path, base: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> list[Path]:
     """Put new records where the golden ones are; those without a counterpart get a place of their own.
 
     Returns:
         The files that were written.
     """
     written = []
-    for key, (path, record) in sorted(new.items()):
-        if key in base and base[key][1] == record:
+    for key, entry in sorted(new.items()):
+        path = entry.path
+        if key in base and base[key].record == entry.record:
             continue
-        target = base[key][0] if key in base else base_folder / f"{key}.json"
+        target = base[key].path if key in base else base_folder / f"{key}.json"
         with replaced_when_complete(target) as part:
             part.write_bytes(path.read_bytes())
         written.append(target)

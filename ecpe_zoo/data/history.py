@@ -1,0 +1,62 @@
+"""The history of a run as arrays: one row a validation, one column a value, such as `watched_test/pair_f1`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = list[dict[str, Any]]
+"""Rows of plain values, and of one level of named values: `{"epoch": 0, "validation": {"pair_f1": 0.5}}`."""
+
+
+def pack_history(
+    history: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], npt.NDArray[np.float64]]:
+    """Columns and their values.
+
+    Returns:
+        For each of K columns its path in a row and, as `kind`, float, int or the list of its texts; and the
+        numbers (K, R) of R rows, NaN where a row has none and for texts.
+
+    >>> columns, values = pack_history([{"stage": "fit", "epoch": 0, "validation": {"pair_f1": 0.5}}])
+    >>> columns[2], values.tolist()
+    ({'path': ['validation', 'pair_f1'], 'kind': 'float'}, [[nan], [0.0], [0.5]])
+    """
+    rows = [dict(_leaves(row)) for row in history]
+    paths = list(dict.fromkeys(path for row in rows for path in row))
+    columns: list[dict[str, Any]] = []
+    values = np.full((len(paths), len(rows)), np.nan)
+    for place, path in enumerate(paths):
+        cells = [row.get(path) for row in rows]
+        kinds = {type(cell) for cell in cells if cell is not None}
+        texts = str in kinds
+        columns.append({"path": list(path), "kind": cells if texts else "int" if kinds == {int} else "float"})
+        if not texts:
+            values[place] = np.array(cells, dtype=np.float64)
+    return columns, values
+
+
+def unpack_history(columns: Sequence[Mapping[str, Any]], values: npt.NDArray[np.float64]) -> Rows:
+    """The rows that `pack_history` was given; what was None or NaN is absent."""
+    rows: Rows = [{} for _ in range(values.shape[1])]
+    for column, numbers in zip(columns, values.tolist(), strict=True):
+        *outer, name = column["path"]
+        kind = column["kind"]
+        cells = kind if isinstance(kind, list) else numbers
+        for row, cell in zip(rows, cells, strict=True):
+            if cell is None or cell != cell:
+                continue
+            place = row.setdefault(outer[0], {}) if outer else row
+            place[name] = int(cell) if kind == "int" else cell
+    return rows
+
+
+def _leaves(row: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            yield from (((name, inner), leaf) for inner, leaf in value.items())
+        else:
+            yield (name,), value
