@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,8 +15,9 @@ from lightning import seed_everything
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.training.options import parse, settle, take_stored_options
+from ecpe_zoo.options import nested
+from ecpe_zoo.results.record import RunRecord, flat
+from ecpe_zoo.training.options import grouped, parse, settle, take_stored_options
 from ecpe_zoo.training.process import settings
 from ecpe_zoo.training.staged import Run, plain
 
@@ -79,7 +81,8 @@ def fit(
         >>> import tempfile
         >>> import ecpe_zoo
         >>> from ecpe_zoo.methods.eacl import EACL
-        >>> method = EACL(encoder="embedded", encoder_size=16, encoder_heads=2, adapt_epochs=1)
+        >>> from ecpe_zoo.options import EncoderSettings
+        >>> method = EACL(encoder=EncoderSettings("embedded", size=16, heads=2), adapt_epochs=1)
         >>> runs = tempfile.TemporaryDirectory()
         >>> fitted = ecpe_zoo.fit(
         ...     method,
@@ -106,7 +109,7 @@ def fit(
     over = {
         "seed_everything": seed,
         "trainer": own,
-        "model": model and {"init_args": model},
+        "model": model and {"init_args": nested(model)},
         "data": _arguments(data) if isinstance(data, EmotionDataModule) else data,
         "scorer": scorer,
         "checkpoint": checkpoint,
@@ -119,7 +122,7 @@ def fit(
     with settings():
         parser, config = parse(options)
         settle(config, "fit")
-        typed = set(method.hparams if isinstance(method, Method) else model or ())
+        typed = set(flat(method.hparams if isinstance(method, Method) else nested(model or {})))
         take_stored_options(config.model, config.ckpt_path, typed)
         config.seed_everything = seed_everything(config.seed_everything, workers=True)
         to_make = config.clone()
@@ -151,10 +154,10 @@ def _arguments(data: EmotionDataModule) -> dict[str, Any]:
     return {name: getattr(data, name) for name in inspect.signature(EmotionDataModule).parameters}
 
 
-def _read(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a config."""
+def _read(config: str | Path | Mapping[str, Any]) -> Any:
+    """The content of a config, its method's arguments in groups."""
     if isinstance(config, Mapping):
-        return dict(config)
+        return grouped(copy.deepcopy(dict(config)))
     try:
         text = Path(config).read_text(encoding="utf-8")
     except OSError as error:

@@ -89,7 +89,7 @@ def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespac
     skipped: set[str | int] = {"model", "train_dataloaders", "val_dataloaders", "datamodule"}
     parser.add_method_arguments(Trainer, "fit", skip=skipped)
     try:
-        return parser, parser.parse_object(_grouped(copy.deepcopy(dict(options))))
+        return parser, parser.parse_object(grouped(copy.deepcopy(dict(options))))
     except ArgumentError as error:
         raise ZooError(str(error)) from error
 
@@ -168,7 +168,7 @@ def spelled(args: Sequence[str]) -> list[str]:
     return found
 
 
-def _grouped(value: Any) -> Any:
+def grouped(value: Any) -> Any:
     """A config with the arguments of its method in groups; see `options.nested`."""
     model = value.get("model") if isinstance(value, dict) else None
     if isinstance(model, dict) and isinstance(model.get("init_args"), dict):
@@ -177,4 +177,4 @@ def _grouped(value: Any) -> Any:
 
 
 _load_yaml = get_loader("yaml")
-set_loader("yaml", lambda text: _grouped(_load_yaml(text)), (yaml.YAMLError,))
+set_loader("yaml", lambda text: grouped(_load_yaml(text)), (yaml.YAMLError,))

@@ -47,7 +47,7 @@ def test_every_stage_has_its_own_epochs_and_monitor(tmp_path: Path) -> None:
         assert [choice.mode for choice in stage.stopped_by] == [mode]
 
 
-MODEL: dict[str, Any] = {"encoder_size": 16, "encoder_heads": 2, "adapt_epochs": 2}
+MODEL: dict[str, Any] = {"encoder": {"size": 16, "heads": 2}, "adapt_epochs": 2}
 DATA: dict[str, Any] = {"corpus": "bundled-conversations", "batch_size": 64, "eval_batch_size": 16}
 TRAINER: dict[str, Any] = {
     "accelerator": "cpu",
@@ -71,7 +71,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder of the command."""
     folder = tmp_path_factory.mktemp("command") / "runs"
     options = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "4", "--data.batch_size", "64"]
-    options += ["--model.encoder_size", "16", "--seed_everything", "3"]
+    options += ["--model.encoder.size", "16", "--seed_everything", "3"]
     assert main(["fit", *config("eacl", folder, *options)]) == 0
     return run_folder(folder)
 
@@ -140,7 +140,7 @@ def test_callbacks_may_be_objects_and_the_record_names_them(tmp_path: Path) -> N
 def test_a_data_module_serves_several_runs(tmp_path: Path) -> None:
     """What a staged method put in place of the training documents is not left to the next."""
     data = EmotionDataModule(corpus="bundled-emotions", batch_size=64)
-    small: dict[str, Any] = {"encoder": "embedded", "encoder_size": 16, "encoder_heads": 2}
+    small: dict[str, Any] = {"encoder": {"name": "embedded", "size": 16, "heads": 2}}
     quick(tmp_path / "a", EQN(**small, relabel="in-sample"), data, test=False)
     assert data.learned_documents is not data.train_documents
     again = quick(tmp_path / "b", EQN(**small, objective="coeqn"), data, test=False)
