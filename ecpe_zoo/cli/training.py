@@ -32,7 +32,7 @@ from ecpe_zoo.callbacks.scorer import Scorer, gather_over_ranks, predictions_fol
 from ecpe_zoo.callbacks.seeding import SeedEachEpoch
 from ecpe_zoo.callbacks.stopping import PatientStopping
 from ecpe_zoo.cli.report import show_results
-from ecpe_zoo.corpora.description import ENDINGS
+from ecpe_zoo.corpora.corpus import ENDINGS
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction

@@ -1,8 +1,8 @@
 """Fetching the published files of a corpus: pinned, checked, resumed, and whole or not at all.
 
 A file is collected under `NAME.part`, checked against its hash, and only then takes its name. A broken
-download leaves the part behind and the next one asks the server for the rest (pooch, which does the hashing
-of sha256, does neither that nor git blob ids).
+download leaves the part, and the next one asks the server for the rest (pooch does neither that nor git blob
+ids).
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-import pooch
-
-from ecpe_zoo.corpora.pins import PinnedFile
-from ecpe_zoo.corpora.registry import ROOT_VARIABLE, Corpus
+from ecpe_zoo.corpora.corpus import ROOT_VARIABLE, Corpus, PinnedFile
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import file_sha256
 
 MIRROR_VARIABLE = "ECPE_ZOO_MIRROR"
 PUBLIC = "https://raw.githubusercontent.com"
@@ -60,7 +58,7 @@ def git_blob_id(path: Path) -> str:
 def difference(path: Path, file: PinnedFile) -> str | None:
     """What is wrong with the content of a file; None where it is the pinned one."""
     if file.sha256 is not None:
-        kind, expected, found = "sha256", file.sha256, str(pooch.file_hash(str(path)))
+        kind, expected, found = "sha256", file.sha256, file_sha256(path)
     else:
         kind, expected, found = "git blob id", file.git_blob, git_blob_id(path)
     return None if found == expected else f"expected {kind} {expected}, but got {found}"

@@ -1,4 +1,4 @@
-r"""The format of ISEAR (Scherer and Wallbott, 1994): self-reports of emotional events, fields between bars.
+r"""ISEAR (Scherer and Wallbott, 1994): self-reports of emotional events, fields between bars.
 
     ID|CITY|...|EMOT|...|INTS|...|Field1|...|MYKEY|SIT|STATE|
     11001|1|...|1|...|3|...|joy|...|0110011|During the period of falling in love, ... and á especially ...|1|
@@ -18,14 +18,16 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from ecpe_zoo.corpora.corpus import SPLITS, Corpus
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
 from ecpe_zoo.corpora.readers.rows import Row, single_rows
 from ecpe_zoo.errors import CorpusError
 
-ISEAR_LABELS = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
+LABELS = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
 """In the order of the numbers in column EMOT."""
 _STRENGTH = 2.5  # of intensity, 0 to 10, for each step of INTS
 _END = re.compile(r'\|1("?)\|$')  # STATE, and the empty field behind the last bar
@@ -104,9 +106,9 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _document(row: Row, counts: Counter[str]) -> Document | None:
     name = row.text("MYKEY", "the key of a report")
-    label = row.label(row.fields["Field1"].strip(), ISEAR_LABELS)
+    label = row.label(row.fields["Field1"].strip(), LABELS)
     number, strength = row.number("EMOT"), row.number("INTS")
-    if not (1 <= number <= len(ISEAR_LABELS) and ISEAR_LABELS[number - 1] == label):
+    if not (1 <= number <= len(LABELS) and LABELS[number - 1] == label):
         raise row.error(f"the number of {label} in column EMOT", str(number))
     if strength > 4:
         raise row.error("a number from 0 to 4 in column INTS", str(strength))
@@ -133,3 +135,21 @@ def _mended(text: str) -> str:
         text = text.removesuffix('"').replace('\\"', '"').replace("\\", '"')
     text = re.sub(r"á(?:\s|\||$)|\|", " ", text)
     return " ".join(text.translate(_LETTERS).split())
+
+
+_READERS = {split: {"isear.csv": partial(read_isear, part=split)} for split in SPLITS}
+
+CORPORA = (
+    Corpus(
+        id="isear",
+        description="Reports of emotional events with the reported strength (ISEAR, Scherer and Wallbott 1994); "
+        "no official split: a hash of the subject splits it 80/10/10",
+        languages=("en",),
+        tasks=("emotions",),
+        licence="CC BY-NC-SA 3.0",
+        splits=lambda fold: _READERS,
+        labels=LABELS,
+        repository="sinmaniphel/py_isear_dataset",
+        commit="948f4cf80161ea28e6dc5bfb4ad729f21ff47723",
+    ),
+)
