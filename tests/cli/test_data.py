@@ -167,6 +167,33 @@ def test_check_finds_what_is_known_of_the_benchmark(
     assert found["offsets"]["-1"] == 1_168
 
 
+@pytest.mark.parametrize(
+    ("corpus", "numbers", "untested", "leaks"),
+    [
+        ("ntcir-ecpe-en", ("2,843", "21,801", "3,215"), ["12", "300", "2594"], 435),
+        ("xia-ding-balanced", ("738", "779", "778"), [str(n) for n in range(749, 757)], 0),
+    ],
+)
+def test_check_of_the_other_corpora_of_pairs(
+    real_data: Callable[[str], Path],
+    corpus: str,
+    numbers: tuple[str, ...],
+    untested: list[str],
+    leaks: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = tmp_path / "found.json"
+    assert data.main(["check", corpus, "--root", str(real_data(corpus)), "--json", str(found)]) == 0
+    shown = capsys.readouterr().out
+    assert all(number in shown for number in numbers)
+    findings = {f["what"][:30]: f for f in json.loads(found.read_text())[corpus]["findings"]}
+    odd = findings["documents that are not in one test file"[:30]]["listed"]
+    assert odd == [f"{name} (tested in 0 folds)" for name in untested]
+    assert findings["documents missing from all_dat"]["count"] == 0
+    assert findings["test text in the training part"]["count"] == leaks
+
+
 @pytest.mark.parametrize("corpus", ["reccon", "ecf"])
 def test_check_of_conversations(real_data: Callable[[str], Path], corpus: str, capsys: Any) -> None:
     assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
