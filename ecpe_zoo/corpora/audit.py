@@ -29,7 +29,7 @@ class FileState:
     Args:
         path: where it is looked for.
         optional: nothing needs it.
-        problem: "missing", or how it differs from the pinned one; None where all is well.
+        problem: "missing", or how it differs from the pinned one; None if it is as it should be.
     """
 
     path: Path
@@ -90,8 +90,8 @@ class Emotions:
 
     Args:
         part: its name.
-        judged: segments of which a label is asked, and that have one: those that are learned and scored.
-        unlabelled: segments of which a label is asked, but that have none.
+        judged: segments that should have a label and have one: those that are learned and scored.
+        unlabelled: segments that should have a label and have none.
         context: segments that are context only.
         labels: how many segments have each label of the corpus.
         together: how many segments have both labels, the most frequent first, as `one + other`.
@@ -133,8 +133,8 @@ class Audit:
     Args:
         corpus: its name.
         tokens: the token limit.
-        parts: the file with all documents first, where there is one.
-        offsets: how many distinct pairs have their cause this far behind the emotion (negative: before it).
+        parts: the file with all documents first, if there is one.
+        offsets: number of distinct pairs by how far the cause is after the emotion (negative: before it).
         findings: also those that found nothing, with a count of 0.
         pairs: it is annotated with emotion-cause pairs.
         emotions: of the parts of a corpus for emotion recognition.
@@ -257,9 +257,9 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
 
 
 class _Base:
-    """Every document of a corpus once, and where each of them stands.
+    """Every document of a corpus once, and the parts that have it.
 
-    In a corpus with folds an id is the same document wherever it stands. Parts of other corpora may number
+    In a corpus with folds an id is the same document in every file. Parts of other corpora may number
     their documents alike: then the part belongs to the name.
     """
 
@@ -356,7 +356,7 @@ class _Base:
                     yield f"{where}trains on {trained[0]}{more}, tests {self.names[tested]}"
 
     def _homes(self, position: int) -> set[Place]:
-        """Where a document is held out; where it stands at all, in a corpus without folds."""
+        """The parts that hold a document out; all parts that have it, in a corpus without folds."""
         places = self.places[self.names[position]]
         return {place for place in places if self.corpus.folds == 1 or place[1] == "test"}
 
@@ -381,7 +381,7 @@ def _part(name: str, readings: Iterable[Reading], tokens: int) -> Part:
 def _gold(document: Document) -> frozenset[tuple[str, str]]:
     """The gold as texts, so that documents with other borders between clauses can be compared.
 
-    Pairs of an emotion and a cause where the corpus has them, else of a text and a label.
+    Pairs of an emotion and a cause if the corpus has them, else of a text and a label.
     """
     texts = [bare(segment.text) for segment in document.segments]
     if document.pairs is None:

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Prefixed, Split
 from ecpe_zoo.corpora.document import Language
@@ -34,7 +34,7 @@ from ecpe_zoo.corpora.readers.table import Columns, TableFormat, Words, read_tab
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.settings import read_yaml, words
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +158,9 @@ def _id_starts(names: Iterable[str]) -> dict[str, str]:
     >>> _id_starts(["a/data.csv", "b/data.csv", "c/more.csv", "c/more.tsv"])
     {'a/data.csv': 'a/data', 'b/data.csv': 'b/data', 'c/more.csv': 'c/more.csv', 'c/more.tsv': 'c/more.tsv'}
     """
-    paths = {name: PurePosixPath(name.replace("\\", "/")) for name in names}
-    stems = Counter(path.stem for path in paths.values())
-    longer = Counter(str(path.with_suffix("")) for path in paths.values())
-    return {
-        name: path.stem
-        if stems[path.stem] == 1
-        else str(path.with_suffix(""))
-        if longer[str(path.with_suffix(""))] == 1
-        else str(path)
-        for name, path in paths.items()
-    }
+    forms: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        forms[name] = path.stem, str(path.with_suffix("")), str(path)
+    used = Counter(form for listed in forms.values() for form in set(listed))
+    return {name: next((form for form in listed if used[form] == 1), name) for name, listed in forms.items()}

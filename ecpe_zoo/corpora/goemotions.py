@@ -93,7 +93,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """The lines of a labels file.
 
     Raises:
-        CorpusError: there is none, or a label is empty or stands there twice.
+        CorpusError: there is none, or a label is empty or occurs twice.
     """
     if not path.is_file():
         raise CorpusError(path, None, "a file with a label a line", "no such file")

@@ -3,13 +3,13 @@ r"""ISEAR (Scherer and Wallbott, 1994): self-reports of emotional events, fields
     ID|CITY|...|EMOT|...|INTS|...|Field1|...|MYKEY|SIT|STATE|
     11001|1|...|1|...|3|...|joy|...|0110011|During the period of falling in love, ... and á especially ...|1|
 
-`Field1` is the emotion that was asked for, `SIT` the report, `INTS` how strong it was: 1 (not very) to 4
-(very), 0 where that was not answered. The strength goes into `Segment.reported` as 2.5 times the number, from
+`Field1` is the emotion of the question, `SIT` the report, `INTS` how strong it was: 1 (not very) to 4
+(very), 0 if that was not answered. The strength goes into `Segment.reported` as 2.5 times the number, from
 2.5 to 10.0: the emotion applies fully however weakly it was felt.
 
-Line ends inside a report became `á`, with `|` behind it where the report has quotes; such a report has its
+Line ends inside a report became `á`, followed by `|` if the report has quotes; such a report has its
 quotes as `\` and `\"` and one more at its end. All of that is put right and counted (`mended_texts`).
-Answers that tell of no event are left out and counted (`no_response`).
+Answers without an event are left out and counted (`no_response`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ecpe_zoo.errors import CorpusError
 LABELS = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
 """In the order of the numbers in column EMOT."""
 _STRENGTH = 2.5  # of intensity, 0 to 10, for each step of INTS
-_END = re.compile(r'\|1("?)\|$')  # STATE, and the empty field behind the last bar
+_END = re.compile(r'\|1("?)\|$')  # STATE, and the empty field after the last bar
 _COLUMNS = ("ID", "EMOT", "INTS", "Field1", "MYKEY", "SIT")
 # other letters that an old code page changed (`Wikstr÷m`, `180¦`)
 _LETTERS = str.maketrans({"÷": "ö", "¦": "°"})
@@ -41,7 +41,7 @@ _NO_RESPONSE = re.compile(
     r"(?:honestly, )?(?:i have )?(?:never|not) (?:felt|experienced)\b)",
     re.IGNORECASE,
 )
-_LONGEST_REFUSAL = 100  # characters; a longer text tells something, whatever it starts with
+_LONGEST_REFUSAL = 100  # characters; a longer text is a report, whatever it starts with
 
 
 def isear_part(subject: str) -> str:

@@ -41,7 +41,7 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
 
     Raises:
         CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
-            nothing after the break can be told apart.
+            nothing after the break can be read.
     """
     cursor = Cursor(path)
     collector = Collector(path, on_error, "conversation id")

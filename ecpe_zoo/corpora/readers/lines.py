@@ -105,7 +105,7 @@ class Collector:
 class Lines:
     """The lines of a file, decoded one by one so that bad bytes have a line number too.
 
-    Lines end with a line feed alone: `str.splitlines` would also cut at characters that stand inside texts.
+    Lines end with a line feed alone: `str.splitlines` would also cut at characters inside texts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -141,7 +141,7 @@ class Lines:
     def blocks(self, separator: str) -> Iterator[range]:
         """The ranges of lines that hold one document each.
 
-        A document starts at a line of two fields, or at the line before a pair line where that is no segment
+        A document starts at a line of two fields, or at the line before a pair line if that is no segment
         line (then its header is malformed, and only that document is lost).
 
         Args:
@@ -162,7 +162,7 @@ class Lines:
 
 
 def shown(text: str, most: int = 60) -> str:
-    """A piece of a file in an error message: quoted, and cut where it is long.
+    """A piece of a file in an error message: quoted, and cut if it is long.
 
     >>> shown("x" * 100, most=5)
     "'xxxxx...'"

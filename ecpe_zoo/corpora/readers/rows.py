@@ -25,7 +25,7 @@ class Row:
     Args:
         path: the file.
         line: 1-based, where it starts.
-        fields: by column; none where the row is malformed.
+        fields: by column; none if the row is malformed.
         problem: why it cannot be read.
     """
 
@@ -113,7 +113,7 @@ def table_rows(
 
     Raises:
         CorpusError: no header with these columns, or quotes that do not end, after which nothing can be
-            told apart.
+            read.
     """
     lines = Lines(path)
     hint = _other_layout(lines.rough(0), columns, delimiter, quoted=quoted) if described else ""
@@ -224,10 +224,10 @@ def split_rows(
 
 
 def grouped(rows: Iterator[Row], key: Sequence[str], unit: str = "conversation") -> list[Group]:
-    """The conversations of a file whose rows stand together.
+    """The conversations of a file that keeps their rows together.
 
     A malformed row cannot be assigned to a conversation: it spoils the one before it, and the one after it if
-    that is another. A conversation in two pieces is malformed as a whole.
+    that is another. A conversation in two pieces is malformed.
 
     Args:
         rows: of a file.
@@ -272,7 +272,7 @@ def conversations(
         path: the file.
         on_error: stop at the first malformed conversation, or leave it out and count it.
         groups: see `grouped`.
-        build: one group to a Document, None where nothing is left of it; it adds to the counts.
+        build: one group to a Document, None if nothing is left of it; it adds to the counts.
 
     Raises:
         CorpusError: a malformed conversation, or a file without one that can be read.
@@ -340,10 +340,10 @@ def conversation(
     Args:
         group: its rows.
         counts: added to.
-        utterance: one row to a Segment, None where its text is empty.
+        utterance: one row to a Segment, None if its text is empty.
         name: the id of the document.
         number: a column whose numbers must rise; gaps are allowed, as published files have them.
-        pairs: gold pairs, where annotated.
+        pairs: gold pairs, if annotated.
         language: of the texts.
 
     Raises:

@@ -1,7 +1,7 @@
 """The user's own files: CSV, TSV or JSONL with a text column and columns of labels, as a `TableFormat` says.
 
 A row is a document of one segment; with `context` columns these are segments before it, without a label; with
-a `conversation` column the rows of one conversation, which stand together, are one document.
+a `conversation` column the rows of one conversation, one after the other, are one document.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Columns:
         label: the column of the label, or of several.
         separator: between labels in that column; without one, a field is one label. A JSON list needs none.
         columns: a column of numbers for each label, named as the label is.
-        scale: the number that stands for full strength: numbers are kept as intensities. 0: they are 0 or 1.
+        scale: the number for full strength: numbers are kept as intensities. 0: they are 0 or 1.
         least: share of `scale` from which on a label is given, above 0 to 1.
         id: the column of the document's id; by default the file's name and the line.
         context: columns of earlier text, the earliest first; an empty field is left out.
@@ -231,7 +231,7 @@ def _document(row: Row, counts: Counter[str], format: TableFormat, file: str) ->
 
 
 def _segment(row: Row, counts: Counter[str], format: TableFormat) -> Segment | None:
-    """The text of a row; without a label it is context only; None where there is no text."""
+    """The text of a row; without a label it is context only; None if there is no text."""
     emotions, intensities = _labels(row, format)
     text = row.mended(format.text, counts)
     if not text:
@@ -243,7 +243,7 @@ def _segment(row: Row, counts: Counter[str], format: TableFormat) -> Segment | N
 
 
 def _labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
-    """The labels of a row, None where it has none, and their intensities."""
+    """The labels of a row, None if it has none, and their intensities."""
     emotions, intensities = _given_labels(row, format)
     if format.single and emotions and len(emotions) > 1:
         expected = "one label, since methods for `tasks: [erc]` learn one for each text"
