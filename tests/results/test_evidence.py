@@ -168,7 +168,7 @@ def test_what_must_not_be_compared_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["mgcl-recurrent", "reccon"])
 def test_committed_records_are_confirmed(folder: str, real_data: Callable[[str], Path]) -> None:
-    for entry in find_records([ROOT / "experiments" / "records" / folder]):
+    for entry in find_records([ROOT / "experiments" / "records" / "0.1.0" / folder]):
         compared, differences = recompute(entry, real_data(entry.record.corpus.id))
         assert compared > 50
         assert not differences
