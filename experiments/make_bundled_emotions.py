@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecpe_zoo.corpora.registry import BUNDLED_LABELS
+from ecpe_zoo.corpora.bundled import LABELS
 from experiments.drawing import Drawer, listed
 
 FOLDER = Path(__file__).parents[1] / "ecpe_zoo" / "corpora" / "bundled"
@@ -119,7 +119,7 @@ def main() -> None:
     )
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    labels = "".join(f"{label}\n" for label in BUNDLED_LABELS)
+    labels = "".join(f"{label}\n" for label in LABELS)
     (folder / "emotions_labels.txt").write_text(labels, encoding="utf-8", newline="\n")
     draw = Drawer(SLOTS, SEED)
     number = 0
@@ -127,7 +127,7 @@ def main() -> None:
         rows = []
         for made in (comment(draw) for _ in range(count)):
             number += 1
-            numbers = ",".join(map(str, sorted(BUNDLED_LABELS.index(label) for label in made.labels)))
+            numbers = ",".join(map(str, sorted(LABELS.index(label) for label in made.labels)))
             rows.append(f"{made.text}\t{numbers}\tmade{number:05d}\n")
         (folder / f"emotions_{part}.tsv").write_text("".join(rows), encoding="utf-8", newline="\n")
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         argv: what stands behind `ecpe-zoo data`.
 
     Returns:
-        The exit status: 1 where `check` finds files missing or altered.
+        The exit status: 1 if `check` finds files missing or altered, or files that `fit` refuses.
 
     Raises:
         ZooError: something the user can mend.
@@ -229,6 +229,9 @@ def _check(options: argparse.Namespace) -> int:
         result = audit(corpus, options.root, options.tokens)
         found[corpus.id] |= result.as_dict()
         _print(console, result)
+        for refused in result.refused:
+            console.print(f"fit refuses this corpus: {refused}", soft_wrap=True, markup=False)
+        broken = broken or bool(result.refused)
     if options.json is not None:
         with replaced_when_complete(options.json) as part:
             part.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -13,9 +13,10 @@ from typing import Any
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.fetch import difference
 from ecpe_zoo.corpora.overlap import Overlap, text_overlap, together
-from ecpe_zoo.corpora.readers import Reader, Reading
-from ecpe_zoo.corpora.registry import SPLITS, Corpus, LoadedCorpus, Split
+from ecpe_zoo.corpora.readers.lines import Reader, Reading
+from ecpe_zoo.corpora.registry import SPLITS, Corpus, LoadedCorpus, Split, check_ids
 from ecpe_zoo.corpora.splits import bare, near_duplicates, partition, running_text
+from ecpe_zoo.errors import CorpusError
 
 Place = tuple[int, Split]
 """A fold and one of its parts."""
@@ -28,7 +29,7 @@ class FileState:
     Args:
         path: where it is looked for.
         optional: nothing needs it.
-        problem: "missing", or how it differs from the pinned one; None where all is well.
+        problem: "missing", or how it differs from the pinned one; None if it is as it should be.
     """
 
     path: Path
@@ -89,8 +90,8 @@ class Emotions:
 
     Args:
         part: its name.
-        judged: segments of which a label is asked, and that have one: those that are learned and scored.
-        unlabelled: segments of which a label is asked, but that have none.
+        judged: segments that should have a label and have one: those that are learned and scored.
+        unlabelled: segments that should have a label and have none.
         context: segments that are context only.
         labels: how many segments have each label of the corpus.
         together: how many segments have both labels, the most frequent first, as `one + other`.
@@ -132,12 +133,13 @@ class Audit:
     Args:
         corpus: its name.
         tokens: the token limit.
-        parts: the file with all documents first, where there is one.
-        offsets: how many distinct pairs have their cause this far behind the emotion (negative: before it).
+        parts: the file with all documents first, if there is one.
+        offsets: number of distinct pairs by how far the cause is after the emotion (negative: before it).
         findings: also those that found nothing, with a count of 0.
         pairs: it is annotated with emotion-cause pairs.
         emotions: of the parts of a corpus for emotion recognition.
         overlap: test texts that `strict` trains on too, by length, summed over folds.
+        refused: why the files cannot be trained on, although each can be read.
     """
 
     corpus: str
@@ -148,6 +150,7 @@ class Audit:
     pairs: bool = True
     emotions: tuple[Emotions, ...] = ()
     overlap: tuple[Overlap, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -203,9 +206,18 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
 
     whole = read(corpus.whole)
     places: dict[Place, list[Reading]] = {}
+    refused: list[str] = []
     for fold in range(1, corpus.folds + 1):
-        for split, files in corpus.splits(fold).items():
+        splits = corpus.splits(fold)
+        for split, files in splits.items():
             places[fold, split] = read(files)
+        try:
+            check_ids(
+                folder,
+                {split: dict(zip(splits[split], places[fold, split], strict=True)) for split in splits},
+            )
+        except CorpusError as error:
+            refused.append(str(error))
     parts = [_part(", ".join(corpus.whole), whole, tokens)] if whole else []
     if corpus.folds == 1:
         parts.append(
@@ -240,13 +252,14 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         corpus.paired,
         tuple(emotions),
         _overlap(corpus, places),
+        tuple(refused),
     )
 
 
 class _Base:
-    """Every document of a corpus once, and where each of them stands.
+    """Every document of a corpus once, and the parts that have it.
 
-    In a corpus with folds an id is the same document wherever it stands. Parts of other corpora may number
+    In a corpus with folds an id is the same document in every file. Parts of other corpora may number
     their documents alike: then the part belongs to the name.
     """
 
@@ -279,12 +292,14 @@ class _Base:
         odd = []
         for name in self.names:
             tested = [fold for fold, split in self.places[name] if split == "test"]
-            trained = {fold for fold, split in self.places[name] if split == "train"}
+            trained = {fold for fold, split in self.places[name] if split != "test"}
             if len(tested) != 1:
                 odd.append(f"{name} (tested in {len(tested)} folds)")
             elif trained != set(range(1, self.corpus.folds + 1)) - set(tested):
                 odd.append(f"{name} (tested in fold {tested[0]}, trained on in fold {_numbers(trained)})")
-        yield _finding("documents that are not in one test file and all other training files", odd)
+        official = any(split == "validation" for places in self.places.values() for _, split in places)
+        training = "training or validation files" if official else "training files"
+        yield _finding(f"documents that are not in one test file and all other {training}", odd)
         yield _finding("documents that differ between files", self.changed)
 
     def duplicates(self) -> Iterable[Finding]:
@@ -341,7 +356,7 @@ class _Base:
                     yield f"{where}trains on {trained[0]}{more}, tests {self.names[tested]}"
 
     def _homes(self, position: int) -> set[Place]:
-        """Where a document is held out; where it stands at all, in a corpus without folds."""
+        """The parts that hold a document out; all parts that have it, in a corpus without folds."""
         places = self.places[self.names[position]]
         return {place for place in places if self.corpus.folds == 1 or place[1] == "test"}
 
@@ -366,7 +381,7 @@ def _part(name: str, readings: Iterable[Reading], tokens: int) -> Part:
 def _gold(document: Document) -> frozenset[tuple[str, str]]:
     """The gold as texts, so that documents with other borders between clauses can be compared.
 
-    Pairs of an emotion and a cause where the corpus has them, else of a text and a label.
+    Pairs of an emotion and a cause if the corpus has them, else of a text and a label.
     """
     texts = [bare(segment.text) for segment in document.segments]
     if document.pairs is None:
@@ -423,7 +438,8 @@ def _overlap(corpus: Corpus, places: Mapping[Place, list[Reading]]) -> tuple[Ove
 
 
 _ALWAYS = ("empty_texts", "mended_texts")
-"""What is told of texts even where it never happened."""
+"""Counts of texts that are shown even if they are 0."""
+_NAMED = {"quoted_texts": "texts in double quotes: set `quoted: true` in the format"}
 
 
 def _reader_counts(corpus: Corpus, readings: Mapping[tuple[str, Reader], Reading]) -> Iterable[Finding]:
@@ -436,7 +452,8 @@ def _reader_counts(corpus: Corpus, readings: Mapping[tuple[str, Reader], Reading
         for (name, _), reading in readings.items():
             by_file[name] += reading.counts[reason]
         listed = tuple(f"{name}: {count}" for name, count in by_file.items() if count)
-        yield Finding(f"{reason.replace('_', ' ')}, summed over files", by_file.total(), listed)
+        what = _NAMED.get(reason, f"{reason.replace('_', ' ')}, summed over files")
+        yield Finding(what, by_file.total(), listed)
 
 
 def _finding(what: str, listed: Iterable[str]) -> Finding:

@@ -1,18 +1,17 @@
-"""What is known about a corpus before one of its files is read, and where its files lie."""
+"""What is known about a corpus before one of its files is read, and where its files are."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Literal
-
-import pooch
+from typing import Any, Literal
 
 from ecpe_zoo.corpora.document import Language
-from ecpe_zoo.corpora.pins import PinnedFile
-from ecpe_zoo.corpora.readers import OnError, Reader, Reading
+from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading
 from ecpe_zoo.tasks import TASKS
 
 Split = Literal["train", "validation", "test"]
@@ -22,6 +21,37 @@ SplitFiles = Callable[[int], Mapping[Split, Mapping[str, Reader]]]
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 ROOT_VARIABLE = "ECPE_ZOO_DATA"
+ENDINGS = (".yaml", ".yml", ".json")
+"""A corpus name with one of these is the path of a description; see `description`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """One file of a published repository.
+
+    Args:
+        name: its name in the corpus's folder.
+        path: its path in the repository.
+        bytes: its size, if known.
+        sha256: hash of its content; None for a file that was never at hand, whose download is checked against
+            `git_blob`.
+        git_blob: its git object id, which hashes the content too.
+        optional: nothing needs it unless the user asks for it.
+    """
+
+    name: str
+    path: str
+    bytes: int | None
+    sha256: str | None
+    git_blob: str
+    optional: bool = False
+
+
+@cache
+def _pins() -> dict[str, dict[str, Any]]:
+    """The published files by corpus and name. Every row was taken from the file at the commit of its corpus."""
+    pins: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("pins.json").read_text("utf-8"))
+    return pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +65,16 @@ class Corpus:
         tasks: what it is annotated for, as ids of `tasks.TASKS`.
         licence: as its publisher states it.
         splits: the files of each part and how each is read, for a fold; a corpus without an official
-            validation part leaves it empty.
+            validation part leaves it empty. See `one_file_each`.
         labels: all emotion labels of its segments, in the order in which methods number them: that of the
-            publisher's own files or code where there is one.
-        folds: how many train/test folds it has.
+            publisher's own files or code if there is one.
+        folds: number of train/test folds.
         whole: files with all documents, which the audit reads and no method does.
-        beside: files that readers look up beside those of the parts.
         repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
         commit: of that repository.
-        files: its pinned files; none for a bundled corpus, which comes with the package, and for own files.
+        beside: files that readers look up in addition to those of the parts.
         own: the user brings the files: nothing can be fetched, and nothing is pinned.
-        stored: the name of its folder below the root, where that is not its id: two corpora may read the same
-            files.
+        stored: the name of its folder below the root, if it is not its id: two corpora may read the same files.
         official: The metric of its shared task. It chooses the epoch in place of the task's headline.
         home: its folder wherever the root is, for a corpus that a description file describes.
     """
@@ -62,7 +90,6 @@ class Corpus:
     whole: Mapping[str, Reader] = field(default_factory=dict)
     repository: str = ""
     commit: str = ""
-    files: tuple[PinnedFile, ...] = ()
     beside: tuple[str, ...] = ()
     own: bool = False
     stored: str = ""
@@ -80,32 +107,40 @@ class Corpus:
         return any(TASKS[task].labelled for task in self.tasks)
 
     @property
+    def files(self) -> tuple[PinnedFile, ...]:
+        """Its pinned files; none for a bundled corpus, which comes with the package, and for own files."""
+        rows = _pins()[self.stored or self.id] if self.repository else {}
+        return tuple(PinnedFile(name, **row) for name, row in rows.items())
+
+    @property
     def bundled(self) -> bool:
         """It comes with the package, so that nothing has to be fetched."""
-        return not self.files and not self.own
+        return not self.repository and not self.own
 
     def folder(self, root: Path | None = None) -> Path:
-        """Where its files lie; see `data_root`."""
+        """Where its files are; see `data_root`."""
         if self.home is not None:
             return self.home
         return BUNDLED_FOLDER if self.bundled else data_root(root) / (self.stored or self.id)
 
+    def read_in(self, fold: int) -> tuple[str, ...]:
+        """The names of the files that a fold is read from."""
+        named = (name for files in self.splits(fold).values() for name in files)
+        return tuple(dict.fromkeys((*named, *self.beside)))
+
     def needed(self) -> tuple[str, ...]:
-        """The names of all files that it needs, in the order of its pins where it has them."""
-        if self.files:
+        """The names of all files that it needs, in the order of its pins if it has them."""
+        if self.repository:
             return tuple(file.name for file in self.files if not file.optional)
-        named = dict.fromkeys(self.beside) | dict.fromkeys(self.whole)
-        for fold in range(1, self.folds + 1):
-            for files in self.splits(fold).values():
-                named |= dict.fromkeys(files)
-        return tuple(named)
+        folds = (name for fold in range(1, self.folds + 1) for name in self.read_in(fold))
+        return tuple(dict.fromkeys((*self.beside, *self.whole, *folds)))
 
 
 @dataclass(frozen=True, slots=True)
 class Prefixed:
     """A reader whose document ids get a prefix, for corpora that number each file from the start.
 
-    A record keeps predictions by id, so an id is used once in a whole corpus.
+    A record keeps predictions by id, so an id is used once in a corpus.
 
     Args:
         reader: gives documents with the ids of the file.
@@ -122,10 +157,31 @@ class Prefixed:
         return Reading(documents, reading.counts)
 
 
+def one_file_each(
+    reader: Reader, train: str, test: str, validation: str = "", *, prefixed: bool = False
+) -> SplitFiles:
+    """Parts of one file each.
+
+    Args:
+        reader: of all files.
+        train: name of the file; `{fold}` in it stands for the number of the fold.
+        test: likewise.
+        validation: likewise; empty for a corpus without an official validation part.
+        prefixed: each file numbers its documents from the start; see `Prefixed`.
+    """
+    names: dict[Split, str] = {"train": train, "validation": validation, "test": test}
+    readers = {split: Prefixed(reader, split) if prefixed else reader for split in names}
+    return lambda fold: {
+        split: {name.format(fold=fold): readers[split]} for split, name in names.items() if name
+    }
+
+
 def data_root(root: Path | None = None) -> Path:
     """The folder that holds the corpora: the argument, else ECPE_ZOO_DATA, else the user's cache."""
     if root is not None:
         return Path(root).expanduser()
     if named := os.environ.get(ROOT_VARIABLE):
         return Path(named).expanduser()
+    import pooch  # only here: a command line with a root starts without it
+
     return Path(pooch.os_cache("ecpe-zoo"))

@@ -4,7 +4,7 @@
     tasks: [emotions]             # or [erc], for conversations
     language: en                  # or zh
     labels: [joy, anger, none]    # the order in which methods number them
-    format:                       # see readers.TableFormat: what the columns mean
+    format:                       # see readers.table.Columns: what the columns mean
       text: body
       label: feeling
       separator: ";"
@@ -13,33 +13,29 @@
       validation: dev.csv         # may be left out: a part of the training documents is taken
       test: [test_a.csv, test_b.csv]
 
-Its path stands wherever the name of a corpus does: `--data.corpus my/letters.yaml`. `description` and
+Its path can be given wherever the name of a corpus can: `--data.corpus my/letters.yaml`. `description` and
 `licence` may be given too.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from functools import partial
-from pathlib import Path
-from typing import Any, get_args
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
 
-import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Prefixed, Split
 from ecpe_zoo.corpora.document import Language
-from ecpe_zoo.corpora.readers import OnError, Reader, Reading, TableFormat, read_table
-from ecpe_zoo.errors import CorpusError, ZooError
-from ecpe_zoo.tasks import EMOTIONS, ERC, TASKS
+from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading
+from ecpe_zoo.corpora.readers.table import Columns, TableFormat, Words, read_table
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.settings import read_yaml, words
+from ecpe_zoo.tasks import EMOTIONS, ERC
 
-ENDINGS = (".yaml", ".yml", ".json")
-_KEYS = ("name", "description", "tasks", "language", "labels", "licence", "format", "files")
-_COLUMNS = tuple(
-    field.name for field in fields(TableFormat) if field.name not in ("labels", "language", "single")
-)
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,112 +44,92 @@ class TableReader:
 
     Args:
         format: what the columns mean.
+        name: see `read_table`.
     """
 
     format: TableFormat
+    name: str = ""
 
     def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
         """Read the file; see `read_table`."""
-        return read_table(path, self.format, on_error)
+        return read_table(path, self.format, on_error, self.name)
 
 
-class _Description:
-    """The values of a description, and where they stand."""
+class Files(BaseModel):
+    """The files of each part: one, or a list."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_file():
-            raise ZooError(f"Expected a description of a corpus at {path}, but there is no such file.")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+    @field_validator(*SPLITS, mode="before")
+    @classmethod
+    def _named(cls, value: object) -> tuple[str, ...]:
+        names = words([value] if isinstance(value, str) else value)
+        if any(Path(name).is_absolute() for name in names):
+            raise ValueError("expected paths from the folder of the description on")
+        return names
+
+
+class Description(BaseModel):
+    """The fields of a description; see the module."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = ""
+    description: Text = "own files"
+    tasks: tuple[Literal["erc", "emotions"], ...] = Field(default=(), min_length=1)
+    language: Language = "en"
+    labels: Words = ()
+    licence: Text = "not stated"
+    format: Columns = Field(default=Columns(), validate_default=True)
+    files: Files
+
+    @field_validator("format")
+    @classmethod
+    def _whole_format(cls, columns: Columns, info: ValidationInfo) -> Columns:
+        """The columns with what is the same for all files."""
+        if not {"labels", "language", "tasks"} <= info.data.keys():
+            return columns  # these have mistakes of their own
+        tasks = info.data["tasks"] or ((ERC if columns.conversation else EMOTIONS).id,)
         try:
-            self.text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise CorpusError(path, None, "UTF-8 text", f"bytes that are none ({error.reason})") from None
-        try:
-            value = json.loads(self.text) if path.suffix == ".json" else yaml.safe_load(self.text)
-        except json.JSONDecodeError as error:
-            raise CorpusError(path, error.lineno, "JSON", f"text that is none ({error.msg})") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark is not None else None
-            problem = getattr(error, "problem", None) or "it cannot be read"
-            raise CorpusError(path, line, "YAML", f"text that is none ({problem})") from None
-        if not isinstance(value, Mapping):
-            raise CorpusError(path, 1, f"the keys {', '.join(_KEYS)}", type(value).__name__)
-        self.values: Mapping[Any, Any] = value
+            return TableFormat(
+                **asdict(columns),
+                labels=info.data["labels"],
+                language=info.data["language"],
+                single=all(TASKS[task].single for task in tasks),
+            )
+        except ZooError as error:
+            raise ValueError(str(error)) from None
 
-    def error(self, key: str, expected: str, found: object) -> CorpusError:
-        """An error at the line of a key; of the whole file where it is not there."""
-        match = re.search(rf"""^[^#\n]*?(?<![\w-])["']?{re.escape(key)}["']?\s*:""", self.text, re.MULTILINE)
-        line = None if match is None else self.text.count("\n", 0, match.end()) + 1
-        return CorpusError(self.path, line, expected, str(found))
-
-    def known(self, values: Mapping[Any, Any], keys: tuple[str, ...], where: str) -> None:
-        """Check that all keys are known.
-
-        Raises:
-            CorpusError: another one.
-        """
-        for key in values:
-            if key not in keys:
-                raise self.error(str(key), f"one of {', '.join(keys)}{where}", repr(key))
-
-    def words(self, key: str, value: Any) -> tuple[str, ...]:
-        """A list of texts.
-
-        Raises:
-            CorpusError: something else.
-        """
-        if not (isinstance(value, list) and value and all(isinstance(item, str) and item for item in value)):
-            hint = " (write words like yes, no, on and off in quotes)"
-            raise self.error(key, f"a list of texts as {key}{hint}", repr(value))
-        return tuple(value)
-
-    def word(self, key: str, default: str) -> str:
-        """A text.
-
-        Raises:
-            CorpusError: something else.
-        """
-        value = self.values.get(key, default)
-        if not (isinstance(value, str) and value.strip()):
-            raise self.error(key, f"text as {key}", repr(value))
-        return value.strip()
+    @field_validator("files")
+    @classmethod
+    def _some(cls, files: Files) -> Files:
+        if not files.model_fields_set:
+            raise ValueError(f"expected files for {', '.join(SPLITS)}")
+        return files
 
 
 def read_description(path: Path) -> Corpus:
-    """The corpus that a file describes; its files lie beside the description, wherever the root is.
+    """The corpus that a file describes; its files are in the folder of the description, wherever the root is.
 
     Raises:
-        ZooError: there is no such file.
-        CorpusError: it cannot be used; the message has the line.
+        ZooError: see `read_yaml`.
     """
-    described = _Description(path)
-    described.known(described.values, _KEYS, "")
-    name = described.word("name", path.stem)
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise described.error("name", "letters, digits, `-`, `_` and `.` as name", repr(name))
-    language = described.word("language", "en")
-    if language not in get_args(Language):
-        raise described.error(
-            "language", f"one of {', '.join(get_args(Language))} as language", repr(language)
-        )
-    format = _format(described, language)
-    usual = ERC if format.conversation else EMOTIONS
-    tasks = described.words("tasks", described.values.get("tasks", [usual.id]))
-    possible = [task.id for task in TASKS.values() if task.labelled]
-    for task in tasks:
-        if task not in possible:
-            raise described.error("tasks", f"tasks of {', '.join(possible)}", repr(task))
-    if all(TASKS[task].single for task in tasks):
-        format = replace(format, single=True)
-    splits = _files(described, format)
+    described = read_yaml(path, Description, "a description of a corpus")
+    format = described.format
+    assert isinstance(format, TableFormat)
+    tasks = described.tasks or ((ERC if format.conversation else EMOTIONS).id,)
+    parts = _readers(described.files, format)
     return Corpus(
-        id=name,
-        description=described.word("description", "own files"),
-        languages=(format.language,),
+        id=described.name or path.stem,
+        description=described.description,
+        languages=(described.language,),
         tasks=tasks,
-        licence=described.word("licence", "not stated"),
-        splits=partial(_every_fold, splits),
+        licence=described.licence,
+        splits=lambda fold: parts,
         labels=format.known,
         own=True,
         home=path.parent,
@@ -161,57 +137,32 @@ def read_description(path: Path) -> Corpus:
     )
 
 
-def _every_fold(
-    splits: Mapping[Split, Mapping[str, Reader]], fold: int
-) -> Mapping[Split, Mapping[str, Reader]]:
-    return splits
-
-
-def _format(described: _Description, language: str) -> TableFormat:
-    values = described.values.get("format", {})
-    if not isinstance(values, Mapping):
-        raise described.error("format", "a mapping as format", repr(values))
-    described.known(values, _COLUMNS, " in format")
-    options: dict[str, Any] = {"language": language}
-    for key, value in values.items():
-        if key in ("columns", "context"):
-            options[key] = described.words(key, value)
-        elif key in ("scale", "least"):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise described.error(key, f"a number as {key}", repr(value))
-            options[key] = float(value)
-        elif key == "quoted":
-            if not isinstance(value, bool):
-                raise described.error(key, "true or false as quoted", repr(value))
-            options[key] = value
-        elif not isinstance(value, str):
-            raise described.error(key, f"text as {key}", repr(value))
-        else:
-            options[key] = value
-    if "labels" in described.values:
-        options["labels"] = described.words("labels", described.values["labels"])
-    try:
-        return TableFormat(**options)
-    except ZooError as error:
-        raise described.error("format", "a format that can be used", f"this: {error}") from None
-
-
-def _files(described: _Description, format: TableFormat) -> Mapping[Split, Mapping[str, Reader]]:
-    values = described.values.get("files")
-    if not (isinstance(values, Mapping) and values):
-        raise described.error("files", f"files for {', '.join(SPLITS)}", repr(values))
-    described.known(values, SPLITS, " in files")
-    splits: dict[Split, Mapping[str, Reader]] = {}
-    for split in SPLITS:
-        if split not in values:
-            continue
-        value = values[split]
-        named = described.words(split, [value] if isinstance(value, str) else value)
-        for name in named:
-            if Path(name).is_absolute():
-                raise described.error(split, "paths from the folder of the description on", repr(name))
-        plain = TableReader(format)
+def _readers(files: Files, format: TableFormat) -> Mapping[Split, Mapping[str, Reader]]:
+    parts: dict[Split, tuple[str, ...]] = {
+        split: getattr(files, split) for split in SPLITS if split in files.model_fields_set
+    }
+    starts = _id_starts(dict.fromkeys(name for names in parts.values() for name in names))
+    readers: dict[Split, Mapping[str, Reader]] = {}
+    for split, names in parts.items():
+        tables = {name: TableReader(format, starts[name]) for name in names}
         # conversations are often numbered from the start in each file
-        reader: Reader = Prefixed(plain, split) if format.conversation else plain
-        splits[split] = dict.fromkeys(named, reader)
-    return splits
+        readers[split] = (
+            {name: Prefixed(table, split) for name, table in tables.items()}
+            if format.conversation
+            else tables
+        )
+    return readers
+
+
+def _id_starts(names: Iterable[str]) -> dict[str, str]:
+    """What the ids of a file's documents start with: its bare name, and more of its path if two files share that.
+
+    >>> _id_starts(["a/data.csv", "b/data.csv", "c/more.csv", "c/more.tsv"])
+    {'a/data.csv': 'a/data', 'b/data.csv': 'b/data', 'c/more.csv': 'c/more.csv', 'c/more.tsv': 'c/more.tsv'}
+    """
+    forms: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        forms[name] = path.stem, str(path.with_suffix("")), str(path)
+    used = Counter(form for listed in forms.values() for form in set(listed))
+    return {name: next((form for form in listed if used[form] == 1), name) for name, listed in forms.items()}

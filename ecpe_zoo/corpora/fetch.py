@@ -1,8 +1,8 @@
-"""Fetching the published files of a corpus: pinned, checked, resumed, and whole or not at all.
+"""Fetching the published files of a corpus: pinned, checked, resumed, and complete or not at all.
 
 A file is collected under `NAME.part`, checked against its hash, and only then takes its name. A broken
-download leaves the part behind and the next one asks the server for the rest (pooch, which does the hashing
-of sha256, does neither that nor git blob ids).
+download leaves the part, and the next one asks the server for the rest (pooch does neither that nor git blob
+ids).
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-import pooch
-
-from ecpe_zoo.corpora.pins import PinnedFile
-from ecpe_zoo.corpora.registry import ROOT_VARIABLE, Corpus
+from ecpe_zoo.corpora.corpus import ROOT_VARIABLE, Corpus, PinnedFile
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import file_sha256
 
 MIRROR_VARIABLE = "ECPE_ZOO_MIRROR"
 PUBLIC = "https://raw.githubusercontent.com"
@@ -31,7 +29,7 @@ PAUSE = 1.0  # seconds before the second attempt; doubled for each one after
 _CHUNK = 1 << 16
 
 Progress = Callable[[int, int | None], None]
-"""Told how many bytes of a file are here, and how many it has, where known."""
+"""Gets the number of bytes that are here, and that of the file, if known."""
 
 
 class _RefusedError(Exception):
@@ -58,9 +56,9 @@ def git_blob_id(path: Path) -> str:
 
 
 def difference(path: Path, file: PinnedFile) -> str | None:
-    """What is wrong with the content of a file; None where it is the pinned one."""
+    """What is wrong with the content of a file; None if it is the pinned one."""
     if file.sha256 is not None:
-        kind, expected, found = "sha256", file.sha256, str(pooch.file_hash(str(path)))
+        kind, expected, found = "sha256", file.sha256, file_sha256(path)
     else:
         kind, expected, found = "git blob id", file.git_blob, git_blob_id(path)
     return None if found == expected else f"expected {kind} {expected}, but got {found}"
@@ -81,17 +79,17 @@ def fetch_file(
     Args:
         corpus: whose file it is.
         file: which.
-        folder: where to; made if it is not there.
+        folder: its place; created if it is missing.
         mirror: see `mirror_base`.
         force: fetch it although it is there.
-        progress: told of every chunk.
+        progress: called after every chunk.
         pause: seconds before the second attempt.
 
     Returns:
-        False where the right file was there already.
+        False if the right file was there already.
 
     Raises:
-        ZooError: it could not be fetched, it is not the pinned content, or another file stands in its place.
+        ZooError: it could not be fetched, it is not the pinned content, or another file has its name.
     """
     target, part = folder / file.name, folder / f"{file.name}.part"
     if target.is_file() and not force:
@@ -137,7 +135,7 @@ def _by_hand(corpus: Corpus, file: PinnedFile, folder: Path) -> str:
 
 
 def _collect(url: str, part: Path, size: int | None, progress: Progress, pause: float) -> None:
-    """Download into the part until it is complete, going on where an earlier attempt stopped."""
+    """Download into the part until it is complete, continuing an earlier attempt."""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(pause * 2 ** (attempt - 1))
@@ -159,7 +157,7 @@ def _collect(url: str, part: Path, size: int | None, progress: Progress, pause: 
 
 
 def _append(url: str, part: Path, size: int | None, progress: Progress) -> None:
-    """One attempt: the rest of the file behind what the part holds."""
+    """One attempt: the rest of the file, after what the part has."""
     held = part.stat().st_size if part.exists() else 0
     if size is not None and held >= size:
         if held == size:
@@ -171,7 +169,7 @@ def _append(url: str, part: Path, size: int | None, progress: Progress) -> None:
         request.add_header("Range", f"bytes={held}-")
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
         if not _continues(response, held):
-            held = 0  # the server sends the whole file whatever it was asked for
+            held = 0  # the server ignores the range and sends everything
         length = response.headers.get("Content-Length")
         total = held + int(length) if length and length.isdigit() else size
         with part.open("ab" if held else "wb") as stream:

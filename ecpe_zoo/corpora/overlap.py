@@ -97,7 +97,7 @@ def _judged(documents: Iterable[Document]) -> Iterator[tuple[Document, Segment]]
 
 
 def _words(document: Document, segment: Segment) -> int:
-    """Words as blanks separate them, punctuation included where the corpus has blanks around it.
+    """Words as blanks separate them, punctuation included if the corpus has blanks around it.
 
     A Chinese document without any blank is not segmented into words: two characters count as one.
     """

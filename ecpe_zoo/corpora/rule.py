@@ -35,7 +35,7 @@ def emotion_keywords(documents: Iterable[Document], precision: float = 0.5) -> f
 
 
 def rule_pairs(document: Document, keywords: frozenset[str]) -> frozenset[Pair]:
-    """The pairs that the rule finds: the clause before the emotion clause, or itself where it is the first.
+    """The pairs that the rule finds: the clause before the emotion clause, or itself if it is the first.
 
     >>> from ecpe_zoo.corpora.document import document_from_texts
     >>> sorted(rule_pairs(document_from_texts("1", ["he won", "he is glad"]), frozenset({"glad"})))

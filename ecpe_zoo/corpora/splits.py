@@ -133,7 +133,7 @@ def partition(
             twins and near-duplicates of held-out documents, however short their text is: "ok" may be said twice
             without a leak, but nobody can tell, and what it costs is counted. `paper` trains on all training
             documents and validates on the test documents, as the published code did.
-        validation_share: of the training documents, where there is no official validation part.
+        validation_share: of the training documents, if there is no official validation part.
         split_seed: of that choice, which depends on nothing but the documents, the fold and this number.
         version: see `SPLIT_VERSION`.
 
@@ -186,7 +186,7 @@ def _without(
 
 
 def _held_out(documents: Sequence[Document], wanted: int, salt: str) -> set[str]:
-    """Ids of about so many documents, groups of near-duplicates whole, by a hash of salt and id."""
+    """Ids of about so many documents, groups of near-duplicates kept together, by a hash of salt and id."""
 
     def drawn(position: int) -> bytes:
         return hashlib.sha256(f"{salt}:{documents[position].id}".encode()).digest()

@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ecpe_zoo.corpora.corpus import data_root
-from ecpe_zoo.corpora.description import ENDINGS
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.corpora.readers import OnError
-from ecpe_zoo.corpora.registry import CORPORA, load_corpus
+from ecpe_zoo.corpora.readers.lines import OnError
+from ecpe_zoo.corpora.registry import CORPORA, ENDINGS, load_corpus
 from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts

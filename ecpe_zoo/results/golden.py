@@ -10,13 +10,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.results.record import RunRecord, config_hash
 from ecpe_zoo.results.store import Entry, each_record, main_metric
+from ecpe_zoo.settings import read_yaml
 
 TOLERANCES = "tolerances.yaml"
 
@@ -127,18 +127,9 @@ def read_tolerances(path: Path) -> Tolerances:
     """Read a tolerance file.
 
     Raises:
-        ZooError: it is none; the message names the field.
+        ZooError: see `read_yaml`.
     """
-    try:
-        return Tolerances.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError) as error:
-        raise ZooError(f"{path}: expected tolerances in YAML, but got: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ZooError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}, but got {first['input']!r}. Expected the "
-            f"fields {', '.join(Tolerances.model_fields)}."
-        ) from error
+    return read_yaml(path, Tolerances, "tolerances")
 
 
 def records_of(place: Path) -> dict[Key, Entry]:

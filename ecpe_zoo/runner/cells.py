@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ecpe_zoo.corpora.registry import find_corpus
+from ecpe_zoo.corpora.registry import corpus_files, find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
-from ecpe_zoo.results.record import RunRecord, config_hash, decisive, file_sha256, input_hashes
+from ecpe_zoo.results.record import RunRecord, config_hash, decisive, input_hashes
 from ecpe_zoo.runner.suite import Matrix, Shared, Suite, SuiteEntry
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
@@ -257,7 +257,7 @@ def _cell(
 ) -> Cell:
     data, root = config["data"], config["data"].get("root")
     try:
-        files = corpus_files(data["corpus"], root, data["fold"])
+        files = corpus_files(data["corpus"], Path(root) if root else None, data["fold"])
     except ZooError as error:
         raise ZooError(f"{where}: {error}") from error
     return Cell(
@@ -273,28 +273,3 @@ def _cell(
         files=files,
         inputs=input_hashes(config.get("model", {}).get("init_args", {})),
     )
-
-
-def corpus_files(name: str, root: str | None, fold: int) -> Mapping[str, str]:
-    """Hashes of the files that a fold is read from, as a record has them; without reading documents.
-
-    Raises:
-        ZooError: no such corpus or fold, or files that are not there.
-    """
-    corpus = find_corpus(name)
-    if not 1 <= fold <= corpus.folds:
-        raise ZooError(f"Expected a fold from 1 to {corpus.folds} of {name!r}, but got {fold}.")
-    folder = corpus.folder(Path(root) if root else None)
-    names = dict.fromkeys(file for files in corpus.splits(fold).values() for file in files)
-    names |= dict.fromkeys(corpus.beside)
-    if missing := [file for file in names if not (folder / file).is_file()]:
-        way = (
-            f"Run `ecpe-zoo data fetch {corpus.id}`, or set"
-            if corpus.repository
-            else "Put them there, or set"
-        )
-        raise ZooError(
-            f"Expected {', '.join(missing[:3])} in {folder}, but found no such file. {way} ECPE_ZOO_DATA to the folder "
-            f"that holds {folder.name!r}."
-        )
-    return {file: file_sha256(folder / file) for file in names}

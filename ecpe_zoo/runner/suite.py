@@ -31,12 +31,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ecpe_zoo.corpora.description import ENDINGS
-from ecpe_zoo.corpora.registry import CORPORA
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.corpora.registry import CORPORA, ENDINGS
+from ecpe_zoo.settings import read_yaml
 
 LARGEST_SEED = 2**32
 """Below which Lightning wants a seed."""
@@ -200,93 +198,6 @@ def read_suite(path: Path) -> Suite:
     """Read and check a suite file.
 
     Raises:
-        ZooError: no such file, no YAML, or fields that are wrong: each with its line, its name and the choices.
+        ZooError: see `read_yaml`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise ZooError(f"{path}: expected a suite file, but got: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or error
-        raise ZooError(f"{path}{line}: expected YAML, but got text that is none: {problem}") from error
-    _forbid_repeated(path, tree)
-    if not isinstance(content, dict):
-        raise ZooError(f"{path}: expected the fields {', '.join(Suite.model_fields)}, but got {content!r}.")
-    try:
-        return Suite.model_validate(content)
-    except ValidationError as error:
-        # where an item of a list is wrong, pydantic also says that the list is too short
-        problems = error.errors()
-        inner = {problem["loc"][:-1] for problem in problems if len(problem["loc"]) > 1}
-        told = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in inner)]
-        lines = [_told(path, tree, problem) for problem in told]
-        raise ZooError("\n".join(dict.fromkeys(lines))) from error
-
-
-def _told(path: Path, tree: yaml.Node | None, problem: Any) -> str:
-    """One pydantic error as `file:line: field: expected ..., but got ...`."""
-    place = tuple(part for part in problem["loc"] if part != "[key]")
-    line, depth = _line(tree, place)
-    name = ".".join(str(part) for part in place[: max(depth, 1)])
-    got = repr(problem["input"])
-    got = got if len(got) <= 80 else got[:77] + "..."
-    if problem["type"] == "extra_forbidden":
-        return f"{path}:{line}: {name}: expected one of the fields {', '.join(_fields(place))}, but got this one."
-    if problem["type"] == "missing":
-        return f"{path}:{line}: expected a field {'.'.join(map(str, place))!r}, but got none."
-    if problem["type"] == "string_pattern_mismatch":
-        return f"{path}:{line}: {name}: expected letters, digits, '.', '_' or '-', but got {got}."
-    if problem["type"] == "tuple_type":
-        return f"{path}:{line}: {name}: expected a list, but got {got}."
-    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"{path}:{line}: {name}: {message}, but got {got}."
-
-
-def _fields(place: tuple[Any, ...]) -> list[str]:
-    """The fields of the part that the last of `place` was written into."""
-    parents: dict[object, type[Part]] = {"matrix": Matrix, "defaults": Shared, "small": Shared}
-    if len(place) < 2:
-        return list(Suite.model_fields)
-    if isinstance(place[-2], int):
-        return list(SuiteEntry.model_fields)
-    if place[0] == "variables":
-        return list(Variable.model_fields)
-    return list(parents.get(place[-2], Suite).model_fields)
-
-
-def _line(node: yaml.Node | None, place: tuple[Any, ...]) -> tuple[int, int]:
-    """The 1-based line of a field, and how many parts of `place` stand in the file."""
-    line = 1
-    for depth, part in enumerate(place):
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(part)]
-            if not found:
-                return line, depth
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            return line, depth
-    return line, len(place)
-
-
-def _forbid_repeated(path: Path, node: yaml.Node | None) -> None:
-    """YAML lets the last of two equal keys win, silently."""
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise ZooError(
-                    f"{path}:{line}: expected each field once, but got {key.value!r} again (line {seen[key.value]})."
-                )
-            seen[key.value] = line
-            _forbid_repeated(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _forbid_repeated(path, item)
+    return read_yaml(path, Suite, "a suite file")

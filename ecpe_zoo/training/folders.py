@@ -10,7 +10,7 @@ from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ecpe_zoo.corpora.description import ENDINGS
+from ecpe_zoo.corpora.corpus import ENDINGS
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.methods.base import Method
 

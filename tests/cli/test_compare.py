@@ -160,7 +160,7 @@ def test_without_tolerances_numbers_have_to_be_equal(
     [
         ("default: -1\n", "default"),
         ("defaults: 1\n", "fields default, metrics, methods"),
-        ("a: [", "in YAML"),
+        ("a: [", "tolerances.yaml:1: expected YAML"),
     ],
 )
 def test_wrong_tolerances_are_told(

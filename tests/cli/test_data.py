@@ -11,8 +11,8 @@ import pytest
 
 from ecpe_zoo.cli import data
 from ecpe_zoo.corpora import audit as audits
-from ecpe_zoo.corpora.pins import PinnedFile
-from ecpe_zoo.corpora.registry import CORPORA, find_corpus
+from ecpe_zoo.corpora.corpus import PinnedFile
+from ecpe_zoo.corpora.registry import CORPORA, find_corpus, load_corpus
 from ecpe_zoo.errors import ZooError
 
 
@@ -23,7 +23,8 @@ def test_list_shows_every_corpus_and_what_is_missing(
     shown = capsys.readouterr().out
     assert all(name in shown for name in CORPORA)
     assert "0 of 21" in shown
-    assert "ecpe-zoo data fetch xia-ding-2019 reccon ecf meld emorynlp emocontext goemotions isear\n" in shown
+    published = "xia-ding-2019 xia-ding-balanced ntcir-ecpe-en reccon ecf meld emorynlp emocontext goemotions"
+    assert f"ecpe-zoo data fetch {published} isear\n" in shown
     assert data.main(["list", "--root", str(tmp_path), "--json"]) == 0
     rows = {row["corpus"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["ecf"]["missing"] == ["dev.txt", "test.txt", "train.txt"]
@@ -166,6 +167,33 @@ def test_check_finds_what_is_known_of_the_benchmark(
     assert found["offsets"]["-1"] == 1_168
 
 
+@pytest.mark.parametrize(
+    ("corpus", "numbers", "untested", "leaks"),
+    [
+        ("ntcir-ecpe-en", ("2,843", "21,801", "3,215"), ["12", "300", "2594"], 435),
+        ("xia-ding-balanced", ("738", "779", "778"), [str(n) for n in range(749, 757)], 0),
+    ],
+)
+def test_check_of_the_other_corpora_of_pairs(
+    real_data: Callable[[str], Path],
+    corpus: str,
+    numbers: tuple[str, ...],
+    untested: list[str],
+    leaks: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = tmp_path / "found.json"
+    assert data.main(["check", corpus, "--root", str(real_data(corpus)), "--json", str(found)]) == 0
+    shown = capsys.readouterr().out
+    assert all(number in shown for number in numbers)
+    findings = {f["what"][:30]: f for f in json.loads(found.read_text())[corpus]["findings"]}
+    odd = findings["documents that are not in one test file"[:30]]["listed"]
+    assert odd == [f"{name} (tested in 0 folds)" for name in untested]
+    assert findings["documents missing from all_dat"]["count"] == 0
+    assert findings["test text in the training part"]["count"] == leaks
+
+
 @pytest.mark.parametrize("corpus", ["reccon", "ecf"])
 def test_check_of_conversations(real_data: Callable[[str], Path], corpus: str, capsys: Any) -> None:
     assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
@@ -262,3 +290,31 @@ def test_check_of_real_emotion_corpora(
     assert texts in shown
     assert re.search(rf"^ *all +[\d,]+ +{held} %", shown, re.MULTILINE)
     assert shown.count("\n") < 400
+
+
+def test_check_names_what_fit_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.csv").write_text(f"key,text,label\n1,Hello {part},joy\n2,More {part},anger\n")
+    (tmp_path / "c.yaml").write_text(
+        "labels: [joy, anger]\nformat: {id: key, label: label}\nfiles: {train: train.csv, test: test.csv}\n"
+    )
+    with pytest.raises(ZooError, match="expected every document id once in a corpus, but got 1 again"):
+        load_corpus(str(tmp_path / "c.yaml"))
+    assert data.main(["check", str(tmp_path / "c.yaml")]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "test.csv: expected every document id once in a corpus, but got 1 again" in shown
+
+
+def test_check_finds_texts_that_pandas_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("train", "test"):
+        rows = [f'"She said ""yes"" {part} {n}"\tjoy' for n in range(3)]
+        (tmp_path / f"{part}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    description = tmp_path / "c.yaml"
+    description.write_text(
+        "labels: [joy]\nformat: {label: label}\nfiles: {train: train.tsv, test: test.tsv}\n"
+    )
+    assert data.main(["check", str(description), "--json", str(tmp_path / "found.json")]) == 0
+    found = {
+        f["what"]: f["count"] for f in json.loads((tmp_path / "found.json").read_text())["c"]["findings"]
+    }
+    assert found["texts in double quotes: set `quoted: true` in the format"] == 6

@@ -9,14 +9,10 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.corpora.document import Document, Segment
-from ecpe_zoo.corpora.groupings import GROUPINGS, group_labels
-from ecpe_zoo.corpora.readers import (
-    GOEMOTIONS_LABELS,
-    ISEAR_LABELS,
-    isear_part,
-    read_goemotions,
-    read_isear,
-)
+from ecpe_zoo.corpora.goemotions import GROUPINGS, group_labels, read_goemotions
+from ecpe_zoo.corpora.goemotions import LABELS as GOEMOTIONS_LABELS
+from ecpe_zoo.corpora.isear import LABELS as ISEAR_LABELS
+from ecpe_zoo.corpora.isear import isear_part, read_isear
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.corpora.splits import partition
 from ecpe_zoo.errors import CorpusError, ZooError

@@ -8,19 +8,17 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.corpora.document import Document, Segment
-from ecpe_zoo.corpora.readers import (
-    ECF_LABELS,
-    IEMOCAP_LABELS,
-    RECCON_LABELS,
-    Reader,
-    read_ecf,
-    read_emocontext,
-    read_emorynlp,
-    read_iemocap,
-    read_meld,
-    read_reccon,
-)
+from ecpe_zoo.corpora.ecf import LABELS as ECF_LABELS
+from ecpe_zoo.corpora.ecf import read_ecf
+from ecpe_zoo.corpora.emocontext import read_emocontext
+from ecpe_zoo.corpora.emorynlp import read_emorynlp
+from ecpe_zoo.corpora.iemocap import LABELS as IEMOCAP_LABELS
+from ecpe_zoo.corpora.iemocap import read_iemocap
+from ecpe_zoo.corpora.meld import read_meld
+from ecpe_zoo.corpora.readers.lines import Reader
 from ecpe_zoo.corpora.readers.mending import mended
+from ecpe_zoo.corpora.reccon import LABELS as RECCON_LABELS
+from ecpe_zoo.corpora.reccon import read_reccon
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import CorpusError, ZooError
 

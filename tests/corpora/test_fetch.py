@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ecpe_zoo.corpora.corpus import PinnedFile
 from ecpe_zoo.corpora.fetch import ATTEMPTS, fetch_file, file_url, git_blob_id, mirror_base
-from ecpe_zoo.corpora.pins import PinnedFile
 from ecpe_zoo.corpora.registry import CORPORA
 from ecpe_zoo.errors import ZooError
 
@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 1200  # several chunks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 BLOB = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
 FILE = PinnedFile("file.bin", "data/file.bin", len(CONTENT), SHA256, BLOB)
-CORPUS = replace(CORPORA["ecf"], id="made-up", repository="who/what", commit="c0ffee", files=(FILE,))
+CORPUS = replace(CORPORA["ecf"], id="made-up", repository="who/what", commit="c0ffee")
 
 
 @dataclass

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.corpora.document import Document, Segment
-from ecpe_zoo.corpora.readers import Reader, read_ecf, read_reccon, read_xia_ding, read_xia_ding_english
+from ecpe_zoo.corpora.ecf import read_ecf
+from ecpe_zoo.corpora.readers.lines import Reader
+from ecpe_zoo.corpora.reccon import read_reccon
+from ecpe_zoo.corpora.xia_ding import read_balanced, read_english, read_xia_ding
 from ecpe_zoo.errors import CorpusError
 
 XIA_DING = """\
@@ -84,9 +87,21 @@ def test_xia_ding_gives_exact_documents(tmp_path: Path) -> None:
         Document("30", (Segment("今天 下雨"), Segment("没有 人 高兴")), frozenset(), "zh"),
     )
     assert reading.counts == {"annotated_pairs": 4, "duplicate_pairs": 1}
-    assert {document.language for document in read_xia_ding_english(tmp_path / "file.txt").documents} == {
-        "en"
-    }
+    assert {document.language for document in read_english(tmp_path / "file.txt").documents} == {"en"}
+
+
+def test_a_comma_after_the_pairs_is_allowed(tmp_path: Path) -> None:
+    text = XIA_DING.replace(" (2,1), (2,1), (3,1)", " (2, 1),(2, 1),(3, 1),")
+    assert read_xia_ding(written(tmp_path, text)) == read_xia_ding(written(tmp_path, XIA_DING))
+    for wrong in (" (1,1),,", " ,", " , (1,1)"):
+        with pytest.raises(CorpusError, match=r":7: expected pairs of clause numbers"):
+            read_xia_ding(written(tmp_path, XIA_DING.replace(" (1,1)", wrong)))
+
+
+def test_the_balanced_reader_counts_pairs_beyond_the_document(tmp_path: Path) -> None:
+    reading = read_balanced(written(tmp_path, XIA_DING.replace(" (1,1)", " (1,2), (1,1)")))
+    assert reading.documents == read_xia_ding(written(tmp_path, XIA_DING)).documents
+    assert reading.counts == {"annotated_pairs": 4, "duplicate_pairs": 1, "outside_pairs": 1}
 
 
 def test_ecf_gives_exact_documents(tmp_path: Path) -> None:

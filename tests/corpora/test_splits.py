@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from itertools import combinations
@@ -198,6 +200,37 @@ def test_every_corpus_names_pinned_files_only() -> None:
         for file in corpus.files:
             assert len(file.git_blob) == 40
             assert file.optional or (file.sha256 is not None and len(file.sha256) == 64)
+
+
+def test_the_registry_imports_little() -> None:
+    heavy = ("torch", "lightning", "pandas", "numpy", "scipy", "pydantic", "pooch")
+    code = f"import sys, ecpe_zoo.corpora.registry; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "counts", "twins"),
+    [
+        ("ntcir-ecpe-en", (2275, 284, 284), {"train": 2578, "validation": 318, "test": 319}, 107),
+        ("xia-ding-balanced", (665, None, 73), {"train": 700, "test": 79}, 0),
+    ],
+)
+def test_real_corpora_of_pairs(
+    real_data: Callable[[str], Path],
+    name: str,
+    parts: tuple[int, int | None, int],
+    counts: dict[str, int],
+    twins: int,
+) -> None:
+    corpus = load_corpus(name, real_data(name))
+    assert (len(corpus.train), corpus.validation and len(corpus.validation), len(corpus.test)) == parts
+    assert {part: corpus.counts[f"{part}/annotated_pairs"] for part in counts} == counts
+    assert corpus.counts.get("test/outside_pairs", 0) == (name == "xia-ding-balanced")
+    strict = partition(corpus)
+    assert len(strict.twins_left_out) == twins
+    texts = {running_text(d) for d in strict.test}
+    assert texts.isdisjoint(running_text(d) for d in strict.train + strict.validation)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from ecpe_zoo.corpora.description import read_description
 from ecpe_zoo.corpora.document import Document, Segment
-from ecpe_zoo.corpora.readers import TableFormat, read_table
+from ecpe_zoo.corpora.readers.table import TableFormat, read_table
 from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import partition
 from ecpe_zoo.errors import CorpusError, ZooError
@@ -225,23 +225,28 @@ def test_a_description_in_json_with_conversations(tmp_path: Path) -> None:
     ("old", "new", "line", "message"),
     [
         ("name: letters", "name: my/letters", 1, "letters, digits"),
-        ("name: letters", "nam: letters", 1, "one of name, description"),
+        ("name: letters", "nam: letters", 1, "nam: expected one of the fields name, description"),
         ("[joy, anger]", "[joy, no]", 2, "write words like yes, no"),
-        ("[joy, anger]", "joy", 2, "a list of texts as labels"),
+        ("[joy, anger]", "joy", 2, "labels: expected a list of texts"),
         ("[joy, anger]", "[joy, anger", 3, "expected YAML"),
-        ("  label: feeling", "  labels: feeling", 2, "in format"),
-        ("  label: feeling", "  scale: much", 5, "a number as scale"),
-        ("  label: feeling", "  columns: feeling", 5, "a list of texts as columns"),
-        ("  label: feeling", "  quoted: much", 5, "true or false"),
-        ("  label: feeling", "  label: 3", 5, "text as label"),
+        ("  label: feeling", "  labels: feeling", 5, "format.labels: expected one of the fields text, label"),
+        ("  label: feeling", "  scale: much", 5, "format.scale: expected a number"),
+        ("  label: feeling", "  columns: feeling", 5, "format.columns: expected a list of texts"),
+        ("  label: feeling", "  quoted: much", 5, "format.quoted: expected true or false"),
+        ("  label: feeling", "  label: 3", 5, "format.label: expected text"),
         ("  label: feeling", "  separator: ';'", 3, "a label column beside"),
-        ("files:", "tasks: [ecpe]\nfiles:", 6, "tasks of erc, emotions"),
-        ("files:", "language: fr\nfiles:", 6, "one of zh, en as language"),
-        ("  test: test.csv", "  text: test.csv", 4, "one of train, validation, test in files"),
+        ("files:", "tasks: [ecpe]\nfiles:", 6, "tasks.0: expected 'erc' or 'emotions'"),
+        ("files:", "language: fr\nfiles:", 6, "language: expected 'zh' or 'en'"),
+        ("  test: test.csv", "  text: test.csv", 8, "expected one of the fields train, validation, test"),
         ("  test: test.csv", "  test: /test.csv", 8, "from the folder of the description on"),
-        ("  test: test.csv", "  test: []", 8, "a list of texts as test"),
-        (DESCRIPTION[DESCRIPTION.index("  train") :], "", 6, "files for train, validation, test"),
-        (DESCRIPTION, "words", 1, "the keys name, description"),
+        ("  test: test.csv", "  test: []", 8, "files.test: expected a list of texts"),
+        (
+            DESCRIPTION[DESCRIPTION.index("  train") :],
+            "",
+            6,
+            "files: expected the fields train, validation, test",
+        ),
+        (DESCRIPTION, "words", 1, "the fields name, description"),
     ],
 )
 def test_descriptions_that_cannot_be_used_are_named(
@@ -249,10 +254,10 @@ def test_descriptions_that_cannot_be_used_are_named(
 ) -> None:
     assert old in DESCRIPTION
     letters.write_text(DESCRIPTION.replace(old, new))
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(ZooError) as caught:
         read_description(letters)
     assert message in str(caught.value)
-    assert caught.value.line == line
+    assert str(caught.value).startswith(f"{letters}:{line}: ")
 
 
 def test_missing_descriptions_and_files(letters: Path) -> None:
@@ -262,5 +267,72 @@ def test_missing_descriptions_and_files(letters: Path) -> None:
     with pytest.raises(ZooError, match=r"Expected b.csv in .* as the description of letters says"):
         load_corpus(str(letters))
     broken = file(letters.parent, "broken.json", "{\n'a'")
-    with pytest.raises(CorpusError, match=r"broken.json:2: expected JSON"):
+    with pytest.raises(ZooError, match=r"broken.json:2: expected JSON"):
         find_corpus(str(broken))
+
+
+def parts(
+    folder: Path, names: dict[str, str], format: str, text: str = "text,label\nA,joy\nB,anger\n"
+) -> Path:
+    """A described corpus whose files all have this content."""
+    for name in names.values():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text.replace("A", f"So {name}"), encoding="utf-8")
+    files = ", ".join(f"{part}: {name}" for part, name in names.items())
+    return file(folder, "c.yaml", f"labels: [joy, anger]\nformat: {format}\nfiles: {{{files}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (("train/data.csv", "test/data.csv"), ("train/data-2", "test/data-2")),
+        (("data.csv", "data.tsv"), ("data.csv-2", "data.tsv-2")),
+        (("a/x.csv", "b/y.csv"), ("x-2", "y-2")),  # ids of stored records stay
+        (("a/x.csv", "a/b/x.csv"), ("a/x-2", "a/b/x-2")),
+    ],
+)
+def test_ids_made_by_the_zoo_do_not_collide(
+    tmp_path: Path, names: tuple[str, str], ids: tuple[str, str]
+) -> None:
+    (tmp_path / "a").mkdir()
+    path = parts(tmp_path, dict(zip(("train", "test"), names, strict=True)), "{label: label, delimiter: ','}")
+    loaded = load_corpus(str(path))
+    assert (loaded.train[0].id, loaded.test[0].id) == ids
+
+
+@pytest.mark.parametrize(
+    ("header", "format", "hint"),
+    [
+        ("text;label", "{label: label, separator: ';'}", r"between ';'.*`delimiter: \";\"`"),
+        ('"text";"label"', "{label: label}", r"between ';'.*`delimiter: \";\"`"),
+        ("text|label", "{label: label}", r"`delimiter: \"\|\"`"),
+        ("text\tlabel", "{label: label}", r"`delimiter: \"\\t\"`"),
+        ('"text","label"', "{label: label, quoted: false}", "`quoted: true`"),
+    ],
+)
+def test_a_header_between_other_delimiters_is_recognised(
+    tmp_path: Path, header: str, format: str, hint: str
+) -> None:
+    path = parts(tmp_path, {"train": "a.csv", "test": "b.csv"}, format, f"{header}\nA,joy\n")
+    with pytest.raises(CorpusError, match=rf"a.csv:1: expected a header.*{hint}"):
+        load_corpus(str(path))
+
+
+def test_a_delimiter_can_be_given(tmp_path: Path) -> None:
+    format = TableFormat(label="label", labels=("joy", "anger"), delimiter=";")
+    path = file(tmp_path, "rows.csv", 'text;label\n"Oh; well, yes";joy\n')
+    assert read_table(path, format).documents == (single("rows-2", "Oh; well, yes", "joy"),)
+
+
+def test_texts_with_the_quotes_of_csv_are_counted(tmp_path: Path) -> None:
+    rows = ["text\tlabel", '"She said ""yes"" A"\tjoy', '"No" and "yes"\tjoy', '"A"" B\tanger']
+    path = file(tmp_path, "rows.tsv", "\n".join(rows))
+    format = TableFormat(label="label", labels=("joy", "anger"))
+    assert read_table(path, format).counts == {"quoted_texts": 1}
+    quoted = file(tmp_path, "more.tsv", "\n".join(rows[:2]))
+    reading = read_table(quoted, TableFormat(label="label", labels=("joy",), quoted=True))
+    assert reading.documents == (single("more-2", 'She said "yes" A', "joy"),)
+    assert reading.counts == {}
+    cut = file(tmp_path, "cut.tsv", 'text\tlabel\n"She said\nyes"\tjoy\n')
+    with pytest.raises(CorpusError, match=r"cut.tsv:2: expected 2 fields.*`quoted: true`"):
+        read_table(cut, format)

@@ -20,17 +20,16 @@ class Cursor:
         self.text = "\n".join(lines[index] for index in range(len(lines)))
         self._decoder = json.JSONDecoder()
 
+    def line(self, at: int) -> int:
+        """The 1-based line of a position."""
+        return self.text.count("\n", 0, at) + 1
+
     def error(self, expected: str, found: str, at: int | None = None) -> CorpusError:
         """An error at a position, or here."""
-        at = self.at if at is None else at
-        return CorpusError(self.path, self.text.count("\n", 0, at) + 1, expected, found)
-
-    def error_in(self, places: list[int], expected: str, found: str, index: int) -> CorpusError:
-        """An error in one of the values that start at these places."""
-        return self.error(expected, found, places[index])
+        return CorpusError(self.path, self.line(self.at if at is None else at), expected, found)
 
     def syntax(self, expected: str) -> CorpusError:
-        """An error in the text itself, here: nothing behind it can be read."""
+        """An error in the text itself, here: nothing after it can be read."""
         rest = self.text[self.at :].split("\n", 1)[0].strip()
         at = min(self.at, len(self.text.rstrip()))
         end = "the end of the file; it may be truncated"
@@ -46,7 +45,7 @@ class Cursor:
         """Step over a character.
 
         Raises:
-            CorpusError: another one stands there.
+            CorpusError: there is another one.
         """
         if self.peek() != character:
             raise self.syntax(expected)
@@ -56,7 +55,7 @@ class Cursor:
         """Take one value.
 
         Raises:
-            CorpusError: none stands there.
+            CorpusError: there is none.
         """
         self.peek()
         try:
@@ -78,3 +77,24 @@ class Cursor:
                 self.at += 1
                 return
             self.take(",", f"`,` or `{closing}` after {what}")
+
+    def listed(self, what: str, item: str) -> list[tuple[int, Any]]:
+        """Take a list: its values, each with its position.
+
+        Raises:
+            CorpusError: there is none.
+        """
+        values = []
+        for _ in self.items("[", "]", what):
+            self.peek()
+            values.append((self.at, self.value(item)))
+        return values
+
+    def end(self, last: str) -> None:
+        """Check that nothing follows.
+
+        Raises:
+            CorpusError: there is more.
+        """
+        if self.peek():
+            raise self.syntax(f"the end of the file after the last {last}")

@@ -1,21 +1,22 @@
-"""What the line formats share: decoding, cutting into blocks of one document, the pair line."""
+"""What all readers share: decoded lines, collecting documents, and the format of one block of lines a document."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ecpe_zoo.corpora.document import Document, Pair
+from ecpe_zoo.corpora.document import Document, Language, Pair, Segment
 from ecpe_zoo.errors import CorpusError
 
 OnError = Literal["raise", "skip"]
 
 _PAIR = r"\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)"
-_PAIRS = re.compile(rf"\s*(?:{_PAIR}(?:\s*,\s*{_PAIR})*)?\s*")
+_PAIRS = re.compile(rf"\s*(?:{_PAIR}(?:\s*,\s*{_PAIR})*\s*,?)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,69 @@ class Reader(Protocol):
         """
 
 
+@dataclass(slots=True)
+class Collector:
+    """Collects the documents of a file, one at a time.
+
+    Args:
+        path: the file.
+        on_error: stop at the first malformed document, or leave it out and count it.
+        id: what the format calls the id of a document, for messages.
+    """
+
+    path: Path
+    on_error: OnError
+    id: str = "id"
+    documents: list[Document] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    _lines: dict[str, int] = field(default_factory=dict)
+
+    def add(self, build: Callable[[Counter[str]], Document | None], line: int) -> bool:
+        """Build one document.
+
+        Args:
+            build: gives the document, None if nothing is left of it; it adds to the counts.
+            line: 1-based, where it starts.
+
+        Returns:
+            False if it was skipped.
+
+        Raises:
+            CorpusError: it is malformed, or its id occurs twice.
+        """
+        added: Counter[str] = Counter()
+        try:
+            document = build(added)
+            if document is not None and document.id in self._lines:
+                found = f"{document.id} again, as in line {self._lines[document.id]}"
+                raise CorpusError(self.path, line, f"every {self.id} once", found)
+        except CorpusError:
+            if self.on_error == "raise":
+                raise
+            self.counts["skipped_documents"] += 1
+            return False
+        if added:
+            self.counts += added
+        if document is not None:
+            self.documents.append(document)
+            self._lines[document.id] = line
+        return True
+
+    def reading(self, expected: str) -> Reading:
+        """Everything that was collected.
+
+        Raises:
+            CorpusError: it is nothing.
+        """
+        if not self.documents:
+            raise CorpusError(self.path, None, expected, "a file without one that can be read")
+        return Reading(tuple(self.documents), self.counts)
+
+
 class Lines:
     """The lines of a file, decoded one by one so that bad bytes have a line number too.
 
-    Lines end with a line feed alone: `str.splitlines` would also cut at characters that stand inside texts.
+    Lines end with a line feed alone: `str.splitlines` would also cut at characters inside texts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +141,7 @@ class Lines:
     def blocks(self, separator: str) -> Iterator[range]:
         """The ranges of lines that hold one document each.
 
-        A document starts at a line of two fields, or at the line before a pair line where that is no segment
+        A document starts at a line of two fields, or at the line before a pair line if that is no segment
         line (then its header is malformed, and only that document is lost).
 
         Args:
@@ -102,7 +162,7 @@ class Lines:
 
 
 def shown(text: str, most: int = 60) -> str:
-    """A piece of a file in an error message: quoted, and cut where it is long.
+    """A piece of a file in an error message: quoted, and cut if it is long.
 
     >>> shown("x" * 100, most=5)
     "'xxxxx...'"
@@ -110,114 +170,102 @@ def shown(text: str, most: int = 60) -> str:
     return repr(text if len(text) <= most else text[:most] + "...")
 
 
-def header(lines: Lines, index: int, unit: str) -> tuple[str, int]:
-    """The document's id and how many segments it has, from its first line.
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A format of one block of lines a document: header, pair line, segment lines.
 
-    Raises:
-        CorpusError: not two numbers, or no segment.
+    Args:
+        unit: what the format calls a segment, for messages.
+        separator: what every segment line holds and no header does.
+        segment: reads a segment line: the lines, the 0-based index of this one, and the number of the segment.
+        language: of the documents.
+        outside: pairs beyond the document are left out and counted; otherwise they are an error.
     """
-    line = lines[index]
-    fields = line.split()
-    if len(fields) != 2:
-        expected = f"`document_id number_of_{unit}s`, two fields"
-        raise lines.error(index, expected, f"{len(fields)} in {shown(line)}")
-    for field, name in zip(fields, ("document id", f"number of {unit}s"), strict=True):
-        if not (field.isascii() and field.isdigit()):
-            raise lines.error(index, f"a numeric {name}", shown(field))
-    if int(fields[1]) == 0:
-        raise lines.error(index, f"at least one {unit}", "0")
-    return fields[0], int(fields[1])
+
+    unit: str
+    separator: str
+    segment: Callable[[Lines, int, int], Segment]
+    language: Language
+    outside: bool = False
+
+    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
+        """Read a file.
+
+        Raises:
+            CorpusError: a malformed document, an id that occurs twice, or a file without documents.
+        """
+        lines = Lines(path)
+        collector = Collector(path, on_error, "document id")
+        for block in lines.blocks(self.separator):
+            collector.add(partial(self._document, lines, block), block.start + 1)
+        return collector.reading(f"documents of numbered {self.unit}s")
+
+    def _document(self, lines: Lines, block: range, counts: Counter[str]) -> Document:
+        name, size = self._header(lines, block.start)
+        pairs = self._pairs(lines, block.start + 1, size, counts)
+        numbered = enumerate(self._segment_lines(lines, block, size), start=1)
+        segments = tuple(self.segment(lines, index, number) for number, index in numbered)
+        return Document(name, segments, pairs, self.language)
+
+    def _header(self, lines: Lines, index: int) -> tuple[str, int]:
+        """The document's id and how many segments it has, from its first line."""
+        fields = lines[index].split()
+        if len(fields) != 2:
+            expected = f"`document_id number_of_{self.unit}s`, two fields"
+            raise lines.error(index, expected, f"{len(fields)} in {shown(lines[index])}")
+        for value, name in zip(fields, ("document id", f"number of {self.unit}s"), strict=True):
+            if not (value.isascii() and value.isdigit()):
+                raise lines.error(index, f"a numeric {name}", shown(value))
+        if int(fields[1]) == 0:
+            raise lines.error(index, f"at least one {self.unit}", "0")
+        return fields[0], int(fields[1])
+
+    def _pairs(self, lines: Lines, index: int, size: int, counts: Counter[str]) -> frozenset[Pair]:
+        """The distinct pairs of a line like ` (7,9), (7,8)`, 0-based. The line is matched, never evaluated.
+
+        A comma at its end is allowed: some corpora have one.
+        """
+        if index >= len(lines):
+            raise lines.error(len(lines) - 1, "a pair line", "the end of the file; it may be truncated")
+        line = lines[index]
+        if not _PAIRS.fullmatch(line):
+            raise lines.error(index, f"pairs of {self.unit} numbers like `(7,9), (7,8)`", shown(line))
+        listed: list[Pair] = []
+        for emotion, cause in re.findall(_PAIR, line):
+            if 1 <= int(emotion) <= size and 1 <= int(cause) <= size:
+                listed.append((int(emotion) - 1, int(cause) - 1))
+            elif self.outside:
+                counts["outside_pairs"] += 1
+            else:
+                expected = f"pairs within the document, {self.unit}s 1 to {size}"
+                raise lines.error(index, expected, f"({int(emotion)},{int(cause)})")
+        pairs = frozenset(listed)
+        counts["annotated_pairs"] += len(listed)
+        counts["duplicate_pairs"] += len(listed) - len(pairs)
+        return pairs
+
+    def _segment_lines(self, lines: Lines, block: range, size: int) -> range:
+        """The lines of a block's segments, after its header and its pair line."""
+        first = block.start + 2
+        if block.stop > first + size:
+            extra = shown(lines[first + size])
+            raise lines.error(first + size, f"the next document after {size} {self.unit}s", extra)
+        if block.stop < first + size:
+            missing = max(block.stop, first)
+            expected = f"{self.unit} {missing - first + 1} of {size}"
+            if missing >= len(
+                lines
+            ):  # named at the last line that is there, so that an editor can jump to it
+                raise lines.error(len(lines) - 1, expected, "the end of the file; it may be truncated")
+            raise lines.error(missing, expected, shown(lines.rough(missing)))
+        return range(first, first + size)
 
 
-def pair_line(lines: Lines, index: int, size: int, unit: str, counts: Counter[str]) -> frozenset[Pair]:
-    """The distinct pairs of a line like ` (7,9), (7,8)`, 0-based. The line is matched, never evaluated.
-
-    Raises:
-        CorpusError: another form, or a pair beyond the document.
-    """
-    if index >= len(lines):
-        raise lines.error(len(lines) - 1, "a pair line", "the end of the file; it may be truncated")
-    line = lines[index]
-    if not _PAIRS.fullmatch(line):
-        raise lines.error(index, f"pairs of {unit} numbers like `(7,9), (7,8)`", shown(line))
-    listed = [(int(emotion) - 1, int(cause) - 1) for emotion, cause in re.findall(_PAIR, line)]
-    for emotion, cause in listed:
-        if not (0 <= emotion < size and 0 <= cause < size):
-            expected = f"pairs within the document, {unit}s 1 to {size}"
-            raise lines.error(index, expected, f"({emotion + 1},{cause + 1})")
-    pairs = frozenset(listed)
-    counts["annotated_pairs"] += len(listed)
-    counts["duplicate_pairs"] += len(listed) - len(pairs)
-    return pairs
-
-
-def numbered(lines: Lines, index: int, fields: Sequence[str], number: int, unit: str) -> None:
+def numbered(lines: Lines, index: int, field: str, number: int, unit: str) -> None:
     """Check that a segment line starts with its 1-based number.
 
     Raises:
         CorpusError: it starts with something else.
     """
-    if fields[0].strip() != str(number):
-        raise lines.error(index, f"{unit} number {number}", shown(fields[0].strip()))
-
-
-def read_blocks(
-    path: Path,
-    on_error: OnError,
-    separator: str,
-    unit: str,
-    parse: Callable[[Lines, range, Counter[str]], Document],
-) -> Reading:
-    """Read a file of one block of lines a document.
-
-    Args:
-        path: the file.
-        on_error: stop at the first malformed document, or leave it out and count it.
-        separator: what every segment line holds and no header does.
-        unit: what the format calls a segment, for messages.
-        parse: one block to a Document; it adds to the counts.
-
-    Raises:
-        CorpusError: a malformed document, an id that occurs twice, or a file without documents.
-    """
-    lines = Lines(path)
-    documents: dict[str, Document] = {}
-    counts: Counter[str] = Counter()
-    first_seen: dict[str, int] = {}
-    for block in lines.blocks(separator):
-        added: Counter[str] = Counter()
-        try:
-            document = parse(lines, block, added)
-            if document.id in documents:
-                found = f"{document.id} again, as in line {first_seen[document.id] + 1}"
-                raise lines.error(block.start, "every document id once", found)
-        except CorpusError:
-            if on_error == "raise":
-                raise
-            counts["skipped_documents"] += 1
-            continue
-        counts += added
-        documents[document.id], first_seen[document.id] = document, block.start
-    if not documents:
-        found = "a file without one" if not counts else f"{counts['skipped_documents']} malformed ones only"
-        raise CorpusError(path, None, f"documents of numbered {unit}s", found)
-    return Reading(tuple(documents.values()), counts)
-
-
-def segment_lines(lines: Lines, block: range, size: int, unit: str) -> range:
-    """The lines of a block's segments, behind its header and its pair line.
-
-    Raises:
-        CorpusError: more or fewer lines than the header announces.
-    """
-    first = block.start + 2
-    if block.stop > first + size:
-        extra = shown(lines[first + size])
-        raise lines.error(first + size, f"the next document after {size} {unit}s", extra)
-    if block.stop < first + size:
-        missing = max(block.stop, first)
-        expected = f"{unit} {missing - first + 1} of {size}"
-        if missing >= len(lines):  # named at the last line that is there, so that an editor can jump to it
-            raise lines.error(len(lines) - 1, expected, "the end of the file; it may be truncated")
-        raise lines.error(missing, expected, shown(lines.rough(missing)))
-    return range(first, first + size)
+    if field.strip() != str(number):
+        raise lines.error(index, f"{unit} number {number}", shown(field.strip()))

@@ -1,15 +1,18 @@
-"""What the formats of one row an utterance or a comment share: rows with their lines, conversations of rows."""
+"""Formats of one row an utterance or a comment: rows with their lines, and conversations of rows."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ecpe_zoo.corpora.document import Document, Language, Pair, Segment
-from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.lines import Collector, Lines, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.mending import mended
 from ecpe_zoo.errors import CorpusError
 
 _LONGEST_FIELD = 1 << 24  # characters; csv alone stops at 131,072
@@ -22,7 +25,7 @@ class Row:
     Args:
         path: the file.
         line: 1-based, where it starts.
-        fields: by column; none where the row is malformed.
+        fields: by column; none if the row is malformed.
         problem: why it cannot be read.
     """
 
@@ -57,6 +60,12 @@ class Row:
             raise self.error(f"a number in column {column}", shown(value))
         return int(value)
 
+    def mended(self, column: str, counts: Counter[str]) -> str:
+        """The stripped field of a column with wrongly decoded characters put right, which are counted."""
+        text, wrong = mended(self.fields[column])
+        counts["mended_texts"] += wrong > 0
+        return text.strip()
+
     def label(self, label: str, known: Sequence[str], what: str = "an emotion") -> str:
         """The label, if it is one of a closed set.
 
@@ -73,7 +82,7 @@ class Group:
     """The rows of one conversation.
 
     Args:
-        key: what tells it from others; unique in a file.
+        key: its columns' values; unique in a file.
         rows: in the order of the file.
         problem: why it cannot be read.
     """
@@ -84,30 +93,40 @@ class Group:
 
 
 def table_rows(
-    path: Path, columns: Sequence[str], *, delimiter: str = ",", quoted: bool = True, loose: bool = False
+    path: Path,
+    columns: Sequence[str],
+    *,
+    delimiter: str = ",",
+    quoted: bool = True,
+    loose: bool = False,
+    described: bool = False,
 ) -> Iterator[Row]:
-    """The rows behind a header.
+    """The rows after a header.
 
     Args:
         path: the file.
         columns: what the header must have; other columns are read too.
         delimiter: between fields.
         quoted: a field in double quotes may hold delimiters and line ends.
-        loose: let bytes pass that are no UTF-8, for `mending.mended`; otherwise they are an error.
+        loose: let bytes pass that are no UTF-8, for `Row.mended`; otherwise they are an error.
+        described: a description says what the columns are: errors name its option that may mend them.
 
     Raises:
-        CorpusError: no header with these columns, or quotes that do not end, behind which nothing can be
-            told apart.
+        CorpusError: no header with these columns, or quotes that do not end, after which nothing can be
+            read.
     """
     lines = Lines(path)
+    hint = _other_layout(lines.rough(0), columns, delimiter, quoted=quoted) if described else ""
+    if hint:
+        found = shown(lines.rough(0))
+        raise CorpusError(path, 1, f"a header with the columns {', '.join(columns)}", found, hint)
     header: list[str] | None = None
     for line, fields in split_rows(lines, delimiter, quoted=quoted, loose=loose):
         if isinstance(fields, CorpusError):
             if header is None:
                 raise fields
             yield Row(path, line, {}, fields)
-            continue
-        if header is None:
+        elif header is None:
             header = [name.strip() for name in fields]
             missing = [name for name in columns if name not in header]
             if missing:
@@ -116,17 +135,36 @@ def table_rows(
             if len(set(header)) < len(header):
                 twice = next(name for name in header if header.count(name) > 1)
                 raise CorpusError(path, line, "every column once", f"{twice!r} again")
-            continue
-        if len(fields) != len(header):
+        elif len(fields) != len(header):
             expected = f"{len(header)} fields as in the header"
-            problem = CorpusError(
-                path, line, expected, f"{len(fields)}, the first of them {shown(fields[0])}"
-            )
-            yield Row(path, line, {}, problem)
-            continue
-        yield Row(path, line, dict(zip(header, fields, strict=True)))
+            found = f"{len(fields)}, the first of them {shown(fields[0])}"
+            cut = described and not quoted and any(field.count('"') % 2 for field in fields)
+            hint = "If fields are in double quotes, set `quoted: true` in the format" if cut else ""
+            yield Row(path, line, {}, CorpusError(path, line, expected, found, hint))
+        else:
+            yield Row(path, line, dict(zip(header, fields, strict=True)))
     if header is None:
         raise CorpusError(path, None, f"a header with the columns {', '.join(columns)}", "an empty file")
+
+
+def _other_layout(header: str, columns: Sequence[str], delimiter: str, *, quoted: bool) -> str:
+    """The option with which this header has all columns, if it has them only between other delimiters or in quotes."""
+
+    def names(text: str, between: str) -> set[str]:
+        return {name.strip() for name in text.split(between)}
+
+    if set(columns) <= names(header, delimiter):
+        return ""
+    bare = header.replace('"', "")
+    if set(columns) <= names(bare, delimiter):
+        return "" if quoted else "They are in double quotes: set `quoted: true` in the format"
+    for other in ";\t|,":
+        if set(columns) <= names(bare, other):
+            return (
+                f"They are between {other!r}: set `delimiter: {json.dumps(other)}` in the format "
+                "(`separator` is between labels)"
+            )
+    return ""
 
 
 def split_rows(
@@ -186,10 +224,10 @@ def split_rows(
 
 
 def grouped(rows: Iterator[Row], key: Sequence[str], unit: str = "conversation") -> list[Group]:
-    """The conversations of a file whose rows stand together.
+    """The conversations of a file that keeps their rows together.
 
-    A malformed row tells not whose it is: it spoils the conversation before it, and the one behind it if that
-    is another. A conversation in two pieces is malformed as a whole.
+    A malformed row cannot be assigned to a conversation: it spoils the one before it, and the one after it if
+    that is another. A conversation in two pieces is malformed.
 
     Args:
         rows: of a file.
@@ -234,33 +272,26 @@ def conversations(
         path: the file.
         on_error: stop at the first malformed conversation, or leave it out and count it.
         groups: see `grouped`.
-        build: one group to a Document, None where nothing is left of it; it adds to the counts.
+        build: one group to a Document, None if nothing is left of it; it adds to the counts.
 
     Raises:
         CorpusError: a malformed conversation, or a file without one that can be read.
     """
-    documents: list[Document] = []
-    counts: Counter[str] = Counter()
-    pieces: set[tuple[str, ...]] = set()
+    collector = Collector(path, on_error, "conversation id")
+    skipped: set[tuple[str, ...]] = set()
+
+    def one(group: Group, counts: Counter[str]) -> Document | None:
+        if group.problem is not None:
+            raise group.problem
+        return build(group, counts)
+
     for group in groups:
-        added: Counter[str] = Counter()
-        try:
-            if group.problem is not None:
-                raise group.problem
-            document = build(group, added)
-        except CorpusError:
-            if on_error == "raise":
-                raise
-            if group.key not in pieces:  # the pieces of one conversation count once
-                counts["skipped_documents"] += 1
-                pieces.add(group.key)
-            continue
-        counts += added
-        if document is not None:
-            documents.append(document)
-    if not documents:
-        raise CorpusError(path, None, "rows of conversations", "a file without one that can be read")
-    return Reading(tuple(documents), counts)
+        first = group.rows[0].line if group.rows else 1
+        if not collector.add(partial(one, group), first):
+            # the pieces of one conversation count once
+            collector.counts["skipped_documents"] -= group.key in skipped
+            skipped.add(group.key)
+    return collector.reading("rows of conversations")
 
 
 def single_rows(
@@ -282,31 +313,16 @@ def single_rows(
     Raises:
         CorpusError: a malformed row, an id that occurs twice, or a file without a row that can be read.
     """
-    documents: dict[str, Document] = {}
-    lines: dict[str, int] = {}
-    counts: Counter[str] = Counter()
-    added: Counter[str] = Counter()
+    collector = Collector(path, on_error)
+
+    def one(row: Row, counts: Counter[str]) -> Document | None:
+        if row.problem is not None:
+            raise row.problem
+        return build(row, counts)
+
     for row in rows:
-        added.clear()
-        try:
-            if row.problem is not None:
-                raise row.problem
-            document = build(row, added)
-            if document is not None and document.id in documents:
-                found = f"{document.id} again, as in line {lines[document.id]}"
-                raise row.error("every id once", found)
-        except CorpusError:
-            if on_error == "raise":
-                raise
-            counts["skipped_documents"] += 1
-            continue
-        if added:
-            counts += added
-        if document is not None:
-            documents[document.id], lines[document.id] = document, row.line
-    if not documents:
-        raise CorpusError(path, None, what, "a file without one that can be read")
-    return Reading(tuple(documents.values()), counts)
+        collector.add(partial(one, row), row.line)
+    return collector.reading(what)
 
 
 def conversation(
@@ -324,10 +340,10 @@ def conversation(
     Args:
         group: its rows.
         counts: added to.
-        utterance: one row to a Segment, None where its text is empty.
+        utterance: one row to a Segment, None if its text is empty.
         name: the id of the document.
         number: a column whose numbers must rise; gaps are allowed, as published files have them.
-        pairs: gold pairs, where annotated.
+        pairs: gold pairs, if annotated.
         language: of the texts.
 
     Raises:

@@ -1,23 +1,25 @@
 """The user's own files: CSV, TSV or JSONL with a text column and columns of labels, as a `TableFormat` says.
 
 A row is a document of one segment; with `context` columns these are segments before it, without a label; with
-a `conversation` column the rows of one conversation, which stand together, are one document.
+a `conversation` column the rows of one conversation, one after the other, are one document.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Strict
 
 from ecpe_zoo.corpora.document import Document, Language, Segment
 from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
-from ecpe_zoo.corpora.readers.mending import mended
 from ecpe_zoo.corpora.readers.rows import (
     Group,
     Row,
@@ -28,18 +30,22 @@ from ecpe_zoo.corpora.readers.rows import (
     table_rows,
 )
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+from ecpe_zoo.settings import words
 
+Words = Annotated[tuple[str, ...], BeforeValidator(words)]
+Number = Annotated[float, Strict()]  # true is no number
 Kind = Literal["csv", "tsv", "jsonl"]
 KINDS: tuple[Kind, ...] = ("csv", "tsv", "jsonl")
 FULL = 10.0  # the greatest intensity of a Document
+_CSV_QUOTES = re.compile(r'"(?:[^"]|"")*"')
 _JOINT = "\x1f"  # between the items of a JSON list, in one field
 
 
-@dataclass(frozen=True, slots=True)
-class TableFormat:
-    """What the columns of a file mean.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What the columns of a file mean: `format` in a description.
 
-    Labels stand in one column (`label`), several of them between separators, or each has a column of numbers
+    Labels are in one column (`label`), several of them between separators, or each has a column of numbers
     (`columns`). With neither, the texts have no labels.
 
     Args:
@@ -47,15 +53,40 @@ class TableFormat:
         label: the column of the label, or of several.
         separator: between labels in that column; without one, a field is one label. A JSON list needs none.
         columns: a column of numbers for each label, named as the label is.
-        scale: the number that stands for full strength: numbers are kept as intensities. 0: they are 0 or 1.
+        scale: the number for full strength: numbers are kept as intensities. 0: they are 0 or 1.
         least: share of `scale` from which on a label is given, above 0 to 1.
-        labels: all labels, in the order in which methods number them; by default `columns`.
         id: the column of the document's id; by default the file's name and the line.
         context: columns of earlier text, the earliest first; an empty field is left out.
         conversation: the column that is the same in all rows of a conversation.
         speaker: the column of who says it.
         kind: of the file; by default as its name ends.
+        delimiter: the character between fields; by default a comma in CSV and a tab in TSV.
         quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    text: str = "text"
+    label: str = ""
+    separator: str = ""
+    columns: Words = ()
+    scale: Number = 0.0
+    least: Number = 0.5
+    id: str = ""
+    context: Words = ()
+    conversation: str = ""
+    speaker: str = ""
+    kind: Kind | None = None
+    delimiter: str = ""
+    quoted: Annotated[bool, Strict()] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFormat(Columns):
+    """What a file means: its columns, and what is the same for all files of a corpus.
+
+    Args:
+        labels: all labels, in the order in which methods number them; by default `columns`.
         language: of the texts.
         single: a text has one label: several are an error.
 
@@ -63,19 +94,7 @@ class TableFormat:
         ZooError: options that contradict each other.
     """
 
-    text: str = "text"
-    label: str = ""
-    separator: str = ""
-    columns: tuple[str, ...] = ()
-    scale: float = 0.0
-    least: float = 0.5
     labels: tuple[str, ...] = ()
-    id: str = ""
-    context: tuple[str, ...] = ()
-    conversation: str = ""
-    speaker: str = ""
-    kind: Kind | None = None
-    quoted: bool | None = None
     language: Language = "en"
     single: bool = False
 
@@ -83,9 +102,7 @@ class TableFormat:
         if self.label and self.columns:
             raise ZooError("Expected labels in one column (label) or in several (columns), but got both.")
         if self.label and not self.labels:
-            raise ZooError(
-                f"Expected labels, the list of what stands in column {self.label!r}, but got none."
-            )
+            raise ZooError(f"Expected labels, the list of what column {self.label!r} may have, but got none.")
         if self.columns and self.labels and set(self.labels) != set(self.columns):
             raise ZooError("Expected labels and columns to have the same names, but they differ.")
         if len(set(self.known)) < len(self.known):
@@ -98,6 +115,10 @@ class TableFormat:
             raise ZooError(f"Expected least to be above 0 and at most 1, but got {self.least}.")
         if self.conversation and (self.context or self.id):
             raise ZooError("Expected a conversation column, or context and id columns, but got both.")
+        if len(self.delimiter) > 1 or (self.delimiter and self.delimiter in '"\r\n'):
+            raise ZooError(
+                f"Expected delimiter to be one character between fields, but got {self.delimiter!r}."
+            )
         if self.kind is not None and self.kind not in KINDS:
             raise unknown_choice("kind", self.kind, KINDS)
         if self.language not in ("zh", "en"):
@@ -115,34 +136,43 @@ class TableFormat:
         return tuple(dict.fromkeys(name for name in (*single, *self.columns, *self.context) if name))
 
 
-def read_table(path: Path, format: TableFormat, on_error: OnError = "raise") -> Reading:
+def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", name: str = "") -> Reading:
     """Read a file of the user's own.
 
     Args:
         path: the file.
         format: what its columns mean.
         on_error: stop at the first malformed document, or leave it out and count it.
+        name: start of the ids of documents without an id column; by default the file's name.
 
     Raises:
         CorpusError: the file does not follow the format.
-        ZooError: the kind of the file cannot be told from its name.
+        ZooError: the kind of the file cannot be inferred from its name.
     """
     rows = _rows(path, format)
     if format.conversation:
         groups = grouped(rows, (format.conversation,))
         return conversations(path, on_error, groups, partial(_conversation, format=format))
-    return single_rows(path, on_error, rows, partial(_document, format=format), "rows of texts")
+    build = partial(_document, format=format, file=name or path.stem)
+    return single_rows(path, on_error, rows, build, "rows of texts")
 
 
 def _rows(path: Path, format: TableFormat) -> Iterator[Row]:
-    kind = format.kind or path.suffix.lstrip(".").lower()
+    kind = _kind(path, format)
     if kind == "jsonl":
         return _json_rows(path, format)
     if kind not in KINDS:
         raise unknown_choice(f"the kind of {path.name} (or `kind` in its format)", kind, KINDS)
-    quoted = kind == "csv" if format.quoted is None else format.quoted
-    delimiter = "," if kind == "csv" else "\t"
-    return table_rows(path, format.needed, delimiter=delimiter, quoted=quoted)
+    delimiter = format.delimiter or ("," if kind == "csv" else "\t")
+    return table_rows(path, format.needed, delimiter=delimiter, quoted=_quoted(path, format), described=True)
+
+
+def _kind(path: Path, format: TableFormat) -> str:
+    return format.kind or path.suffix.lstrip(".").lower()
+
+
+def _quoted(path: Path, format: TableFormat) -> bool:
+    return _kind(path, format) == "csv" if format.quoted is None else format.quoted
 
 
 def _json_rows(path: Path, format: TableFormat) -> Iterator[Row]:
@@ -187,8 +217,8 @@ def _conversation(group: Group, counts: Counter[str], format: TableFormat) -> Do
     return conversation(group, counts, utterance, name, language=format.language)
 
 
-def _document(row: Row, counts: Counter[str], format: TableFormat) -> Document | None:
-    name = row.text(format.id, "an id") if format.id else f"{row.path.stem}-{row.line}"
+def _document(row: Row, counts: Counter[str], format: TableFormat, file: str) -> Document | None:
+    name = row.text(format.id, "an id") if format.id else f"{file}-{row.line}"
     segment = _segment(row, counts, format)
     if segment is None:
         counts["empty_documents"] += 1
@@ -201,20 +231,19 @@ def _document(row: Row, counts: Counter[str], format: TableFormat) -> Document |
 
 
 def _segment(row: Row, counts: Counter[str], format: TableFormat) -> Segment | None:
-    """The text of a row; without a label it is context only; None where there is no text."""
+    """The text of a row; without a label it is context only; None if there is no text."""
     emotions, intensities = _labels(row, format)
-    text, wrong = mended(row.fields[format.text])
-    counts["mended_texts"] += wrong > 0
-    if not text.strip():
+    text = row.mended(format.text, counts)
+    if not text:
         return None
+    if text[0] == '"' and _kind(row.path, format) != "jsonl" and not _quoted(row.path, format):
+        counts["quoted_texts"] += _CSV_QUOTES.fullmatch(text) is not None
     speaker = row.text(format.speaker, "a speaker") if format.speaker else None
-    return Segment(
-        text.strip(), speaker, emotions or (), intensities=intensities, judged=emotions is not None
-    )
+    return Segment(text, speaker, emotions or (), intensities=intensities, judged=emotions is not None)
 
 
 def _labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
-    """The labels of a row, None where it has none, and their intensities."""
+    """The labels of a row, None if it has none, and their intensities."""
     emotions, intensities = _given_labels(row, format)
     if format.single and emotions and len(emotions) > 1:
         expected = "one label, since methods for `tasks: [erc]` learn one for each text"

@@ -1,4 +1,4 @@
-"""The format of RECCON's original annotation (Poria et al., 2021), read as emotion-cause pair extraction.
+"""RECCON's original annotation (Poria et al., 2021): conversations, read as emotion-cause pair extraction.
 
     {"conversation id": [[{"turn": 1, "speaker": "A", "utterance": "...", "emotion": "happiness",
                            "expanded emotion cause evidence": [1, 3, "b"]}, ...]]}
@@ -11,17 +11,17 @@ so that an error in the middle of a conversation has its line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Pair, Segment
 from ecpe_zoo.corpora.readers.json_text import Cursor
-from ecpe_zoo.corpora.readers.lines import OnError, Reading, shown
-from ecpe_zoo.errors import CorpusError
+from ecpe_zoo.corpora.readers.lines import Collector, OnError, Reading, shown
 
-RECCON_LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
+LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """In DailyDialog's order."""
 
 # Spelling variants in the published files; the nouns are what the paper lists.
@@ -41,94 +41,71 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
 
     Raises:
         CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
-            nothing behind the break can be told apart.
+            nothing after the break can be read.
     """
     cursor = Cursor(path)
-    documents: dict[str, Document] = {}
-    counts: Counter[str] = Counter()
+    collector = Collector(path, on_error, "conversation id")
     for _ in cursor.items("{", "}", "conversations"):
         cursor.peek()
         start = cursor.at
         name = cursor.value("a conversation id in quotes")
         cursor.take(":", f"`:` after the conversation id {name!r}")
-        utterances, places = _conversation(cursor)
-        added: Counter[str] = Counter()
-        try:
-            if not (isinstance(name, str) and name.strip()):
-                raise cursor.error("a conversation id in quotes", shown(str(name)), start)
-            if name in documents:
-                raise cursor.error("every conversation id once", f"{name} again", start)
-            if not utterances:
-                raise cursor.error(f"utterances in conversation {name}", "none", start)
-            document = _document(name, utterances, added, partial(cursor.error_in, places))
-        except CorpusError:
-            if on_error == "raise":
-                raise
-            counts["skipped_documents"] += 1
-            continue
-        counts += added
-        documents[name] = document
-    if cursor.peek():
-        raise cursor.syntax("the end of the file after the last conversation")
-    if not documents:
-        raise CorpusError(path, None, "conversations", "a file without one that can be read")
-    return Reading(tuple(documents.values()), counts)
+        utterances = _utterances(cursor)
+        collector.add(partial(_document, cursor, start, name, utterances), cursor.line(start))
+    cursor.end("conversation")
+    return collector.reading("conversations")
 
 
-def _conversation(cursor: Cursor) -> tuple[list[Any], list[int]]:
-    """The utterances of a conversation, and where in the text each stands."""
+def _utterances(cursor: Cursor) -> list[tuple[int, Any]]:
+    """The utterances of a conversation, each with its position in the text."""
     if cursor.peek() != "[":
         cursor.value("a list of utterances")  # taken, so that the next conversation can still be read
-        return [], []
-    utterances: list[Any] = []
-    places: list[int] = []
+        return []
+    utterances: list[tuple[int, Any]] = []
     for _ in cursor.items("[", "]", "a list of utterances"):
-        if cursor.peek() != "[":
-            places.append(cursor.at)
-            utterances.append(cursor.value("an utterance"))
-            continue
-        for _ in cursor.items("[", "]", "utterances"):
-            cursor.peek()
-            places.append(cursor.at)
-            utterances.append(cursor.value("an utterance"))
-    return utterances, places
+        if cursor.peek() == "[":
+            utterances += cursor.listed("utterances", "an utterance")
+        else:
+            utterances.append((cursor.at, cursor.value("an utterance")))
+    return utterances
 
 
 def _document(
-    name: str,
-    utterances: list[Any],
-    counts: Counter[str],
-    error: Callable[[str, str, int], CorpusError],
+    cursor: Cursor, start: int, name: Any, utterances: list[tuple[int, Any]], counts: Counter[str]
 ) -> Document:
+    if not (isinstance(name, str) and name.strip()):
+        raise cursor.error("a conversation id in quotes", shown(str(name)), start)
+    if not utterances:
+        raise cursor.error(f"utterances in conversation {name}", "none", start)
     segments: list[Segment] = []
     pairs: list[Pair] = []
-    for index, utterance in enumerate(utterances):
+    for index, (at, utterance) in enumerate(utterances):
         where = f"of utterance {index + 1} of conversation {name}"
         if not isinstance(utterance, Mapping):
-            raise error(
-                f"an object as utterance {index + 1} of conversation {name}", shown(str(utterance)), index
+            raise cursor.error(
+                f"an object as utterance {index + 1} of conversation {name}", shown(str(utterance)), at
             )
         if utterance.get("turn") != index + 1:
-            raise error(f"{index + 1} as turn {where}", repr(utterance.get("turn")), index)
+            raise cursor.error(f"{index + 1} as turn {where}", repr(utterance.get("turn")), at)
         texts: dict[str, str] = {}
         for key in ("speaker", "utterance", "emotion"):
             value = utterance.get(key)
             if not isinstance(value, str) or not value.strip():
-                raise error(f"text as {key} {where}", repr(value), index)
+                raise cursor.error(f"text as {key} {where}", repr(value), at)
             texts[key] = value.strip()
         emotion = _SPELLING.get(texts["emotion"], texts["emotion"])
-        if emotion not in RECCON_LABELS:
-            raise error(f"one of {', '.join(RECCON_LABELS)} as emotion {where}", shown(emotion), index)
+        if emotion not in LABELS:
+            raise cursor.error(f"one of {', '.join(LABELS)} as emotion {where}", shown(emotion), at)
         counts["respelled_emotions"] += emotion != texts["emotion"]
         segments.append(Segment(texts["utterance"], speaker=texts["speaker"], emotions=(emotion,)))
         evidence = utterance.get(_EVIDENCE, [])
         if not isinstance(evidence, list):
-            raise error(f"a list as {_EVIDENCE} {where}", shown(str(evidence)), index)
+            raise cursor.error(f"a list as {_EVIDENCE} {where}", shown(str(evidence)), at)
         for cause in evidence:
             if cause == "b":
                 counts["background_causes"] += 1
             elif not isinstance(cause, int) or isinstance(cause, bool):
-                raise error(f'turns or "b" as {_EVIDENCE} {where}', repr(cause), index)
+                raise cursor.error(f'turns or "b" as {_EVIDENCE} {where}', repr(cause), at)
             elif not 1 <= cause <= len(utterances):
                 counts["outside_causes"] += 1
             else:
@@ -136,3 +113,20 @@ def _document(
     counts["annotated_pairs"] += len(pairs)
     counts["duplicate_pairs"] += len(pairs) - len(set(pairs))
     return Document(name, tuple(segments), frozenset(pairs), "en")
+
+
+CORPORA = (
+    Corpus(
+        id="reccon",
+        description="DailyDialog conversations with causes of emotions (RECCON, Poria et al. 2021)",
+        languages=("en",),
+        tasks=("ecpe", "erc"),
+        licence="none stated; released for research",
+        splits=one_file_each(
+            read_reccon, "dailydialog_train.json", "dailydialog_test.json", "dailydialog_valid.json"
+        ),
+        labels=LABELS,
+        repository="declare-lab/RECCON",
+        commit="579ea8a726f6705f7a3a02f7535b8f5595ec35aa",
+    ),
+)

@@ -1,4 +1,4 @@
-"""The format of EmoryNLP as conversation papers use it (Zahiri and Choi, 2018): one utterance a row.
+"""EmoryNLP as conversation papers use it (Zahiri and Choi, 2018): scenes in a CSV file, one utterance a row.
 
     Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,Start_Time,End_Time
     "Yeah, right!","['Joey Tribbiani']",Neutral,1,2,1,2,00:00:04.504,00:00:07.548
@@ -14,12 +14,13 @@ import ast
 from collections import Counter
 from pathlib import Path
 
+from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import OnError, Reading, shown
 from ecpe_zoo.corpora.readers.mending import mended
 from ecpe_zoo.corpora.readers.rows import Group, Row, conversation, conversations, grouped, table_rows
 
-EMORYNLP_LABELS = ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared")
+LABELS = ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared")
 """In the order of the published baselines."""
 _SCENE = ("Season", "Episode", "Scene_ID")
 
@@ -41,12 +42,11 @@ def _document(group: Group, counts: Counter[str]) -> Document | None:
 
 
 def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
-    emotion = row.label(row.fields["Emotion"].strip().lower(), EMORYNLP_LABELS)
-    text, wrong = mended(row.fields["Utterance"])
-    counts["mended_texts"] += wrong > 0
-    if not text.strip():
+    emotion = row.label(row.fields["Emotion"].strip().lower(), LABELS)
+    text = row.mended("Utterance", counts)
+    if not text:
         return None
-    return Segment(text.strip(), speaker=_speaker(row, counts), emotions=(emotion,))
+    return Segment(text, speaker=_speaker(row, counts), emotions=(emotion,))
 
 
 def _speaker(row: Row, counts: Counter[str]) -> str:
@@ -63,3 +63,24 @@ def _speaker(row: Row, counts: Counter[str]) -> str:
         raise row.error(expected, shown(literal))
     counts["utterances_of_several"] += len(names) > 1
     return " and ".join(names)
+
+
+CORPORA = (
+    Corpus(
+        id="emorynlp",
+        description="Friends scenes with an emotion of each utterance (EmoryNLP, Zahiri and Choi 2018)",
+        languages=("en",),
+        tasks=("erc",),
+        licence="Apache-2.0 (EmoryNLP)",
+        splits=one_file_each(
+            read_emorynlp,
+            "emorynlp_train_final.csv",
+            "emorynlp_test_final.csv",
+            "emorynlp_dev_final.csv",
+            prefixed=True,
+        ),
+        labels=LABELS,
+        repository="declare-lab/MELD",
+        commit="2d2011b409d3ca2d7e94460cd007d434b1d0a102",
+    ),
+)

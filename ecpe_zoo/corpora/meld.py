@@ -1,4 +1,4 @@
-"""The format of MELD (Poria et al., ACL 2019): a CSV file with one utterance a row.
+"""MELD (Poria et al., ACL 2019): conversations in a CSV file with one utterance a row.
 
     Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
     1,"You must’ve had your hands full.",The Interviewer,neutral,neutral,0,1,8,21,...
@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import OnError, Reading
 from ecpe_zoo.corpora.readers.mending import mended
 from ecpe_zoo.corpora.readers.rows import Group, Row, conversation, conversations, grouped, table_rows
 
-MELD_LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 """In the order of the published baselines."""
 
 
@@ -39,10 +40,26 @@ def _document(group: Group, counts: Counter[str]) -> Document | None:
 
 
 def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
-    emotion = row.label(row.fields["Emotion"].strip(), MELD_LABELS)
-    text, wrong = mended(row.fields["Utterance"])
-    counts["mended_texts"] += wrong > 0
-    if not text.strip():
+    emotion = row.label(row.fields["Emotion"].strip(), LABELS)
+    text = row.mended("Utterance", counts)
+    if not text:
         return None
     speaker, _ = mended(row.text("Speaker", "a speaker"))
-    return Segment(text.strip(), speaker=speaker, emotions=(emotion,))
+    return Segment(text, speaker=speaker, emotions=(emotion,))
+
+
+CORPORA = (
+    Corpus(
+        id="meld",
+        description="Friends conversations with an emotion of each utterance (MELD, Poria et al. 2019)",
+        languages=("en",),
+        tasks=("erc",),
+        licence="GPL-3.0",
+        splits=one_file_each(
+            read_meld, "train_sent_emo.csv", "test_sent_emo.csv", "dev_sent_emo.csv", prefixed=True
+        ),
+        labels=LABELS,
+        repository="declare-lab/MELD",
+        commit="2d2011b409d3ca2d7e94460cd007d434b1d0a102",
+    ),
+)

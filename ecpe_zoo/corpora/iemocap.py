@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.json_text import Cursor
-from ecpe_zoo.corpora.readers.lines import OnError, Reading, shown
-from ecpe_zoo.errors import CorpusError
+from ecpe_zoo.corpora.readers.lines import Collector, OnError, Reading, shown
 
 _WORDS = {
     "neu": "neutral",
@@ -27,7 +28,7 @@ _WORDS = {
     "hap": "happy",
     "ang": "angry",
 }
-IEMOCAP_LABELS = tuple(_WORDS.values())
+LABELS = tuple(_WORDS.values())
 """In the order of EACL's code."""
 _NAMES = {
     "F": ("Mary", "Patricia", "Linda", "Barbara", "Susan", "Sarah", "Karen", "Nancy", "Lisa"),
@@ -41,44 +42,28 @@ def read_iemocap(path: Path, on_error: OnError = "raise") -> Reading:
 
     Raises:
         CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
-            nothing behind the break can be told apart.
+            nothing after the break can be read.
     """
     cursor = Cursor(path)
-    documents: list[Document] = []
-    counts: Counter[str] = Counter()
+    collector = Collector(path, on_error, "dialogue id")
     for number, _ in enumerate(cursor.items("[", "]", "dialogues")):
-        added: Counter[str] = Counter()
-        problem: CorpusError | None = None
-        segments: list[Segment] = []
         cursor.peek()
         start = cursor.at
-        for _ in cursor.items("[", "]", f"the utterances of dialogue {number}"):
-            cursor.peek()
-            at = cursor.at
-            value = cursor.value("an utterance")
-            try:
-                segment = _segment(cursor, at, value, number)
-            except CorpusError as error:
-                problem = problem or error
-                continue
-            if segment is None:
-                added["empty_texts"] += 1
-            else:
-                segments.append(segment)
-        if problem is None and not segments:
-            problem = cursor.error(f"utterances in dialogue {number}", "none", start)
-        if problem is not None:
-            if on_error == "raise":
-                raise problem
-            counts["skipped_documents"] += 1
-            continue
-        counts += added
-        documents.append(Document(str(number), tuple(segments), language="en"))
-    if cursor.peek():
-        raise cursor.syntax("the end of the file after the last dialogue")
-    if not documents:
-        raise CorpusError(path, None, "dialogues", "a file without one that can be read")
-    return Reading(tuple(documents), counts)
+        utterances = cursor.listed(f"the utterances of dialogue {number}", "an utterance")
+        collector.add(partial(_document, cursor, start, number, utterances), cursor.line(start))
+    cursor.end("dialogue")
+    return collector.reading("dialogues")
+
+
+def _document(
+    cursor: Cursor, start: int, number: int, utterances: list[tuple[int, Any]], counts: Counter[str]
+) -> Document:
+    taken = [_segment(cursor, at, value, number) for at, value in utterances]
+    segments = tuple(segment for segment in taken if segment is not None)
+    if not segments:
+        raise cursor.error(f"utterances in dialogue {number}", "none", start)
+    counts["empty_texts"] += len(taken) - len(segments)
+    return Document(str(number), segments, language="en")
 
 
 def _segment(cursor: Cursor, at: int, value: Any, number: int) -> Segment | None:
@@ -97,3 +82,19 @@ def _segment(cursor: Cursor, at: int, value: Any, number: int) -> Segment | None
     name = pool[number % len(pool)]
     emotions = () if label is None else (_WORDS[label],)
     return Segment(text.strip(), speaker=name, emotions=emotions, judged=label is not None)
+
+
+CORPORA = (
+    Corpus(
+        id="iemocap",
+        description="Acted dialogues of two, an emotion of most utterances (IEMOCAP, Busso et al. 2008): own files",
+        languages=("en",),
+        tasks=("erc",),
+        licence="needs a licence from its owner, the University of Southern California",
+        splits=one_file_each(
+            read_iemocap, "train_data.json", "test_data.json", "dev_data.json", prefixed=True
+        ),
+        labels=LABELS,
+        own=True,
+    ),
+)

@@ -1,4 +1,4 @@
-"""The format of EmoContext (SemEval-2019 task 3): three turns of a chat, the emotion of the last one.
+"""EmoContext (SemEval-2019 task 3): three turns of a chat, the emotion of the last one.
 
     id	turn1	turn2	turn3	label
     1	When did I?	saw many times i think -_-	No. I never saw you	angry
@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import OnError, Reading
 from ecpe_zoo.corpora.readers.rows import Row, single_rows, table_rows
 
-EMOCONTEXT_LABELS = ("happy", "sad", "angry", "others")
+LABELS = ("happy", "sad", "angry", "others")
 _TURNS = ("turn1", "turn2", "turn3")
 
 
@@ -32,7 +33,7 @@ def read_emocontext(path: Path, on_error: OnError = "raise") -> Reading:
 
 def _document(row: Row, counts: Counter[str]) -> Document:
     name = str(row.number("id"))
-    label = row.label(row.fields["label"].strip(), EMOCONTEXT_LABELS, "a label")
+    label = row.label(row.fields["label"].strip(), LABELS, "a label")
     first, second, third = (row.text(turn, "text") for turn in _TURNS)
     segments = (
         Segment(first, speaker="A", judged=False),
@@ -40,3 +41,19 @@ def _document(row: Row, counts: Counter[str]) -> Document:
         Segment(third, speaker="A", emotions=(label,)),
     )
     return Document(name, segments, language="en")
+
+
+CORPORA = (
+    Corpus(
+        id="emocontext",
+        description="Chats of three turns, the emotion of the last (EmoContext, SemEval-2019 task 3)",
+        languages=("en",),
+        tasks=("erc", "emotions"),
+        licence="MIT repository; SemEval-2019 task 3",
+        splits=one_file_each(read_emocontext, "train.txt", "test.txt", "valid.txt", prefixed=True),
+        labels=LABELS,
+        official="micro_f1_without_others",  # Chatterjee et al. 2019, section 5: happy, sad and angry
+        repository="declare-lab/conv-emotion",
+        commit="6128ca20e9c736605cce7e99d5d95db0356c35f5",
+    ),
+)

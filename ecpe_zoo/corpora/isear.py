@@ -1,15 +1,15 @@
-r"""The format of ISEAR (Scherer and Wallbott, 1994): self-reports of emotional events, fields between bars.
+r"""ISEAR (Scherer and Wallbott, 1994): self-reports of emotional events, fields between bars.
 
     ID|CITY|...|EMOT|...|INTS|...|Field1|...|MYKEY|SIT|STATE|
     11001|1|...|1|...|3|...|joy|...|0110011|During the period of falling in love, ... and á especially ...|1|
 
-`Field1` is the emotion that was asked for, `SIT` the report, `INTS` how strong it was: 1 (not very) to 4
-(very), 0 where that was not answered. The strength goes into `Segment.reported` as 2.5 times the number, from
+`Field1` is the emotion of the question, `SIT` the report, `INTS` how strong it was: 1 (not very) to 4
+(very), 0 if that was not answered. The strength goes into `Segment.reported` as 2.5 times the number, from
 2.5 to 10.0: the emotion applies fully however weakly it was felt.
 
-Line ends inside a report became `á`, with `|` behind it where the report has quotes; such a report has its
+Line ends inside a report became `á`, followed by `|` if the report has quotes; such a report has its
 quotes as `\` and `\"` and one more at its end. All of that is put right and counted (`mended_texts`).
-Answers that tell of no event are left out and counted (`no_response`).
+Answers without an event are left out and counted (`no_response`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from ecpe_zoo.corpora.corpus import SPLITS, Corpus
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
 from ecpe_zoo.corpora.readers.rows import Row, single_rows
 from ecpe_zoo.errors import CorpusError
 
-ISEAR_LABELS = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
+LABELS = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
 """In the order of the numbers in column EMOT."""
 _STRENGTH = 2.5  # of intensity, 0 to 10, for each step of INTS
-_END = re.compile(r'\|1("?)\|$')  # STATE, and the empty field behind the last bar
+_END = re.compile(r'\|1("?)\|$')  # STATE, and the empty field after the last bar
 _COLUMNS = ("ID", "EMOT", "INTS", "Field1", "MYKEY", "SIT")
 # other letters that an old code page changed (`Wikstr÷m`, `180¦`)
 _LETTERS = str.maketrans({"÷": "ö", "¦": "°"})
@@ -39,7 +41,7 @@ _NO_RESPONSE = re.compile(
     r"(?:honestly, )?(?:i have )?(?:never|not) (?:felt|experienced)\b)",
     re.IGNORECASE,
 )
-_LONGEST_REFUSAL = 100  # characters; a longer text tells something, whatever it starts with
+_LONGEST_REFUSAL = 100  # characters; a longer text is a report, whatever it starts with
 
 
 def isear_part(subject: str) -> str:
@@ -104,9 +106,9 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _document(row: Row, counts: Counter[str]) -> Document | None:
     name = row.text("MYKEY", "the key of a report")
-    label = row.label(row.fields["Field1"].strip(), ISEAR_LABELS)
+    label = row.label(row.fields["Field1"].strip(), LABELS)
     number, strength = row.number("EMOT"), row.number("INTS")
-    if not (1 <= number <= len(ISEAR_LABELS) and ISEAR_LABELS[number - 1] == label):
+    if not (1 <= number <= len(LABELS) and LABELS[number - 1] == label):
         raise row.error(f"the number of {label} in column EMOT", str(number))
     if strength > 4:
         raise row.error("a number from 0 to 4 in column INTS", str(strength))
@@ -133,3 +135,21 @@ def _mended(text: str) -> str:
         text = text.removesuffix('"').replace('\\"', '"').replace("\\", '"')
     text = re.sub(r"á(?:\s|\||$)|\|", " ", text)
     return " ".join(text.translate(_LETTERS).split())
+
+
+_READERS = {split: {"isear.csv": partial(read_isear, part=split)} for split in SPLITS}
+
+CORPORA = (
+    Corpus(
+        id="isear",
+        description="Reports of emotional events with the reported strength (ISEAR, Scherer and Wallbott 1994); "
+        "no official split: a hash of the subject splits it 80/10/10",
+        languages=("en",),
+        tasks=("emotions",),
+        licence="CC BY-NC-SA 3.0",
+        splits=lambda fold: _READERS,
+        labels=LABELS,
+        repository="sinmaniphel/py_isear_dataset",
+        commit="948f4cf80161ea28e6dc5bfb4ad729f21ff47723",
+    ),
+)

@@ -1,0 +1,265 @@
+"""GoEmotions (Demszky et al., ACL 2020): a comment a row, several emotions at once.
+
+    We need more boards.	8,20	ef4qmod
+
+The fields are the text, the numbers of its labels in the lines of `labels.txt` beside the file, and the id of
+the comment. Quotes are characters like any other. Two coarser label sets are those that its authors publish.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from ecpe_zoo.corpora.corpus import Corpus, one_file_each
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reader, Reading, shown
+from ecpe_zoo.corpora.readers.rows import Row, single_rows, split_rows
+from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+
+LABELS = (
+    "admiration",
+    "amusement",
+    "anger",
+    "annoyance",
+    "approval",
+    "caring",
+    "confusion",
+    "curiosity",
+    "desire",
+    "disappointment",
+    "disapproval",
+    "disgust",
+    "embarrassment",
+    "excitement",
+    "fear",
+    "gratitude",
+    "grief",
+    "joy",
+    "love",
+    "nervousness",
+    "optimism",
+    "pride",
+    "realization",
+    "relief",
+    "remorse",
+    "sadness",
+    "surprise",
+    "neutral",
+)
+"""In the order of the published labels.txt."""
+
+
+def read_goemotions(
+    path: Path,
+    on_error: OnError = "raise",
+    *,
+    labels: Sequence[str] = LABELS,
+    labels_file: str = "labels.txt",
+) -> Reading:
+    """Read comments: a document of one segment, its id that of the comment.
+
+    Args:
+        path: the file.
+        on_error: stop at the first malformed row, or leave it out and count it.
+        labels: what the labels file must hold, so that numbers mean what the corpus says they mean.
+        labels_file: beside the file, a label a line.
+
+    Raises:
+        CorpusError: a file does not follow its format.
+    """
+    known = read_labels(path.parent / labels_file)
+    if known != tuple(labels):
+        beside = path.parent / labels_file
+        raise CorpusError(beside, None, f"the labels {', '.join(labels)}", ", ".join(known))
+
+    def document(row: Row, counts: Counter[str]) -> Document | None:
+        name = row.text("id", "a comment id")
+        emotions = _emotions(row, known)
+        text = row.fields["text"].strip()
+        if not text:
+            counts["empty_documents"] += 1
+            return None
+        return Document(name, (Segment(text, emotions=emotions),), language="en")
+
+    return single_rows(path, on_error, _rows(path), document, "rows of comments")
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The lines of a labels file.
+
+    Raises:
+        CorpusError: there is none, or a label is empty or occurs twice.
+    """
+    if not path.is_file():
+        raise CorpusError(path, None, "a file with a label a line", "no such file")
+    lines = Lines(path)
+    labels: list[str] = []
+    for index in range(len(lines)):
+        label = lines[index].strip()
+        if not label:
+            raise lines.error(index, "a label", "an empty line")
+        if label in labels:
+            raise lines.error(index, "every label once", f"{label!r} again")
+        labels.append(label)
+    return tuple(labels)
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    for line, fields in split_rows(Lines(path), "\t", quoted=False):
+        if isinstance(fields, CorpusError):
+            yield Row(path, line, {}, fields)
+        elif len(fields) != 3:
+            expected, found = "3 fields `text, label numbers, comment id` between tabs", f"{len(fields)}"
+            yield Row(path, line, {}, CorpusError(path, line, expected, found))
+        else:
+            yield Row(path, line, {"text": fields[0], "labels": fields[1], "id": fields[2]})
+
+
+def _emotions(row: Row, known: Sequence[str]) -> tuple[str, ...]:
+    numbers = []
+    for part in row.fields["labels"].split(","):
+        if not (part.isascii() and part.isdigit() and int(part) < len(known)):
+            expected = f"label numbers from 0 to {len(known) - 1} between commas ({', '.join(known)})"
+            raise row.error(expected, shown(row.fields["labels"]))
+        numbers.append(int(part))
+    return tuple(known[number] for number in sorted(set(numbers)))
+
+
+Grouping = Literal["ekman", "sentiment"]
+_POSITIVE = (
+    "admiration",
+    "amusement",
+    "approval",
+    "caring",
+    "desire",
+    "excitement",
+    "gratitude",
+    "joy",
+    "love",
+    "optimism",
+    "pride",
+    "relief",
+)
+_SURPRISE = ("confusion", "curiosity", "realization", "surprise")
+_SADNESS = ("disappointment", "embarrassment", "grief", "remorse", "sadness")
+_ANGER = ("anger", "annoyance", "disapproval")
+_FEAR = ("fear", "nervousness")
+
+GROUPINGS: Mapping[Grouping, Mapping[str, tuple[str, ...]]] = {
+    "ekman": {
+        "anger": _ANGER,
+        "disgust": ("disgust",),
+        "fear": _FEAR,
+        "joy": _POSITIVE,
+        "sadness": _SADNESS,
+        "surprise": _SURPRISE,
+        "neutral": ("neutral",),
+    },
+    "sentiment": {
+        "positive": _POSITIVE,
+        "negative": (*_ANGER, "disgust", *_FEAR, *_SADNESS),
+        "ambiguous": _SURPRISE,
+        "neutral": ("neutral",),
+    },
+}
+"""The labels of each group, by grouping; the groups in the order in which methods number them."""
+
+
+@cache
+def _group_of(grouping: Grouping) -> Mapping[str, str]:
+    return {label: group for group, labels in GROUPINGS[grouping].items() for label in labels}
+
+
+def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Document, ...]:
+    """The documents with the group of each label in its place.
+
+    A group has the greatest of the strengths of its labels.
+
+    Raises:
+        ZooError: an unknown grouping, or a label that is not one of GoEmotions.
+
+    >>> comment = Document("1", (Segment("Thanks, I love it", emotions=("gratitude", "love")),))
+    >>> group_labels([comment], "ekman")[0].segments[0].emotions
+    ('joy',)
+    """
+    if grouping not in GROUPINGS:
+        raise unknown_choice("a grouping", grouping, GROUPINGS)
+    groups = _group_of(grouping)
+    order = {group: number for number, group in enumerate(GROUPINGS[grouping])}
+
+    def strongest(strengths: Mapping[str, float] | None) -> dict[str, float] | None:
+        if strengths is None:
+            return None
+        found: dict[str, float] = {}
+        for label, value in strengths.items():
+            found[groups[label]] = max(value, found.get(groups[label], 0.0))
+        return found
+
+    def regrouped(name: str, segment: Segment) -> Segment:
+        try:
+            emotions = sorted({groups[label] for label in segment.emotions}, key=order.__getitem__)
+            intensities = strongest(segment.intensities)
+            reported = strongest(segment.reported)
+        except KeyError as error:
+            raise ZooError(
+                f"document {name}: expected labels of GoEmotions ({', '.join(groups)}), but got {error}."
+            ) from None
+        return replace(segment, emotions=tuple(emotions), intensities=intensities, reported=reported)
+
+    return tuple(
+        replace(document, segments=tuple(regrouped(document.id, segment) for segment in document.segments))
+        for document in documents
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A reader whose labels are grouped.
+
+    Args:
+        reader: gives documents with the labels of GoEmotions.
+        grouping: see `GROUPINGS`.
+    """
+
+    reader: Reader
+    grouping: Grouping
+
+    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
+        """Read the file; see the reader."""
+        reading = self.reader(path, on_error)
+        return Reading(group_labels(reading.documents, self.grouping), reading.counts)
+
+
+def _goemotions(grouping: Grouping | None, description: str) -> Corpus:
+    return Corpus(
+        id=f"goemotions-{grouping}" if grouping else "goemotions",
+        description=description,
+        languages=("en",),
+        tasks=("emotions",),
+        licence="Apache-2.0",
+        splits=one_file_each(
+            Grouped(read_goemotions, grouping) if grouping else read_goemotions,
+            "train.tsv",
+            "test.tsv",
+            "dev.tsv",
+        ),
+        labels=tuple(GROUPINGS[grouping]) if grouping else LABELS,
+        repository="monologg/GoEmotions-pytorch",
+        commit="b75f9d3a8b76bc1060687925b04ca98a1b8ea66b",
+        beside=("labels.txt",),
+        stored="goemotions" if grouping else "",
+    )
+
+
+CORPORA = (
+    _goemotions(
+        None, "Reddit comments with 27 emotions and neutral, many at once (GoEmotions, Demszky et al. 2020)"
+    ),
+    _goemotions("ekman", "GoEmotions with Ekman's six emotions and neutral"),
+    _goemotions("sentiment", "GoEmotions as positive, negative, ambiguous and neutral"),
+)
