@@ -33,7 +33,7 @@ from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading
 from ecpe_zoo.corpora.readers.table import Columns, TableFormat, Words, read_table
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.settings import read_yaml, words
-from ecpe_zoo.tasks import EMOTIONS, ERC
+from ecpe_zoo.tasks import EMOTIONS, ERC, TASKS
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
