@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 LAYERS = (
     "corpora.document",
+    "data.history",
     "data.predictions",
     "metrics",
     "tasks",
