@@ -129,6 +129,13 @@ def smoothed(
     return {key: rounded(means | dict.fromkeys(emotions, 10.0)) for key, emotions in annotated.items()}
 
 
+RELABELLING = frozenset({"relabel", "folds", "cap"})
+TRANSFORMER = frozenset(
+    {"pooling", *(f"encoder.{name}" for name in ("name", "size", "layers", "heads", "dropout"))}
+)
+"""Options that a network over words does not read."""
+
+
 class EQN(TextMethod):
     """Expansion Quantization Network.
 
@@ -218,11 +225,12 @@ class EQN(TextMethod):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """What only relabelling asks for, where nothing is relabelled or a file says it."""
-        relabelling = frozenset({"relabel", "folds", "cap"})
+        """Options of relabelling if nothing is relabelled or a file says it, and of a transformer without one."""
+        words = options.get("network", "transformer") != "transformer"
+        idle = TRANSFORMER if words else frozenset()
         if options.get("labels_from") is not None:
-            return relabelling
-        return relabelling | {"smoothing"} if options.get("objective", "eqn") != "eqn" else frozenset()
+            return idle | RELABELLING
+        return idle | RELABELLING | {"smoothing"} if options.get("objective", "eqn") != "eqn" else idle
 
     # --- targets and losses
 

@@ -448,6 +448,9 @@ def share_tested(entries: Iterable[Entry]) -> float:
 def encoder_of(entry: Entry) -> str:
     """The encoder that a run used, in words; "own network" for a method that takes none."""
     arguments = (entry.record.config.get("model") or {}).get("init_args") or {}
+    method = known_method(str((entry.record.config.get("model") or {}).get("class_path", "")))
+    if method is not None and "encoder.name" in method.idle(arguments):
+        return "own network"
     return str((arguments.get("encoder") or {}).get("name") or "own network")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.store import find_failures, find_records, group_records
+from ecpe_zoo.results.store import encoder_of, find_failures, find_records, group_records
 from tests.conftest import ROOT
 from tests.results.making import raw, write, write_failure
 
@@ -256,3 +256,15 @@ def test_cells_that_failed_without_a_record_are_found(tmp_path: Path) -> None:
         ("y", "a note that cannot be read"),
     ]
     assert len(find_records([tmp_path])) == 1
+
+
+def test_a_network_over_words_has_no_encoder(tmp_path: Path) -> None:
+    """The board named the encoder that such a network does not read."""
+    for name, network in (("words", "textcnn"), ("read", "transformer")):
+        record = raw(method="eqn", task="emotions", model={"network": network})
+        record["config"]["model"]["class_path"] = "ecpe_zoo.methods.eqn.EQN"
+        write(tmp_path / f"{name}.json", record)
+    entries = {entry.path.stem: entry for entry in find_records([tmp_path])}
+    assert encoder_of(entries["words"]) == "own network"
+    assert encoder_of(entries["read"]) == "embedded"
+    assert "model.encoder.name" not in entries["words"].settings
