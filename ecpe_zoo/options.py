@@ -208,3 +208,18 @@ def place_of(name: str, class_path: str = "") -> tuple[str, ...]:
         if name in options:
             return group, options[name]
     return (name,)
+
+
+def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dots in the names.
+
+    >>> flat({"a": {"b": 1, "c": {}}})
+    {'a.b': 1, 'a.c': {}}
+    """
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{before}{name}.")
+        elif value != {} or before:
+            found[before + name] = value
+    return found

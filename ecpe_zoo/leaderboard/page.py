@@ -37,8 +37,9 @@ from ecpe_zoo.leaderboard.tables import (
     write_tables,
     write_text,
 )
+from ecpe_zoo.options import flat
 from ecpe_zoo.results.evidence import SWEEP, headline_threshold, threshold_sweep
-from ecpe_zoo.results.record import RunRecord, flat
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.selection import WATCHED, Prices, prices
 from ecpe_zoo.results.significance import RESAMPLES, MethodComparison
 from ecpe_zoo.results.store import Entry, RunGroup

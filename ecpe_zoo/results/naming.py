@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecpe_zoo.errors import ZooError
-from ecpe_zoo.options import Options
-from ecpe_zoo.results.record import decisive, flat
+from ecpe_zoo.options import flat
+from ecpe_zoo.results.declared import Declared, declared
+from ecpe_zoo.results.record import RunRecord, decisive
 
-if TYPE_CHECKING:  # torch takes seconds to import: only where a record needs it
-    from ecpe_zoo.methods.base import Method
-    from ecpe_zoo.results.record import RunRecord
+if TYPE_CHECKING:
     from ecpe_zoo.results.store import RunGroup
 
 _OWN_FIELDS = {
@@ -31,32 +26,21 @@ _OWN_FIELDS = {
 _BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.counts_from": "first-epoch"}
 """What records did that were made before an option was there, if it is not today's default."""
 
-_OURS = "ecpe_zoo.methods."
 _PLAIN_PRECISION = ("32", "32-true")
 
 
-@lru_cache
-def known_method(class_path: str) -> type[Method] | None:
-    """A method of this package by its class path; None where it is not there (any more)."""
-    if not class_path.startswith(_OURS):
-        return None  # a record is data: it does not decide what is imported
-    from ecpe_zoo.methods.loading import method_class
-
-    try:
-        return method_class(class_path)
-    except ZooError:
-        return None
+_METHODS = "ecpe_zoo.methods."
+_DATA = "ecpe_zoo.data.module.EmotionDataModule"
 
 
-def _model(record: RunRecord) -> tuple[type[Method] | None, dict[str, Any]]:
-    model = record.config.get("model") or {}
-    return known_method(str(model.get("class_path", ""))), flat(model.get("init_args") or {})
+def declared_method(record: RunRecord) -> Declared | None:
+    """What the record's method declares; None if it is not in this package (any more)."""
+    class_path = str((record.config.get("model") or {}).get("class_path", ""))
+    return declared(class_path) if class_path.startswith(_METHODS) else None
 
 
-def _defaults_of(known: Callable[..., Any]) -> Mapping[str, Any]:
-    parameters = inspect.signature(known).parameters.items()
-    given = {name: value.default for name, value in parameters if value.default is not value.empty}
-    return flat({n: asdict(value) if isinstance(value, Options) else value for n, value in given.items()})
+def _model(record: RunRecord) -> tuple[Declared | None, dict[str, Any]]:
+    return declared_method(record), flat((record.config.get("model") or {}).get("init_args") or {})
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
@@ -67,10 +51,8 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     names is represented by its content: `model.vectors` -> sha256; other files that were read are `inputs.NAME` ->
     sha256.
     """
-    from ecpe_zoo.data.module import EmotionDataModule
-
     method, arguments = _model(record)
-    default = {} if method is None else _defaults_of(method)
+    default: Mapping[str, Any] = {} if method is None else method.defaults
     idle = frozenset() if method is None else method.idle(arguments)
     named = {str(value) for name, value in arguments.items() if str(value) in record.inputs}
     found: dict[str, Any] = {
@@ -78,7 +60,9 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         for name, value in arguments.items()
         if name not in idle and (name not in default or default[name] != value)
     }
-    default = _defaults_of(EmotionDataModule)
+    data = declared(_DATA)
+    assert data is not None
+    default = data.defaults
     # what shows and counts nothing has no such options: a section that the config lacks stays absent
     before = {n: value for n, value in _BEFORE.items() if record.config.get(n.split(".")[0])}
     for name, value in (before | decisive(record.config)).items():

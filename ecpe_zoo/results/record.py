@@ -14,12 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import created_when_complete
-from ecpe_zoo.options import nested
+from ecpe_zoo.options import flat, nested
 
 METRIC_VERSION = "v1"
 
@@ -423,21 +422,6 @@ def _trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return kept | ({"callbacks": counted} if counted else {})
 
 
-def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dots in the names.
-
-    >>> flat({"a": {"b": 1, "c": {}}})
-    {'a.b': 1, 'a.c': {}}
-    """
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{before}{name}.")
-        elif value != {} or before:
-            found[before + name] = value
-    return found
-
-
 def config_hash(config: dict[str, Any]) -> str:
     """Hash of what decides a result; see `decisive`."""
     return hashlib.sha256(json.dumps(decisive(config), sort_keys=True).encode()).hexdigest()
@@ -483,6 +467,8 @@ def installed_versions() -> dict[str, str]:
 
 def hardware() -> str:
     """The accelerator, or the processor and its cores."""
+    import torch  # takes seconds: readers of records do without
+
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
     name = platform.processor() or platform.machine()
@@ -497,6 +483,8 @@ def hardware() -> str:
 
 def peak_memory() -> int:
     """Most memory this process held, in bytes: the accelerator's where there is one."""
+    import torch
+
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     import resource  # not on Windows

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import special  # scipy.stats takes seconds to import
 
 from ecpe_zoo.metrics.counts import Average, Counts
 
@@ -76,7 +76,7 @@ def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
     if len(data) == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
     sd = float(data.std(ddof=1))
-    half = float(stats.t.ppf(0.5 + level / 2, len(data) - 1)) * sd / math.sqrt(len(data))
+    half = float(special.stdtrit(len(data) - 1, 0.5 + level / 2)) * sd / math.sqrt(len(data))
     return Spread(mean, sd, mean - half, mean + half, len(data))
 
 
@@ -189,8 +189,8 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
         t, p, effect = (0.0, 1.0, 0.0) if same else (math.copysign(math.inf, plain.mean), 0.0, math.nan)
         return FoldTest(plain.mean, plain.mean, plain.mean, t, p, effect, plain.n, 0.0)
     t = plain.mean / error
-    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(t), freedom))
+    half = float(special.stdtrit(freedom, 0.5 + level / 2)) * error
+    p = 2 * float(special.stdtr(freedom, -abs(t)))
     small = 1 - 3 / (4 * freedom - 1)  # Hedges' correction
     detectable = _noncentrality(freedom, level) * error
     return FoldTest(
@@ -209,13 +209,15 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
 def _noncentrality(freedom: int, level: float, power: float = POWER) -> float:
     """How many standard errors from 0 a mean must lie for a t-test to find it with the given power."""
     # scipy's non-central t is nan far out: here over quantiles of the spread that the test may find
-    limit = float(stats.t.ppf(0.5 + level / 2, freedom))
-    found = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
+    limit = float(special.stdtrit(freedom, 0.5 + level / 2))
+    found = np.sqrt(2 * special.gammaincinv(freedom / 2, (np.arange(4000) + 0.5) / 4000) / freedom)
 
     def missing(shift: float) -> float:
         return power - float(
-            np.mean(stats.norm.cdf(shift - limit * found) + stats.norm.cdf(-shift - limit * found))
+            np.mean(special.ndtr(shift - limit * found) + special.ndtr(-shift - limit * found))
         )
+
+    from scipy import optimize
 
     return float(optimize.brentq(missing, 0.0, 10 * limit))
 
@@ -396,7 +398,7 @@ def smallest_detectable(error: float, level: float = LEVEL, power: float = POWER
     >>> round(smallest_detectable(0.01), 4)
     0.028
     """
-    return float(stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)) * error
+    return float(special.ndtri(0.5 + level / 2) + special.ndtri(power)) * error
 
 
 class Documents(NamedTuple):

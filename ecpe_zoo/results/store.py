@@ -20,9 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.data.history import Rows
 from ecpe_zoo.data.predictions import read_history
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.options import flat
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
-from ecpe_zoo.results.naming import known_method, settings_of
+from ecpe_zoo.results.naming import declared_method, settings_of
 from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, file_sha256, read_record
 from ecpe_zoo.tasks import find_task
 
@@ -435,8 +436,11 @@ def _usual_files(entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
 
 def _task_of(entry: Entry) -> str:
     """The task that a record's method has in this package; "unknown" where it is not there (any more)."""
-    method = known_method(str((entry.record.config.get("model") or {}).get("class_path", "")))
-    return "unknown" if method is None else method.task.id
+    if declared_method(entry.record) is None:
+        return "unknown"
+    from ecpe_zoo.methods.loading import method_class  # slow, and rarely needed: a record without a metric
+
+    return method_class(entry.record.config["model"]["class_path"]).task.id
 
 
 def share_tested(entries: Iterable[Entry]) -> float:
@@ -448,8 +452,8 @@ def share_tested(entries: Iterable[Entry]) -> float:
 def encoder_of(entry: Entry) -> str:
     """The encoder that a run used, in words; "own network" for a method that takes none."""
     arguments = (entry.record.config.get("model") or {}).get("init_args") or {}
-    method = known_method(str((entry.record.config.get("model") or {}).get("class_path", "")))
-    if method is not None and "encoder.name" in method.idle(arguments):
+    method = declared_method(entry.record)
+    if method is not None and "encoder.name" in method.idle(flat(arguments)):
         return "own network"
     return str((arguments.get("encoder") or {}).get("name") or "own network")
 

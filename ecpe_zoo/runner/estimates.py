@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from ecpe_zoo.results.record import RunRecord, flat
+from ecpe_zoo.options import flat
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.store import each_record
 from ecpe_zoo.runner.cells import Cell
 

@@ -15,8 +15,8 @@ from lightning import seed_everything
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.options import nested
-from ecpe_zoo.results.record import RunRecord, flat
+from ecpe_zoo.options import flat, nested
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.training.options import grouped, parse, settle, take_stored_options
 from ecpe_zoo.training.process import settings
 from ecpe_zoo.training.staged import Run, plain

@@ -19,8 +19,7 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import method_class, read_checkpoint
-from ecpe_zoo.options import FIRST, nested, place_of
-from ecpe_zoo.results.record import flat
+from ecpe_zoo.options import FIRST, flat, nested, place_of
 from ecpe_zoo.training.checkpoints import BestCheckpoint, epoch_metric, refuse_test_fold
 from ecpe_zoo.training.scorer import Scorer
 from ecpe_zoo.training.stopping import PatientStopping

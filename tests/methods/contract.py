@@ -15,8 +15,7 @@ from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.metrics.pairs import predicted_pairs
-from ecpe_zoo.options import nested
-from ecpe_zoo.results.record import flat
+from ecpe_zoo.options import flat, nested
 
 Options = dict[str, object]
 

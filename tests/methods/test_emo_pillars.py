@@ -17,8 +17,8 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.loading import load_method
-from ecpe_zoo.options import nested
-from ecpe_zoo.results.record import flat, read_record
+from ecpe_zoo.options import flat, nested
+from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
 from ecpe_zoo.tasks import EMOTIONS, ERC
 from experiments import context_check

@@ -24,8 +24,8 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.eqn import EQN, FINAL, folds_of, relabel, smoothed, stage_seed
 from ecpe_zoo.methods.loading import load_method, read_checkpoint
-from ecpe_zoo.options import nested
-from ecpe_zoo.results.record import flat, read_record
+from ecpe_zoo.options import flat, nested
+from ecpe_zoo.results.record import read_record
 from tests.conftest import ROOT
 
 SMALL: dict[str, Any] = {

@@ -1,0 +1,75 @@
+"""What is read from source is what the classes have, and commands over records import nothing slow."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from ecpe_zoo.data.module import EmotionDataModule
+from ecpe_zoo.options import Options, flat
+from ecpe_zoo.results.declared import declared
+from tests.methods.contract import CONTRACT
+
+SLOW = ("torch", "lightning", "transformers", "torch_geometric", "scipy.stats", "pandas", "matplotlib")
+
+
+def defaults_of(kind: type) -> dict[str, Any]:
+    given = {
+        name: p.default for name, p in inspect.signature(kind).parameters.items() if p.default is not p.empty
+    }
+    return flat(
+        {name: asdict(value) if isinstance(value, Options) else value for name, value in given.items()}
+    )
+
+
+@pytest.mark.parametrize("id", CONTRACT)
+def test_a_method_declares_what_its_class_has(id: str) -> None:
+    kind = type(CONTRACT[id][0]())
+    found = declared(f"{kind.__module__}.{kind.__qualname__}")
+    assert found is not None
+    assert found.defaults == defaults_of(kind)
+    assert found.ablations == kind.ablations
+    choices = {
+        "vectors": (None, "w.txt"),
+        "labels_from": (None, "file"),
+        "objective": ("eqn", "coeqn"),
+        "network": ("transformer", "textcnn"),
+    }
+    for values in itertools.product(*choices.values()):
+        options = dict(zip(choices, values, strict=True))
+        assert found.idle(options) == kind.idle(options)
+    assert found.idle({}) == kind.idle({})
+
+
+def test_the_data_module_too() -> None:
+    found = declared("ecpe_zoo.data.module.EmotionDataModule")
+    assert found is not None
+    assert found.defaults == defaults_of(EmotionDataModule)
+
+
+@pytest.mark.parametrize("path", ["os.path.join", "ecpe_zoo.methods.gone.Gone", "ecpe_zoo.methods.mgcl.Gone", "MGCL",
+                                  "ecpe_zoo.methods/../../setup.X", ""])  # fmt: skip
+def test_what_is_not_there_declares_nothing(path: str) -> None:
+    assert declared(path) is None
+
+
+@pytest.mark.parametrize("module", ["results", "leaderboard", "compare", "data", "main"])
+def test_commands_over_records_start_at_once(module: str) -> None:
+    code = f"import sys, ecpe_zoo.cli.{module}; print([name for name in {SLOW!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_results_show_imports_nothing_slow() -> None:
+    code = (
+        "import sys; from ecpe_zoo.cli.main import main; main(['results', 'show', 'experiments/records/rule']);"
+        f"print([name for name in {SLOW!r} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
