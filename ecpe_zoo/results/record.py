@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import created_when_complete
+from ecpe_zoo.files import created_when_complete, file_sha256
 from ecpe_zoo.options import flat, nested
 
 METRIC_VERSION = "v1"
@@ -283,12 +283,6 @@ def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
     return {
         f"{task}.{name}.{METRIC_VERSION}": value for name, value in metrics.items() if math.isfinite(value)
     }
-
-
-def file_sha256(path: Path | str) -> str:
-    """Hash of a file's content."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 INPUTS = ("vectors", "encoder.name", "encoder.vectors", "init_from", "labels_from")

@@ -20,11 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.data.history import Rows
 from ecpe_zoo.data.predictions import read_history
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import file_sha256
 from ecpe_zoo.options import flat
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.naming import declared_method, settings_of
-from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, file_sha256, read_record
+from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, read_record
 from ecpe_zoo.tasks import find_task
 
 

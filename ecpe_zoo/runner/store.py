@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, file_sha256, read_record, source_hash
+from ecpe_zoo.files import file_sha256, replaced_when_complete
+from ecpe_zoo.results.record import RunRecord, read_record, source_hash
 from ecpe_zoo.results.store import FAILED, Failure, main_metric, read_failure
 from ecpe_zoo.runner import locks
 from ecpe_zoo.runner.cells import Cell

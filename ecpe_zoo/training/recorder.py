@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.overlap import long_texts, text_overlap
+from ecpe_zoo.files import file_sha256
 from ecpe_zoo.results import record
 from ecpe_zoo.training.checkpoints import best_checkpoint, chosen_by, stopped_by
 from ecpe_zoo.training.folders import predictions_folder
@@ -125,7 +126,7 @@ class Recorder(Callback):
             stages=[record.Stage(**stage) for stage in self.stages],
             metrics=record.versioned(method.task.id, metrics),
             metrics_default=record.versioned(method.task.id, scorer.results["default"]),
-            predictions=record.file_sha256(folder / "test.npz"),
+            predictions=file_sha256(folder / "test.npz"),
             machine=record.Machine(
                 seconds=round(sum(stage["seconds"] for stage in self.stages), 2),
                 peak_memory_bytes=record.peak_memory(),

@@ -203,7 +203,7 @@ def test_every_corpus_names_pinned_files_only() -> None:
 
 
 def test_the_registry_imports_little() -> None:
-    heavy = ("torch", "lightning", "pandas", "numpy", "scipy", "pydantic", "pooch")
+    heavy = ("torch", "lightning", "pandas", "scipy", "pydantic", "pooch")
     code = f"import sys, ecpe_zoo.corpora.registry; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

@@ -10,7 +10,8 @@ import numpy as np
 
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, write_predictions
-from ecpe_zoo.results.record import RunRecord, file_sha256, versioned
+from ecpe_zoo.files import file_sha256
+from ecpe_zoo.results.record import RunRecord, versioned
 from ecpe_zoo.results.store import Failure
 from ecpe_zoo.tasks import TASKS
 

@@ -12,9 +12,10 @@ import pytest
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, write_predictions
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import file_sha256
 from ecpe_zoo.results import evidence, statistics
 from ecpe_zoo.results.evidence import document_counts, recompute, threshold_sweep
-from ecpe_zoo.results.record import file_sha256, versioned
+from ecpe_zoo.results.record import versioned
 from ecpe_zoo.results.significance import compare, pooled_score
 from ecpe_zoo.results.store import RunGroup, find_records, group_records
 from ecpe_zoo.tasks import EMOTIONS, TASKS

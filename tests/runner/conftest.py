@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ecpe_zoo.results.record import RunRecord, config_hash, file_sha256, read_record
+from ecpe_zoo.files import file_sha256
+from ecpe_zoo.results.record import RunRecord, config_hash, read_record
 from ecpe_zoo.runner import executors
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.executors import LocalExecutor
