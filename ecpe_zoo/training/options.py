@@ -99,6 +99,9 @@ def settle(config: Namespace, command: str) -> None:
     Raises:
         ZooError: `fit` would choose or stop by test documents under `strict`.
     """
+    encoder = (config.model.get("init_args") or {}).get("encoder")
+    if encoder is not None and encoder.get("vectors") == "None":
+        encoder["vectors"] = None  # jsonargparse reads `--model.encoder.vectors=null` as a text
     task = method_class(config.model.class_path).task_of(config.model.get("init_args") or {})
     metric = f"val/{epoch_metric(config.data.corpus, task)}"
     for callback in (config.checkpoint, config.early_stopping):

@@ -26,6 +26,9 @@ from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
 
+STORED = 1.2e-4
+"""Files hold scores rounded up to four decimals; beyond that, batch-mates move the last digits."""
+
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
 
 
@@ -140,7 +143,7 @@ def test_a_loaded_checkpoint_predicts_the_same(fitted: tuple[str, Path]) -> None
         found = {p.id: p for p in method.decode(method.collator(False)([d.without_gold() for d in gold]))}
     for saved in read_predictions(run / "predictions" / "test.npz"):
         for name, scores in saved.scores.items():
-            np.testing.assert_allclose(found[saved.id].scores[name], scores, atol=1e-5)
+            np.testing.assert_allclose(found[saved.id].scores[name], scores, atol=STORED)
 
 
 def test_test_validate_and_predict_from_a_checkpoint(fitted: tuple[str, Path], tmp_path: Path) -> None:
@@ -155,7 +158,7 @@ def test_test_validate_and_predict_from_a_checkpoint(fitted: tuple[str, Path], t
                     name,
                     scores,
                 ) in saved.scores.items():  # other batches before them may be kept: not bit by bit
-                    np.testing.assert_allclose(mine.scores[name], scores, atol=1e-6)
+                    np.testing.assert_allclose(mine.scores[name], scores, atol=STORED)
     (written,) = run_folder(tmp_path).glob("predictions/predict-test.npz")
     assert len(read_predictions(written)) == len(held_out(id))
 
@@ -195,7 +198,7 @@ def test_two_processes_score_like_one(fitted: tuple[str, Path], tmp_path: Path) 
     for one, two in zip(found[1], found[2], strict=True):
         assert one.id == two.id
         for name, scores in one.scores.items():
-            np.testing.assert_allclose(scores, two.scores[name], atol=1e-5)
+            np.testing.assert_allclose(scores, two.scores[name], atol=STORED)
         for threshold in (method.threshold, method.tuned or 0.5):
             assert decisions(method, one, threshold) == decisions(method, two, threshold)
 

@@ -38,7 +38,7 @@ class Bench:
         """The record that a seed's fit writes."""
         sample = read_record(SAMPLE)
         config = sample.config | {"seed_everything": seed}
-        update = {"seed": seed, "config": config, "config_hash": config_hash(config),
+        update = {"seed": seed, "config": config, "config_hash": config_hash(config), "converted_from": None,
                   "predictions": file_sha256(self.folder / "scores.npz")}  # fmt: skip
         return sample.model_copy(update=update | changes)
 
