@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from ecpe_zoo.errors import ZooError
@@ -164,50 +164,59 @@ _DID: dict[str, dict[str, Any]] = {
 }
 """Class path -> what its optimiser did while it had no option for it."""
 
-_WITH_VECTORS = "ecpe_zoo.methods.e2eecpe."
-"""Prefix of the class path of the method whose `vectors` are no option of an encoder."""
 
-
-def nested(arguments: Mapping[str, Any], class_path: str = "") -> dict[str, Any]:
+def nested(
+    arguments: Mapping[str, Any], takes: Container[str] | None = None, class_path: str = ""
+) -> dict[str, Any]:
     """A method's arguments with the options of each group below its name.
 
     Configs may name an encoder alone (`encoder: NAME`), and configs, records and checkpoints of release 0.1.0 have one
     argument for each option.
 
+    Args:
+        arguments: By name.
+        takes: Flat names of the arguments that the method takes (see `flat`): others keep their places. None for a
+            method that takes all groups and no single argument of the same name.
+        class_path: Of the method, whose optimiser had fewer options in release 0.1.0.
+
     >>> nested({"encoder": "embedded", "encoder_size": 64, "lr": 0.1, "beta": 1.0})
     {'encoder': {'name': 'embedded', 'size': 64}, 'optimiser': {'lr': 0.1}, 'beta': 1.0}
-    >>> nested({"vectors": "w2v.txt"}, "ecpe_zoo.methods.e2eecpe.E2EECPE")
-    {'vectors': 'w2v.txt'}
+    >>> nested({"vectors": "w2v.txt", "lr": 0.1}, takes={"vectors", "optimiser.lr"})
+    {'vectors': 'w2v.txt', 'optimiser': {'lr': 0.1}}
     """
     found: dict[str, Any] = {}
     for name, value in arguments.items():
-        path = place_of(name, class_path)
-        value = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        if len(path) == 2:
-            found.setdefault(path[0], {}).setdefault(path[1], value)
-        elif name in FIRST and isinstance(value, str):
-            found[name] = {FIRST[name]: value} | found.get(name, {})
-        elif name in GROUPS and isinstance(value, Mapping):
+        group, option = place_of(name, takes)
+        value = asdict(value) if isinstance(value, Options) else value
+        if option:
+            found.setdefault(group, {}).setdefault(option, value)
+        elif isinstance(value, str) and (first := first_of(name, takes)):
+            found[name] = {first: value} | found.get(name, {})
+        elif isinstance(value, Mapping):
             found[name] = found.get(name, {}) | dict(value)
         else:
             found[name] = value
-    if any(name in SINGLE["optimiser"] for name in arguments):
+    if any(place_of(name, takes)[0] == "optimiser" for name in arguments if name != "optimiser"):
         found["optimiser"] = _DID.get(class_path, {}) | found["optimiser"]
     return found
 
 
-def place_of(name: str, class_path: str = "") -> tuple[str, ...]:
-    """Where an argument of a method is: its name, or its group and option.
+def place_of(name: str, takes: Container[str] | None = None) -> tuple[str, str]:
+    """The group and the option of an argument; its own name and "" if it is in no group. See `nested` for `takes`.
 
-    >>> place_of("encoder_size"), place_of("beta"), place_of("vectors", "ecpe_zoo.methods.e2eecpe.E2EECPE")
-    (('encoder', 'size'), ('beta',), ('vectors',))
+    >>> place_of("encoder_size"), place_of("beta"), place_of("vectors", {"vectors"})
+    (('encoder', 'size'), ('beta', ''), ('vectors', ''))
     """
-    if name == "vectors" and class_path.startswith(_WITH_VECTORS):
-        return (name,)
     for group, options in SINGLE.items():
-        if name in options:
+        if name in options and (takes is None or (name not in takes and f"{group}.{options[name]}" in takes)):
             return group, options[name]
-    return (name,)
+    return name, ""
+
+
+def first_of(name: str, takes: Container[str] | None = None) -> str:
+    """The option of a group that a plain text stands for; "" if this is no such group."""
+    first = FIRST.get(name, "")
+    return first if first and (takes is None or f"{name}.{first}" in takes) else ""
 
 
 def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:

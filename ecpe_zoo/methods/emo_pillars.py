@@ -107,10 +107,8 @@ class EmoPillars(TextMethod):
             raise ZooError("Expected --model.init_from CHECKPOINT with --model.head same, but got none.")
         # of a class elsewhere; here of what is trained
         self.task = self.task_of({"single_label": single_label})  # type: ignore[misc]
-        self.settings, self.optimiser = (
-            EncoderSettings.of(self.hparams.encoder),
-            OptimiserSettings.of(self.hparams.optimiser),
-        )
+        self.settings = EncoderSettings.of(self.hparams.encoder)
+        self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         self.context = regime == "context-aware"
         self.max_tokens = max_tokens or MAX_TOKENS[regime]
         self.pooling, self.dropout, self.single_label = pooling, dropout, single_label

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pickle
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import torch
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.options import nested
+from ecpe_zoo.options import Options, flat, nested
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -29,8 +32,9 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         raise ZooError(f"{path}: expected a whole checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
+    class_path = checkpoint["ecpe_zoo"]["class_path"]
     options = checkpoint.get("hyper_parameters", {})
-    checkpoint["hyper_parameters"] = nested(options, checkpoint["ecpe_zoo"]["class_path"])
+    checkpoint["hyper_parameters"] = nested(options, arguments_of(class_path), class_path)
     return checkpoint
 
 
@@ -48,6 +52,19 @@ def method_class(class_path: str) -> type[Method]:
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ZooError(f"Expected the class path of a method, but {class_path!r} is none.")
     return found
+
+
+def arguments_of(class_path: str) -> Mapping[str, Any]:
+    """The arguments of a method with their defaults, flat: `encoder.size` -> None.
+
+    Raises:
+        ZooError: see `method_class`.
+    """
+    parameters = inspect.signature(method_class(class_path)).parameters
+    plain = {
+        n: asdict(p.default) if isinstance(p.default, Options) else p.default for n, p in parameters.items()
+    }
+    return flat(plain)
 
 
 def load_method(path: Path | str) -> Method:

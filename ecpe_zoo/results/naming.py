@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ecpe_zoo.declared import Declared, declared
 from ecpe_zoo.options import flat
-from ecpe_zoo.results.declared import Declared, declared
 from ecpe_zoo.results.record import RunRecord, decisive
 
 if TYPE_CHECKING:

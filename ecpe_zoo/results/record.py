@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
+from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import created_when_complete, file_sha256
 from ecpe_zoo.options import flat, nested
@@ -229,8 +230,10 @@ class RunRecord(Part):
         """Arguments of release 0.1.0 as options of groups; see `options.nested`."""
         model = config.get("model")
         if isinstance(model, dict) and isinstance(model.get("init_args"), dict):
-            arguments = nested(model["init_args"], str(model.get("class_path", "")))
-            return config | {"model": model | {"init_args": arguments}}
+            class_path = str(model.get("class_path", ""))
+            if (method := declared(class_path)) is not None:
+                arguments = nested(model["init_args"], method.defaults, class_path)
+                return config | {"model": model | {"init_args": arguments}}
         return config
 
 
@@ -295,7 +298,7 @@ def input_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
     A folder (a pretrained encoder) is hashed by the names and contents of its files. What is no path on this
     machine, such as a name on a hub, is left out.
     """
-    given = flat(nested(arguments))
+    given = flat(arguments)
     values = (given.get(name) for name in INPUTS)
     paths = (Path(value).absolute() for value in values if isinstance(value, str) and value)
     return dict(_input_hash(path, _newest(path)) for path in paths if path.exists())

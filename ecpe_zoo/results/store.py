@@ -452,11 +452,11 @@ def share_tested(entries: Iterable[Entry]) -> float:
 
 def encoder_of(entry: Entry) -> str:
     """The encoder that a run used, in words; "own network" for a method that takes none."""
-    arguments = (entry.record.config.get("model") or {}).get("init_args") or {}
+    arguments = flat((entry.record.config.get("model") or {}).get("init_args") or {})
     method = declared_method(entry.record)
-    if method is not None and "encoder.name" in method.idle(flat(arguments)):
+    if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
-    return str((arguments.get("encoder") or {}).get("name") or "own network")
+    return str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
 
 
 def metric_id(task: str, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,7 +14,7 @@ from lightning import seed_everything
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.options import flat, nested
+from ecpe_zoo.options import flat
 from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.training.options import grouped, parse, settle, take_stored_options
 from ecpe_zoo.training.process import settings
@@ -105,11 +104,14 @@ def fit(
             f"Expected `model` beside a config, but got a {method.id} that has its arguments already."
         )
     given = _described(method) if isinstance(method, Method) else _read(method)
+    if model:
+        class_path = given.get("model", {}).get("class_path", "")
+        model = grouped({"model": {"class_path": class_path, "init_args": model}})["model"]["init_args"]
     own, objects = _parted(trainer or {})
     over = {
         "seed_everything": seed,
         "trainer": own,
-        "model": model and {"init_args": nested(model)},
+        "model": model and {"init_args": model},
         "data": _arguments(data) if isinstance(data, EmotionDataModule) else data,
         "scorer": scorer,
         "checkpoint": checkpoint,
@@ -122,7 +124,7 @@ def fit(
     with settings():
         parser, config = parse(options)
         settle(config, "fit")
-        typed = set(flat(method.hparams if isinstance(method, Method) else nested(model or {})))
+        typed = set(flat(method.hparams if isinstance(method, Method) else model or {}))
         take_stored_options(config.model, config.ckpt_path, typed)
         config.seed_everything = seed_everything(config.seed_everything, workers=True)
         to_make = config.clone()
@@ -157,7 +159,7 @@ def _arguments(data: EmotionDataModule) -> dict[str, Any]:
 def _read(config: str | Path | Mapping[str, Any]) -> Any:
     """The content of a config, its method's arguments in groups."""
     if isinstance(config, Mapping):
-        return grouped(copy.deepcopy(dict(config)))
+        return grouped(dict(config))
     try:
         text = Path(config).read_text(encoding="utf-8")
     except OSError as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from argparse import ArgumentError
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.methods.loading import method_class, read_checkpoint
-from ecpe_zoo.options import FIRST, flat, nested, place_of
+from ecpe_zoo.methods.loading import arguments_of, method_class, read_checkpoint
+from ecpe_zoo.options import first_of, flat, nested, place_of
 from ecpe_zoo.training.checkpoints import BestCheckpoint, epoch_metric, refuse_test_fold
 from ecpe_zoo.training.scorer import Scorer
 from ecpe_zoo.training.stopping import PatientStopping
@@ -88,7 +88,7 @@ def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespac
     skipped: set[str | int] = {"model", "train_dataloaders", "val_dataloaders", "datamodule"}
     parser.add_method_arguments(Trainer, "fit", skip=skipped)
     try:
-        return parser, parser.parse_object(grouped(copy.deepcopy(dict(options))))
+        return parser, parser.parse_object(grouped(dict(options)))
     except ArgumentError as error:
         raise ZooError(str(error)) from error
 
@@ -100,7 +100,7 @@ def settle(config: Namespace, command: str) -> None:
         ZooError: `fit` would choose or stop by test documents under `strict`.
     """
     encoder = (config.model.get("init_args") or {}).get("encoder")
-    if encoder is not None and encoder.get("vectors") == "None":
+    if isinstance(encoder, Namespace) and encoder.get("vectors") == "None":
         encoder["vectors"] = None  # jsonargparse reads `--model.encoder.vectors=null` as a text
     task = method_class(config.model.class_path).task_of(config.model.get("init_args") or {})
     metric = f"val/{epoch_metric(config.data.corpus, task)}"
@@ -151,30 +151,58 @@ def take_stored_options(model: Namespace, path: str | Path | None, typed: set[st
 
 
 def spelled(args: Sequence[str]) -> list[str]:
-    """Arguments of the command line with options of groups in one spelling.
+    """Arguments of the command line with options of groups in one spelling, as the method named there takes them.
 
-    >>> spelled(["--model.encoder", "recurrent", "--model.encoder={size: 4}", "--model.lr=0.1"])
-    ['--model.encoder.name', 'recurrent', '--model.encoder={size: 4}', '--model.optimiser.lr=0.1']
+    >>> spelled(["--model", "ecpe_zoo.methods.mgcl.MGCL", "--model.encoder", "recurrent", "--model.lr=0.1"])[2:]
+    ['--model.encoder.name', 'recurrent', '--model.optimiser.lr=0.1']
     """
+    takes = _takes(_class_path(args))
     found = []
     for argument, following in zip(args, [*args[1:], ""], strict=True):
-        match = re.fullmatch(r"--model\.(?:init_args\.)?(\w+)(?:=(.*))?", argument, re.DOTALL)
-        if match and match[1] != "vectors":  # e2eecpe has word vectors and no encoder
-            path = place_of(match[1])
-            value = following if match[2] is None else match[2]
-            if match[1] in FIRST and not value.lstrip().startswith("{"):
-                path = (match[1], FIRST[match[1]])
-            if len(path) == 2:
-                argument = f"--model.{'.'.join(path)}" + ("" if match[2] is None else f"={match[2]}")
+        match = re.fullmatch(r"--model\.(?:init_args\.)?(\w+)(=.*)?", argument, re.DOTALL)
+        if match:
+            name, value = match[1], match[2] or ""
+            group, option = place_of(name, takes)
+            if not option and not (value.removeprefix("=") or following).lstrip().startswith("{"):
+                option = first_of(name, takes)
+            if option:
+                argument = f"--model.{group}.{option}{value}"
         found.append(argument)
     return found
+
+
+def _class_path(args: Sequence[str]) -> str:
+    """The class path of the method that a command line or the last config on it names."""
+    found = ""
+    for option, value in (argument.split("=", 1) if "=" in argument else (argument, following)
+                          for argument, following in zip(args, [*args[1:], ""], strict=True)):  # fmt: skip
+        if option in ("--model", "--model.class_path"):
+            found = value
+        elif option in ("--config", "-c") and Path(value).is_file():
+            with suppress(
+                OSError, UnicodeDecodeError, yaml.YAMLError
+            ):  # the parser says what is wrong with it
+                config = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+                model = config.get("model") if isinstance(config, dict) else None
+                found = str(model.get("class_path", found)) if isinstance(model, dict) else found
+    return found
+
+
+def _takes(class_path: str) -> Container[str]:
+    """The arguments of a method; none for a class path that the parser will refuse."""
+    try:
+        return arguments_of(class_path)
+    except ZooError:
+        return ()
 
 
 def grouped(value: Any) -> Any:
     """A config with the arguments of its method in groups; see `options.nested`."""
     model = value.get("model") if isinstance(value, dict) else None
     if isinstance(model, dict) and isinstance(model.get("init_args"), dict):
-        model["init_args"] = nested(model["init_args"], str(model.get("class_path", "")))
+        class_path = str(model.get("class_path", ""))
+        arguments = nested(model["init_args"], _takes(class_path), class_path)
+        return value | {"model": model | {"init_args": arguments}}
     return value
 
 

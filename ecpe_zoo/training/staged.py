@@ -22,7 +22,7 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.options import EMBEDDED
+from ecpe_zoo.options import EMBEDDED, flat
 from ecpe_zoo.training.checkpoints import BestCheckpoint, LastCheckpoint, best_checkpoint, refuse_test_fold
 from ecpe_zoo.training.folders import predictions_folder, run_loggers
 from ecpe_zoo.training.memory import BoundMemory
@@ -191,7 +191,7 @@ class Run:
                 f"NOTE: the corpus {self.data.corpus!r} is invented text that shows that the zoo runs; its scores say "
                 "nothing about the method."
             )
-        if dict(self.method.hparams.get("encoder") or {}).get("name") == EMBEDDED:
+        if flat(self.method.hparams).get("encoder.name") == EMBEDDED:
             rank_zero_info(
                 "NOTE: the 'embedded' encoder is a small transformer with random weights; without pretrained "
                 "weights the scores say nothing about the method."

@@ -12,7 +12,6 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, link_loss, position_weights
-from ecpe_zoo.options import nested
 
 DOCUMENTS = [
     document_from_texts(
@@ -27,7 +26,7 @@ DOCUMENTS = [
 
 def built(**arguments: Any) -> E2EECPE:
     torch.manual_seed(0)
-    method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **nested(arguments))
+    method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **arguments)
     method.vocabulary = method.make_vocabulary(DOCUMENTS)
     method._build(from_checkpoint=False)
     method.double().eval()
@@ -237,7 +236,7 @@ def test_link_loss_is_binary_cross_entropy_where_that_is_exact() -> None:
 
 def test_embeddings_do_not_decay() -> None:
     """A word that no document of the step holds keeps its vector; all else decays, biases included."""
-    method = built(weight_decay=0.1).float().train()
+    method = built(optimiser={"weight_decay": 0.1}).float().train()
     collated = method.collator(True)([DOCUMENTS[2]])  # "rain fell"
     optimizer = method.configure_optimizers()
     before = method.embedding.weight.detach().clone()

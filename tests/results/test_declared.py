@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.data.module import EmotionDataModule
+from ecpe_zoo.declared import declared
 from ecpe_zoo.options import Options, flat
-from ecpe_zoo.results.declared import declared
 from tests.methods.contract import CONTRACT
 
 SLOW = ("torch", "lightning", "transformers", "torch_geometric", "scipy.stats", "pandas", "matplotlib")

@@ -173,7 +173,7 @@ def test_a_class_path_of_somebody_else_is_not_imported(tmp_path: Path) -> None:
     record["config"]["model"]["class_path"] = "antigravity.Anything"
     write(tmp_path / "a.json", record)
     (group,) = group_records(find_records([tmp_path]))
-    assert group.first.settings["model.encoder.name"] == "embedded"
+    assert group.first.settings["model.encoder"] == "embedded"
 
 
 def test_failed_and_collapsed_runs_stay_visible(tmp_path: Path) -> None:

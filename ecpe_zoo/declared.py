@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ecpe_zoo import options
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
 
 
 class Declared(NamedTuple):

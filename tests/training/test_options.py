@@ -1,0 +1,98 @@
+"""Options of groups in older spellings, and the arguments of a user's own method, which keep their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ecpe_zoo
+from ecpe_zoo.cli.main import main
+from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.training.options import grouped, spelled
+from tests.cli.test_training import QUIET, run_folder
+from tests.conftest import ROOT
+
+MGCL, E2EECPE = "ecpe_zoo.methods.mgcl.MGCL", "ecpe_zoo.methods.e2eecpe.E2EECPE"
+
+
+class Own(Rule):
+    """Somebody's method, whose arguments are named like options of groups."""
+
+    id = "own"
+
+    def __init__(self, lr: float = 0.1, encoder: str = "mine", vectors: str | None = None) -> None:
+        super().__init__()
+
+
+OWN = f"{__name__}.Own"
+
+
+def config(class_path: str, **arguments: Any) -> dict[str, Any]:
+    return {"model": {"class_path": class_path, "init_args": arguments}}
+
+
+def test_arguments_move_only_where_the_method_takes_the_group() -> None:
+    old = {"encoder": "recurrent", "vectors": "w.txt", "lr": 0.1, "gamma": 0.5}
+    assert grouped(config(MGCL, **old))["model"]["init_args"] == {
+        "encoder": {"name": "recurrent", "vectors": "w.txt"},
+        "optimiser": {"schedule": "linear", "lr": 0.1},
+        "gamma": 0.5,
+    }
+    assert grouped(config(E2EECPE, vectors="w.txt"))["model"]["init_args"] == {"vectors": "w.txt"}
+    own = {"encoder": "other", "vectors": "w.txt", "lr": 0.1}
+    assert grouped(config(OWN, **own)) == config(OWN, **own)
+    unknown = config("nobody.knows.It", lr=0.1)  # told by the parser
+    assert grouped(unknown) == unknown
+
+
+@pytest.mark.parametrize("how", ["typed", "config"])
+def test_the_command_line_moves_arguments_likewise(how: str, tmp_path: Path) -> None:
+    def given(class_path: str) -> list[str]:
+        if how == "typed":
+            return ["--model", class_path]
+        path = tmp_path / "config.yaml"
+        path.write_text(json.dumps(config(class_path)), encoding="utf-8")
+        return ["--config", str(path)]
+
+    options = ["--model.encoder", "x", "--model.lr=0.5", "--model.vectors", "w.txt"]
+    assert spelled([*given(OWN), *options]) == [*given(OWN), *options]
+    assert spelled([*given(MGCL), *options])[2:] == [
+        "--model.encoder.name", "x", "--model.optimiser.lr=0.5", "--model.encoder.vectors", "w.txt",
+    ]  # fmt: skip
+    assert spelled([*given(E2EECPE), *options[2:]])[2:] == [
+        "--model.optimiser.lr=0.5", "--model.vectors", "w.txt",
+    ]  # fmt: skip
+
+
+def test_a_method_of_ones_own_keeps_its_arguments(tmp_path: Path) -> None:
+    """`--model.lr` became `--model.optimiser.lr`, which such a method does not take."""
+    options = [
+        "--model.lr",
+        "0.5",
+        "--model.encoder",
+        "x",
+        "--data.corpus",
+        "bundled-ecpe",
+        "--data.batch_size",
+        "8",
+    ]
+    place = ["--trainer.max_epochs", "1", "--trainer.default_root_dir", str(tmp_path)]
+    assert main(["fit", "--model", OWN, *options, *place, *QUIET]) == 0
+    record = json.loads((run_folder(tmp_path) / "record.json").read_text(encoding="utf-8"))
+    assert record["config"]["model"]["init_args"]["lr"] == 0.5
+
+
+def test_python_gives_word_vectors_to_a_method_without_an_encoder(tmp_path: Path) -> None:
+    """They became options of an encoder, which E2EECPE does not take."""
+    vectors = tmp_path / "w.txt"
+    vectors.write_text("2 3\nhe 1 0 0\ndog 0 1 0\n", encoding="utf-8")
+    trainer = {
+        "max_epochs": 1, "limit_train_batches": 2, "accelerator": "cpu", "enable_progress_bar": False,
+        "default_root_dir": str(tmp_path),
+    }  # fmt: skip
+    small = {"vectors": str(vectors), "hidden": 8, "filters": 4, "node": 4}
+    fitted = ecpe_zoo.fit(ROOT / "configs" / "e2eecpe.yaml", model=small, trainer=trainer, test=False)
+    assert fitted.method.hparams["vectors"] == str(vectors)
