@@ -15,6 +15,7 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.options import flat
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
 
@@ -57,7 +58,7 @@ def test_every_config_has_its_line_and_every_line_its_config() -> None:
     for id, (make, _) in CONTRACT.items():
         method = make()
         assert method.id == id
-        assert method.ablations <= method.hparams.keys()
+        assert method.ablations <= flat(method.hparams).keys()
         assert Path(ROOT, "ecpe_zoo", "methods", f"{id}.py").is_file()
 
 
