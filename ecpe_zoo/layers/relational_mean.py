@@ -60,8 +60,8 @@ class RelationalMean(nn.Module):
         own: Give each kind of node a matrix of its own, which is added to W_0.
         bias: Whether there are b_r.
         joint: Divide sums by the number of all neighbours of a node, not by those of the relation.
-        last: Leave the document node as it is, since nothing reads it after the last layer; so does a graph without
-            edges of the document.
+        last: Leave the document node as it is, since nothing reads it after the last layer; it also stays
+            without edges of the document.
     """
 
     def __init__(

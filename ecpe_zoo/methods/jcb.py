@@ -1,8 +1,9 @@
 """JCB: Joint Constrained Learning with Boundary-adjusting for Emotion-Cause Pair Extraction (Feng et al., ACL 2023).
 
-PBJE's graph over emotion and cause clauses, pairs and the document, with two constraints on pairs (if i is the emotion
-of cause j, j is not that of i; pairs of one emotion lie together) and an exchange between the heads (clause heads see
-their best partners, the pair head sees the predicted emotion). There is no released code.
+PBJE's graph over emotion and cause clauses, pairs and the document, with two constraints on pairs (if clause j causes
+the emotion of i, i does not cause that of j; vectors of pairs of one emotion are alike) and an exchange between the
+heads: that of emotions sees the causes that fit a clause and the other way round, that of pairs sees the predicted
+emotion. There is no released code.
 
 ==========================  ==================================  ====================================================
 argument                    default                             paper
@@ -23,11 +24,11 @@ argument                    default                             paper
 Departures from the paper, and what it leaves open:
 
 - All cross-entropies have their negative terms. As printed (eq. 7, 14) "all pairs" would be the best answer.
-- Gold pairs whose mirror image is gold too, or that are their own, are left out of the asymmetry. Losses on gold pairs
-  are means over the batch, and 0 without gold pairs.
-- Distances of the contrastive loss (eq. 9) are between normalised vectors and do not grow with their size: of two
-  random ones it is 1.4. The other pair is a random wrong candidate of the document or, half of the time if there is
-  one, a gold pair of another emotion.
+- The asymmetry loss leaves out gold pairs whose mirror image is gold too, those within one clause included. Losses on
+  gold pairs are means over the batch, and 0 without gold pairs.
+- Distances of the contrastive loss (eq. 9) are between normalised vectors and do not grow with their size: that of two
+  random ones is about 1.4, so that a margin of 1 matters. The other pair is a random wrong candidate of the document
+  or, half of the time if there is one, a gold pair of another emotion.
 - The emotion guidance reads the model's own prediction in training too, so that training and test are alike.
 - A long document loses tokens of its longest clauses; the paper's sliding window has no stated stride.
 - AdamW with a decay of 0.01 on all matrices; the paper names no optimiser.
@@ -81,9 +82,8 @@ def asymmetry(logits: Tensor, targets: Tensor, pairs: PairSet, form: AsymmetryFo
     if form == "bounded":
         values = F.softplus(mirrored)
     else:
-        values = F.logsigmoid(mirrored).clamp(min=math.log(LEAST)) - F.logsigmoid(logits).clamp(
-            min=math.log(LEAST)
-        )
+        log, log_mirrored = (F.logsigmoid(x).clamp(min=math.log(LEAST)) for x in (logits, mirrored))
+        values = log_mirrored - log
     return (values * chosen).sum() / chosen.sum().clamp(min=1)
 
 
@@ -124,7 +124,7 @@ def contrastive(vectors: Tensor, targets: Tensor, pairs: PairSet, margin: float)
         margin: Difference of distances that is asked for.
 
     Returns:
-        () float32; 0 without a gold pair that has another beside it.
+        () float32; 0 if no gold pair has another pair in its document.
     """
     other, there, alike = other_pairs(targets, pairs)
     with torch.autocast(vectors.device.type, enabled=False):
@@ -149,15 +149,11 @@ def partners(mine: Tensor, others: Tensor, mask: Tensor) -> Tensor:
         mask: (B, N).
 
     Returns:
-        (B, N, H), fp32 at least: the products are not scaled.
+        (B, N, H), fp32 at least: the products are not scaled, so that half precision could overflow.
     """
     with torch.autocast(mine.device.type, enabled=False):
         mine, others = wide(mine), wide(others)
-        scores = mine @ others.transpose(1, 2)
-        # a finite lowest score: a padded document has equal weights, not NaN
-        scores = scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min)
-        found: Tensor = torch.softmax(scores, dim=-1) @ others
-        return found
+        return F.scaled_dot_product_attention(mine, others, others, mask[:, None], scale=1.0)
 
 
 class Heads(nn.Module):
@@ -245,9 +241,6 @@ class JCB(EncodedPairMethod):
     ) -> None:
         super().__init__()
         self.take_settings()
-        for name, value in (("asymmetry", asymmetry), ("contrastive", contrastive), ("margin", margin)):
-            if value < 0:
-                raise ZooError(f"Expected --model.{name} to be at least 0, but got {value}.")
         self.layers, self.joint_mean, self.activation, self.dropout = layers, joint_mean, activation, dropout
         self.alignment, self.guidance, self.threshold = alignment, guidance, threshold
         self.asymmetry, self.asymmetry_form = asymmetry, asymmetry_form
@@ -255,6 +248,9 @@ class JCB(EncodedPairMethod):
 
     def make_heads(self, size: int) -> Heads:
         """See `EncodedPairMethod.make_heads`."""
+        for name in ("asymmetry", "contrastive", "margin"):
+            if (value := getattr(self, name)) < 0:
+                raise ZooError(f"Expected --model.{name} to be at least 0, but got {value}.")
         graph = PairGraph(
             size,
             self.layers,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet, RelativePosition
+from tests.layers.threads import alike_with_two_threads
 
 MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2, [True] + [False] * 4])
 
@@ -98,11 +99,4 @@ def test_gradients_do_not_depend_on_the_order_in_which_threads_add(position: boo
         found = (layer(inputs, inputs, pairs) * weights).sum()
         return list(torch.autograd.grad(found, [inputs, *layer.parameters()]))
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        first = gradients()
-        for _ in range(20):
-            assert all(torch.equal(mine, other) for mine, other in zip(first, gradients(), strict=True))
-    finally:
-        torch.set_num_threads(threads)
+    assert alike_with_two_threads(gradients, times=20)

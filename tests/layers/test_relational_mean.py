@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.pair_set import PairSet, RelativePosition
 from ecpe_zoo.layers.relational_mean import Edges, Nodes, PairGraph, RelationalMean
+from tests.layers.threads import alike_with_two_threads
 
 MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2, [True] + [False] * 4])
 SIZE = 6
@@ -130,14 +131,7 @@ def test_gradients_are_alike_from_run_to_run_with_two_threads() -> None:
         loss = (found.pair * weights).sum() + found.emotion.sum() + found.cause.square().sum()
         return list(torch.autograd.grad(loss, [inputs, *module.parameters()]))
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        first = gradients()
-        for _ in range(5):
-            assert all(torch.equal(mine, other) for mine, other in zip(first, gradients(), strict=True))
-    finally:
-        torch.set_num_threads(threads)
+    assert alike_with_two_threads(gradients, times=5)
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])

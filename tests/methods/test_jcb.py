@@ -201,7 +201,7 @@ def test_weights_of_the_losses_and_what_0_leaves_out() -> None:
     assert losses(asymmetry_form="paper")["asymmetry"] != plain["asymmetry"]
     assert losses(margin=2.0)["contrastive"] > plain["contrastive"]
     with pytest.raises(ZooError, match=r"--model\.asymmetry to be at least 0, but got -1"):
-        JCB(SMALL, asymmetry=-1)
+        built(documents, asymmetry=-1)
 
 
 @pytest.mark.parametrize(
