@@ -12,7 +12,9 @@ from torch import Tensor, nn
 class PairSet(NamedTuple):
     """P candidate pairs of B documents of at most N clauses, document by document, row by row.
 
-    Memory of what is made from it grows with the candidates, not with N squared.
+    Memory of what is made from it grows with the candidates, not with N squared. Vectors are looked up by
+    `index_select` and `embedding`: the gradient of `values[index]` depends on the order in which the threads of a CPU
+    add. On a GPU such sums still do, unless the trainer is deterministic (`--trainer.deterministic true`).
     """
 
     document: Tensor
@@ -50,11 +52,27 @@ class PairSet(NamedTuple):
 
     def of_emotion(self, values: Tensor) -> Tensor:
         """Values (B, N, ...) of the emotion clause of each pair: (P, ...)."""
-        return values[self.document, self.emotion]
+        return values.flatten(0, 1).index_select(0, self._row(self.emotion))
 
     def of_cause(self, values: Tensor) -> Tensor:
         """Values (B, N, ...) of the cause clause of each pair: (P, ...)."""
-        return values[self.document, self.cause]
+        return values.flatten(0, 1).index_select(0, self._row(self.cause))
+
+    def by_emotion(self, values: Tensor) -> Tensor:
+        """Sums of values (P, E) over the pairs of each emotion clause: (B, N, E)."""
+        return self._sums(values, self.emotion)
+
+    def by_cause(self, values: Tensor) -> Tensor:
+        """Sums of values (P, E) over the pairs of each cause clause: (B, N, E)."""
+        return self._sums(values, self.cause)
+
+    def _row(self, clause: Tensor) -> Tensor:
+        return self.document * self.shape[1] + clause
+
+    def _sums(self, values: Tensor, clause: Tensor) -> Tensor:
+        batch, size = self.shape
+        table = values.new_zeros(batch * size, values.shape[1])
+        return table.index_add(0, self._row(clause), values).view(batch, size, -1)
 
     def flat(self, grid: Tensor) -> Tensor:
         """The candidates' entries of a grid (B, N, N, ...): (P, ...). Of gold pairs these are the targets."""
@@ -104,7 +122,7 @@ class RelativePosition(nn.Module):
 
     def forward(self, offset: Tensor) -> Tensor:
         """(P,) -> (P, size)."""
-        return self.vectors()[self.index(offset)]
+        return F.embedding(self.index(offset), self.vectors())
 
 
 class PairLinear(nn.Linear):
@@ -133,5 +151,5 @@ class PairLinear(nn.Linear):
         found = found + pairs.of_cause(F.linear(causes, of_cause))
         if self.position is not None:
             table = F.linear(self.position.vectors(), of_position)  # (distances, out)
-            found = found + table[self.position.index(pairs.offset)]
+            found = found + F.embedding(self.position.index(pairs.offset), table)
         return found

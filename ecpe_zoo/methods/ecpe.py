@@ -101,6 +101,8 @@ class PairLogits(NamedTuple):
     """(B, N) logits; None for a method without this head."""
     cause: Tensor | None = None
     """(B, N) logits; None for a method without this head."""
+    vectors: Tensor | None = None
+    """(P, H) vectors of the candidates, for losses that need them."""
 
 
 class EncodedPairMethod(Method):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet, RelativePosition
+from tests.layers.threads import alike_with_two_threads
 
 MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2, [True] + [False] * 4])
 
@@ -83,3 +84,19 @@ def test_smoothed_positions_are_the_kernel_over_all_distances() -> None:
     offsets = [-3, -1, 0, 2]
     expected = torch.stack([at(m) for m in offsets])
     torch.testing.assert_close(position(torch.tensor(offsets)), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("position", [True, False])
+def test_gradients_do_not_depend_on_the_order_in_which_threads_add(position: bool) -> None:
+    mask = torch.ones(8, 40, dtype=torch.bool)
+    pairs = PairSet.build(mask, None)
+    torch.manual_seed(0)
+    clauses, weights = torch.randn(8, 40, 64), torch.randn(len(pairs.document), 32)
+    layer = PairLinear(64, 64, 32, RelativePosition(12, 8) if position else None)
+
+    def gradients() -> list[Tensor]:
+        inputs = clauses.clone().requires_grad_()
+        found = (layer(inputs, inputs, pairs) * weights).sum()
+        return list(torch.autograd.grad(found, [inputs, *layer.parameters()]))
+
+    assert alike_with_two_threads(gradients, times=20)
