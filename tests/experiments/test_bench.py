@@ -11,6 +11,7 @@ from torch import nn
 
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.methods.e2eecpe import E2EECPE
+from ecpe_zoo.text.clause_batch import ClauseBatch
 from ecpe_zoo.text.prompts import KINDS
 from experiments import bench, measure
 from tests.conftest import ROOT
@@ -88,6 +89,7 @@ def test_tokens_are_counted_where_they_are_read() -> None:
     tally = measure.Tally(method)
     batch = method.collator(False)(documents)
     method(batch)
+    assert isinstance(batch, ClauseBatch)
     words = sum(len(segment.words) for document in documents for segment in document.segments)
     assert tally.counts == (words, len(batch.words))
 
