@@ -293,7 +293,7 @@ def test_an_encoder_takes_the_place_of_words_and_cnn() -> None:
         torch.testing.assert_close(outputs.links[row, :n, :n], links, atol=1e-5, rtol=0)
         emotion = method.emotion_head(tag_e)
         torch.testing.assert_close(outputs.emotion[row, :n], emotion, atol=1e-5, rtol=0)
-    assert method.tokens(DOCUMENTS[2]) == len("rain fell".replace(" ", "")) + 2
+    assert method.tokens(DOCUMENTS[2]) == 4  # [CLS] rain fell [SEP]
 
 
 @pytest.mark.parametrize("encoder", [None, SMALL])
