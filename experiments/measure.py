@@ -7,7 +7,6 @@ reads a `Job` and prints what was measured as the last line, in JSON.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -31,10 +30,13 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.eacl import ANCHORS, EACL
+from ecpe_zoo.methods.loading import arguments_of, method_class
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.options import nested
+from ecpe_zoo.text.encoders import TokenEncoder, TransformerEncoder, rounded_width
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query, QueryBatch, QueryCollator, TokenisedDocument, gold_queries
+from ecpe_zoo.training.process import product_seconds
 
 Action = Literal["train", "predict", "query-by-query", "anchors"]
 
@@ -126,22 +128,34 @@ class _WithoutCE(QueryCollator):
 
 
 class Tally:
-    """Counts tokens and slots as the network reads them.
+    """Counts tokens and slots as the network reads them, the slots of a transformer after it has rounded the width.
 
     Args:
-        method: built. Methods that run rows in chunks count themselves; of others, the ids that reach an
-            embedding with a padding id are counted.
+        method: Built. Methods that run rows in chunks count by themselves. For others, what token encoders read counts,
+            or, if there is none, the ids that reach an embedding with a padding id.
     """
 
     def __init__(self, method: nn.Module) -> None:
         self._real = self._slots = 0
         self.chunked = [value for value in vars(method).values() if isinstance(value, ChunkedRows)]
-        if not self.chunked:
-            for module in method.modules():
-                if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-                    module.register_forward_pre_hook(self._count)
+        if self.chunked:
+            return
+        encoders = [module for module in method.modules() if isinstance(module, TokenEncoder)]
+        for encoder in encoders:
+            encoder.register_forward_pre_hook(self._count_rows)
+        for module in [] if encoders else method.modules():
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                module.register_forward_pre_hook(self._count_ids)
 
-    def _count(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def _count_rows(self, encoder: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        mask = inputs[1]  # (R, T)
+        width = mask.shape[1]
+        if isinstance(encoder, TransformerEncoder):
+            width = rounded_width(width, encoder.max_tokens)
+        self._real += int(mask.sum())
+        self._slots += len(mask) * width
+
+    def _count_ids(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(module, nn.Embedding)
         assert module.padding_idx is not None
         self._real += int(torch.ne(inputs[0], module.padding_idx).sum())
@@ -302,23 +316,17 @@ def matmul_rates(
     rates = {}
     for name, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
         for size in sizes:
-            a, b = torch.randn(2, size, size, device=device).to(dtype)
-            seconds: list[float] = []
-            while len(seconds) < repeats and (not seconds or min(seconds) < patience):
-                start = now()
-                a @ b
-                seconds.append(now() - start)
-            rates[name] = 2 * size**3 / min(seconds) / 1e9
-            if min(seconds) >= patience:
+            seconds = product_seconds(size, dtype, device, repeats, patience, now)
+            rates[name] = 2 * size**3 / seconds / 1e9
+            if seconds >= patience:
                 break
     return rates
 
 
 def make_method(job: Job) -> Method:
     """The method of a job, not built yet."""
-    module, name = job.class_path.rsplit(".", 1)
-    method: Method = getattr(importlib.import_module(module), name)(**nested(job.init_args))
-    return method
+    arguments = nested(job.init_args, arguments_of(job.class_path), job.class_path)
+    return method_class(job.class_path)(**arguments)
 
 
 def make_data(job: Job) -> EmotionDataModule:

@@ -58,7 +58,7 @@ class Method(LightningModule):
 
     id: ClassVar[str]
     task: ClassVar[Task] = ECPE
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "tokens"
+    sort_by: Literal["tokens", "segments"] = "tokens"
     """Which length makes two documents alike for a batch."""
 
     ablations: ClassVar[frozenset[str]] = frozenset()

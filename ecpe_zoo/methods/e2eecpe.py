@@ -247,6 +247,7 @@ class E2EECPE(ClausePairMethod):
         self.initialisation = initialisation
         self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         self.settings = None if encoder is None else EncoderSettings.of(self.hparams.encoder)
+        self.sort_by = "segments" if encoder is None else "tokens"
         self.reading = ReadingSettings.of(self.hparams.reading or {})
         self.pair_settings = PairSettings.of(self.hparams.pairs or {})
         self.position = position and self.pair_settings.position

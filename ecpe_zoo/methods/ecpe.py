@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,7 @@ class ClausePairMethod(Method):
             over all entries of the batch (`mean`).
     """
 
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
+    sort_by: Literal["tokens", "segments"] = "segments"
 
     masked: bool = True
     reduction: Literal["sum", "mean"] = "mean"
