@@ -40,6 +40,15 @@ from ecpe_zoo.training.process import product_seconds
 
 Action = Literal["train", "predict", "query-by-query", "anchors"]
 
+DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
+"""Precision, as the trainer calls it -> type of its matrix products."""
+
+SIZES = (512, 2048)
+"""Rows of the matrices whose products give the machine's rate."""
+
+PATIENCE = 0.25
+"""Seconds of one product after which no larger one is tried: processors without 16-bit instructions need minutes."""
+
 
 @dataclass
 class Job:
@@ -88,7 +97,8 @@ class Measured:
         epoch_tokens: real tokens of a whole epoch, 0 where not known beforehand.
         epoch_documents: documents of a whole epoch.
         peak_bytes: of the process's memory, or of the GPU's.
-        rates: GFLOP/s of a matrix product of this process, by precision.
+        rates: GFLOP/s of a matrix product of this process, by precision; that of the job's precision is measured
+            between the timed batches, if there is time.
         extra: of single jobs.
     """
 
@@ -196,8 +206,39 @@ def flop_counter() -> FlopCounterMode:
     )
 
 
+class MachineRate:
+    """What the processor does between batches: on a shared machine its speed changes from second to second.
+
+    Args:
+        job: Whole epochs are not interrupted, and other devices are not shared.
+
+    Attributes:
+        spent: Seconds that this has taken.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.dtype = DTYPES[job.precision]
+        self.spent = self.due = 0.0
+        self.products: list[float] = []
+        if job.repeats or job.accelerator != "cpu" or product_seconds(SIZES[0], self.dtype) > PATIENCE:
+            self.due = float("inf")
+
+    def sample(self, seconds: float) -> float | None:
+        """GFLOP/s of all products so far; None before the first. A tenth of the time at most is spent on them.
+
+        Args:
+            seconds: Of the batches so far.
+        """
+        if seconds >= self.due:
+            start = now()
+            self.products.append(product_seconds(SIZES[-1], self.dtype, repeats=1))
+            self.spent += now() - start
+            self.due = 10 * self.spent
+        return 2 * SIZES[-1] ** 3 * len(self.products) / sum(self.products) / 1e9 if self.products else None
+
+
 class Clock(Callback):
-    """Times the batches of a loop behind a few for warming up, whose matrix products are counted instead.
+    """Times the batches of a loop after a few for warming up, whose matrix products are counted instead.
 
     Args:
         job: its limits.
@@ -212,6 +253,7 @@ class Clock(Callback):
         self.counted = (0.0, 0)  # FLOPs and the real tokens that they belong to
         self.measured = Measured()
         self.start, self.at_start = 0.0, (0, 0)
+        self.machine = MachineRate(job)
 
     def _begin(self, method: LightningModule) -> None:
         if self.tally is None:
@@ -232,7 +274,7 @@ class Clock(Callback):
         measured = self.measured
         measured.steps += 1
         measured.documents += len(batch.ids)
-        measured.seconds = now() - self.start
+        measured.seconds = now() - self.start - self.machine.spent
         real, slots = self.tally.counts
         measured.real_tokens, measured.slots = real - self.at_start[0], slots - self.at_start[1]
         measured.flops = self.counted[0] * measured.real_tokens / max(self.counted[1], 1)
@@ -240,6 +282,8 @@ class Clock(Callback):
             measured.steps >= self.job.steps or measured.seconds >= self.job.seconds
         ):
             trainer.should_stop = True
+        if rate := self.machine.sample(measured.seconds):
+            measured.rates = {self.job.precision: rate}
 
     def on_train_batch_start(self, trainer: Trainer, method: LightningModule, batch: Any, index: int) -> None:
         """Count the FLOPs of the first batches."""
@@ -301,24 +345,19 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes, but on macOS bytes
 
 
-def matmul_rates(
-    device: str, sizes: Sequence[int] = (512, 2048), repeats: int = 6, patience: float = 0.25
-) -> dict[str, float]:
+def matmul_rates(device: str, repeats: int = 6) -> dict[str, float]:
     """GFLOP/s of the best of a few square matrix products, by precision as the trainer calls it.
 
     Args:
         device: Where to multiply.
-        sizes: Rows of the matrices, ascending. The rate is that of the last size.
-        repeats: Products of each size.
-        patience: Seconds of one product after which no larger one is tried: processors without 16-bit
-            instructions need minutes for the largest.
+        repeats: Products of each of `SIZES`. The rate is that of the last size that is tried.
     """
     rates = {}
-    for name, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
-        for size in sizes:
-            seconds = product_seconds(size, dtype, device, repeats, patience, now)
+    for name, dtype in DTYPES.items():
+        for size in SIZES:
+            seconds = product_seconds(size, dtype, device, repeats, PATIENCE, now)
             rates[name] = 2 * size**3 / seconds / 1e9
-            if seconds >= patience:
+            if seconds >= PATIENCE:
                 break
     return rates
 
@@ -493,7 +532,7 @@ def main() -> None:
     torch.set_num_threads(job.threads)
     seed_everything(job.seed, verbose=False)
     measured = ACTIONS[job.action](job)
-    measured.rates = matmul_rates("cuda" if torch.cuda.is_initialized() else "cpu")
+    measured.rates = matmul_rates("cuda" if torch.cuda.is_initialized() else "cpu") | measured.rates
     print(json.dumps(asdict(measured)))
 
 

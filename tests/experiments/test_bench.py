@@ -152,13 +152,36 @@ def test_pair_methods_on_one_encoder(id: str, narrow: float, monkeypatch: pytest
     )
     class_path = bench.config_job(ROOT / "configs" / f"{id}.yaml").class_path
     bench.compare_encoded(report, id, class_path, {"corpus": "bundled-ecpe"}, size=16, layers=1, heads=2)
-    assert [row["measured"]["steps"] > 0 for row in report.rows] == [True] * 4
+    assert [row["measured"]["steps"] > 0 for row in report.rows] == [True] * 5
+    full, narrow_ = (row["measured"] for row in report.rows[:2])
+    assert (full["steps"], full["documents"]) == (narrow_["steps"], narrow_["documents"])
     share, padding, faster = report.goals
     assert share["name"] == f"{id}: share of the machine's rate, fp32 training"
     assert share["found"] > 0
     assert 0 < padding["found"] < 100
     assert (padding["aim"], padding["reached"]) == (8.0, padding["found"] <= 8)
     assert faster["aim"] == (1.5 if narrow > 1 else None)
+
+
+def test_the_rate_of_the_machine_is_measured_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, took = [0.0], [0.0, 1.0, 3.0]  # of the first product, which only shows that products are quick
+
+    def product(size: int, *_: object, **__: object) -> float:
+        seconds = took.pop(0)
+        time[0] += 2 * seconds  # with the one that is not timed
+        return seconds
+
+    monkeypatch.setattr(measure, "product_seconds", product)
+    monkeypatch.setattr(measure, "now", lambda: time[0])
+    machine = measure.MachineRate(measure.Job("any"))
+    work = 2 * 2048**3 / 1e9
+    assert machine.sample(0.5) == pytest.approx(work)
+    assert machine.spent == 2
+    assert machine.sample(19.0) == pytest.approx(work)  # not yet due
+    assert machine.sample(20.0) == pytest.approx(2 * work / 4)
+    assert machine.spent == 8
+    took.append(0.0)
+    assert measure.MachineRate(measure.Job("any", repeats=1)).sample(1e6) is None
 
 
 def test_texts_a_second_are_set_beside_the_aims(monkeypatch: pytest.MonkeyPatch) -> None:
