@@ -243,13 +243,14 @@ def nested(
         group, option = place_of(name, takes)
         value = asdict(value) if isinstance(value, Options) else value
         if option:
-            found[group] = {option: value} | (found.get(group) or {})
+            found[group] = found.get(group) or {}  # null, and options of it beside
+            found[group].setdefault(option, value)
         elif isinstance(value, str) and (first := first_of(name, takes)):
             found[name] = {first: value} | found.get(name, {})
         elif isinstance(value, Mapping):
             found[name] = found.get(name, {}) | dict(value)
         else:
-            found.setdefault(name, value)  # options of a group that is null otherwise
+            found.setdefault(name, value)
     if any(place_of(name, takes)[0] == "optimiser" for name in arguments if name != "optimiser"):
         found["optimiser"] = _DID.get(class_path, {}) | found["optimiser"]
     return found
