@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
@@ -242,13 +243,14 @@ def nested(
         group, option = place_of(name, takes)
         value = asdict(value) if isinstance(value, Options) else value
         if option:
-            found.setdefault(group, {}).setdefault(option, value)
+            found[group] = found.get(group) or {}  # null, and options of it beside
+            found[group].setdefault(option, value)
         elif isinstance(value, str) and (first := first_of(name, takes)):
             found[name] = {first: value} | found.get(name, {})
         elif isinstance(value, Mapping):
             found[name] = found.get(name, {}) | dict(value)
         else:
-            found[name] = value
+            found.setdefault(name, value)
     if any(place_of(name, takes)[0] == "optimiser" for name in arguments if name != "optimiser"):
         found["optimiser"] = _DID.get(class_path, {}) | found["optimiser"]
     return found
@@ -270,6 +272,31 @@ def first_of(name: str, takes: Container[str] | None = None) -> str:
     """The option of a group that a plain text stands for; "" if this is no such group."""
     first = FIRST.get(name, "")
     return first if first and (takes is None or f"{name}.{first}" in takes) else ""
+
+
+def optional_group(annotation: object, default: Any) -> type[Options] | None:
+    """The group of options of an argument that is null by default; None for any other argument.
+
+    >>> optional_group("EncoderSettings | None", None).__name__
+    'EncoderSettings'
+    """
+    words = re.findall(r"\w+", str(annotation)) if default is None else []
+    return next((group for group in GROUPS.values() if group.__name__ in words), None)
+
+
+def flat_default(name: str, annotation: object, default: Any) -> dict[str, Any]:
+    """An argument's default, flat: `encoder.size` -> None.
+
+    A group that is null by default is listed as null, and with the defaults of its options. The option that a plain
+    text stands for has none: no encoder is used.
+
+    >>> flat_default("reading", "ReadingSettings | None", None)
+    {'reading': None, 'reading.read': 'document', 'reading.pool': 'mean'}
+    """
+    if (group := optional_group(annotation, default)) is not None:
+        first = {FIRST[name]: None} if name in FIRST else {}
+        return {name: None} | flat({name: asdict(group()) | first})
+    return flat({name: asdict(default) if isinstance(default, Options) else default})
 
 
 def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -26,7 +26,10 @@ class Batcher(Protocol):
     """What the data module asks of a method."""
 
     task: ClassVar[Task]
-    sort_by: ClassVar[Literal["tokens", "segments"]]
+
+    @property
+    def sort_by(self) -> Literal["tokens", "segments"]:
+        """Which length makes two documents alike for a batch."""
 
     @property
     def annotations(self) -> frozenset[str]:

@@ -9,6 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def candidates(mask: Tensor, window: int | None = None) -> Tensor:
+    """(B, N, N) True for pairs of real clauses, or those at most `window` clauses apart; see `PairSet.build`."""
+    real = mask[:, :, None] & mask[:, None, :]
+    if window is None:
+        return real
+    place = torch.arange(mask.shape[1], device=mask.device)
+    return real & ((place[:, None] - place[None, :]).abs() <= window)
+
+
 class PairSet(NamedTuple):
     """P candidate pairs of B documents of at most N clauses, document by document, row by row.
 
@@ -34,11 +43,7 @@ class PairSet(NamedTuple):
             mask: (B, N) bool, True for real clauses.
             window: Most clauses between emotion and cause; None for any number.
         """
-        real = mask[:, :, None] & mask[:, None, :]
-        if window is not None:
-            place = torch.arange(mask.shape[1], device=mask.device)
-            real = real & ((place[:, None] - place[None, :]).abs() <= window)
-        document, emotion, cause = real.nonzero(as_tuple=True)
+        document, emotion, cause = candidates(mask, window).nonzero(as_tuple=True)
         return cls(document, emotion, cause, (mask.shape[0], mask.shape[1]))
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,7 @@ class ClausePairMethod(Method):
             over all entries of the batch (`mean`).
     """
 
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
+    sort_by: Literal["tokens", "segments"] = "segments"
 
     masked: bool = True
     reduction: Literal["sum", "mean"] = "mean"
@@ -73,13 +73,17 @@ class ClausePairMethod(Method):
             losses[name] = self.reduce(entries, mask)
         return losses
 
-    def decode(self, batch: Any) -> list[Prediction]:
-        """Probabilities of pairs, and of emotion and cause clauses if the network has these heads."""
-        outputs: PairOutputs = self(batch)
+    def scores(self, outputs: PairOutputs) -> dict[str, Tensor]:
+        """Probabilities of pairs (B, N, N), and of emotion and cause clauses (B, N) if the network has these heads."""
         scores = {"pair": outputs.pair}
         for name, logits in (("emotion", outputs.emotion), ("cause", outputs.cause)):
             if logits.shape[-1]:
                 scores[name] = logits.softmax(-1)[..., 1]
+        return scores
+
+    def decode(self, batch: Any) -> list[Prediction]:
+        """See `scores`."""
+        scores = self.scores(self(batch))
         arrays = {name: value.detach().cpu().numpy() for name, value in scores.items()}
         sizes: Sequence[int] = batch.document_clauses.tolist()
         return [
@@ -147,16 +151,15 @@ class EncodedPairMethod(Method):
 
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
         """See `make_encoder_vocabulary`."""
-        texts = [segment.text for document in documents for segment in document.segments]
-        return make_encoder_vocabulary(self.settings, texts, ())
+        return vocabulary_of(documents, self.settings)
 
     def build(self, from_checkpoint: bool) -> None:
         """See `Method.build`."""
         assert self.vocabulary is not None
-        encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
-        self.encoder = SegmentEncoder(encoder, self.reading)
-        self.documents = DocumentCollator(encoder.tokenizer, encoder.max_tokens, self.reading.read)
-        self.heads = self.make_heads(encoder.hidden_size)
+        self.encoder, self.documents = make_readers(
+            self.settings, self.reading, self.vocabulary, from_checkpoint
+        )
+        self.heads = self.make_heads(self.encoder.size)
 
     def tokens(self, document: Document) -> int:
         """Tokens of all clauses, special ones included."""
@@ -221,13 +224,42 @@ class EncodedPairMethod(Method):
         scores = {"pair": top_pairs(probabilities, chosen.top, chosen.force_first)}
         for name, values in (("emotion", logits.emotion), ("cause", logits.cause)):
             if values is not None:
-                scores[name] = torch.sigmoid(values.float()) * batch.segment_mask
-        arrays = {name: value.detach().cpu().numpy() for name, value in scores.items()}
-        predictions = []
-        for row, (id, size, cut) in enumerate(zip(batch.ids, batch.sizes, batch.cut, strict=True)):
-            document = {name: _filled(value[row], size) for name, value in arrays.items()}
-            predictions.append(Prediction(id, document, cut))
-        return predictions
+                scores[name] = torch.sigmoid(values.float())
+        return predictions_of(batch, scores)
+
+
+def vocabulary_of(documents: Sequence[Document], settings: EncoderSettings) -> list[str]:
+    """See `make_encoder_vocabulary`."""
+    texts = [segment.text for document in documents for segment in document.segments]
+    return make_encoder_vocabulary(settings, texts, ())
+
+
+def make_readers(
+    settings: EncoderSettings, reading: ReadingSettings, vocabulary: list[str], from_checkpoint: bool
+) -> tuple[SegmentEncoder, DocumentCollator]:
+    """The encoder of clauses, and the collator of its batches; see `make_encoder`."""
+    encoder = make_encoder(settings, vocabulary, from_checkpoint)
+    collator = DocumentCollator(encoder.tokenizer, encoder.max_tokens, reading.read)
+    return SegmentEncoder(encoder, reading), collator
+
+
+def predictions_of(batch: DocumentRows, scores: Mapping[str, Tensor]) -> list[Prediction]:
+    """Predictions of all clauses of each document, with the score 0 for clauses that were not read.
+
+    Args:
+        batch: What was read.
+        scores: By name: (B, N) of clauses, or (B, N, N) of pairs, 0 on padding.
+    """
+    mask = batch.segment_mask
+    arrays = {
+        name: (value * mask if value.ndim == 2 else value).detach().cpu().numpy()
+        for name, value in scores.items()
+    }
+    predictions = []
+    for row, (id, size, cut) in enumerate(zip(batch.ids, batch.sizes, batch.cut, strict=True)):
+        document = {name: _filled(value[row], size) for name, value in arrays.items()}
+        predictions.append(Prediction(id, document, cut))
+    return predictions
 
 
 def _filled(scores: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:

@@ -53,6 +53,13 @@ CONTRACT = {
     "rankcp": line(RANKCP, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"encoder_dropout": 0.0}),
     "rule": line(Rule, {}, {}),
 }
+
+VARIANTS = {
+    "e2eecpe-encoder": line(
+        E2EECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
+        {"node": 10, "dropout": 0.0, "encoder_dropout": 0.0, "smoothing": 100.0}),
+}
+"""Methods with options that make another network of them; they keep the same promises."""
 # fmt: on
 
 WITHOUT_LEARNING = {"rule"}
