@@ -70,6 +70,7 @@ class Corpus:
             publisher's own files or code if there is one.
         folds: number of train/test folds.
         whole: files with all documents, which the audit reads and no method does.
+        malformed: id of each document that is known to be malformed, with the reason; it is left out.
         repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
         commit: of that repository.
         beside: files that readers look up in addition to those of the parts.
@@ -88,6 +89,7 @@ class Corpus:
     labels: tuple[str, ...] = ()
     folds: int = 1
     whole: Mapping[str, Reader] = field(default_factory=dict)
+    malformed: Mapping[str, str] = field(default_factory=dict)
     repository: str = ""
     commit: str = ""
     beside: tuple[str, ...] = ()

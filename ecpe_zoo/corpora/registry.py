@@ -47,7 +47,6 @@ __all__ = [
 MODULES = (
     "bundled",
     "xia_ding",
-    "ntcir",
     "reccon",
     "ecf",
     "meld",

@@ -145,7 +145,14 @@ def test_malformed_rows_are_named(
 
 @pytest.mark.parametrize(
     ("row", "expected"),
-    [("[1]", "a JSON object"), ('{"text": ', "a JSON object"), ('{"text": {"a": 1}}', "text, a number")],
+    [
+        ("[1]", "a JSON object"),
+        ('{"text": ', "a JSON object"),
+        ('{"text": {"a": 1}}', "text, a number"),
+        ('{"text": "A", "n": ' + "9" * 5000 + "}", "a JSON object (a number of at most"),
+        ("[" * 100_000, "a JSON object (fewer brackets"),
+        ('{"text": "A\\ud800"}', "a JSON object (whole characters"),
+    ],
 )
 def test_malformed_json_lines_are_named(tmp_path: Path, row: str, expected: str) -> None:
     path = file(tmp_path, "a.jsonl", f'{{"text": "A"}}\n{row}\n')
