@@ -138,29 +138,22 @@ class Corpus:
         return tuple(dict.fromkeys((*self.beside, *self.whole, *folds)))
 
 
-@dataclass(frozen=True, slots=True)
-class Prefixed:
-    """A reader whose document ids get a prefix, for corpora that number each file from the start.
+def prefixed(reader: Reader, prefix: str) -> Reader:
+    """The reader with a prefix before document ids, for corpora that number each file from the start.
 
-    A record keeps predictions by id, so an id is used once in a corpus.
-
-    Args:
-        reader: gives documents with the ids of the file.
-        prefix: `train` makes `train-12` of 12.
+    A record keeps predictions by id, so an id is used once in a corpus. `train` makes `train-12` of 12.
     """
 
-    reader: Reader
-    prefix: str
-
-    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
-        """Read the file; see the reader."""
-        reading = self.reader(path, on_error)
-        documents = tuple(replace(d, id=f"{self.prefix}-{d.id}") for d in reading.documents)
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        reading = reader(path, on_error)
+        documents = tuple(replace(d, id=f"{prefix}-{d.id}") for d in reading.documents)
         return Reading(documents, reading.counts)
+
+    return read
 
 
 def one_file_each(
-    reader: Reader, train: str, test: str, validation: str = "", *, prefixed: bool = False
+    reader: Reader, train: str, test: str, validation: str = "", *, renumbered: bool = False
 ) -> SplitFiles:
     """Parts of one file each.
 
@@ -169,10 +162,10 @@ def one_file_each(
         train: name of the file; `{fold}` in it stands for the number of the fold.
         test: likewise.
         validation: likewise; empty for a corpus without an official validation part.
-        prefixed: each file numbers its documents from the start; see `Prefixed`.
+        renumbered: each file numbers its documents from the start; see `prefixed`.
     """
     names: dict[Split, str] = {"train": train, "validation": validation, "test": test}
-    readers = {split: Prefixed(reader, split) if prefixed else reader for split in names}
+    readers = {split: prefixed(reader, split) if renumbered else reader for split in names}
     return lambda fold: {
         split: {name.format(fold=fold): readers[split]} for split, name in names.items() if name
     }

@@ -80,7 +80,7 @@ CORPORA = (
             "emorynlp_train_final.csv",
             "emorynlp_test_final.csv",
             "emorynlp_dev_final.csv",
-            prefixed=True,
+            renumbered=True,
         ),
         labels=LABELS,
         repository="declare-lab/MELD",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -181,22 +181,12 @@ def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Doc
     return tuple(made)
 
 
-@dataclass(frozen=True, slots=True)
-class Grouped:
-    """A reader whose labels are grouped.
+def _grouped(grouping: Grouping) -> Reader:
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        reading = read_goemotions(path, on_error)
+        return Reading(group_labels(reading.documents, grouping), reading.counts)
 
-    Args:
-        reader: gives documents with the labels of GoEmotions.
-        grouping: see `GROUPINGS`.
-    """
-
-    reader: Reader
-    grouping: Grouping
-
-    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
-        """Read the file; see the reader."""
-        reading = self.reader(path, on_error)
-        return Reading(group_labels(reading.documents, self.grouping), reading.counts)
+    return read
 
 
 def _goemotions(grouping: Grouping | None, description: str) -> Corpus:
@@ -207,7 +197,7 @@ def _goemotions(grouping: Grouping | None, description: str) -> Corpus:
         tasks=("emotions",),
         licence="Apache-2.0",
         splits=one_file_each(
-            Grouped(read_goemotions, grouping) if grouping else read_goemotions,
+            _grouped(grouping) if grouping else read_goemotions,
             "train.tsv",
             "test.tsv",
             "dev.tsv",

@@ -86,7 +86,7 @@ CORPORA = (
         tasks=("erc",),
         licence="needs a licence from its owner, the University of Southern California",
         splits=one_file_each(
-            read_iemocap, "train_data.json", "test_data.json", "dev_data.json", prefixed=True
+            read_iemocap, "train_data.json", "test_data.json", "dev_data.json", renumbered=True
         ),
         labels=LABELS,
         own=True,

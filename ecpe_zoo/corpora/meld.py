@@ -58,7 +58,7 @@ CORPORA = (
         tasks=("erc",),
         licence="GPL-3.0",
         splits=one_file_each(
-            read_meld, "train_sent_emo.csv", "test_sent_emo.csv", "dev_sent_emo.csv", prefixed=True
+            read_meld, "train_sent_emo.csv", "test_sent_emo.csv", "dev_sent_emo.csv", renumbered=True
         ),
         labels=LABELS,
         repository="declare-lab/MELD",

@@ -167,7 +167,8 @@ def check_ids(folder: Path, readings: Mapping[Split, Mapping[str, Reading]]) -> 
                 if document.id in homes:
                     part, first = homes[document.id]
                     found = f"{document.id} again, as in the {part} part ({first})"
-                    raise CorpusError(folder / file, None, "every document id once in a corpus", found)
+                    hint = "Give the documents of all files ids of their own"
+                    raise CorpusError(folder / file, None, "every document id once in a corpus", found, hint)
                 homes[document.id] = split, file
 
 

@@ -242,7 +242,7 @@ def test_a_description_in_json_with_conversations(tmp_path: Path) -> None:
         ("  label: feeling", "  quoted: much", 5, "format.quoted: expected true or false"),
         ("  label: feeling", "  label: 3", 5, "format.label: expected text"),
         ("  label: feeling", "  separator: ';'", 3, "a label column beside"),
-        ("files:", "tasks: [ecpe]\nfiles:", 6, "tasks.0: expected 'erc' or 'emotions'"),
+        ("files:", "tasks: [ecp]\nfiles:", 6, "tasks.0: expected 'ecpe', 'erc' or 'emotions'"),
         ("files:", "language: fr\nfiles:", 6, "language: expected 'zh' or 'en'"),
         ("  test: test.csv", "  text: test.csv", 8, "expected one of the fields train, validation, test"),
         ("  test: test.csv", "  test: /test.csv", 8, "from the folder of the description on"),

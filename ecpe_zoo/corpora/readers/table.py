@@ -20,15 +20,14 @@ from pydantic import BeforeValidator, ConfigDict, Strict
 from ecpe_zoo.corpora.document import Document, Language, Segment
 from ecpe_zoo.corpora.readers.conversations import Conversations
 from ecpe_zoo.corpora.readers.json_text import Item, json_line
-from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reader, Reading, shown
 from ecpe_zoo.corpora.readers.rows import Row, line_rows, single_rows, table_rows
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.settings import words
 
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
 Number = Annotated[float, Strict()]  # true is no number
-Kind = Literal["csv", "tsv", "jsonl"]
-KINDS: tuple[Kind, ...] = ("csv", "tsv", "jsonl")
+KINDS = ("csv", "tsv", "jsonl")
 FULL = 10.0  # the greatest intensity of a Document
 _CSV_QUOTES = re.compile(r'"(?:[^"]|"")*"')
 _JOINT = "\x1f"  # between the items of a JSON list, in one field
@@ -52,7 +51,7 @@ class Columns:
         context: columns of earlier text, the earliest first; an empty field is left out.
         conversation: the column that is the same in all rows of a conversation.
         speaker: the column of who says it.
-        kind: of the file; by default as its name ends.
+        kind: of the file; by default as its name ends. `clauses` and `json` are of files with pairs.
         delimiter: the character between fields; by default a comma in CSV and a tab in TSV.
         quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
     """
@@ -69,7 +68,7 @@ class Columns:
     context: Words = ()
     conversation: str = ""
     speaker: str = ""
-    kind: Kind | None = None
+    kind: Literal["csv", "tsv", "jsonl", "clauses", "json"] | None = None
     delimiter: str = ""
     quoted: Annotated[bool, Strict()] | None = None
 
@@ -127,6 +126,15 @@ class TableFormat(Columns):
         """The columns that a file must have."""
         single = (self.text, self.label, self.id, self.conversation, self.speaker)
         return tuple(dict.fromkeys(name for name in (*single, *self.columns, *self.context) if name))
+
+
+def table_reader(format: TableFormat, name: str = "") -> Reader:
+    """A reader of files in this format; see `read_table`."""
+
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        return read_table(path, format, on_error, name)
+
+    return read
 
 
 def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", name: str = "") -> Reading:
