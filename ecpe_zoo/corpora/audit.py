@@ -22,13 +22,7 @@ from ecpe_zoo.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file that a corpus should have.
-
-    Args:
-        path: where it is looked for.
-        optional: nothing needs it.
-        problem: "missing", or how it differs from the pinned one; None if it is as it should be.
-    """
+    """A file that a corpus should have; its problem is "missing", or how it differs from the pinned one."""
 
     path: Path
     optional: bool
@@ -44,11 +38,8 @@ class Part:
     """Counts of one file or of one part of a fold.
 
     Args:
-        name: of the file or the part.
-        documents: how many.
-        segments: clauses or utterances.
         candidates: possible pairs, the sum of squared lengths.
-        annotated: pair rows as the files have them.
+        annotated: pairs as the files have them.
         distinct: pairs without repetitions: what a scorer counts.
         too_long: documents over the token limit.
     """
@@ -87,15 +78,14 @@ class Emotions:
     """Labels, speakers and lengths of one part.
 
     Args:
-        part: its name.
         judged: segments that should have a label and have one: those that are learned and scored.
         unlabelled: segments that should have a label and have none.
         context: segments that are context only.
         labels: how many segments have each label of the corpus.
         together: how many segments have both labels, the most frequent first, as `one + other`.
         speakers: how many utterances everyone has, the most frequent first.
-        segments: in a document.
-        words: in a segment.
+        segments: of a document.
+        words: of a segment.
     """
 
     part: str
@@ -114,12 +104,10 @@ class Audit:
     """Everything that `ecpe-zoo data check` prints of one corpus.
 
     Args:
-        corpus: its name.
-        tokens: the token limit.
+        tokens: the limit that documents are held against.
         parts: the file with all documents first, if there is one.
         offsets: number of distinct pairs by how far the cause is after the emotion (negative: before it).
         findings: also those that found nothing, with a count of 0.
-        pairs: it is annotated with emotion-cause pairs.
         emotions: of the parts of a corpus for emotion recognition.
         overlap: test texts that `strict` trains on too, by length, summed over folds.
         refused: why the files cannot be trained on, although each can be read.
@@ -168,10 +156,10 @@ def token_length(document: Document) -> int:
 
 
 def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
-    """Read all files of a corpus and look at them together.
+    """Read all files of a corpus, which must be there, and look at them together.
 
     Args:
-        corpus: its files must be there.
+        corpus: registered or described.
         root: see `registry.data_root`.
         tokens: what a model takes; longer documents are listed.
 

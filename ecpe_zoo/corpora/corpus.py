@@ -60,8 +60,6 @@ class Corpus:
 
     Args:
         id: its name, and that of its folder below the root.
-        description: one line.
-        languages: of its documents.
         tasks: what it is annotated for, as ids of `tasks.TASKS`.
         licence: as its publisher states it.
         splits: the files of each part and how each is read, for a fold; a corpus without an official

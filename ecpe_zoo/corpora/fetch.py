@@ -75,12 +75,12 @@ def fetch_file(
     progress: Progress | None = None,
     pause: float = PAUSE,
 ) -> bool:
-    """Put one pinned file into the folder.
+    """Put one pinned file into the folder, which is created if it is missing.
 
     Args:
         corpus: whose file it is.
         file: which.
-        folder: its place; created if it is missing.
+        folder: its place.
         mirror: see `mirror_base`.
         force: fetch it although it is there.
         progress: called after every chunk.

@@ -17,13 +17,7 @@ Place = tuple[int, Split]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a user of the corpus should know.
-
-    Args:
-        what: in words.
-        count: how often.
-        listed: the documents, or the pairs of documents as `one/other`.
-    """
+    """Something a user of the corpus should know, how often, and the documents (pairs of them as `one/other`)."""
 
     what: str
     count: int
