@@ -109,9 +109,8 @@ def _epochs(config: dict[str, object]) -> int:
 def _size(config: dict[str, object]) -> int:
     """A number that is the same for runs that cost the same an epoch: of the arguments that shape the network."""
     model = config.get("model")
-    arguments = model.get("init_args", {}) if isinstance(model, dict) else {}
-    shapes: dict[str, object] = {
-        name: value for name, value in flat(arguments).items() if isinstance(value, int | bool)
-    }
-    shapes["encoder"] = Path(str((arguments.get("encoder") or {}).get("name"))).name
-    return hash(tuple(sorted((name, str(value)) for name, value in shapes.items())))
+    arguments = flat(model.get("init_args", {})) if isinstance(model, dict) else {}
+    shapes = {name: str(value) for name, value in arguments.items() if isinstance(value, int | bool)}
+    # methods of the user's own may take the encoder as a plain text
+    encoder = arguments.get("encoder.name", arguments.get("encoder"))
+    return hash((Path(str(encoder)).name, *sorted(shapes.items())))
