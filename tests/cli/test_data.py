@@ -42,7 +42,7 @@ def test_fetch_takes_needed_files_and_says_so(
         options["progress"](1, 2)
         return file.name != "all_data_pair.txt"
 
-    monkeypatch.setattr(data, "fetch_file", fetch_file)
+    monkeypatch.setattr("ecpe_zoo.corpora.fetch.fetch_file", fetch_file)
     command = ["fetch", "xia-ding-2019", "bundled-ecpe", "--root", str(tmp_path), "--mirror", "http://m"]
     assert data.main(command) == 0
     assert len(asked) == 21
