@@ -104,9 +104,10 @@ def _add(parser: Any, function: Callable[..., Any]) -> dict[str, Any]:
         optional = isinstance(parser, argparse._ArgumentGroup) or parameter.kind == parameter.KEYWORD_ONLY
         if optional and default is parameter.empty:
             options["required"] = True
-        elif default not in (parameter.empty, None, False, "", ()):
-            options |= {"default": list(default) if isinstance(default, tuple) else default}
-            options["help"] += "" if isinstance(default, tuple) else f" (default: {default})"
+        elif default is not parameter.empty and kind is not bool:
+            options["default"] = list(default) if isinstance(default, tuple) else default
+            shown = default is not None and not isinstance(default, tuple) and default != ""
+            options["help"] += f" (default: {default})" if shown else ""
         if NoneType in get_args(kind):
             (kind,) = (part for part in get_args(kind) if part is not NoneType)
         if get_origin(kind) is Annotated:
