@@ -33,6 +33,11 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         message = re.sub(r'Parser key "([\w.]+)":\s+', r"argument --\1: ", message)
+        if message.startswith("the following arguments are required"):
+            options = {
+                action.dest: action.option_strings for action in self._actions if action.option_strings
+            }
+            message = re.sub(r"\w+", lambda word: options.get(word[0], [word[0]])[0], message)
         if unknown := re.fullmatch(r"unrecognized arguments: (--[^ =]+).*", message):
             near = get_close_matches(unknown[1], self._option_string_actions, cutoff=0.6)
             message += f" (like it: {', '.join(near)})" if near else ""
