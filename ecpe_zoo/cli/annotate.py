@@ -5,25 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from ecpe_zoo.cli import functions
+from rich.console import Console
+
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 STANDARD = "-"
 PAUSE = 30.0
 """Seconds between lines of progress if there is no terminal."""
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see `functions.run`."""
-    return functions.run(annotate, "ecpe-zoo annotate", "", argv)
 
 
 def annotate(
@@ -78,17 +72,11 @@ def annotate(
 
     Returns:
         0; 130 if it was interrupted; 1 if the reader of standard output has gone.
-
-    Raises:
-        ZooError: Input, options or a checkpoint that cannot be used, or a full disk.
     """
-    from rich.console import Console
-
     from ecpe_zoo import annotation
     from ecpe_zoo.annotation import run
     from ecpe_zoo.annotation.inputs import Source
     from ecpe_zoo.annotation.outputs import File, StandardOutput, Writer, form_of
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.memory import keep_few_kernels
     from ecpe_zoo.methods.loading import load_method
 
@@ -138,8 +126,6 @@ def _progress(console: Console, size: int | None, done: int) -> Iterator[Callabl
     """Show texts per second, and how far the input is read, by its bytes if their number is known."""
     from rich import progress
 
-    from ecpe_zoo.cli.screen import say
-
     start = last = time.monotonic()
 
     def texts(records: int) -> str:
@@ -160,3 +146,6 @@ def _progress(console: Console, size: int | None, done: int) -> Iterator[Callabl
     with progress.Progress(*columns, *times, console=console) as bars:
         task = bars.add_task("texts", total=size)
         yield lambda records, position: bars.update(task, completed=position, description=texts(records))
+
+
+COMMANDS = annotate

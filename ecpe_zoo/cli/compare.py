@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecpe_zoo.cli import functions
+from rich.console import Console
+
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ecpe_zoo.results.golden import GoldenComparison, GoldenRow
 
 STYLES = {"BEYOND": "red", "MISSING": "red", "COLLAPSED": "red", "new": "cyan"}
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see `functions.run`."""
-    return functions.run(compare, "ecpe-zoo compare", "", argv)
-
-
 def compare(
-    base: Path, new: Path, *, tolerances: Path | None = None, all: bool = False, markdown: Path | None = None,
+    base: Path,
+    new: Path,
+    *,
+    tolerances: Path | None = None,
+    all: bool = False,
+    markdown: Path | None = None,
     accept: bool = False,
-) -> int:  # fmt: skip
+) -> int:
     """Compare the records of two folders, or two records.
 
     Records are matched by method, variant, corpus, protocol, fold and seed. The exit status is 1 if a number moved by
@@ -38,13 +38,7 @@ def compare(
         all: Show every metric, not only the headline and what moved too far.
         markdown: File to which the table is appended, such as $GITHUB_STEP_SUMMARY.
         accept: Copy the new records over those in BASE.
-
-    Raises:
-        ZooError: No records, or tolerances that cannot be read.
     """
-    from rich.console import Console
-
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.results import golden
 
     if accept and (base.is_file() or new.is_file()):
@@ -109,3 +103,6 @@ def _show(console: Console, comparison: GoldenComparison, rows: Sequence[GoldenR
         base, new, difference, tolerance = cells_of(row)
         text = f"  {row.metric:<{width}} {base:>7} {new:>7} {difference:>7} {tolerance:>6} {row.verdict}"
         line(text, STYLES.get(row.verdict))
+
+
+COMMANDS = compare

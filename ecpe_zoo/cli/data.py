@@ -1,14 +1,17 @@
-"""`ecpe-zoo data`: see, fetch and check corpora."""
+"""See, fetch and check corpora."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecpe_zoo.cli import functions
+from rich.console import Console
+
+from ecpe_zoo.cli.functions import Command
+from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 
@@ -18,12 +21,6 @@ if TYPE_CHECKING:
     from ecpe_zoo.corpora.registry import Corpus
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one of the commands; see `functions.run`."""
-    about = "Corpora: see, fetch and check them."
-    return functions.run({"list": list_corpora, "fetch": fetch, "check": check}, "ecpe-zoo data", about, argv)
-
-
 def list_corpora(*, root: Path | None = None, json: bool = False) -> int:
     """List the corpora, and which of their files are in your folder.
 
@@ -31,7 +28,6 @@ def list_corpora(*, root: Path | None = None, json: bool = False) -> int:
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
         json: Print JSON instead of a table.
     """
-    from ecpe_zoo.cli.screen import say, show_table
     from ecpe_zoo.corpora.registry import CORPORA, data_root
 
     rows = [_described(corpus, root) for corpus in CORPORA.values()]
@@ -39,10 +35,17 @@ def list_corpora(*, root: Path | None = None, json: bool = False) -> int:
         print(_dumped(rows))
         return 0
     cells = (
-        (row["corpus"], _state(row), f"{row['bytes'] / 1e6:.1f}", ", ".join(row["languages"]),
-         ", ".join(row["tasks"]), str(len(row["labels"])), str(row["folds"]))
+        (
+            row["corpus"],
+            _state(row),
+            f"{row['bytes'] / 1e6:.1f}",
+            ", ".join(row["languages"]),
+            ", ".join(row["tasks"]),
+            str(len(row["labels"])),
+            str(row["folds"]),
+        )
         for row in rows
-    )  # fmt: skip
+    )
     columns = ("corpus", "files", "MB", "text", "tasks", "labels", "folds")
     show_table(f"Corpora in {data_root(root)}", columns, cells)
     say(*(f"{row['corpus']}: {row['description']} (licence: {row['licence']})" for row in rows))
@@ -54,9 +57,13 @@ def list_corpora(*, root: Path | None = None, json: bool = False) -> int:
 
 
 def fetch(
-    corpora: Sequence[str], *, root: Path | None = None, mirror: str | None = None, optional: bool = False,
+    corpora: Sequence[str],
+    *,
+    root: Path | None = None,
+    mirror: str | None = None,
+    optional: bool = False,
     force: bool = False,
-) -> int:  # fmt: skip
+) -> int:
     """Download the published files of corpora at a pinned commit and check their hashes.
 
     An interrupted download is resumed.
@@ -67,14 +74,9 @@ def fetch(
         mirror: URL below which files are found as repository/commit/path; ECPE_ZOO_MIRROR if not given, else GitHub.
         optional: Also fetch files that few need, such as large word vectors.
         force: Fetch again, over files that are there.
-
-    Raises:
-        ZooError: An unknown corpus, one that cannot be fetched, or a failed download.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.corpora.fetch import fetch_file
     from ecpe_zoo.corpora.registry import find_corpus
 
@@ -113,12 +115,8 @@ def check(
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
         tokens: Length that a model takes; longer documents are listed.
         json: File for everything that was found.
-
-    Raises:
-        ZooError: An unknown corpus, or a file that cannot be read.
     """
     from ecpe_zoo.cli.audit import show_audit
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.corpora.audit import audit, file_states
     from ecpe_zoo.corpora.registry import find_corpus
 
@@ -197,3 +195,6 @@ def _advance(bars: Progress, task: TaskID, done: int, total: int | None) -> None
 
 def _dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+COMMANDS: Mapping[str, Command] = {"list": list_corpora, "fetch": fetch, "check": check}

@@ -54,13 +54,28 @@ def _tests(result: MethodComparison) -> list[tuple[str, ...]]:
 
     size = "–" if math.isnan(folds.effect) else f"Hedges' g of fold differences {folds.effect:+.2f}"
     return [
-        (f"paired bootstrap, {result.documents} documents", signed(drawn.difference),
-         between(drawn.low, drawn.high), "", f"standard error {percent(drawn.error, 2)}"),
-        ("paired permutation of documents", signed(drawn.difference), "", p(result.permutation_p),
-         f"{won.better} documents better, {won.worse} worse, {won.equal} equal ({won.effect:+.2f})"),
-        (f"corrected resampled t-test, {folds.folds} fold{'s' * (folds.folds != 1)}", signed(folds.mean),
-         between(folds.low, folds.high), p(folds.p), "–" if math.isnan(folds.p) else size),
-    ]  # fmt: skip
+        (
+            f"paired bootstrap, {result.documents} documents",
+            signed(drawn.difference),
+            between(drawn.low, drawn.high),
+            "",
+            f"standard error {percent(drawn.error, 2)}",
+        ),
+        (
+            "paired permutation of documents",
+            signed(drawn.difference),
+            "",
+            p(result.permutation_p),
+            f"{won.better} documents better, {won.worse} worse, {won.equal} equal ({won.effect:+.2f})",
+        ),
+        (
+            f"corrected resampled t-test, {folds.folds} fold{'s' * (folds.folds != 1)}",
+            signed(folds.mean),
+            between(folds.low, folds.high),
+            p(folds.p),
+            "–" if math.isnan(folds.p) else size,
+        ),
+    ]
 
 
 def as_dict(result: MethodComparison) -> dict[str, Any]:

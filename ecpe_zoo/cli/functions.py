@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
@@ -73,14 +73,18 @@ def _options(function: Command, prog: str, argv: Sequence[str]) -> dict[str, Any
     doc = parse(function.__doc__ or "")
     about = "\n\n".join(filter(None, (doc.short_description, doc.long_description)))
     parser = _Parser(
-        prog=prog, description=about.replace("%", "%%"), formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=prog,
+        description=about.replace("%", "%%"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=True,
-    )  # fmt: skip
+    )
     groups = _add(parser, function)
     parsed: dict[str, Any] = vars(parser.parse_args([_with_underscores(word) for word in argv]))
     for name, kind in groups.items():
-        fields = inspect.signature(kind).parameters
-        parsed[name] = kind(**{field: parsed.pop(field) for field in fields})
+        try:
+            parsed[name] = kind(**{field.name: parsed.pop(field.name) for field in fields(kind)})
+        except ValueError as error:
+            parser.error(str(error))
     return parsed
 
 

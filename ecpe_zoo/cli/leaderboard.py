@@ -1,4 +1,4 @@
-"""`ecpe-zoo leaderboard`: tables, web page, W&B and Hugging Face as views of records."""
+"""Tables, a web page, W&B runs and Hugging Face entries, made from records."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ecpe_zoo.cli import functions
 from ecpe_zoo.cli.functions import Repeated
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -15,18 +15,14 @@ if TYPE_CHECKING:
     from ecpe_zoo.results.store import Entry
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one of the commands; see `functions.run`."""
-    about = "Tables and pages made from records; the records are the truth."
-    return functions.run(
-        {"build": build, "push": push, "export": export}, "ecpe-zoo leaderboard", about, argv
-    )
-
-
 def build(
-    records: Sequence[Path], *, output: Path, root: Path | None = None, against: str | None = None,
+    records: Sequence[Path],
+    *,
+    output: Path,
+    root: Path | None = None,
+    against: str | None = None,
     readme: Path | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Write Markdown, LaTeX, CSV and a web page.
 
     The page (index.html) opens without a server.
@@ -39,11 +35,7 @@ def build(
         against: Label of the row that others are compared with; the first of each protocol if not given.
         readme: File in which the Markdown replaces what is between <!-- leaderboard:start --> and
             <!-- leaderboard:end -->.
-
-    Raises:
-        ZooError: No records, or a place that cannot be written to.
     """
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.leaderboard.page import build_page
     from ecpe_zoo.leaderboard.tables import between_marks, markdown, replace_between_marks
     from ecpe_zoo.results.store import find_failures
@@ -65,9 +57,15 @@ def build(
 
 
 def push(
-    records: Sequence[Path], *, root: Path | None = None, against: str | None = None,
-    project: str = "ecpe-zoo", entity: str | None = None, dir: Path = Path(), workspace: bool = False,
-) -> int:  # fmt: skip
+    records: Sequence[Path],
+    *,
+    root: Path | None = None,
+    against: str | None = None,
+    project: str = "ecpe-zoo",
+    entity: str | None = None,
+    dir: Path = Path(),
+    workspace: bool = False,
+) -> int:
     """Make W&B runs of records, and a run with the table.
 
     A run has the record's config, summary and history, and the record with its predictions as an artifact. Without
@@ -83,11 +81,7 @@ def push(
         entity: W&B user or team; yours if not given.
         dir: Folder that holds the folder wandb/.
         workspace: Also save a workspace; needs WANDB_MODE=online and the extra ecpe-zoo[workspaces].
-
-    Raises:
-        ZooError: No records, or something that W&B refuses.
     """
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.leaderboard import push as wandb_runs
 
     entries, boards = _boards(records, root, against)
@@ -100,9 +94,14 @@ def push(
 
 
 def export(
-    records: Sequence[Path], *, format: Literal["hf"], output: Path, dataset: Repeated[str] = (),
-    source_url: str | None = None, protocol: Literal["strict", "paper"] = "strict",
-) -> int:  # fmt: skip
+    records: Sequence[Path],
+    *,
+    format: Literal["hf"],
+    output: Path,
+    dataset: Repeated[str] = (),
+    source_url: str | None = None,
+    protocol: Literal["strict", "paper"] = "strict",
+) -> int:
     """Write entries for the leaderboards of Hugging Face.
 
     Makes ROW/.eval_results/CORPUS.yaml for each row, to be put into the model's repository.
@@ -114,11 +113,7 @@ def export(
         dataset: The Hub's dataset with a corpus's benchmark, as CORPUS=OWNER/NAME; needed for each exported corpus.
         source_url: Where the records can be read.
         protocol: Protocol of the exported records.
-
-    Raises:
-        ZooError: No records, or a corpus without its dataset.
     """
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.leaderboard import hub
     from ecpe_zoo.results.store import find_records
 
@@ -136,7 +131,6 @@ def _boards(
     records: Sequence[Path], root: Path | None, against: str | None
 ) -> tuple[list[Entry], list[Board]]:
     """The boards of records; prints what they leave out."""
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.leaderboard.board import build_boards
     from ecpe_zoo.results.store import find_records
 
@@ -149,3 +143,6 @@ def _boards(
             for protocol, cell in row.cells.items():
                 say(*(f"{row.label} ({board.corpus}, {protocol}): {note}" for note in cell.notes))
     return entries, boards
+
+
+COMMANDS = {"build": build, "push": push, "export": export}

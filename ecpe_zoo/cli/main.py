@@ -76,8 +76,10 @@ def _dispatch(arguments: list[str]) -> int:
 
         return training.run(arguments)
     if command in COMMANDS:
-        status: int = import_module(f"ecpe_zoo.cli.{command}").main(rest)
-        return status
+        from ecpe_zoo.cli import functions
+
+        module = import_module(f"ecpe_zoo.cli.{command}")
+        return functions.run(module.COMMANDS, f"ecpe-zoo {command}", module.__doc__ or "", rest)
     later = next((word for word in arguments if word in COMMANDS), None)
     if command.startswith("-") and later is not None:
         others = [word for index, word in enumerate(arguments) if index != arguments.index(later)]

@@ -32,8 +32,9 @@ def show_results(
     headline = scorer.headline(data, method)
     table = Table(
         title=f"{method.id} on {data.corpus}, fold {data.fold}: {scorer.test_documents} test documents",
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
-    )  # fmt: skip
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("", no_wrap=True)
     threshold = {"default": threshold_of(method), "tuned": method.tuned}
     order = [headline, *(n for n in scorer.results if threshold[n] != threshold[headline])]

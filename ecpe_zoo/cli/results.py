@@ -1,4 +1,4 @@
-"""`ecpe-zoo results`: what records say, and whether it holds."""
+"""See, recompute and compare records."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ecpe_zoo.cli import functions
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from ecpe_zoo.results.store import RunGroup
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run one of the commands; see `functions.run`."""
-    return functions.run(
-        {"recompute": recompute, "show": show, "diff": diff, "selection": selection, "schema": schema},
-        "ecpe-zoo results", "Records: see, recompute and compare them.", argv,
-    )  # fmt: skip
 
 
 def recompute(paths: Sequence[Path], *, root: Path | None = None) -> int:
@@ -30,11 +22,7 @@ def recompute(paths: Sequence[Path], *, root: Path | None = None) -> int:
     Args:
         paths: Records, or folders of them.
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
-
-    Raises:
-        ZooError: No records, or missing predictions.
     """
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.results import evidence
     from ecpe_zoo.results.store import find_records
 
@@ -63,11 +51,7 @@ def show(paths: Sequence[Path], *, metric: str | None = None, default_threshold:
         paths: Records, or folders of them.
         metric: Metric to show instead of the headline, such as pair_recall or emotion_f1.
         default_threshold: Show scores at the method's default threshold instead of the tuned one.
-
-    Raises:
-        ZooError: No records, or an unknown metric.
     """
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.cli.spreads import show_groups
     from ecpe_zoo.results.store import find_failures, find_records, group_records
 
@@ -78,10 +62,17 @@ def show(paths: Sequence[Path], *, metric: str | None = None, default_threshold:
 
 
 def diff(
-    first: str, second: str, *, records: Sequence[Path] = (), protocol: Literal["strict", "paper"] = "strict",
-    corpus: str | None = None, resamples: int = 10_000, seed: int = 0, root: Path | None = None,
+    first: str,
+    second: str,
+    *,
+    records: Sequence[Path] = (),
+    protocol: Literal["strict", "paper"] = "strict",
+    corpus: str | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+    root: Path | None = None,
     json: Path | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Run all tests for the difference of two methods.
 
     Args:
@@ -94,9 +85,6 @@ def diff(
         seed: Seed of the draws.
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
         json: File for every number.
-
-    Raises:
-        ZooError: Other than one group of records for a method.
     """
     from ecpe_zoo.cli.differences import as_dict, show_difference
     from ecpe_zoo.leaderboard.tables import write_text
@@ -121,9 +109,6 @@ def selection(paths: Sequence[Path]) -> int:
 
     Args:
         paths: Records, or folders of them.
-
-    Raises:
-        ZooError: No run watched the test fold.
     """
     from ecpe_zoo.cli.selection import show_prices
     from ecpe_zoo.results.selection import prices
@@ -161,9 +146,10 @@ def _one_group(
     groups = group_records(find_records(paths))
     names = labels(groups)
     fitting = [
-        group for group in groups
+        group
+        for group in groups
         if group.protocol == protocol and corpus in (None, group.corpus) and label in (None, names[id(group)])
-    ]  # fmt: skip
+    ]
     if len(fitting) != 1:
         there = ", ".join(f"{names[id(group)]!r} ({group.protocol}, {group.corpus})" for group in groups)
         raise ZooError(
@@ -171,3 +157,6 @@ def _one_group(
             f"{there}. Choose with --protocol and --corpus, or with --records PATH and labels for FIRST and SECOND."
         )
     return fitting[0]
+
+
+COMMANDS = {"recompute": recompute, "show": show, "diff": diff, "selection": selection, "schema": schema}

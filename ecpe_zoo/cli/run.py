@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
+from rich.console import Console
 
-from ecpe_zoo.cli import functions
 from ecpe_zoo.cli.functions import Repeated
+from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.errors import ZooError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ecpe_zoo.runner.cells import Cell
     from ecpe_zoo.runner.estimates import Estimates
     from ecpe_zoo.runner.executors import Executor
@@ -33,11 +32,6 @@ WORDS = {
     "failed": "failed: again",
     "elsewhere": "elsewhere",
 }
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see `functions.run`."""
-    return functions.run(run, "ecpe-zoo run", "", argv)
 
 
 @dataclass(frozen=True)
@@ -110,12 +104,7 @@ def run(
     Returns:
         0 if every cell has its record, or with --no_wait is being run elsewhere; 1 if one failed or its place is
         taken; 130 after Ctrl-C.
-
-    Raises:
-        ZooError: A suite or options that cannot be used.
     """
-    from rich.console import Console
-
     # first: which of two equal unions jsonargparse sees first decides how it reads a 1, and fit must read the same
     from ecpe_zoo.cli.resolver import Resolver
     from ecpe_zoo.runner.cells import expand, select
@@ -220,7 +209,6 @@ def _dry_run(
     jobs: int,
     set_aside: bool,
 ) -> None:
-    from ecpe_zoo.cli.screen import say, show_table
     from ecpe_zoo.runner.estimates import clock, makespan
 
     rows = []
@@ -244,7 +232,6 @@ def _dry_run(
 
 def _summary(everything: Sequence[Progress], store: Store) -> int:
     """Print how the cells ended; the exit status."""
-    from ecpe_zoo.cli.screen import say
 
     def of(kind: str) -> list[Progress]:
         return [progress for progress in everything if progress.kind == kind]
@@ -307,3 +294,6 @@ def _signals_interrupt() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+COMMANDS = run

@@ -14,8 +14,15 @@ from ecpe_zoo.results.statistics import FoldTest, RunSpread
 from ecpe_zoo.results.store import RunGroup
 
 COLUMNS = (
-    ">fold", ">seed", ">epoch by\nvalidation", ">F1", ">epoch by\ntest", ">F1", ">gap", ">epochs\nseen"
-)  # fmt: skip
+    ">fold",
+    ">seed",
+    ">epoch by\nvalidation",
+    ">F1",
+    ">epoch by\ntest",
+    ">F1",
+    ">gap",
+    ">epochs\nseen",
+)
 
 
 def show_prices(groups: Sequence[RunGroup]) -> bool:
@@ -34,10 +41,18 @@ def show_prices(groups: Sequence[RunGroup]) -> bool:
             continue
         shown = True
         rows = (
-            (str(run.entry.fold), str(run.entry.record.seed), str(run.chosen_epoch), percent(run.chosen),
-             str(run.best_epoch), percent(run.best), signed(run.gap), str(run.looks))
+            (
+                str(run.entry.fold),
+                str(run.entry.record.seed),
+                str(run.chosen_epoch),
+                percent(run.chosen),
+                str(run.best_epoch),
+                percent(run.best),
+                signed(run.gap),
+                str(run.looks),
+            )
             for run in found.runs
-        )  # fmt: skip
+        )
         show_table(f"{names[id(group)]} on {group.corpus}: test F1 in percent", COLUMNS, rows)
         paper = papers.get((group.corpus, names[id(group)]))
         say(*_in_words(found, paper))
@@ -70,9 +85,10 @@ def _arms(arm: PaperArm) -> list[str]:
         _added("Over the validation-best epoch the paper protocol adds", arm.gap, arm.corrected_gap),
         _added(
             "Over the test-best epoch it adds, by more training documents and more readings,",
-            arm.beyond, arm.corrected_beyond,
+            arm.beyond,
+            arm.corrected_beyond,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _added(start: str, spread: RunSpread, corrected: FoldTest | None) -> str:

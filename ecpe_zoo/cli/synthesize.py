@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse.typing import (
-    ClosedUnitInterval,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
 )
+from rich.console import Console
 
-from ecpe_zoo.cli import functions
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.synthesis.stages import Settings
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ecpe_zoo.synthesis.language_model import LanguageModel
     from ecpe_zoo.synthesis.pipeline import Plan, TestSet
     from ecpe_zoo.synthesis.prompting import Prompts
-
-_DEFAULT = Settings()
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see `functions.run`."""
-    return functions.run(synthesize, "ecpe-zoo synthesize", "", argv)
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,6 @@ class Model:
         timeout: Seconds that a server may be silent.
         retries: Further attempts after a busy server or a cut connection.
         pause: Seconds before the first further attempt; doubled each time.
-        extra: Further fields of the request, as JSON; null removes a field.
         price_prompt: Cost of a million tokens read.
         price_completion: Cost of a million tokens written.
         batch_size: Simultaneous requests to a local model.
@@ -66,27 +56,15 @@ class Model:
     timeout: PositiveFloat = 120.0
     retries: NonNegativeInt = 6
     pause: NonNegativeFloat = 1.0
-    extra: str = ""
     price_prompt: NonNegativeFloat | None = None
     price_completion: NonNegativeFloat | None = None
     batch_size: PositiveInt = 8
     device: str | None = None
 
-    @property
-    def fields(self) -> dict[str, Any]:
-        """Further fields of the request."""
-        try:
-            value = json.loads(self.extra) if self.extra else {}
-        except json.JSONDecodeError as error:
-            value = error.msg
-        if not isinstance(value, dict):
-            raise ZooError(f"Expected --extra to be a JSON object, but got {self.extra!r}.")
-        return value
-
 
 @dataclass(frozen=True)
-class Requests:
-    """What is requested.
+class Checked(Settings):
+    """What is requested, and what is kept.
 
     Args:
         emotions: Emotions, of the 28 of GoEmotions; all by default.
@@ -100,39 +78,22 @@ class Requests:
         max_tokens: Length of an answer.
         temperature: Temperature for writing.
         judge_temperature: Temperature for judging.
-    """
-
-    emotions: tuple[str, ...] = _DEFAULT.emotions
-    per_emotion: PositiveInt = _DEFAULT.per_emotion
-    seed: NonNegativeInt = _DEFAULT.seed
-    attempts: PositiveInt = _DEFAULT.attempts
-    characters: PositiveInt = _DEFAULT.characters
-    events: PositiveInt = _DEFAULT.events
-    scenes_per_request: PositiveInt = _DEFAULT.scenes_per_request
-    passage_characters: PositiveInt = _DEFAULT.passage_characters
-    max_tokens: PositiveInt = _DEFAULT.max_tokens
-    temperature: NonNegativeFloat = _DEFAULT.temperature
-    judge_temperature: NonNegativeFloat = _DEFAULT.judge_temperature
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is kept.
-
-    Args:
         min_expressiveness: Flatter texts are dropped unless they are neutral.
         alone_score: A rewriting is dropped if without its context it keeps this share of its label's score; 0 leaves
             the question out.
         near_duplicate: Similarity of word 3-grams from which the later text is dropped; 1 drops equal texts only.
         validation_share: Share of the narratives for validation.
         test_share: Share of the narratives for test.
+        extra: Further fields of a server's request, as JSON; null removes a field.
     """
 
-    min_expressiveness: ClosedUnitInterval = _DEFAULT.min_expressiveness
-    alone_score: ClosedUnitInterval = _DEFAULT.alone_score
-    near_duplicate: ClosedUnitInterval = _DEFAULT.near_duplicate
-    validation_share: ClosedUnitInterval = _DEFAULT.validation_share
-    test_share: ClosedUnitInterval = _DEFAULT.test_share
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            least = 1 if isinstance(value, int) and name != "seed" else 0
+            most = math.inf if isinstance(value, int) or "temperature" in name else 1
+            if isinstance(value, int | float) and not least <= value <= most:
+                bounds = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+                raise ValueError(f"argument --{name}: expected a number {bounds}, but got {value}")
 
 
 def synthesize(
@@ -146,8 +107,7 @@ def synthesize(
     drop_overlapping: bool = False,
     root: Path | None = None,
     model: Model,
-    requests: Requests,
-    kept: Kept,
+    settings: Checked,
 ) -> int:
     """Let a language model write emotion training texts from narratives.
 
@@ -164,25 +124,19 @@ def synthesize(
         drop_overlapping: Drop these texts.
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
         model: The language model, on a server or in a folder
-        requests: What is requested
-        kept: What is kept
+        settings: What is requested, and what is kept
 
     Returns:
         0; 1 if some questions have no answer, which the same command repeats.
-
-    Raises:
-        ZooError: Options that do not fit, unreadable narratives, or a server that refuses.
     """
-    from rich.console import Console
-
     from ecpe_zoo.synthesis.pipeline import plan
     from ecpe_zoo.synthesis.prompting import Prompts
 
-    settings = _settings(requests, kept, model)
+    extra = _fields(settings.extra)
     if not dry_run:
-        _check(model)
+        _check(model, extra)
     templates = Prompts(prompts)
-    work = plan(narratives, settings, limit)
+    work = plan(narratives, _completed(settings, extra), limit)
     if dry_run:
         _dry_run(work, templates)
         return 0
@@ -190,25 +144,38 @@ def synthesize(
         raise ZooError("Expected a folder for the results: --output DIR. Or see the prompts with --dry_run.")
     test_set = _test_set(check_against, drop_overlapping, root)
     console = Console(stderr=True)
-    return _run(console, work, templates, model, _language_model(model, output, console), output, test_set)
+    return _run(
+        console, work, templates, model, _language_model(model, extra, output, console), output, test_set
+    )
 
 
-def _settings(requests: Requests, kept: Kept, model: Model) -> Settings:
+def _fields(extra: str) -> dict[str, Any]:
+    """Further fields of the request."""
+    try:
+        value = json.loads(extra or "{}")
+    except json.JSONDecodeError as error:
+        raise ZooError(f"Expected --extra to be a JSON object, but got {extra!r} ({error.msg}).") from None
+    if not isinstance(value, dict):
+        raise ZooError(f"Expected --extra to be a JSON object, but got {extra!r}.")
+    return value
+
+
+def _completed(given: Checked, extra: dict[str, Any]) -> Settings:
     from ecpe_zoo.synthesis.taxonomy import choose_emotions
 
-    if kept.validation_share + kept.test_share >= 1:
+    if given.validation_share + given.test_share >= 1:
         raise ZooError(
-            f"Expected narratives to be left for training, but got shares of {kept.validation_share} for "
-            f"validation and {kept.test_share} for test."
+            f"Expected narratives to be left for training, but got shares of {given.validation_share} for "
+            f"validation and {given.test_share} for test."
         )
-    if kept.near_duplicate == 0:
+    if given.near_duplicate == 0:
         raise ZooError("Expected --near_duplicate above 0, but got 0. 1 drops equal texts only.")
-    names = [name for part in requests.emotions for name in part.split(",") if name]
-    extra = json.dumps(model.fields, sort_keys=True) if model.extra else ""
-    return Settings(**asdict(requests) | asdict(kept) | {"emotions": choose_emotions(names), "extra": extra})
+    emotions = choose_emotions([name for part in given.emotions for name in part.split(",") if name])
+    fields = json.dumps(extra, sort_keys=True) if given.extra else ""
+    return Settings(**asdict(given) | {"emotions": emotions, "extra": fields})
 
 
-def _check(model: Model) -> None:
+def _check(model: Model, extra: dict[str, Any]) -> None:
     if (model.endpoint is None) == (model.local is None):
         got = "neither" if model.endpoint is None else "both"
         raise ZooError(f"Expected either --endpoint URL --model NAME or --local FOLDER, but got {got}.")
@@ -216,12 +183,11 @@ def _check(model: Model) -> None:
         raise ZooError(
             "Expected --model NAME with --endpoint, but got none. The server lists names at /v1/models."
         )
-    if model.local is not None and model.extra:
+    if model.local is not None and extra:
         raise ZooError("Expected --extra with --endpoint only, but got it with --local.")
 
 
-def _language_model(model: Model, output: Path, console: Console) -> LanguageModel:
-    from ecpe_zoo.cli.screen import say
+def _language_model(model: Model, extra: dict[str, Any], output: Path, console: Console) -> LanguageModel:
     from ecpe_zoo.synthesis.subsets import JOURNAL
 
     if model.endpoint is None:
@@ -244,7 +210,7 @@ def _language_model(model: Model, output: Path, console: Console) -> LanguageMod
         per_minute=model.requests_per_minute,
         pause=model.pause,
         served=journal.is_file() and journal.stat().st_size > 0,
-        extra=model.fields,
+        extra=extra,
         on_note=lambda note: say(note, to=console),
     )
 
@@ -347,7 +313,6 @@ def _run(
 
 
 def _show(console: Console, summary: dict[str, Any], output: Path) -> None:
-    from ecpe_zoo.cli.screen import say
     from ecpe_zoo.synthesis.stages import SUBSETS
     from ecpe_zoo.synthesis.subsets import DESCRIPTIONS, REJECTED, SUMMARY
 
@@ -365,3 +330,6 @@ def _show(console: Console, summary: dict[str, Any], output: Path) -> None:
         lines.append(f"{requests['unanswered']:,} questions have no answer: the same command repeats them")
     written = [f"{name}.yaml" for name in DESCRIPTIONS if (output / f"{name}.yaml").is_file()]
     say(*lines, f"{output}: {', '.join([*written, REJECTED, SUMMARY])}", to=console)
+
+
+COMMANDS = synthesize

@@ -74,7 +74,8 @@ def test_help_names_every_option_in_one_spelling(
         ("run s.yaml --jobs 0", "argument --jobs: Not of type PositiveInt: 0 does not conform to restriction v>0"),
         ("run s.yaml --gpus-per-cell x", "argument --gpus_per_cell: Not of type NonNegativeFloat: could not convert"),
         ("annotate --ckpt_path x", "the following arguments are required: --input"),
-        ("synthesize --narratives x --test_share 2", "argument --test_share: Not of type ClosedUnitInterval: 2"),
+        ("synthesize --narratives x --test_share 2", "argument --test_share: expected a number from 0 to 1, but got 2"),
+        ("synthesize --narratives x --events 0", "argument --events: expected a number at least 1, but got 0"),
         ("data check", "the following arguments are required: corpora"),
     ],
 )  # fmt: skip
