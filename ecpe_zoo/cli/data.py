@@ -34,18 +34,10 @@ def list_corpora(*, root: Path | None = None, json: bool = False) -> int:
     if json:
         print(_dumped(rows))
         return 0
-    cells = (
-        (
-            row["corpus"],
-            _state(row),
-            f"{row['bytes'] / 1e6:.1f}",
-            ", ".join(row["languages"]),
-            ", ".join(row["tasks"]),
-            str(len(row["labels"])),
-            str(row["folds"]),
-        )
-        for row in rows
-    )
+    cells = []
+    for row in rows:
+        joined = (", ".join(row["languages"]), ", ".join(row["tasks"]), len(row["labels"]))
+        cells.append((row["corpus"], _state(row), f"{row['bytes'] / 1e6:.1f}", *joined, row["folds"]))
     columns = ("corpus", "files", "MB", "text", "tasks", "labels", "folds")
     show_table(f"Corpora in {data_root(root)}", columns, cells)
     say(*(f"{row['corpus']}: {row['description']} (licence: {row['licence']})" for row in rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def show_difference(
     rows = []
     for name, group, common in sides:
         spread = group.spread()
-        counts = (str(len(group.folds)), str(len(group.finished)))
+        counts = (len(group.folds), len(group.finished))
         pooled = percent(pooled_score(group, root))
         rows.append((name, *counts, mean_and_sd(spread), interval(spread), pooled, percent(common)))
     columns = ("method", ">folds", ">runs", ">mean ± sd", ">interval", ">pooled", ">pooled,\ncommon folds")
@@ -42,7 +43,7 @@ def show_difference(
     return result
 
 
-def _tests(result: MethodComparison) -> list[tuple[str, ...]]:
+def _tests(result: MethodComparison) -> Iterator[tuple[str, ...]]:
     """Rows of a test: its name, the difference, its interval, p and the size of the effect."""
     drawn, folds, won = result.bootstrap, result.fold_test, result.won
 
@@ -52,30 +53,15 @@ def _tests(result: MethodComparison) -> list[tuple[str, ...]]:
     def p(value: float) -> str:
         return "–" if math.isnan(value) else p_value(value).removeprefix("p ").removeprefix("= ")
 
-    size = "–" if math.isnan(folds.effect) else f"Hedges' g of fold differences {folds.effect:+.2f}"
-    return [
-        (
-            f"paired bootstrap, {result.documents} documents",
-            signed(drawn.difference),
-            between(drawn.low, drawn.high),
-            "",
-            f"standard error {percent(drawn.error, 2)}",
-        ),
-        (
-            "paired permutation of documents",
-            signed(drawn.difference),
-            "",
-            p(result.permutation_p),
-            f"{won.better} documents better, {won.worse} worse, {won.equal} equal ({won.effect:+.2f})",
-        ),
-        (
-            f"corrected resampled t-test, {folds.folds} fold{'s' * (folds.folds != 1)}",
-            signed(folds.mean),
-            between(folds.low, folds.high),
-            p(folds.p),
-            "–" if math.isnan(folds.p) else size,
-        ),
-    ]
+    permuted = f"{won.better} documents better, {won.worse} worse, {won.equal} equal ({won.effect:+.2f})"
+    hedges = "–" if math.isnan(folds.effect) else f"Hedges' g of fold differences {folds.effect:+.2f}"
+    points, bounds = signed(drawn.difference), between(drawn.low, drawn.high)
+    name = f"paired bootstrap, {result.documents} documents"
+    yield name, points, bounds, "", f"standard error {percent(drawn.error, 2)}"
+    yield "paired permutation of documents", points, "", p(result.permutation_p), permuted
+    name = f"corrected resampled t-test, {folds.folds} fold{'s' * (folds.folds != 1)}"
+    size = "–" if math.isnan(folds.p) else hedges
+    yield name, signed(folds.mean), between(folds.low, folds.high), p(folds.p), size
 
 
 def as_dict(result: MethodComparison) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,18 +20,11 @@ from ecpe_zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from ecpe_zoo.runner.cells import Cell
-    from ecpe_zoo.runner.estimates import Estimates
     from ecpe_zoo.runner.executors import Executor
     from ecpe_zoo.runner.scheduler import Progress
     from ecpe_zoo.runner.store import Store
 
-WORDS = {
-    "to do": "to run",
-    "done": "there",
-    "stale": "differs",
-    "failed": "failed: again",
-    "elsewhere": "elsewhere",
-}
+WORDS = {"to do": "to run", "done": "there", "stale": "differs", "failed": "failed: again"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,8 @@ class Fits:
         ray_address: Address of the cluster; RAY_ADDRESS if not given, else Ray is started here.
         return_records: With Ray: the machines share no folder, and records are sent back.
         keep_checkpoints: Keep the weights of each record beside it.
+        set_aside: Rename records of another config or other data, and run their cells.
+        no_wait: Do not wait for cells of another run; the exit status is 0 then as well.
     """
 
     jobs: PositiveInt | None = None
@@ -55,6 +50,16 @@ class Fits:
     ray_address: str | None = None
     return_records: bool = False
     keep_checkpoints: bool = False
+    set_aside: bool = False
+    no_wait: bool = False
+
+    @property
+    def cores(self) -> int:
+        """A fair share of this machine's cores; on a cluster, whose machines may have fewer, one core per fit."""
+        if self.executor == "ray":
+            return 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, cores // (self.jobs or 1))
 
 
 def run(
@@ -66,8 +71,6 @@ def run(
     only: Repeated[str] = (),
     small: bool = False,
     dry_run: bool = False,
-    set_aside: bool = False,
-    no_wait: bool = False,
 ) -> int:
     """Run the fits of a suite that have no record yet.
 
@@ -98,17 +101,20 @@ def run(
         only: Cells that match this pattern (with * and ?) or contain this text.
         small: Run the suite's small form, which takes minutes and shows that everything works.
         dry_run: Show what would run, and how long it would take.
-        set_aside: Rename records of another config or other data, and run their cells.
-        no_wait: Do not wait for cells of another run; the exit status is 0 then as well.
 
     Returns:
         0 if every cell has its record, or with --no_wait is being run elsewhere; 1 if one failed or its place is
         taken; 130 after Ctrl-C.
     """
     # first: which of two equal unions jsonargparse sees first decides how it reads a 1, and fit must read the same
-    from ecpe_zoo.cli.resolver import Resolver
+    from ecpe_zoo.cli.resolver import Resolver  # isort: skip
+
+    import torch
+
     from ecpe_zoo.runner.cells import expand, select
     from ecpe_zoo.runner.estimates import Estimates
+    from ecpe_zoo.runner.scheduler import Scheduler
+    from ecpe_zoo.runner.screen import LiveScreen, PlainScreen
     from ecpe_zoo.runner.store import Store
     from ecpe_zoo.runner.suite import read_suite
 
@@ -118,59 +124,33 @@ def run(
     store = Store(results or Path("results") / name)
     if store.root.exists() and not store.root.is_dir():
         raise ZooError(f"{store.root}: expected a folder for --results, but it is a file.")
-    threads = fits.threads or plan.threads or _threads(fits)
+    threads = fits.threads or plan.threads or fits.cores
     committed = [folder / "records" for folder in suite.absolute().parents[:2]]  # as in experiments/records
     estimates = Estimates([store.root, *([] if results else [store.root.parent]), *committed])
-    console = Console()
+
+    def seconds(cell: Cell) -> float | None:
+        accelerated = torch.cuda.is_available() and cell.config["trainer"].get("accelerator") != "cpu"
+        return estimates.seconds(cell, threads, accelerated)
+
     if dry_run:
-        _dry_run(
-            f"{plan.name}: {len(cells)} cells", cells, store, estimates, threads, fits.jobs or 1, set_aside
-        )
+        _show_plan(plan.name, cells, store, seconds, threads, fits)
         return 0
-    with _signals_interrupt():
+    console, executor = Console(), _executor(fits, threads)
+    screen = PlainScreen(console, store)
+    if console.is_terminal and fits.executor != "inline":
+        screen = LiveScreen(console, store, seconds, executor.slots, estimates.add)
+    options = {
+        "keep_checkpoints": fits.keep_checkpoints,
+        "set_aside": fits.set_aside,
+        "wait": not fits.no_wait,
+    }
+    with _signals_interrupt(), screen:
         try:
-            everything = _run(console, cells, store, estimates, threads, fits, set_aside, not no_wait)
+            everything = Scheduler(store, executor, screen, threads, **options).run(cells)
         except KeyboardInterrupt:
             console.print("Interrupted. The same command resumes from here.")
             return 130
     return _summary(everything, store)
-
-
-def _run(
-    console: Console,
-    cells: Sequence[Cell],
-    store: Store,
-    estimates: Estimates,
-    threads: int,
-    fits: Fits,
-    set_aside: bool,
-    wait: bool,
-) -> list[Progress]:
-    from ecpe_zoo.results.record import read_record
-    from ecpe_zoo.runner.scheduler import Scheduler
-    from ecpe_zoo.runner.screen import LiveScreen, PlainScreen
-
-    def learn(progress: Progress) -> None:
-        estimates.add(read_record(store.record(progress.cell)))
-
-    executor = _executor(fits, threads)
-    with contextlib.ExitStack() as stack:
-        screen: LiveScreen | PlainScreen = PlainScreen(console, store)
-        if console.is_terminal and fits.executor != "inline":
-            live = LiveScreen(
-                console, store, lambda p: _seconds(estimates, p.cell, threads), executor.slots, learn
-            )
-            screen = stack.enter_context(live)
-        scheduler = Scheduler(
-            store,
-            executor,
-            screen,
-            threads,
-            keep_checkpoints=fits.keep_checkpoints,
-            set_aside=set_aside,
-            wait=wait,
-        )
-        return scheduler.run(cells)
 
 
 def _executor(fits: Fits, threads: int) -> Executor:
@@ -200,14 +180,13 @@ def _executor(fits: Fits, threads: int) -> Executor:
     return LocalExecutor(fits.jobs or 1, 1.0 if gpus is None else gpus)
 
 
-def _dry_run(
+def _show_plan(
     title: str,
     cells: Sequence[Cell],
     store: Store,
-    estimates: Estimates,
+    seconds: Callable[[Cell], float | None],
     threads: int,
-    jobs: int,
-    set_aside: bool,
+    fits: Fits,
 ) -> None:
     from ecpe_zoo.runner.estimates import clock, makespan
 
@@ -215,16 +194,16 @@ def _dry_run(
     times: list[float | None] = []
     for cell in cells:
         state = store.state(cell)
-        time = ""
-        if state.kind in ("to do", "failed") or (state.kind == "stale" and set_aside):
-            times.append(_seconds(estimates, cell, threads))
-            time = "?" if times[-1] is None else clock(times[-1])
-        rows.append((cell.key, WORDS[state.kind], time, state.detail))
-    show_table(f"{title}, records in {store.root}", ("cell", "", ">time", ""), rows)
-    known = [seconds for seconds in times if seconds is not None]
-    line = f"{len(times)} of {len(cells)} cells to run, {threads} threads each, {jobs} at once"
+        shown = ""
+        if state.kind in ("to do", "failed") or (state.kind == "stale" and fits.set_aside):
+            times.append(seconds(cell))
+            shown = "?" if times[-1] is None else clock(times[-1])
+        rows.append((cell.key, WORDS.get(state.kind, state.kind), shown, state.detail))
+    show_table(f"{title}: {len(cells)} cells, records in {store.root}", ("cell", "", ">time", ""), rows)
+    known = [time for time in times if time is not None]
+    line = f"{len(times)} of {len(cells)} cells to run, {threads} threads each, {fits.jobs or 1} at once"
     if known:
-        line += f"; about {clock(makespan(known, jobs))}, from earlier records"
+        line += f"; about {clock(makespan(known, fits.jobs or 1))}, from earlier records"
     if len(known) < len(times):
         line += f"; no record has the time of {len(times) - len(known)}"
     say(line + ".")
@@ -253,21 +232,6 @@ def _summary(everything: Sequence[Progress], store: Store) -> int:
     if elsewhere:
         say(f"{len(elsewhere)} are being run elsewhere ({elsewhere[0].detail}).")
     return 1 if stale or failed else 0
-
-
-def _threads(fits: Fits) -> int:
-    """A fair share of this machine's cores; on a cluster, whose machines may have fewer, one core per fit."""
-    if fits.executor == "ray":
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // (fits.jobs or 1))
-
-
-def _seconds(estimates: Estimates, cell: Cell, threads: int) -> float | None:
-    import torch
-
-    accelerated = torch.cuda.is_available() and cell.config["trainer"].get("accelerator") != "cpu"
-    return estimates.seconds(cell, threads, accelerated)
 
 
 def _pair(text: str) -> tuple[str, str]:

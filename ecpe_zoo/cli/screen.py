@@ -17,7 +17,7 @@ def say(*lines: str, to: Console | None = None) -> None:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], least: int = 0) -> None:
+def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], least: int = 0) -> None:
     """Print a table.
 
     Args:
@@ -33,5 +33,5 @@ def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]
         else:
             table.add_column(column, overflow="fold", min_width=None if table.columns else least)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     Console().print(table)

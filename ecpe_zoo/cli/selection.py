@@ -40,19 +40,10 @@ def show_prices(groups: Sequence[RunGroup]) -> bool:
         except ZooError:
             continue
         shown = True
-        rows = (
-            (
-                str(run.entry.fold),
-                str(run.entry.record.seed),
-                str(run.chosen_epoch),
-                percent(run.chosen),
-                str(run.best_epoch),
-                percent(run.best),
-                signed(run.gap),
-                str(run.looks),
-            )
-            for run in found.runs
-        )
+        rows = []
+        for run in found.runs:
+            epochs = (run.chosen_epoch, percent(run.chosen), run.best_epoch, percent(run.best))
+            rows.append((run.entry.fold, run.entry.record.seed, *epochs, signed(run.gap), run.looks))
         show_table(f"{names[id(group)]} on {group.corpus}: test F1 in percent", COLUMNS, rows)
         paper = papers.get((group.corpus, names[id(group)]))
         say(*_in_words(found, paper))
@@ -78,16 +69,13 @@ def _arms(arm: PaperArm) -> list[str]:
     least, most = arm.looks
     runs = f"{arm.paper.over.n} {arm.paper.unit}" if arm.paper.over.n > 1 else "one run"
     seen = f"{least}" if least == most else f"{least} to {most}"
+    beyond = "Over the test-best epoch it adds, by more training documents and more readings,"
     return [
         f"Under the paper protocol (all training documents, the test fold chooses after {seen} readings), default "
         f"threshold, {runs}: {percent(arm.paper.over.mean, 2)}; strict at the test-best epoch "
         f"{percent(arm.best.over.mean, 2)}, at the validation-best epoch {percent(arm.chosen.over.mean, 2)}.",
         _added("Over the validation-best epoch the paper protocol adds", arm.gap, arm.corrected_gap),
-        _added(
-            "Over the test-best epoch it adds, by more training documents and more readings,",
-            arm.beyond,
-            arm.corrected_beyond,
-        ),
+        _added(beyond, arm.beyond, arm.corrected_beyond),
     ]
 
 

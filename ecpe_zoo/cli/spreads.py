@@ -27,14 +27,9 @@ def show_groups(groups: Sequence[RunGroup], metric: str | None, default_threshol
         for group in listed:
             spread = group.spread(metric, default=default_threshold)
             counts = (len(group.folds), len(group.seeds), len(group.entries))
-            row = (
-                names[id(group)],
-                *map(str, counts),
-                mean_and_sd(spread),
-                interval(spread),
-                percent(spread.seed_sd) if spread is not None else "–",
-            )
-            rows.append((spread.over.mean if spread is not None else -1.0, row))
+            mean, seeds = (spread.over.mean, percent(spread.seed_sd)) if spread else (-1.0, "–")
+            row = (names[id(group)], *counts, mean_and_sd(spread), interval(spread), seeds)
+            rows.append((mean, row))
         rows.sort(key=lambda row: -row[0])
         title = f"{corpus}, {protocol}: {shown} in percent"
         show_table(title, columns, (row for _, row in rows), least=16)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.record import code_state
@@ -19,6 +19,9 @@ from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.executors import Ended, Executor, Job, Running, cell_environment
 from ecpe_zoo.runner.locks import Lock
 from ecpe_zoo.runner.store import Store, headline
+
+if TYPE_CHECKING:
+    from ecpe_zoo.runner.screen import PlainScreen
 
 POLL = 0.1  # seconds between looks at the fits
 ELSEWHERE = 1.0  # seconds between looks at cells that other runners have
@@ -44,16 +47,6 @@ class Progress:
     detail: str = ""
     started: float = 0.0
     seconds: float = 0.0
-
-
-class Screen(Protocol):
-    """Shows progress."""
-
-    def changed(self, progress: Progress, everything: Sequence[Progress]) -> None:
-        """A cell is in another state."""
-
-    def tick(self, everything: Sequence[Progress]) -> None:
-        """Time has passed."""
 
 
 @dataclass
@@ -82,7 +75,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, store: Store, executor: Executor, screen: Screen, threads: int, *, keep_checkpoints: bool = False,
+        self, store: Store, executor: Executor, screen: PlainScreen, threads: int, *, keep_checkpoints: bool = False,
         set_aside: bool = False, wait: bool = True,
     ) -> None:  # fmt: skip
         self.store, self.executor, self.screen, self.threads = store, executor, screen, threads
