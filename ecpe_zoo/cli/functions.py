@@ -1,8 +1,8 @@
 """Commands from typed functions: the signature gives the options, the docstring their help.
 
-A parameter without `*` before it is positional, one behind it is an option. `bool` makes a flag, `Literal` a choice, a
-sequence takes several words, `Repeated` one word each time the option is given, and a dataclass becomes a group of
-options. Option names have underscores; dashes are accepted.
+Parameters before `*` are positional, those after it are options. `bool` makes a flag, `Literal` a choice, a sequence
+takes several words, `Repeated` one word each time the option is given, and a dataclass becomes a group of options.
+Option names have underscores; dashes, as in release 0.1.0, are accepted.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _options(function: Command, prog: str, argv: Sequence[str]) -> dict[str, Any
     about = "\n\n".join(filter(None, (doc.short_description, doc.long_description)))
     parser = _Parser(
         prog=prog,
-        description=about.replace("%", "%%"),
+        description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=True,
     )
@@ -99,38 +99,42 @@ def _with_underscores(word: str) -> str:
 
 
 def _add(parser: Any, function: Callable[..., Any]) -> dict[str, Any]:
-    """Add the parameters of a function to a parser; its parameters that are dataclasses are returned."""
-    help_of = {found.arg_name: found.description or "" for found in parse(function.__doc__ or "").params}
+    """Add the parameters of a function or dataclass to a parser; returns its parameters that are dataclasses."""
+    found = parse(function.__doc__ or "").params
+    help_of = {parameter.arg_name: " ".join((parameter.description or "").split()) for parameter in found}
     groups: dict[str, Any] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        kind: Any = parameter.annotation
-        default = parameter.default
-        if is_dataclass(kind) and isinstance(kind, type):
-            _add(parser.add_argument_group(" ".join(help_of[name].split())), kind)
-            groups[name] = kind
-            continue
-        options: dict[str, Any] = {"help": " ".join(help_of[name].split()).replace("%", "%%")}
-        optional = isinstance(parser, argparse._ArgumentGroup) or parameter.kind == parameter.KEYWORD_ONLY
-        if optional and default is parameter.empty:
-            options["required"] = True
-        elif default is not parameter.empty and kind is not bool:
-            options["default"] = list(default) if isinstance(default, tuple) else default
-            shown = default is not None and not isinstance(default, tuple) and default != ""
-            options["help"] += f" (default: {default})" if shown else ""
-        if NoneType in get_args(kind):
-            (kind,) = (part for part in get_args(kind) if part is not NoneType)
-        if get_origin(kind) is Annotated:
-            options |= {"action": "append", "default": options.get("default", [])}
-            kind = get_args(kind)[0]
-        elif get_origin(kind) in (Sequence, tuple):
-            options["nargs"] = "+"
-        kind = get_args(kind)[0] if get_origin(kind) in (Sequence, tuple) else kind
-        if kind is bool:
-            options["action"] = "store_true"
-        elif get_origin(kind) is Literal:
-            options["choices"] = get_args(kind)
+        if is_dataclass(parameter.annotation) and isinstance(parameter.annotation, type):
+            _add(parser.add_argument_group(help_of[name]), parameter.annotation)
+            groups[name] = parameter.annotation
+        elif is_dataclass(function) or parameter.kind == parameter.KEYWORD_ONLY:
+            parser.add_argument(f"--{name}", **_argument(parameter, help_of[name]))
         else:
-            words = (word for base, word in _METAVARS.items() if issubclass(kind, base))
-            options |= {"type": kind, "metavar": next(words, name.upper()) if optional else name.upper()}
-        parser.add_argument(f"--{name}" if optional else name, **options)
+            options = _argument(parameter, help_of[name]) | {"metavar": name.upper()}
+            del options["required"]
+            parser.add_argument(name, **options)
     return groups
+
+
+def _argument(parameter: inspect.Parameter, help: str) -> dict[str, Any]:
+    """What `add_argument` takes for a parameter."""
+    kind, default = parameter.annotation, parameter.default
+    options: dict[str, Any] = {"help": help.replace("%", "%%"), "required": default is parameter.empty}
+    if NoneType in get_args(kind):
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    if kind is bool:
+        return options | {"action": "store_true"}
+    if default is not parameter.empty:
+        options["default"] = list(default) if isinstance(default, tuple) else default
+        if default not in (None, "") and not isinstance(default, tuple):
+            options["help"] += f" (default: {default})"
+    if get_origin(kind) is Annotated:  # Repeated
+        options["action"] = "append"
+        kind = get_args(get_args(kind)[0])[0]
+    elif get_origin(kind) in (Sequence, tuple):
+        options["nargs"] = "+"
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        return options | {"choices": get_args(kind)}
+    metavars = (word for base, word in _METAVARS.items() if issubclass(kind, base))
+    return options | {"type": kind, "metavar": next(metavars, parameter.name.upper())}

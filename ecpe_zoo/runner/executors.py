@@ -105,6 +105,8 @@ def share_of_devices(devices: Sequence[str], slot: int, per_cell: float) -> list
     (['0'], ['0'])
     >>> share_of_devices(["0", "1", "2", "3"], 1, 2), share_of_devices(["0"], 0, 0)
     (['2', '3'], [])
+    >>> share_of_devices(["0", "1"], 0, float("inf"))
+    ['0', '1']
     >>> [share_of_devices(["0", "1"], slot, 0.3) for slot in range(4)]
     [['0'], ['0'], ['0'], ['1']]
     """
