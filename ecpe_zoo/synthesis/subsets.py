@@ -19,7 +19,7 @@ from ecpe_zoo.synthesis.duplicates import NearDuplicates, Overlap
 from ecpe_zoo.synthesis.stages import SUBSETS, Aside, Item, Settings, Subset
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS
 
-REJECTED, OVERLAPS, SUMMARY, JOURNAL = "rejected.jsonl", "overlaps.jsonl", "summary.json", "journal.jsonl"
+REJECTED, OVERLAPS, SUMMARY, JOURNAL = "rejected.jsonl", "overlaps.jsonl", "summary.json", "journal.sqlite"
 _CHINESE = re.compile("[\u3400-\u9fff]")
 DESCRIPTIONS: dict[str, tuple[tuple[Subset, ...], str]] = {
     "orig": (("orig",), "utterances to be judged by themselves"),
