@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+FLOOR ?= 90
 ARGS ?=
 
 # Corpora that lie beside the checkout are used; elsewhere ECPE_ZOO_DATA or the user's cache decides.
@@ -19,10 +20,10 @@ else
 TORCH ?= torch>=2.11,<2.14
 endif
 
-.PHONY: help install fit test lint types format bench clean
+.PHONY: help install fit test coverage lint types format bench clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-9s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## make .venv and install the package with its development tools
 
@@ -39,6 +40,10 @@ fit: install  ## train MGCL on the bundled corpus and score it; ARGS=... are fur
 # One thread a process: two test processes share the machine's cores.
 test: install  ## run the tests; JOBS=2 processes, ARGS=... for pytest
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+coverage: install  ## run the tests and measure coverage, processes that tests start left out; fails below the floor
+	OMP_NUM_THREADS=1 WANDB_MODE=disabled HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov \
+	  --cov-report=term:skip-covered --cov-fail-under=$(FLOOR) $(ARGS)
 
 lint: install  ## check style and formatting
 	$(BIN)/ruff check .

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,9 +47,7 @@ def declared(class_path: str) -> Declared | None:
     functions = {node.name: node for node in found.body if isinstance(node, ast.FunctionDef)}
     defaults = _defaults(functions["__init__"], known) if "__init__" in functions else {}
     idle = _function(functions["idle"], known) if "idle" in functions else lambda cls, options: frozenset()
-    return Declared(
-        options.flat(defaults), values.get("ablations", frozenset()), lambda given: idle(None, given)
-    )
+    return Declared(defaults, values.get("ablations", frozenset()), lambda given: idle(None, given))
 
 
 def _value(node: ast.expr, known: dict[str, Any]) -> Any:
@@ -73,7 +70,8 @@ def _constants(body: list[ast.stmt], known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _defaults(function: ast.FunctionDef, known: dict[str, Any]) -> dict[str, Any]:
-    given, found = function.args, {}
+    given = function.args
+    found: dict[str, Any] = {}
     positional = given.args[len(given.args) - len(given.defaults) :]
     pairs = [
         *zip(positional, given.defaults, strict=True),
@@ -81,8 +79,8 @@ def _defaults(function: ast.FunctionDef, known: dict[str, Any]) -> dict[str, Any
     ]
     for argument, node in pairs:
         if node is not None:
-            value = _value(node, known)
-            found[argument.arg] = asdict(value) if isinstance(value, options.Options) else value
+            annotation = "" if argument.annotation is None else ast.unparse(argument.annotation)
+            found |= options.flat_default(argument.arg, annotation, _value(node, known))
     return found
 
 

@@ -52,6 +52,33 @@ def replaced_when_complete(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Wait until no other process or thread holds this folder, and hold it.
+
+    The kernel's lock: it ends with the process, however that ends.
+
+    Yields:
+        Whether it is held; some network file systems, and Windows, have no such locks.
+    """
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, PermissionError):
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            held = True
+        except OSError:
+            held = False
+        yield held
+    finally:
+        os.close(handle)
+
+
 def file_sha256(path: Path | str) -> str:
     """Hash of a file's content."""
     with Path(path).open("rb") as file:

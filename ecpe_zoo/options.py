@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
@@ -10,8 +11,10 @@ from ecpe_zoo.errors import ZooError
 
 EMBEDDED, RECURRENT, WORDS = "embedded", "recurrent", "words"
 
-ClauseEncoderKind = Literal["gcn", "gat", "lstm", "none"]
+ClauseEncoderKind = Literal["gcn", "gat", "gated-gat", "lstm", "none"]
 ClauseEdges = Literal["near", "complete"]
+ReadAs = Literal["document", "clause"]
+Pooling = Literal["mean", "cls", "attention"]
 Schedule = Literal["linear", "constant", "halve"]
 
 
@@ -50,12 +53,15 @@ class EncoderSettings(Options):
         name: `embedded` (a small BERT with random weights), `recurrent` (a BiLSTM over word vectors), `words` (word
             vectors alone, for networks with layers of their own), or a Hugging Face name or folder.
         size: Size of a token vector; 128 for embedded and 300 for recurrent if not given; a pretrained one has its own.
-        layers: Layers of embedded (2 if not given) and recurrent (1).
+        layers: Layers of embedded (2 if not given) and recurrent (1). A pretrained encoder keeps its lowest `layers`.
         heads: Attention heads of embedded.
         dropout: Dropout rate; the encoder's own if not given: 0.1, recurrent 0.5 (on word vectors and output).
         vectors: word2vec text file, plain or .gz, for recurrent and words.
         vector_size: Size of their word vectors, with or without a file; 200 as in the ECPE papers.
         train_vectors: Whether the vectors from the file are trained.
+        freeze_embeddings: Whether the token embeddings of a transformer keep their values. They are most of a
+            multilingual model: 51 of 73 million parameters of one with six layers of 384 units.
+        freeze: Whether the encoder keeps all its values.
     """
 
     name: str = EMBEDDED
@@ -66,6 +72,9 @@ class EncoderSettings(Options):
     vectors: str | None = None
     vector_size: int = 200
     train_vectors: bool = True
+    # null and not false by default: a record from before an option was there is the same as one that leaves it alone
+    freeze_embeddings: bool | None = None
+    freeze: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,13 @@ class ClauseSettings(Options):
     """Encoder of the clauses of a document, and of the question that is asked of them.
 
     Args:
-        kind: `gcn`, `gat`, `lstm`, or `none`.
+        kind: `gcn`, `gat`, `gated-gat` (RANKCP's: attention between all clauses, whose scores see tanh of the
+            vectors, and a gate), `lstm`, or `none`.
         edges: Edges of gcn and gat. `near` connects clauses at most `window` apart, the question with every clause, and
             every node with itself. `complete` connects all nodes, which makes gcn add the same vector to every node
             and gat nearly so: it carries no context.
         window: Clauses on either side that `near` connects, at least 1.
-        heads: Attention heads of gat; 4 as in RANKCP and MM-R.
+        heads: Attention heads of gat and gated-gat; 4 as in RANKCP and MM-R.
         dropout: Dropout on the layer's output; 0.1 as in RANKCP and MM-R.
     """
 
@@ -87,6 +97,48 @@ class ClauseSettings(Options):
     window: int = 2
     heads: int = 4
     dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class ReadingSettings(Options):
+    """How the clauses of a document become vectors.
+
+    Args:
+        read: `document` encodes all clauses in one pass, so that each token sees the whole document; `clause` encodes
+            each clause alone.
+        pool: Vector of a clause: the `mean` of its tokens, the token that starts it (`cls`), or their weighted mean
+            with learned weights (`attention`).
+    """
+
+    read: ReadAs = "document"
+    pool: Pooling = "mean"
+
+
+@dataclass(frozen=True)
+class PairSettings(Options):
+    """Candidate pairs, and which of them are predicted.
+
+    Args:
+        window: Most clauses between emotion and cause of a candidate; every pair is a candidate if not given. Gold
+            pairs outside of the window count as missed.
+        position: Whether the score of a pair depends on the distance between its clauses.
+        prior: Whether the bias of the pair head starts at the share of gold pairs among the candidates of the training
+            documents. With a bias of 0 some methods predict no pair in their first twelve epochs.
+        top: Most predicted pairs of a document; any number if not given.
+        force_first: Whether the best candidate of each document is predicted whatever its score. It relies on
+            every document having a pair.
+    """
+
+    window: int | None = None
+    position: bool = True
+    prior: bool = True
+    top: int | None = None
+    force_first: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("window", "top"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ZooError(f"Expected --model.pairs.{name} to be at least 1, but got {value}.")
 
 
 @dataclass(frozen=True)
@@ -123,6 +175,8 @@ class OptimiserSettings(Options):
 GROUPS: dict[str, type[Options]] = {
     "encoder": EncoderSettings,
     "clause_encoder": ClauseSettings,
+    "reading": ReadingSettings,
+    "pairs": PairSettings,
     "optimiser": OptimiserSettings,
 }
 """Arguments of methods that hold options."""
@@ -189,13 +243,14 @@ def nested(
         group, option = place_of(name, takes)
         value = asdict(value) if isinstance(value, Options) else value
         if option:
-            found.setdefault(group, {}).setdefault(option, value)
+            found[group] = found.get(group) or {}  # null, and options of it beside
+            found[group].setdefault(option, value)
         elif isinstance(value, str) and (first := first_of(name, takes)):
             found[name] = {first: value} | found.get(name, {})
         elif isinstance(value, Mapping):
             found[name] = found.get(name, {}) | dict(value)
         else:
-            found[name] = value
+            found.setdefault(name, value)
     if any(place_of(name, takes)[0] == "optimiser" for name in arguments if name != "optimiser"):
         found["optimiser"] = _DID.get(class_path, {}) | found["optimiser"]
     return found
@@ -217,6 +272,31 @@ def first_of(name: str, takes: Container[str] | None = None) -> str:
     """The option of a group that a plain text stands for; "" if this is no such group."""
     first = FIRST.get(name, "")
     return first if first and (takes is None or f"{name}.{first}" in takes) else ""
+
+
+def optional_group(annotation: object, default: Any) -> type[Options] | None:
+    """The group of options of an argument that is null by default; None for any other argument.
+
+    >>> optional_group("EncoderSettings | None", None).__name__
+    'EncoderSettings'
+    """
+    words = re.findall(r"\w+", str(annotation)) if default is None else []
+    return next((group for group in GROUPS.values() if group.__name__ in words), None)
+
+
+def flat_default(name: str, annotation: object, default: Any) -> dict[str, Any]:
+    """An argument's default, flat: `encoder.size` -> None.
+
+    A group that is null by default is listed as null, and with the defaults of its options. The option that a plain
+    text stands for has none: no encoder is used.
+
+    >>> flat_default("reading", "ReadingSettings | None", None)
+    {'reading': None, 'reading.read': 'document', 'reading.pool': 'mean'}
+    """
+    if (group := optional_group(annotation, default)) is not None:
+        first = {FIRST[name]: None} if name in FIRST else {}
+        return {name: None} | flat({name: asdict(group()) | first})
+    return flat({name: asdict(default) if isinstance(default, Options) else default})
 
 
 def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -86,20 +86,40 @@ def _parsed(path: Path, what: str) -> tuple[yaml.Node | None, Any]:
         value = json.loads(text)
     except OSError as error:
         raise ZooError(f"Expected {what} at {path}, but got: {error.strerror}.") from error
-    except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        number = mark.line + 1 if mark is not None else getattr(error, "lineno", None)
-        where = f"{path}:{number}" if number else f"{path}"
-        problem = getattr(error, "problem", None) or getattr(error, "msg", None) or error
-        raise ZooError(f"{where}: expected {language}, but got text that is none: {problem}.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        where, problem = _what_is_wrong(error)
+        raise ZooError(
+            f"{path}{where}: expected {language}, but got text that is none: {problem}."
+        ) from error
     try:  # for the lines: JSON is YAML but for tabs, which are never part of a JSON text
         return _composed(path, text.replace("\t", " "))[0], value
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None, value
 
 
+def _what_is_wrong(error: Exception) -> tuple[str, object]:
+    """The line of an error, as `:3`, if it is known; and the problem."""
+    mark = getattr(error, "problem_mark", None)
+    number = mark.line + 1 if mark is not None else getattr(error, "lineno", None)
+    if isinstance(error, UnicodeDecodeError):
+        number = error.object.count(b"\n", 0, error.start) + 1
+    if isinstance(error, RecursionError):
+        return "", "values that are nested too deeply, or in themselves"
+    return f":{number}" if number else "", getattr(error, "problem", None) or getattr(error, "msg", error)
+
+
+class _Loader(yaml.SafeLoader):
+    """Values that cannot be built (`!!int x`, the 99th of a month) are errors with a line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
+
 def _composed(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         tree = loader.get_single_node()
         _forbid_repeated(path, tree)

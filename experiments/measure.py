@@ -7,7 +7,6 @@ reads a `Job` and prints what was measured as the last line, in JSON.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -31,12 +30,24 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.eacl import ANCHORS, EACL
+from ecpe_zoo.methods.loading import arguments_of, method_class
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.options import nested
+from ecpe_zoo.text.encoders import TokenEncoder, TransformerEncoder, rounded_width
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query, QueryBatch, QueryCollator, TokenisedDocument, gold_queries
+from ecpe_zoo.training.process import product_seconds
 
 Action = Literal["train", "predict", "query-by-query", "anchors"]
+
+DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
+"""Precision, as the trainer calls it -> type of its matrix products."""
+
+SIZES = (512, 2048)
+"""Rows of the matrices whose products give the machine's rate."""
+
+PATIENCE = 0.25
+"""Seconds of one product after which no larger one is tried: processors without 16-bit instructions need minutes."""
 
 
 @dataclass
@@ -86,7 +97,8 @@ class Measured:
         epoch_tokens: real tokens of a whole epoch, 0 where not known beforehand.
         epoch_documents: documents of a whole epoch.
         peak_bytes: of the process's memory, or of the GPU's.
-        rates: GFLOP/s of a matrix product of this process, by precision.
+        rates: GFLOP/s of a matrix product of this process, by precision; that of the job's precision is measured
+            between the timed batches, if there is time.
         extra: of single jobs.
     """
 
@@ -126,22 +138,34 @@ class _WithoutCE(QueryCollator):
 
 
 class Tally:
-    """Counts tokens and slots as the network reads them.
+    """Counts tokens and slots as the network reads them, the slots of a transformer after it has rounded the width.
 
     Args:
-        method: built. Methods that run rows in chunks count themselves; of others, the ids that reach an
-            embedding with a padding id are counted.
+        method: Built. Methods that run rows in chunks count by themselves. For others, what token encoders read counts,
+            or, if there is none, the ids that reach an embedding with a padding id.
     """
 
     def __init__(self, method: nn.Module) -> None:
         self._real = self._slots = 0
         self.chunked = [value for value in vars(method).values() if isinstance(value, ChunkedRows)]
-        if not self.chunked:
-            for module in method.modules():
-                if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-                    module.register_forward_pre_hook(self._count)
+        if self.chunked:
+            return
+        encoders = [module for module in method.modules() if isinstance(module, TokenEncoder)]
+        for encoder in encoders:
+            encoder.register_forward_pre_hook(self._count_rows)
+        for module in [] if encoders else method.modules():
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                module.register_forward_pre_hook(self._count_ids)
 
-    def _count(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def _count_rows(self, encoder: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        mask = inputs[1]  # (R, T)
+        width = mask.shape[1]
+        if isinstance(encoder, TransformerEncoder):
+            width = rounded_width(width, encoder.max_tokens)
+        self._real += int(mask.sum())
+        self._slots += len(mask) * width
+
+    def _count_ids(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(module, nn.Embedding)
         assert module.padding_idx is not None
         self._real += int(torch.ne(inputs[0], module.padding_idx).sum())
@@ -182,8 +206,39 @@ def flop_counter() -> FlopCounterMode:
     )
 
 
+class MachineRate:
+    """What the processor does between batches: on a shared machine its speed changes from second to second.
+
+    Args:
+        job: Whole epochs are not interrupted, and other devices are not shared.
+
+    Attributes:
+        spent: Seconds that this has taken.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.dtype = DTYPES[job.precision]
+        self.spent = self.due = 0.0
+        self.products: list[float] = []
+        if job.repeats or job.accelerator != "cpu" or product_seconds(SIZES[0], self.dtype) > PATIENCE:
+            self.due = float("inf")
+
+    def sample(self, seconds: float) -> float | None:
+        """GFLOP/s of all products so far; None before the first. A tenth of the time at most is spent on them.
+
+        Args:
+            seconds: Of the batches so far.
+        """
+        if seconds >= self.due:
+            start = now()
+            self.products.append(product_seconds(SIZES[-1], self.dtype, repeats=1))
+            self.spent += now() - start
+            self.due = 10 * self.spent
+        return 2 * SIZES[-1] ** 3 * len(self.products) / sum(self.products) / 1e9 if self.products else None
+
+
 class Clock(Callback):
-    """Times the batches of a loop behind a few for warming up, whose matrix products are counted instead.
+    """Times the batches of a loop after a few for warming up, whose matrix products are counted instead.
 
     Args:
         job: its limits.
@@ -198,6 +253,7 @@ class Clock(Callback):
         self.counted = (0.0, 0)  # FLOPs and the real tokens that they belong to
         self.measured = Measured()
         self.start, self.at_start = 0.0, (0, 0)
+        self.machine = MachineRate(job)
 
     def _begin(self, method: LightningModule) -> None:
         if self.tally is None:
@@ -218,7 +274,7 @@ class Clock(Callback):
         measured = self.measured
         measured.steps += 1
         measured.documents += len(batch.ids)
-        measured.seconds = now() - self.start
+        measured.seconds = now() - self.start - self.machine.spent
         real, slots = self.tally.counts
         measured.real_tokens, measured.slots = real - self.at_start[0], slots - self.at_start[1]
         measured.flops = self.counted[0] * measured.real_tokens / max(self.counted[1], 1)
@@ -226,6 +282,8 @@ class Clock(Callback):
             measured.steps >= self.job.steps or measured.seconds >= self.job.seconds
         ):
             trainer.should_stop = True
+        if rate := self.machine.sample(measured.seconds):
+            measured.rates = {self.job.precision: rate}
 
     def on_train_batch_start(self, trainer: Trainer, method: LightningModule, batch: Any, index: int) -> None:
         """Count the FLOPs of the first batches."""
@@ -287,38 +345,27 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes, but on macOS bytes
 
 
-def matmul_rates(
-    device: str, sizes: Sequence[int] = (512, 2048), repeats: int = 6, patience: float = 0.25
-) -> dict[str, float]:
+def matmul_rates(device: str, repeats: int = 6) -> dict[str, float]:
     """GFLOP/s of the best of a few square matrix products, by precision as the trainer calls it.
 
     Args:
         device: Where to multiply.
-        sizes: Rows of the matrices, ascending. The rate is that of the last size.
-        repeats: Products of each size.
-        patience: Seconds of one product after which no larger one is tried: processors without 16-bit
-            instructions need minutes for the largest.
+        repeats: Products of each of `SIZES`. The rate is that of the last size that is tried.
     """
     rates = {}
-    for name, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
-        for size in sizes:
-            a, b = torch.randn(2, size, size, device=device).to(dtype)
-            seconds: list[float] = []
-            while len(seconds) < repeats and (not seconds or min(seconds) < patience):
-                start = now()
-                a @ b
-                seconds.append(now() - start)
-            rates[name] = 2 * size**3 / min(seconds) / 1e9
-            if min(seconds) >= patience:
+    for name, dtype in DTYPES.items():
+        for size in SIZES:
+            seconds = product_seconds(size, dtype, device, repeats, PATIENCE, now)
+            rates[name] = 2 * size**3 / seconds / 1e9
+            if seconds >= PATIENCE:
                 break
     return rates
 
 
 def make_method(job: Job) -> Method:
     """The method of a job, not built yet."""
-    module, name = job.class_path.rsplit(".", 1)
-    method: Method = getattr(importlib.import_module(module), name)(**nested(job.init_args))
-    return method
+    arguments = nested(job.init_args, arguments_of(job.class_path), job.class_path)
+    return method_class(job.class_path)(**arguments)
 
 
 def make_data(job: Job) -> EmotionDataModule:
@@ -485,7 +532,7 @@ def main() -> None:
     torch.set_num_threads(job.threads)
     seed_everything(job.seed, verbose=False)
     measured = ACTIONS[job.action](job)
-    measured.rates = matmul_rates("cuda" if torch.cuda.is_initialized() else "cpu")
+    measured.rates = matmul_rates("cuda" if torch.cuda.is_initialized() else "cpu") | measured.rates
     print(json.dumps(asdict(measured)))
 
 

@@ -62,13 +62,28 @@ def test_imports_point_one_way(path: Path) -> None:
     assert not {module for module in imported(path) if layer_of(module) > own}
 
 
-def test_the_readme_names_commands_and_files_that_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_docs_name_commands_and_files_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     assert all(command in COMMANDS for command in re.findall(r"^ +ecpe-zoo (\w+)", text, re.MULTILINE))
-    for name in re.findall(r"configs/[\w/]+\.yaml", text):
+    for name in re.findall(r"(?:configs|experiments|tests|docs)/[\w/-]+\.(?:yaml|md|py)", text):
         assert (ROOT / name).is_file(), name
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+
+
+def test_help_names_every_command() -> None:
     for command in COMMANDS:
         assert re.search(rf"^  (\w+ )?{command}\b", HELP, re.MULTILINE), command
+
+
+def test_the_readme_names_every_method() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [path.stem for path in (ROOT / "configs").glob("*.yaml") if f"| `{path.stem}` |" not in text]
+    assert not missing
 
 
 def test_importing_the_package_loads_no_torch() -> None:

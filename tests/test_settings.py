@@ -99,6 +99,30 @@ def test_json_has_lines_too(tmp_path: Path, text: str, message: str) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"Expected a box at .*none.yaml, but got: No such file"):
         read_yaml(tmp_path / "none.yaml", Box, "a box")
-    (tmp_path / "bad.yaml").write_bytes(b"size: \xff")
-    with pytest.raises(ZooError, match=r"bad.yaml: expected YAML, but got text that is none: .*0xff"):
+    (tmp_path / "bad.yaml").write_bytes(b"labels: [a]\nsize: \xff")
+    with pytest.raises(ZooError, match=r"bad.yaml:2: expected YAML, but got text that is none: .*0xff"):
         read_yaml(tmp_path / "bad.yaml", Box, "a box")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("size: 1\nlabels: !!int x\n", ":2: "),
+        ("size: 1\nlabels: 2001-99-99\n", ":2: "),
+        ("labels: !!bool\n", ":1: "),
+        ("labels: !!timestamp x\n", ":1: "),
+        ("labels: " + "[" * 3000, ": "),
+        ("boxes: &a {a: *a}\n", ": "),
+    ],
+)
+def test_values_that_yaml_cannot_build_are_named(tmp_path: Path, text: str, where: str) -> None:
+    """These were tracebacks."""
+    with pytest.raises(ZooError) as caught:
+        read(tmp_path, text)
+    assert f"box.yaml{where}expected YAML, but got" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5000])
+def test_values_that_json_cannot_build_are_named(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ZooError, match=r"box.json: expected JSON, but got"):
+        read(tmp_path, f'{{"size": {value}}}', "box.json")

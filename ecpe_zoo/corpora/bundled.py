@@ -43,7 +43,7 @@ CORPORA = (
             "conversations_train.csv",
             "conversations_test.csv",
             "conversations_dev.csv",
-            prefixed=True,
+            renumbered=True,
         ),
         labels=meld.LABELS,
     ),

@@ -60,8 +60,6 @@ class Corpus:
 
     Args:
         id: its name, and that of its folder below the root.
-        description: one line.
-        languages: of its documents.
         tasks: what it is annotated for, as ids of `tasks.TASKS`.
         licence: as its publisher states it.
         splits: the files of each part and how each is read, for a fold; a corpus without an official
@@ -70,6 +68,7 @@ class Corpus:
             publisher's own files or code if there is one.
         folds: number of train/test folds.
         whole: files with all documents, which the audit reads and no method does.
+        malformed: id of each document that is known to be malformed, with the reason; it is left out.
         repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
         commit: of that repository.
         beside: files that readers look up in addition to those of the parts.
@@ -88,6 +87,7 @@ class Corpus:
     labels: tuple[str, ...] = ()
     folds: int = 1
     whole: Mapping[str, Reader] = field(default_factory=dict)
+    malformed: Mapping[str, str] = field(default_factory=dict)
     repository: str = ""
     commit: str = ""
     beside: tuple[str, ...] = ()
@@ -136,29 +136,22 @@ class Corpus:
         return tuple(dict.fromkeys((*self.beside, *self.whole, *folds)))
 
 
-@dataclass(frozen=True, slots=True)
-class Prefixed:
-    """A reader whose document ids get a prefix, for corpora that number each file from the start.
+def prefixed(reader: Reader, prefix: str) -> Reader:
+    """The reader with a prefix before document ids, for corpora that number each file from the start.
 
-    A record keeps predictions by id, so an id is used once in a corpus.
-
-    Args:
-        reader: gives documents with the ids of the file.
-        prefix: `train` makes `train-12` of 12.
+    A record keeps predictions by id, so an id is used once in a corpus. `train` makes `train-12` of 12.
     """
 
-    reader: Reader
-    prefix: str
-
-    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
-        """Read the file; see the reader."""
-        reading = self.reader(path, on_error)
-        documents = tuple(replace(d, id=f"{self.prefix}-{d.id}") for d in reading.documents)
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        reading = reader(path, on_error)
+        documents = tuple(replace(d, id=f"{prefix}-{d.id}") for d in reading.documents)
         return Reading(documents, reading.counts)
+
+    return read
 
 
 def one_file_each(
-    reader: Reader, train: str, test: str, validation: str = "", *, prefixed: bool = False
+    reader: Reader, train: str, test: str, validation: str = "", *, renumbered: bool = False
 ) -> SplitFiles:
     """Parts of one file each.
 
@@ -167,10 +160,10 @@ def one_file_each(
         train: name of the file; `{fold}` in it stands for the number of the fold.
         test: likewise.
         validation: likewise; empty for a corpus without an official validation part.
-        prefixed: each file numbers its documents from the start; see `Prefixed`.
+        renumbered: each file numbers its documents from the start; see `prefixed`.
     """
     names: dict[Split, str] = {"train": train, "validation": validation, "test": test}
-    readers = {split: Prefixed(reader, split) if prefixed else reader for split in names}
+    readers = {split: prefixed(reader, split) if renumbered else reader for split in names}
     return lambda fold: {
         split: {name.format(fold=fold): readers[split]} for split, name in names.items() if name
     }

@@ -1,7 +1,7 @@
 """A corpus of the user's own, described by a small YAML or JSON file.
 
     name: letters                 # default: the file's name
-    tasks: [emotions]             # or [erc], for conversations
+    tasks: [emotions]             # or [erc], for conversations; [ecpe], for pairs
     language: en                  # or zh
     labels: [joy, anger, none]    # the order in which methods number them
     format:                       # see readers.table.Columns: what the columns mean
@@ -15,44 +15,40 @@
 
 Its path can be given wherever the name of a corpus can: `--data.corpus my/letters.yaml`. `description` and
 `licence` may be given too.
+
+Files with emotion-cause pairs have documents in JSON or JSONL (see `readers.documents`), or blocks of lines as the ECPE
+benchmark (see `xia_ding`; an id is any word); `format: {kind: ...}` says which, if the name does not. They need no
+`labels`. If emotions are learned too (`tasks: [ecpe, erc]`), files are JSON or JSONL, and `labels` lists all emotions.
+
+A corpus with folds has `folds: 10` and names like `fold{fold}_train.txt`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Prefixed, Split
+from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Split, prefixed
 from ecpe_zoo.corpora.document import Language
-from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading
-from ecpe_zoo.corpora.readers.table import Columns, TableFormat, Words, read_table
+from ecpe_zoo.corpora.readers.documents import DocumentReader
+from ecpe_zoo.corpora.readers.lines import Reader
+from ecpe_zoo.corpora.readers.table import Columns, TableFormat, Words, table_reader
+from ecpe_zoo.corpora.xia_ding import clause_reader
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.settings import read_yaml, words
-from ecpe_zoo.tasks import EMOTIONS, ERC, TASKS
+from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC, TASKS
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class TableReader:
-    """A reader of files in one format.
-
-    Args:
-        format: what the columns mean.
-        name: see `read_table`.
-    """
-
-    format: TableFormat
-    name: str = ""
-
-    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
-        """Read the file; see `read_table`."""
-        return read_table(path, self.format, on_error, self.name)
+PAIR_KINDS = ("clauses", "json", "jsonl")
+"""Kinds of files with pairs."""
+FOLD = "{fold}"
+"""The number of the fold, in the name of a file."""
 
 
 class Files(BaseModel):
@@ -80,36 +76,66 @@ class Description(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = ""
     description: Text = "own files"
-    tasks: tuple[Literal["erc", "emotions"], ...] = Field(default=(), min_length=1)
+    tasks: tuple[Literal["ecpe", "erc", "emotions"], ...] = Field(default=(), min_length=1)
     language: Language = "en"
     labels: Words = ()
     licence: Text = "not stated"
+    folds: Annotated[int, Field(ge=1, strict=True)] = 1
     format: Columns = Field(default=Columns(), validate_default=True)
     files: Files
 
     @field_validator("format")
     @classmethod
-    def _whole_format(cls, columns: Columns, info: ValidationInfo) -> Columns:
+    def _complete(cls, columns: Columns, info: ValidationInfo) -> Columns:
         """The columns with what is the same for all files."""
         if not {"labels", "language", "tasks"} <= info.data.keys():
             return columns  # these have mistakes of their own
-        tasks = info.data["tasks"] or ((ERC if columns.conversation else EMOTIONS).id,)
+        tasks, labels = info.data["tasks"], info.data["labels"]
+        if ECPE.id in tasks:
+            return _pairs_format(columns, labels, labelled=len(set(tasks)) > 1)
+        tasks = tasks or ((ERC if columns.conversation else EMOTIONS).id,)
+        single = all(TASKS[task].single for task in tasks)
         try:
             return TableFormat(
-                **asdict(columns),
-                labels=info.data["labels"],
-                language=info.data["language"],
-                single=all(TASKS[task].single for task in tasks),
+                **asdict(columns), labels=labels, language=info.data["language"], single=single
             )
         except ZooError as error:
             raise ValueError(str(error)) from None
 
     @field_validator("files")
     @classmethod
-    def _some(cls, files: Files) -> Files:
+    def _named(cls, files: Files, info: ValidationInfo) -> Files:
         if not files.model_fields_set:
             raise ValueError(f"expected files for {', '.join(SPLITS)}")
+        folds, format = info.data.get("folds"), info.data.get("format")
+        if folds is None or format is None:
+            return files
+        numbered = any(FOLD in name for split in SPLITS for name in getattr(files, split))
+        if numbered != (folds > 1):
+            raise ValueError(
+                f"expected names with {FOLD} in a corpus with `folds: 2` or more, and in no other, but got "
+                f"`folds: {folds}`"
+            )
+        if folds > 1 and isinstance(format, TableFormat) and not (format.id or format.conversation):
+            raise ValueError(
+                "expected a column `id` or `conversation` in the format of a corpus with folds, which have the same "
+                "documents, but got none"
+            )
         return files
+
+
+def _pairs_format(columns: Columns, labels: tuple[str, ...], labelled: bool) -> Columns:
+    """Check the format of files with pairs, which have no columns."""
+    if columns != Columns(kind=columns.kind):
+        raise ValueError("expected only `kind` in the format of a corpus with pairs, but got columns")
+    kinds = PAIR_KINDS[1:] if labelled else PAIR_KINDS
+    if columns.kind is not None and columns.kind not in kinds:
+        raise ValueError(f"expected kind to be one of: {', '.join(kinds)}, but got {columns.kind!r}")
+    if labelled and not labels:
+        raise ValueError(
+            "expected labels, the list of all emotions, since tasks beside ecpe learn them, but got none"
+        )
+    return columns
 
 
 def read_description(path: Path) -> Corpus:
@@ -120,38 +146,63 @@ def read_description(path: Path) -> Corpus:
     """
     described = read_yaml(path, Description, "a description of a corpus")
     format = described.format
-    assert isinstance(format, TableFormat)
-    tasks = described.tasks or ((ERC if format.conversation else EMOTIONS).id,)
-    parts = _readers(described.files, format)
+    default = ERC if format.conversation else EMOTIONS
+
+    @cache
+    def splits(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+        return _readers(described, fold)
+
     return Corpus(
         id=described.name or path.stem,
         description=described.description,
         languages=(described.language,),
-        tasks=tasks,
+        tasks=tuple(dict.fromkeys(described.tasks)) or (default.id,),
         licence=described.licence,
-        splits=lambda fold: parts,
-        labels=format.known,
+        splits=splits,
+        labels=format.known if isinstance(format, TableFormat) else described.labels,
+        folds=described.folds,
         own=True,
         home=path.parent,
         beside=(path.name,),  # what its columns mean decides a result as its rows do
     )
 
 
-def _readers(files: Files, format: TableFormat) -> Mapping[Split, Mapping[str, Reader]]:
-    parts: dict[Split, tuple[str, ...]] = {
-        split: getattr(files, split) for split in SPLITS if split in files.model_fields_set
+def _readers(described: Description, fold: int) -> Mapping[Split, Mapping[str, Reader]]:
+    parts: dict[Split, list[str]] = {
+        split: [name.replace(FOLD, str(fold)) for name in getattr(described.files, split)]
+        for split in SPLITS
+        if split in described.files.model_fields_set
     }
+    format = described.format
+    if not isinstance(format, TableFormat):
+        return {
+            split: {name: _pair_reader(described, name) for name in names} for split, names in parts.items()
+        }
     starts = _id_starts(dict.fromkeys(name for names in parts.values() for name in names))
     readers: dict[Split, Mapping[str, Reader]] = {}
     for split, names in parts.items():
-        tables = {name: TableReader(format, starts[name]) for name in names}
-        # conversations are often numbered from the start in each file
-        readers[split] = (
-            {name: Prefixed(table, split) for name, table in tables.items()}
-            if format.conversation
-            else tables
-        )
+        tables = {name: table_reader(format, starts[name]) for name in names}
+        if (
+            format.conversation and described.folds == 1
+        ):  # they are often numbered from the start in each file
+            tables = {name: prefixed(table, split) for name, table in tables.items()}
+        readers[split] = tables
     return readers
+
+
+@cache
+def _pair_reader(described: Description, name: str) -> Reader:
+    kind = described.format.kind or name.rpartition(".")[2].lower()
+    others = [TASKS[task] for task in described.tasks if task != ECPE.id]
+    if kind not in PAIR_KINDS[1:] and not others:
+        return clause_reader(described.language, labels=described.labels, numeric=False)
+    return DocumentReader(
+        kind == "jsonl",
+        described.language,
+        described.labels,
+        labelled=bool(others),
+        single=any(task.single for task in others),
+    )
 
 
 def _id_starts(names: Iterable[str]) -> dict[str, str]:

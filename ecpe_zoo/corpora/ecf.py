@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Segment
-from ecpe_zoo.corpora.readers.lines import Blocks, Lines, numbered, shown
+from ecpe_zoo.corpora.readers.blocks import Blocks, numbered
+from ecpe_zoo.corpora.readers.lines import Lines, shown
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 """In MELD's order: the utterances are the same."""

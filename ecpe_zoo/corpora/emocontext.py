@@ -50,7 +50,7 @@ CORPORA = (
         languages=("en",),
         tasks=("erc", "emotions"),
         licence="MIT repository; SemEval-2019 task 3",
-        splits=one_file_each(read_emocontext, "train.txt", "test.txt", "valid.txt", prefixed=True),
+        splits=one_file_each(read_emocontext, "train.txt", "test.txt", "valid.txt", renumbered=True),
         labels=LABELS,
         official="micro_f1_without_others",  # Chatterjee et al. 2019, section 5: happy, sad and angry
         repository="declare-lab/conv-emotion",

@@ -15,10 +15,11 @@ from collections import Counter
 from pathlib import Path
 
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
-from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.document import Segment
+from ecpe_zoo.corpora.readers.conversations import Conversations
 from ecpe_zoo.corpora.readers.lines import OnError, Reading, shown
 from ecpe_zoo.corpora.readers.mending import mended
-from ecpe_zoo.corpora.readers.rows import Group, Row, conversation, conversations, grouped, table_rows
+from ecpe_zoo.corpora.readers.rows import Row, table_rows
 
 LABELS = ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared")
 """In the order of the published baselines."""
@@ -32,13 +33,7 @@ def read_emorynlp(path: Path, on_error: OnError = "raise") -> Reading:
         CorpusError: the file does not follow its format.
     """
     columns = ("Utterance", "Speaker", "Emotion", "Utterance_ID", *_SCENE)
-    groups = grouped(table_rows(path, columns, loose=True), _SCENE, "scene")
-    return conversations(path, on_error, groups, _document)
-
-
-def _document(group: Group, counts: Counter[str]) -> Document | None:
-    name = "-".join(str(group.rows[0].number(column)) for column in _SCENE)
-    return conversation(group, counts, _utterance, name, number="Utterance_ID")
+    return _SCENES.read(path, on_error, table_rows(path, columns, loose=True))
 
 
 def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
@@ -65,6 +60,14 @@ def _speaker(row: Row, counts: Counter[str]) -> str:
     return " and ".join(names)
 
 
+_SCENES = Conversations(
+    key=_SCENE,
+    name=lambda row: "-".join(str(row.number(column)) for column in _SCENE),
+    utterance=_utterance,
+    unit="scene",
+    number="Utterance_ID",
+)
+
 CORPORA = (
     Corpus(
         id="emorynlp",
@@ -77,7 +80,7 @@ CORPORA = (
             "emorynlp_train_final.csv",
             "emorynlp_test_final.csv",
             "emorynlp_dev_final.csv",
-            prefixed=True,
+            renumbered=True,
         ),
         labels=LABELS,
         repository="declare-lab/MELD",

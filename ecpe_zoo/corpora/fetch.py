@@ -13,13 +13,14 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from ecpe_zoo.corpora.corpus import ROOT_VARIABLE, Corpus, PinnedFile
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import file_sha256
+from ecpe_zoo.files import file_sha256, locked
 
 MIRROR_VARIABLE = "ECPE_ZOO_MIRROR"
 PUBLIC = "https://raw.githubusercontent.com"
@@ -74,12 +75,12 @@ def fetch_file(
     progress: Progress | None = None,
     pause: float = PAUSE,
 ) -> bool:
-    """Put one pinned file into the folder.
+    """Put one pinned file into the folder, which is created if it is missing.
 
     Args:
         corpus: whose file it is.
         file: which.
-        folder: its place; created if it is missing.
+        folder: its place.
         mirror: see `mirror_base`.
         force: fetch it although it is there.
         progress: called after every chunk.
@@ -91,37 +92,52 @@ def fetch_file(
     Raises:
         ZooError: it could not be fetched, it is not the pinned content, or another file has its name.
     """
-    target, part = folder / file.name, folder / f"{file.name}.part"
-    if target.is_file() and not force:
-        wrong = difference(target, file)
-        if wrong is None:
-            return False
-        raise ZooError(f"{target}: {wrong}. The file was altered; replace it with --force, or move it away.")
     url = file_url(corpus, file, mirror)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if force:
-            part.unlink(missing_ok=True)
-        resumed = part.exists()
-        _collect(url, part, file.bytes, progress or (lambda done, total: None), pause)
-        if resumed and difference(part, file):  # the part was of another download: once more from the start
-            part.unlink()
-            _collect(url, part, file.bytes, progress or (lambda done, total: None), pause)
+        with locked(folder) as alone:  # two downloads would write into one part
+            return _fetch_alone(
+                url, file, folder, force, progress or (lambda done, total: None), pause, alone
+            )
     except _RefusedError as error:
         raise ZooError(f"Could not fetch {url}: {error}. {_by_hand(corpus, file, folder)}") from None
     except OSError as error:
         raise ZooError(
             f"Could not write into {folder}: {error}. Choose another folder with --root."
         ) from None
-    wrong = difference(part, file)
-    if wrong is not None:
-        part.unlink()
-        raise ZooError(
-            f"{url}: {wrong}. Nothing was kept. The server gives another file than the pinned one: "
-            f"try again, or another --mirror. {_by_hand(corpus, file, folder)}"
-        )
-    part.replace(target)
-    return True
+
+
+def _fetch_alone(
+    url: str, file: PinnedFile, folder: Path, force: bool, progress: Progress, pause: float, alone: bool
+) -> bool:
+    """Fetch the file; `alone`: no other process fetches into this folder."""
+    target = folder / file.name
+    if target.is_file() and not force:
+        wrong = difference(target, file)
+        if wrong is None:
+            return False
+        raise ZooError(f"{target}: {wrong}. The file was altered; replace it with --force, or move it away.")
+    # without a lock the part is this process's own, and cannot be resumed
+    part = folder / (f"{file.name}.part" if alone else f".{file.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        if force:
+            part.unlink(missing_ok=True)
+        resumed = part.exists()
+        _collect(url, part, file.bytes, progress, pause)
+        if resumed and difference(part, file):  # the part was of another download: once more from the start
+            part.unlink()
+            _collect(url, part, file.bytes, progress, pause)
+        if wrong := difference(part, file):
+            part.unlink()
+            raise _RefusedError(
+                f"{wrong}. Nothing was kept. The server gives another file than the pinned one: try again, or "
+                "another --mirror"
+            )
+        part.replace(target)
+        return True
+    finally:
+        if not alone:
+            part.unlink(missing_ok=True)
 
 
 def _by_hand(corpus: Corpus, file: PinnedFile, folder: Path) -> str:

@@ -9,49 +9,62 @@ the comment. Quotes are characters like any other. Two coarser label sets are th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reader, Reading, shown
-from ecpe_zoo.corpora.readers.rows import Row, single_rows, split_rows
+from ecpe_zoo.corpora.readers.rows import Row, line_rows, single_rows
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
-LABELS = (
-    "admiration",
-    "amusement",
-    "anger",
-    "annoyance",
-    "approval",
-    "caring",
-    "confusion",
-    "curiosity",
-    "desire",
-    "disappointment",
-    "disapproval",
-    "disgust",
-    "embarrassment",
-    "excitement",
-    "fear",
-    "gratitude",
-    "grief",
-    "joy",
-    "love",
-    "nervousness",
-    "optimism",
-    "pride",
-    "realization",
-    "relief",
-    "remorse",
-    "sadness",
-    "surprise",
-    "neutral",
-)
+_GROUPS = {  # label: its group by Ekman's emotions, and by sentiment
+    "admiration": ("joy", "positive"),
+    "amusement": ("joy", "positive"),
+    "anger": ("anger", "negative"),
+    "annoyance": ("anger", "negative"),
+    "approval": ("joy", "positive"),
+    "caring": ("joy", "positive"),
+    "confusion": ("surprise", "ambiguous"),
+    "curiosity": ("surprise", "ambiguous"),
+    "desire": ("joy", "positive"),
+    "disappointment": ("sadness", "negative"),
+    "disapproval": ("anger", "negative"),
+    "disgust": ("disgust", "negative"),
+    "embarrassment": ("sadness", "negative"),
+    "excitement": ("joy", "positive"),
+    "fear": ("fear", "negative"),
+    "gratitude": ("joy", "positive"),
+    "grief": ("sadness", "negative"),
+    "joy": ("joy", "positive"),
+    "love": ("joy", "positive"),
+    "nervousness": ("fear", "negative"),
+    "optimism": ("joy", "positive"),
+    "pride": ("joy", "positive"),
+    "realization": ("surprise", "ambiguous"),
+    "relief": ("joy", "positive"),
+    "remorse": ("sadness", "negative"),
+    "sadness": ("sadness", "negative"),
+    "surprise": ("surprise", "ambiguous"),
+    "neutral": ("neutral", "neutral"),
+}
+LABELS = tuple(_GROUPS)
 """In the order of the published labels.txt."""
+
+Grouping = Literal["ekman", "sentiment"]
+
+
+def _grouping(column: int, *names: str) -> Mapping[str, tuple[str, ...]]:
+    return {name: tuple(lab for lab, groups in _GROUPS.items() if groups[column] == name) for name in names}
+
+
+GROUPINGS: Mapping[Grouping, Mapping[str, tuple[str, ...]]] = {
+    "ekman": _grouping(0, "anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"),
+    "sentiment": _grouping(1, "positive", "negative", "ambiguous", "neutral"),
+}
+"""The labels of each group, by grouping; the groups in the order in which methods number them."""
 
 
 def read_goemotions(
@@ -86,7 +99,7 @@ def read_goemotions(
             return None
         return Document(name, (Segment(text, emotions=emotions),), language="en")
 
-    return single_rows(path, on_error, _rows(path), document, "rows of comments")
+    return single_rows(path, on_error, line_rows(Lines(path), _fields), document, "rows of comments")
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -109,15 +122,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    for line, fields in split_rows(Lines(path), "\t", quoted=False):
-        if isinstance(fields, CorpusError):
-            yield Row(path, line, {}, fields)
-        elif len(fields) != 3:
-            expected, found = "3 fields `text, label numbers, comment id` between tabs", f"{len(fields)}"
-            yield Row(path, line, {}, CorpusError(path, line, expected, found))
-        else:
-            yield Row(path, line, {"text": fields[0], "labels": fields[1], "id": fields[2]})
+def _fields(lines: Lines, index: int) -> dict[str, str]:
+    fields = lines[index].split("\t")
+    if len(fields) != 3:
+        expected = "3 fields `text, label numbers, comment id` between tabs"
+        raise lines.error(index, expected, str(len(fields)))
+    return dict(zip(("text", "labels", "id"), fields, strict=True))
 
 
 def _emotions(row: Row, known: Sequence[str]) -> tuple[str, ...]:
@@ -128,51 +138,6 @@ def _emotions(row: Row, known: Sequence[str]) -> tuple[str, ...]:
             raise row.error(expected, shown(row.fields["labels"]))
         numbers.append(int(part))
     return tuple(known[number] for number in sorted(set(numbers)))
-
-
-Grouping = Literal["ekman", "sentiment"]
-_POSITIVE = (
-    "admiration",
-    "amusement",
-    "approval",
-    "caring",
-    "desire",
-    "excitement",
-    "gratitude",
-    "joy",
-    "love",
-    "optimism",
-    "pride",
-    "relief",
-)
-_SURPRISE = ("confusion", "curiosity", "realization", "surprise")
-_SADNESS = ("disappointment", "embarrassment", "grief", "remorse", "sadness")
-_ANGER = ("anger", "annoyance", "disapproval")
-_FEAR = ("fear", "nervousness")
-
-GROUPINGS: Mapping[Grouping, Mapping[str, tuple[str, ...]]] = {
-    "ekman": {
-        "anger": _ANGER,
-        "disgust": ("disgust",),
-        "fear": _FEAR,
-        "joy": _POSITIVE,
-        "sadness": _SADNESS,
-        "surprise": _SURPRISE,
-        "neutral": ("neutral",),
-    },
-    "sentiment": {
-        "positive": _POSITIVE,
-        "negative": (*_ANGER, "disgust", *_FEAR, *_SADNESS),
-        "ambiguous": _SURPRISE,
-        "neutral": ("neutral",),
-    },
-}
-"""The labels of each group, by grouping; the groups in the order in which methods number them."""
-
-
-@cache
-def _group_of(grouping: Grouping) -> Mapping[str, str]:
-    return {label: group for group, labels in GROUPINGS[grouping].items() for label in labels}
 
 
 def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Document, ...]:
@@ -189,8 +154,8 @@ def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Doc
     """
     if grouping not in GROUPINGS:
         raise unknown_choice("a grouping", grouping, GROUPINGS)
-    groups = _group_of(grouping)
-    order = {group: number for number, group in enumerate(GROUPINGS[grouping])}
+    groups = {label: group for group, labels in GROUPINGS[grouping].items() for label in labels}
+    order = list(GROUPINGS[grouping])
 
     def strongest(strengths: Mapping[str, float] | None) -> dict[str, float] | None:
         if strengths is None:
@@ -200,39 +165,28 @@ def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Doc
             found[groups[label]] = max(value, found.get(groups[label], 0.0))
         return found
 
-    def regrouped(name: str, segment: Segment) -> Segment:
-        try:
-            emotions = sorted({groups[label] for label in segment.emotions}, key=order.__getitem__)
-            intensities = strongest(segment.intensities)
-            reported = strongest(segment.reported)
-        except KeyError as error:
-            raise ZooError(
-                f"document {name}: expected labels of GoEmotions ({', '.join(groups)}), but got {error}."
-            ) from None
+    def regrouped(segment: Segment) -> Segment:
+        emotions = sorted({groups[label] for label in segment.emotions}, key=order.index)
+        intensities, reported = strongest(segment.intensities), strongest(segment.reported)
         return replace(segment, emotions=tuple(emotions), intensities=intensities, reported=reported)
 
-    return tuple(
-        replace(document, segments=tuple(regrouped(document.id, segment) for segment in document.segments))
-        for document in documents
-    )
+    made = []
+    for document in documents:
+        try:
+            made.append(replace(document, segments=tuple(map(regrouped, document.segments))))
+        except KeyError as error:
+            raise ZooError(
+                f"document {document.id}: expected labels of GoEmotions ({', '.join(groups)}), but got {error}."
+            ) from None
+    return tuple(made)
 
 
-@dataclass(frozen=True, slots=True)
-class Grouped:
-    """A reader whose labels are grouped.
+def _grouped(grouping: Grouping) -> Reader:
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        reading = read_goemotions(path, on_error)
+        return Reading(group_labels(reading.documents, grouping), reading.counts)
 
-    Args:
-        reader: gives documents with the labels of GoEmotions.
-        grouping: see `GROUPINGS`.
-    """
-
-    reader: Reader
-    grouping: Grouping
-
-    def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
-        """Read the file; see the reader."""
-        reading = self.reader(path, on_error)
-        return Reading(group_labels(reading.documents, self.grouping), reading.counts)
+    return read
 
 
 def _goemotions(grouping: Grouping | None, description: str) -> Corpus:
@@ -243,7 +197,7 @@ def _goemotions(grouping: Grouping | None, description: str) -> Corpus:
         tasks=("emotions",),
         licence="Apache-2.0",
         splits=one_file_each(
-            Grouped(read_goemotions, grouping) if grouping else read_goemotions,
+            _grouped(grouping) if grouping else read_goemotions,
             "train.tsv",
             "test.tsv",
             "dev.tsv",

@@ -10,15 +10,13 @@ they get names from a pool, another pair in each dialogue, since methods put spe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Segment
-from ecpe_zoo.corpora.readers.json_text import Cursor
-from ecpe_zoo.corpora.readers.lines import Collector, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.json_text import Cursor, Item
+from ecpe_zoo.corpora.readers.lines import Collector, OnError, Reading
 
 _WORDS = {
     "neu": "neutral",
@@ -47,35 +45,31 @@ def read_iemocap(path: Path, on_error: OnError = "raise") -> Reading:
     cursor = Cursor(path)
     collector = Collector(path, on_error, "dialogue id")
     for number, _ in enumerate(cursor.items("[", "]", "dialogues")):
-        cursor.peek()
-        start = cursor.at
-        utterances = cursor.listed(f"the utterances of dialogue {number}", "an utterance")
-        collector.add(partial(_document, cursor, start, number, utterances), cursor.line(start))
+        line = cursor.line()
+        utterances = list(cursor.listed(f"the utterances of dialogue {number}", "an utterance"))
+        collector.add(partial(_document, Item(path, line, utterances), number), line)
     cursor.end("dialogue")
     return collector.reading("dialogues")
 
 
-def _document(
-    cursor: Cursor, start: int, number: int, utterances: list[tuple[int, Any]], counts: Counter[str]
-) -> Document:
-    taken = [_segment(cursor, at, value, number) for at, value in utterances]
+def _document(dialogue: Item, number: int, counts: Counter[str]) -> Document:
+    taken = [_segment(utterance, number) for utterance in dialogue.value]
     segments = tuple(segment for segment in taken if segment is not None)
     if not segments:
-        raise cursor.error(f"utterances in dialogue {number}", "none", start)
+        raise dialogue.error(f"utterances in dialogue {number}", "none")
     counts["empty_texts"] += len(taken) - len(segments)
     return Document(str(number), segments, language="en")
 
 
-def _segment(cursor: Cursor, at: int, value: Any, number: int) -> Segment | None:
-    if not isinstance(value, Mapping):
-        raise cursor.error("an object with text, speaker and label", shown(str(value)), at)
+def _segment(utterance: Item, number: int) -> Segment | None:
+    value = utterance.mapping("an object with text, speaker and label")
     text, speaker, label = value.get("text"), value.get("speaker"), value.get("label")
     if not isinstance(text, str):
-        raise cursor.error("text as text of the utterance", repr(text), at)
+        raise utterance.error("text as text of the utterance", repr(text))
     if speaker not in _NAMES:
-        raise cursor.error("F or M as speaker of the utterance", repr(speaker), at)
+        raise utterance.error("F or M as speaker of the utterance", repr(speaker))
     if label is not None and label not in _WORDS:
-        raise cursor.error(f"one of {', '.join(_WORDS)} or null as label", repr(label), at)
+        raise utterance.error(f"one of {', '.join(_WORDS)} or null as label", repr(label))
     if not text.strip():
         return None
     pool = _NAMES[speaker]
@@ -92,7 +86,7 @@ CORPORA = (
         tasks=("erc",),
         licence="needs a licence from its owner, the University of Southern California",
         splits=one_file_each(
-            read_iemocap, "train_data.json", "test_data.json", "dev_data.json", prefixed=True
+            read_iemocap, "train_data.json", "test_data.json", "dev_data.json", renumbered=True
         ),
         labels=LABELS,
         own=True,

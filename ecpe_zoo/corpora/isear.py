@@ -24,7 +24,7 @@ from pathlib import Path
 from ecpe_zoo.corpora.corpus import SPLITS, Corpus
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
-from ecpe_zoo.corpora.readers.rows import Row, single_rows
+from ecpe_zoo.corpora.readers.rows import Row, line_rows, single_rows
 from ecpe_zoo.errors import CorpusError
 
 LABELS = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
@@ -73,7 +73,7 @@ def read_isear(path: Path, on_error: OnError = "raise", *, part: str | None = No
 
 
 def _part(row: Row) -> str:
-    return "train" if row.problem is not None else isear_part(row.fields["ID"])
+    return "train" if isinstance(row.found, CorpusError) else isear_part(row.found["ID"])
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -84,24 +84,19 @@ def _rows(path: Path) -> Iterator[Row]:
     if header[-3:] != ["SIT", "STATE", ""] or not set(_COLUMNS) <= set(header):
         expected = f"a header with the columns {', '.join(_COLUMNS)} that ends in SIT|STATE|"
         raise lines.error(0, expected, shown(lines[0]))
+    return line_rows(lines, partial(_fields, header=header), first=1)
+
+
+def _fields(lines: Lines, index: int, header: list[str]) -> dict[str, str]:
     before = len(header) - 3  # fields before the report, which may hold bars
-    for index in range(1, len(lines)):
-        try:
-            line = lines[index]
-        except CorpusError as error:
-            yield Row(path, index + 1, {}, error)
-            continue
-        if not line.strip():
-            continue
-        fields = line.split("|", before)
-        end = _END.search(fields[-1])
-        if len(fields) <= before or end is None:
-            expected = f"{before} fields, the report, and |1| at the end"
-            found = f"{line.count('|') + 1} fields, the last of them {shown(fields[-1][-20:])}"
-            yield Row(path, index + 1, {}, CorpusError(path, index + 1, expected, found))
-            continue
-        report = fields[-1][: end.start()] + end[1]
-        yield Row(path, index + 1, dict(zip(header, [*fields[:before], report], strict=False)))
+    fields = lines[index].split("|", before)
+    end = _END.search(fields[-1])
+    if len(fields) <= before or end is None:
+        expected = f"{before} fields, the report, and |1| at the end"
+        found = f"{lines[index].count('|') + 1} fields, the last of them {shown(fields[-1][-20:])}"
+        raise lines.error(index, expected, found)
+    report = fields[-1][: end.start()] + end[1]
+    return dict(zip(header, [*fields[:before], report], strict=False))
 
 
 def _document(row: Row, counts: Counter[str]) -> Document | None:

@@ -14,10 +14,11 @@ from collections import Counter
 from pathlib import Path
 
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
-from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.corpora.document import Segment
+from ecpe_zoo.corpora.readers.conversations import Conversations
 from ecpe_zoo.corpora.readers.lines import OnError, Reading
 from ecpe_zoo.corpora.readers.mending import mended
-from ecpe_zoo.corpora.readers.rows import Group, Row, conversation, conversations, grouped, table_rows
+from ecpe_zoo.corpora.readers.rows import Row, table_rows
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 """In the order of the published baselines."""
@@ -30,13 +31,7 @@ def read_meld(path: Path, on_error: OnError = "raise") -> Reading:
         CorpusError: the file does not follow its format.
     """
     columns = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
-    groups = grouped(table_rows(path, columns, loose=True), ("Dialogue_ID",))
-    return conversations(path, on_error, groups, _document)
-
-
-def _document(group: Group, counts: Counter[str]) -> Document | None:
-    name = str(group.rows[0].number("Dialogue_ID"))
-    return conversation(group, counts, _utterance, name, number="Utterance_ID")
+    return _DIALOGUES.read(path, on_error, table_rows(path, columns, loose=True))
 
 
 def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
@@ -48,6 +43,13 @@ def _utterance(row: Row, counts: Counter[str]) -> Segment | None:
     return Segment(text, speaker=speaker, emotions=(emotion,))
 
 
+_DIALOGUES = Conversations(
+    key=("Dialogue_ID",),
+    name=lambda row: str(row.number("Dialogue_ID")),
+    utterance=_utterance,
+    number="Utterance_ID",
+)
+
 CORPORA = (
     Corpus(
         id="meld",
@@ -56,7 +58,7 @@ CORPORA = (
         tasks=("erc",),
         licence="GPL-3.0",
         splits=one_file_each(
-            read_meld, "train_sent_emo.csv", "test_sent_emo.csv", "dev_sent_emo.csv", prefixed=True
+            read_meld, "train_sent_emo.csv", "test_sent_emo.csv", "dev_sent_emo.csv", renumbered=True
         ),
         labels=LABELS,
         repository="declare-lab/MELD",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.splits import bare
@@ -44,16 +44,9 @@ class Overlap:
 
 
 def text_overlap(train: Iterable[Document], scored: Iterable[Document]) -> tuple[Overlap, ...]:
-    """Count the scored texts that training holds, by length in words.
+    """Count the scored texts that training holds: of 1, of 2, of 3 or 4, of 5 to 9, and of 10 words or more.
 
     Only judged segments count, on both sides: a training turn that is context only teaches no label.
-
-    Args:
-        train: documents that are trained on.
-        scored: documents that are scored.
-
-    Returns:
-        Texts of 1, of 2, of 3 or 4, of 5 to 9, and of 10 words or more.
 
     >>> from ecpe_zoo.corpora.document import document_from_texts as build
     >>> train = [build("1", ["Ok", "So glad that you came"], language="en")]
@@ -77,14 +70,8 @@ def text_overlap(train: Iterable[Document], scored: Iterable[Document]) -> tuple
 
 def together(words: str, rows: Iterable[Overlap]) -> Overlap:
     """The sum of some rows (at least one), under this name."""
-    listed = list(rows)
-    return Overlap(
-        words,
-        min(row.least for row in listed),
-        sum(row.texts for row in listed),
-        sum(row.held for row in listed),
-        sum(row.same_case for row in listed),
-    )
+    _, least, *counts = zip(*(astuple(row) for row in rows), strict=True)
+    return Overlap(words, min(least), *map(sum, counts))
 
 
 def long_texts(rows: Iterable[Overlap]) -> Overlap:

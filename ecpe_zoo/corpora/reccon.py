@@ -11,15 +11,14 @@ so that an error in the middle of a conversation has its line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Document, Pair, Segment
-from ecpe_zoo.corpora.readers.json_text import Cursor
-from ecpe_zoo.corpora.readers.lines import Collector, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.json_text import Cursor, Item
+from ecpe_zoo.corpora.readers.lines import Collector, OnError, Reading, distinct_pairs, shown
 
 LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """In DailyDialog's order."""
@@ -46,73 +45,65 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
     cursor = Cursor(path)
     collector = Collector(path, on_error, "conversation id")
     for _ in cursor.items("{", "}", "conversations"):
-        cursor.peek()
-        start = cursor.at
-        name = cursor.value("a conversation id in quotes")
-        cursor.take(":", f"`:` after the conversation id {name!r}")
-        utterances = _utterances(cursor)
-        collector.add(partial(_document, cursor, start, name, utterances), cursor.line(start))
+        id = Item(path, cursor.line(), cursor.value("a conversation id in quotes"))
+        cursor.take(":", f"`:` after the conversation id {id.value!r}")
+        utterances = list(_utterances(cursor))
+        collector.add(partial(_document, id, utterances), id.line)
     cursor.end("conversation")
     return collector.reading("conversations")
 
 
-def _utterances(cursor: Cursor) -> list[tuple[int, Any]]:
-    """The utterances of a conversation, each with its position in the text."""
+def _utterances(cursor: Cursor) -> Iterator[Item]:
+    """The utterances of a conversation: a list of them, in a list."""
     if cursor.peek() != "[":
         cursor.value("a list of utterances")  # taken, so that the next conversation can still be read
-        return []
-    utterances: list[tuple[int, Any]] = []
+        return
     for _ in cursor.items("[", "]", "a list of utterances"):
         if cursor.peek() == "[":
-            utterances += cursor.listed("utterances", "an utterance")
+            yield from cursor.listed("utterances", "an utterance")
         else:
-            utterances.append((cursor.at, cursor.value("an utterance")))
-    return utterances
+            yield Item(cursor.path, cursor.line(), cursor.value("an utterance"))
 
 
-def _document(
-    cursor: Cursor, start: int, name: Any, utterances: list[tuple[int, Any]], counts: Counter[str]
-) -> Document:
+def _document(id: Item, utterances: list[Item], counts: Counter[str]) -> Document:
+    name = id.value
     if not (isinstance(name, str) and name.strip()):
-        raise cursor.error("a conversation id in quotes", shown(str(name)), start)
+        raise id.error("a conversation id in quotes", shown(str(name)))
     if not utterances:
-        raise cursor.error(f"utterances in conversation {name}", "none", start)
+        raise id.error(f"utterances in conversation {name}", "none")
     segments: list[Segment] = []
     pairs: list[Pair] = []
-    for index, (at, utterance) in enumerate(utterances):
+    for index, item in enumerate(utterances):
         where = f"of utterance {index + 1} of conversation {name}"
-        if not isinstance(utterance, Mapping):
-            raise cursor.error(
-                f"an object as utterance {index + 1} of conversation {name}", shown(str(utterance)), at
-            )
+        utterance = item.mapping(f"an object as utterance {index + 1} of conversation {name}")
         if utterance.get("turn") != index + 1:
-            raise cursor.error(f"{index + 1} as turn {where}", repr(utterance.get("turn")), at)
-        texts: dict[str, str] = {}
-        for key in ("speaker", "utterance", "emotion"):
-            value = utterance.get(key)
-            if not isinstance(value, str) or not value.strip():
-                raise cursor.error(f"text as {key} {where}", repr(value), at)
-            texts[key] = value.strip()
-        emotion = _SPELLING.get(texts["emotion"], texts["emotion"])
+            raise item.error(f"{index + 1} as turn {where}", repr(utterance.get("turn")))
+        speaker, text, named = (_text(item, key, where) for key in ("speaker", "utterance", "emotion"))
+        emotion = _SPELLING.get(named, named)
         if emotion not in LABELS:
-            raise cursor.error(f"one of {', '.join(LABELS)} as emotion {where}", shown(emotion), at)
-        counts["respelled_emotions"] += emotion != texts["emotion"]
-        segments.append(Segment(texts["utterance"], speaker=texts["speaker"], emotions=(emotion,)))
+            raise item.error(f"one of {', '.join(LABELS)} as emotion {where}", shown(emotion))
+        counts["respelled_emotions"] += emotion != named
+        segments.append(Segment(text, speaker=speaker, emotions=(emotion,)))
         evidence = utterance.get(_EVIDENCE, [])
         if not isinstance(evidence, list):
-            raise cursor.error(f"a list as {_EVIDENCE} {where}", shown(str(evidence)), at)
+            raise item.error(f"a list as {_EVIDENCE} {where}", shown(str(evidence)))
         for cause in evidence:
             if cause == "b":
                 counts["background_causes"] += 1
             elif not isinstance(cause, int) or isinstance(cause, bool):
-                raise cursor.error(f'turns or "b" as {_EVIDENCE} {where}', repr(cause), at)
+                raise item.error(f'turns or "b" as {_EVIDENCE} {where}', repr(cause))
             elif not 1 <= cause <= len(utterances):
                 counts["outside_causes"] += 1
             else:
                 pairs.append((index, cause - 1))
-    counts["annotated_pairs"] += len(pairs)
-    counts["duplicate_pairs"] += len(pairs) - len(set(pairs))
-    return Document(name, tuple(segments), frozenset(pairs), "en")
+    return Document(name, tuple(segments), distinct_pairs(pairs, counts), "en")
+
+
+def _text(item: Item, key: str, where: str) -> str:
+    value = item.value.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise item.error(f"text as {key} {where}", repr(value))
+    return value.strip()
 
 
 CORPORA = (

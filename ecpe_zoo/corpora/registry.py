@@ -47,7 +47,6 @@ __all__ = [
 MODULES = (
     "bundled",
     "xia_ding",
-    "ntcir",
     "reccon",
     "ecf",
     "meld",
@@ -137,8 +136,7 @@ def load_corpus(
     for split, read in readings.items():
         documents[split] = tuple(document for reading in read.values() for document in reading.documents)
         for reading in read.values():
-            for reason, count in reading.counts.items():
-                counts[f"{split}/{reason}"] += count
+            counts.update({f"{split}/{reason}": count for reason, count in reading.counts.items()})
     return LoadedCorpus(
         corpus=corpus.id,
         fold=fold,
@@ -168,7 +166,8 @@ def check_ids(folder: Path, readings: Mapping[Split, Mapping[str, Reading]]) -> 
                 if document.id in homes:
                     part, first = homes[document.id]
                     found = f"{document.id} again, as in the {part} part ({first})"
-                    raise CorpusError(folder / file, None, "every document id once in a corpus", found)
+                    hint = "Give the documents of all files ids of their own"
+                    raise CorpusError(folder / file, None, "every document id once in a corpus", found, hint)
                 homes[document.id] = split, file
 
 
@@ -189,23 +188,22 @@ def corpus_files(name: str, root: Path | None = None, fold: int = 1) -> dict[str
 
 def _missing(corpus: Corpus, folder: Path, missing: list[str]) -> ZooError:
     listed = first_few(missing, 4)
-    if corpus.bundled:
-        return ZooError(
-            f"Expected {listed} in {folder}, but the package is incomplete. Install ecpe-zoo again."
-        )
-    if corpus.home is not None:
-        return ZooError(
-            f"Expected {listed} in {folder}, as the description of {corpus.id} says: no such file."
-        )
-    if corpus.own:
-        return ZooError(
-            f"Expected {listed} in {folder}, but found no such file. {corpus.id} {corpus.licence}: the zoo has "
-            f"nothing to fetch. If you have the files, put them there; or, if they are in DIR/{corpus.id}, say "
-            f"`--data.root DIR` or set {ROOT_VARIABLE}=DIR."
-        )
-    found = "no such file there" if folder.is_dir() else "no such folder"
-    return ZooError(
-        f"Expected {listed} in {folder}, but found {found}. Run `ecpe-zoo data fetch {corpus.id}`; or, if "
-        f"the files are in DIR/{corpus.stored or corpus.id}, say `--data.root DIR` or set {ROOT_VARIABLE}=DIR. "
-        f"By hand: they come from https://github.com/{corpus.repository} at commit {corpus.commit}."
+    elsewhere = (
+        f"if they are in DIR/{corpus.stored or corpus.id}, say `--data.root DIR` or set {ROOT_VARIABLE}=DIR"
     )
+    if corpus.bundled:
+        found = "but the package is incomplete. Install ecpe-zoo again."
+    elif corpus.home is not None:
+        found = f"as the description of {corpus.id} says: no such file."
+    elif corpus.own:
+        found = (
+            f"but found no such file. {corpus.id} {corpus.licence}: the zoo has nothing to fetch. If you have the "
+            f"files, put them there; or, {elsewhere}."
+        )
+    else:
+        found = (
+            f"but found no such {'file there' if folder.is_dir() else 'folder'}. Run `ecpe-zoo data fetch "
+            f"{corpus.id}`; or, {elsewhere}. By hand: they come from https://github.com/{corpus.repository} at commit "
+            f"{corpus.commit}."
+        )
+    return ZooError(f"Expected {listed} in {folder}, {found}")

@@ -9,12 +9,13 @@ left out has 0.0.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.readers.json_text import json_line
+from ecpe_zoo.corpora.readers.lines import Lines
 from ecpe_zoo.errors import CorpusError, ZooError, first_few
 from ecpe_zoo.files import replaced_when_complete
 
@@ -55,20 +56,19 @@ def read_intensities(path: Path) -> Relabelled:
         )
     expected = 'a line like {"id": "a", "segment": 0, "intensities": {"joy": 10.0}}'
     found: Relabelled = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                key = str(row["id"]), int(row["segment"])
-                values = {str(label): float(value) for label, value in row["intensities"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise CorpusError(path, number, expected, f"{type(error).__name__} {error}") from None
-            wrong = [value for value in values.values() if not (math.isfinite(value) and 0 <= value <= 10)]
-            if wrong:
-                raise CorpusError(path, number, "intensities from 0.0 to 10.0", str(wrong[0]))
-            if key in found:
-                raise CorpusError(path, number, "every segment once", f"{key[0]}, segment {key[1]}, again")
-            found[key] = values
+    lines = Lines(path)
+    for index in range(len(lines)):
+        item = json_line(lines, index)
+        try:
+            key = str(item.value["id"]), int(item.value["segment"])
+            values = {str(label): float(value) for label, value in item.value["intensities"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise item.error(expected, f"{type(error).__name__} {error}") from None
+        if wrong := [value for value in values.values() if not 0 <= value <= 10]:
+            raise item.error("intensities from 0.0 to 10.0", str(wrong[0]))
+        if key in found:
+            raise item.error("every segment once", f"{key[0]}, segment {key[1]}, again")
+        found[key] = values
     return found
 
 

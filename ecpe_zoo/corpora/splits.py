@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
+
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import LoadedCorpus
 from ecpe_zoo.errors import ZooError, unknown_choice
@@ -101,20 +103,14 @@ def near_duplicates(documents: Sequence[Document]) -> list[tuple[int, int]]:
 
 def groups(documents: Sequence[Document]) -> list[list[int]]:
     """Positions of documents that must stay in one part: near-duplicates, and their near-duplicates."""
-    leader = list(range(len(documents)))
+    from scipy.sparse import coo_array  # slow to import
+    from scipy.sparse.csgraph import connected_components
 
-    def find(position: int) -> int:
-        while leader[position] != position:
-            leader[position] = leader[leader[position]]
-            position = leader[position]
-        return position
-
-    for one, other in near_duplicates(documents):
-        low, high = sorted((find(one), find(other)))
-        leader[high] = low
+    pairs = np.array(near_duplicates(documents), dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(documents), len(documents)))
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for position in range(len(documents)):
-        members[find(position)].append(position)
+    for position, group in enumerate(connected_components(graph, directed=False)[1].tolist()):
+        members[group].append(position)
     return list(members.values())
 
 
@@ -187,15 +183,9 @@ def _without(
 
 def _held_out(documents: Sequence[Document], wanted: int, salt: str) -> set[str]:
     """Ids of about so many documents, groups of near-duplicates kept together, by a hash of salt and id."""
-
-    def drawn(position: int) -> bytes:
-        return hashlib.sha256(f"{salt}:{documents[position].id}".encode()).digest()
-
-    taken: set[str] = set()
-    for group in sorted(groups(documents), key=lambda group: min(drawn(position) for position in group)):
-        if len(taken) + len(group) <= wanted:
-            taken.update(documents[position].id for position in group)
-    return taken
+    drawn = [hashlib.sha256(f"{salt}:{document.id}".encode()).digest() for document in documents]
+    ordered = sorted(groups(documents), key=lambda group: min(drawn[position] for position in group))
+    return _first(ordered, documents, wanted)
 
 
 def _held_out_in_order(documents: Sequence[Document], wanted: int, seed: int) -> set[str]:
@@ -203,8 +193,13 @@ def _held_out_in_order(documents: Sequence[Document], wanted: int, seed: int) ->
     ordered = sorted(documents, key=lambda document: document.id)  # the order of the file decides nothing
     shuffled = groups(ordered)
     random.Random(seed).shuffle(shuffled)
+    return _first(shuffled, ordered, wanted)
+
+
+def _first(listed: list[list[int]], documents: Sequence[Document], wanted: int) -> set[str]:
+    """Ids of the documents of the first groups; a group for which there is no room any more is passed over."""
     taken: set[str] = set()
-    for group in shuffled:
+    for group in listed:
         if len(taken) + len(group) <= wanted:
-            taken.update(ordered[position].id for position in group)
+            taken.update(documents[position].id for position in group)
     return taken

@@ -26,7 +26,10 @@ class Batcher(Protocol):
     """What the data module asks of a method."""
 
     task: ClassVar[Task]
-    sort_by: ClassVar[Literal["tokens", "segments"]]
+
+    @property
+    def sort_by(self) -> Literal["tokens", "segments"]:
+        """Which length makes two documents alike for a batch."""
 
     @property
     def annotations(self) -> frozenset[str]:
@@ -173,9 +176,8 @@ class EmotionDataModule(LightningDataModule):
     def documents(self, split: Split) -> Sequence[Document]:
         """The documents of a part, gold included, in the order of the corpus."""
         assert self.parts is not None, "setup() comes first"
-        return {"train": self.parts.train, "validation": self.parts.validation, "test": self.parts.test}[
-            split
-        ]
+        documents: Sequence[Document] = getattr(self.parts, split)
+        return documents
 
     @property
     def train_documents(self) -> Sequence[Document]:

@@ -7,8 +7,11 @@ holds the run's history.
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,6 +70,11 @@ def rounded(prediction: Prediction) -> Prediction:
 FORMATS = ("ecpe-zoo predictions 2", "ecpe-zoo predictions 1")
 """The first is written; files of the other have all scores in float32 and no history."""
 
+_DAMAGE = (
+    AttributeError, EOFError, LookupError, OSError, RecursionError, TypeError, ValueError,
+    lzma.LZMAError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
 
 def write_predictions(
     path: Path, predictions: Iterable[Prediction], history: Sequence[Mapping[str, Any]] = ()
@@ -116,18 +124,17 @@ def write_predictions(
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _read(path: Path, scores: bool) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """The head of a file, and either its scores or its history."""
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, npt.NDArray[Any]]]]:
+    """The head of a file and its arrays; whatever its content does to the reader is an error about the file."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             head = json.loads(stored["head"].tobytes().decode())
-            names = [f"scores/{name}" for name in head["shapes"]] if scores else ["history"]
-            arrays = {name.removeprefix("scores/"): stored[name] for name in names}
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            if head.get("format") not in FORMATS:
+                raise ValueError(f"the format {head.get('format')!r}, not {FORMATS[0]!r}")
+            yield head, stored
+    except _DAMAGE as error:
         raise ZooError(f"{path}: expected a predictions file of ecpe-zoo, but got: {error}") from error
-    if head.get("format") not in FORMATS:
-        raise ZooError(f"{path}: expected format {FORMATS[0]!r}, but got {head.get('format')!r}")
-    return head, arrays
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -136,22 +143,20 @@ def read_predictions(path: Path) -> list[Prediction]:
     Raises:
         ZooError: the file is not such a file.
     """
-    head, arrays = _read(path, scores=True)
-    scores: list[dict[str, Array]] = [{} for _ in head["ids"]]
-    for name, shapes in head["shapes"].items():
-        flat = arrays[name]
-        flat = _LEVELS[flat] if flat.dtype == np.uint16 else flat
-        start = 0
-        for index, shape in enumerate(shapes):
-            if shape is not None:
-                size = int(np.prod(shape))
-                scores[index][name] = flat[start : start + size].reshape(shape)
-                start += size
-    labels = tuple(head.get("labels", ()))  # absent in files of the first releases
-    return [
-        Prediction(id, score, truncated, labels)
-        for id, score, truncated in zip(head["ids"], scores, head["truncated"], strict=True)
-    ]
+    with _opened(path) as (head, stored):
+        scores: list[dict[str, Array]] = [{} for _ in head["ids"]]
+        for name, shapes in head["shapes"].items():
+            flat = stored[f"scores/{name}"]
+            flat = _LEVELS[flat] if flat.dtype == np.uint16 else flat
+            start = 0
+            for found, shape in zip(scores, shapes, strict=True):
+                if shape is not None:
+                    size = int(np.prod(shape))
+                    found[name] = flat[start : start + size].reshape(shape)
+                    start += size
+        labels = tuple(head.get("labels", ()))  # absent in files of the first releases
+        rows = zip(head["ids"], scores, head["truncated"], strict=True)
+        return [Prediction(id, score, truncated, labels) for id, score, truncated in rows]
 
 
 def read_history(path: Path) -> Rows:
@@ -160,5 +165,5 @@ def read_history(path: Path) -> Rows:
     Raises:
         ZooError: the file is not such a file, or one without a history.
     """
-    head, arrays = _read(path, scores=False)
-    return unpack_history(head["history"], arrays["history"])
+    with _opened(path) as (head, stored):
+        return unpack_history(head["history"], stored["history"])

@@ -167,6 +167,48 @@ class GraphClauseEncoder(nn.Module):
         return encoded
 
 
+class GatedAttention(nn.Module):
+    """RANKCP's graph attention over all clauses, with a gate between the layer and its input.
+
+    With `h = x W` of a head: `a_ij = LeakyReLU(v . tanh(h_i) + u . tanh(h_j))`, softmax over j, `sum_j a_ij h_j + b`,
+    heads side by side, ELU; then `g o + (1 - g) x` with `g = sigmoid(W_g x)`.
+
+    Args:
+        size: H.
+        heads: Attention heads, which divide it.
+        dropout: Dropout on the output.
+    """
+
+    def __init__(self, size: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if size % heads:
+            raise ZooError(f"Expected a clause size that {heads} heads divide, but got {size}.")
+        self.heads = heads
+        self.weight = nn.Parameter(torch.empty(heads, size, size // heads))
+        self.of_node = nn.Parameter(torch.empty(heads, size // heads, 1))  # v
+        self.of_neighbour = nn.Parameter(torch.empty(heads, size // heads, 1))  # u
+        self.bias = nn.Parameter(torch.zeros(size // heads))  # one for all heads
+        self.gate = nn.Linear(size, size)
+        self.dropout = nn.Dropout(dropout)
+        for matrices in (self.weight, self.of_node, self.of_neighbour):
+            for matrix in matrices.data:
+                nn.init.xavier_uniform_(matrix)
+        nn.init.xavier_normal_(self.gate.weight)
+
+    def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, H) and (B, N) -> (B, N, H); values at padding have no meaning."""
+        hidden = torch.einsum("bnh,khd->bknd", nodes, self.weight.to(nodes.dtype))  # (B, heads, N, H / heads)
+        bounded = torch.tanh(hidden)
+        scores = bounded @ self.of_node + (bounded @ self.of_neighbour).transpose(2, 3)  # (B, heads, N, N)
+        scores = F.leaky_relu(scores, 0.2).float()
+        scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
+        mixed = torch.softmax(scores, dim=-1).to(hidden.dtype) @ hidden + self.bias
+        update = F.elu(mixed.transpose(1, 2).flatten(2))  # (B, N, H)
+        share = torch.sigmoid(self.gate(nodes))
+        found: Tensor = self.dropout(share * update + (1 - share) * nodes)
+        return found
+
+
 class RecurrentClauseEncoder(nn.Module):
     """A BiLSTM over the nodes in order, with a residual as in the graph encoders.
 
@@ -195,7 +237,7 @@ class NoClauseEncoder(nn.Module):
 
 
 def make_clause_encoder(size: int, settings: ClauseSettings) -> nn.Module:
-    """An encoder of nodes (R, N, H) under a mask (R, N): `gcn`, `gat`, `lstm` (a BiLSTM over the nodes) or `none`.
+    """An encoder of nodes (R, N, H) under a mask (R, N); see `ClauseSettings` for the kinds.
 
     Args:
         size: H.
@@ -207,6 +249,8 @@ def make_clause_encoder(size: int, settings: ClauseSettings) -> nn.Module:
     match settings.kind:
         case "gcn" | "gat":
             return GraphClauseEncoder(size, settings)
+        case "gated-gat":
+            return GatedAttention(size, settings.heads, settings.dropout)
         case "lstm":
             return RecurrentClauseEncoder(size, settings.dropout)
         case "none":

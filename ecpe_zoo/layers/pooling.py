@@ -1,9 +1,9 @@
-"""Means over the tokens of each clause."""
+"""Vectors of clauses from the vectors of their tokens."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def mean_by_group(values: Tensor, group_of: Tensor, groups: int) -> Tensor:
@@ -25,6 +25,30 @@ def mean_by_group(values: Tensor, group_of: Tensor, groups: int) -> Tensor:
         counts = members.sum(dim=-1, keepdim=True).clamp(min=1)
         means: Tensor = (members / counts) @ values.float()
         return means
+
+
+class AttentionPool(nn.Module):
+    """Mean of the tokens of each clause, weighted by a softmax of learned scores: `w . tanh(W h + b)`.
+
+    Args:
+        size: Size of a token vector, H.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.hidden, self.score = nn.Linear(size, size), nn.Linear(size, 1, bias=False)
+
+    def forward(self, values: Tensor, group_of: Tensor, groups: int) -> Tensor:
+        """See `mean_by_group`: (R, T, H) and (R, T) -> (R, G, H) float32; zeros for a group without members."""
+        scores = self.score(torch.tanh(self.hidden(values)))[..., 0].float()  # (R, T)
+        numbers = torch.arange(groups, device=values.device)
+        with torch.autocast(values.device.type, enabled=False):
+            members = group_of[:, None, :] == numbers[None, :, None]  # (R, G, T)
+            # a finite lowest score: a group without members has equal weights, not NaN
+            masked = scores[:, None, :].masked_fill(~members, torch.finfo(scores.dtype).min)
+            weights = torch.softmax(masked, dim=-1) * members
+            pooled: Tensor = weights @ values.float()
+            return pooled
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.options import Options
+from ecpe_zoo.options import Options, optional_group
 from ecpe_zoo.tasks import ECPE, Task
 from ecpe_zoo.views import View
 
@@ -58,7 +58,7 @@ class Method(LightningModule):
 
     id: ClassVar[str]
     task: ClassVar[Task] = ECPE
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "tokens"
+    sort_by: Literal["tokens", "segments"] = "tokens"
     """Which length makes two documents alike for a batch."""
 
     ablations: ClassVar[frozenset[str]] = frozenset()
@@ -74,8 +74,11 @@ class Method(LightningModule):
         self.save_hyperparameters()  # the arguments of the subclass: Lightning walks up the frames
         # as plain values, since checkpoints load without executing anything
         for name, parameter in inspect.signature(type(self)).parameters.items():
-            if isinstance(default := parameter.default, Options):
+            default = parameter.default
+            if isinstance(default, Options):
                 self.hparams[name] = asdict(default.of(self.hparams[name], default))
+            elif (group := optional_group(parameter.annotation, default)) and self.hparams[name] is not None:
+                self.hparams[name] = asdict(group.of(self.hparams[name]))
         self._hparams_initial = copy.deepcopy(self._hparams)
         self.vocabulary: list[str] | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters

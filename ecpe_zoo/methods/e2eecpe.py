@@ -27,6 +27,8 @@ Departures from both:
   lambda ||theta||^2 has the gradient 2 lambda theta. Give twice the value for the paper's formula. Embeddings
   are left out: under Adam, decay alone would move the words that get no gradient, above all words of test documents
   (10.8 % of the test tokens of xia-ding-2019), by the full learning rate in every step.
+- `encoder` puts another network in the place of the words and their CNN, so that the method can be compared with others
+  on one encoder; the BiLSTM over clauses and all that follows stay. It has AdamW, `encoder_lr` and a schedule.
 - The optimiser is fresh for each fold, and emotion and cause predictions on padding are never scored.
 """
 
@@ -41,11 +43,23 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.decoding import top_pairs
 from ecpe_zoo.layers.dropout import Dropout
-from ecpe_zoo.methods.ecpe import ClausePairMethod
-from ecpe_zoo.options import OptimiserSettings
+from ecpe_zoo.layers.optimisation import make_optimiser
+from ecpe_zoo.layers.pair_set import candidates
+from ecpe_zoo.layers.segment_encoder import SegmentEncoder
+from ecpe_zoo.methods.ecpe import (
+    ClausePairMethod,
+    PairOutputs,
+    make_readers,
+    predictions_of,
+    vocabulary_of,
+)
+from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.clause_batch import PADDING, SPECIALS, ClauseBatch, ClauseCollator, words_of
+from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
 
@@ -154,11 +168,11 @@ class LinkOutputs(NamedTuple):
     links: Tensor
     """(B, N, N) logits M, fp32."""
     weights: Tensor
-    """(B, N, N) position weights A in (0, 1], fp32, 0 on padding."""
+    """(B, N, N) position weights A in (0, 1], fp32, 0 where there is no candidate."""
 
     @property
     def pair(self) -> Tensor:
-        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 on padding."""
+        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 where there is no candidate."""
         return torch.sigmoid(self.links) * self.weights
 
 
@@ -182,16 +196,22 @@ class E2EECPE(ClausePairMethod):
         reduction: of the losses over the entries of a document (`sum`) or of the batch (`mean`).
         initialisation: `he` as the paper says, `xavier` as the released code does.
         optimiser: Adam with a constant rate; its decay is coupled L2 on every parameter but the embeddings, biases
-            included.
+            included. With `encoder` AdamW, with all options.
+        encoder: Token encoder in place of word vectors and CNN; null keeps these. With an encoder, `freeze_vectors`,
+            `word_width` and `filters` are unused.
+        reading: How clauses become vectors of `encoder`: the mean of their tokens in one document pass if null.
+        pairs: Candidates and decoding: all pairs if null. `prior` does nothing, since links have no bias. Position
+            weights need both `position` and `pairs.position`.
 
     Raises:
-        ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss. Or an
-            optimiser with a schedule or a rate of its own for the encoder.
+        ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss. Without
+            an encoder: an optimiser with a schedule or an encoder's rate, or `reading`. With one: `vectors`.
     """
 
     id: ClassVar[str] = "e2eecpe"
     ablations: ClassVar[frozenset[str]] = frozenset(
         {"auxiliary", "position", "masked", "reduction", "initialisation", "freeze_vectors"}
+        | {"encoder.name", "pairs.position"}
     )
 
     def __init__(
@@ -212,34 +232,59 @@ class E2EECPE(ClausePairMethod):
         reduction: Literal["sum", "mean"] = "sum",
         initialisation: Literal["he", "xavier"] = "he",
         optimiser: OptimiserSettings = OptimiserSettings(1e-3, None, 1e-5, 0.0, "constant"),
+        # null: a record from before an option was there is the same as one that leaves it alone
+        encoder: EncoderSettings | None = None,
+        reading: ReadingSettings | None = None,
+        pairs: PairSettings | None = None,
     ) -> None:
         super().__init__()
         if smoothing <= 0:
             raise ZooError(f"Expected --model.smoothing to be above 0, but got {smoothing}.")
         self.vectors, self.freeze_vectors, self.word_width = vectors, freeze_vectors, word_width
         self.filters, self.hidden, self.node, self.dropout_rate = filters, hidden, node, dropout
-        self.auxiliary, self.position, self.beta, self.smoothing = auxiliary, position, beta, smoothing
+        self.auxiliary, self.beta, self.smoothing = auxiliary, beta, smoothing
         self.threshold, self.masked, self.reduction = threshold, masked, reduction
         self.initialisation = initialisation
         self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
+        self.settings = None if encoder is None else EncoderSettings.of(self.hparams.encoder)
+        self.sort_by = "segments" if encoder is None else "tokens"
+        self.reading = ReadingSettings.of(self.hparams.reading or {})
+        self.pair_settings = PairSettings.of(self.hparams.pairs or {})
+        self.position = position and self.pair_settings.position
         plain = OptimiserSettings(self.optimiser.lr, None, self.optimiser.weight_decay, 0.0, "constant")
-        if self.optimiser != plain:
+        if self.settings is None and self.optimiser != plain:
             raise ZooError(
-                "Expected --model.optimiser of e2eecpe with lr and weight_decay alone, but got "
+                "Expected --model.optimiser of e2eecpe without an encoder with lr and weight_decay alone, but got "
                 f"{self.optimiser}: its rate is constant."
             )
+        if self.settings is None and reading is not None:
+            raise ZooError(
+                "Expected --model.reading of e2eecpe beside --model.encoder, but got no encoder: its own network "
+                "reads each clause alone."
+            )
+        if self.settings is not None and vectors is not None:
+            raise ZooError(
+                f"Expected no --model.vectors beside --model.encoder, but got {vectors}. "
+                "Use --model.encoder.vectors with the encoders recurrent and words."
+            )
         self.word_ids: dict[str, int] = {}
+        self.encoder: SegmentEncoder | None = None
         self._pretrained: Tensor | None = None
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """See `Method.idle`: vectors that are learned from scratch cannot be frozen."""
-        return frozenset() if options.get("vectors") else frozenset({"freeze_vectors"})
+        """See `Method.idle`: vectors that are learned from scratch cannot be frozen; a link has no bias for `prior`."""
+        idle = {"pairs.prior"} if options.get("vectors") else {"pairs.prior", "freeze_vectors"}
+        if options.get("encoder.name"):
+            idle |= {"vectors", "freeze_vectors", "word_width", "filters"}
+        return frozenset(idle)
 
     # --- text to batch
 
     def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
-        """The words of the vectors file, else of the training documents."""
+        """The words of the vectors file, else of the training documents; or see `make_encoder_vocabulary`."""
+        if self.settings is not None:
+            return vocabulary_of(documents, self.settings)
         if self.vectors is not None:
             words, self._pretrained = read_word_vectors(self.vectors)
             self.facts["word_width"] = self._pretrained.shape[1]
@@ -250,11 +295,15 @@ class E2EECPE(ClausePairMethod):
         )
 
     def tokens(self, document: Document) -> int:
-        """Word slots: every clause fills at least one window of the widest kernel."""
+        """Word slots: every clause fills at least one window of the widest kernel. Or tokens of the encoder."""
+        if self.encoder is not None:
+            return self.documents.slots(document)
         return sum(max(len(segment.words), MIN_WORDS) for segment in document.segments)
 
-    def collator(self, training: bool) -> ClauseCollator:
+    def collator(self, training: bool) -> ClauseCollator | DocumentCollator:
         """The same for training and evaluation."""
+        if self.encoder is not None:
+            return self.documents
         return ClauseCollator(self.word_ids, MIN_WORDS)
 
     # --- network
@@ -262,11 +311,17 @@ class E2EECPE(ClausePairMethod):
     def build(self, from_checkpoint: bool) -> None:
         """Create and initialise the network."""
         assert self.vocabulary is not None
-        self.word_ids = {word: index + SPECIALS for index, word in enumerate(self.vocabulary)}
-        width = int(self.facts["word_width"])
-        self.embedding = nn.Embedding(len(self.vocabulary) + SPECIALS, width, padding_idx=PADDING)
-        self.clause_encoder = ClauseCNN(width, self.filters)
-        clause_width = len(KERNELS) * self.filters
+        if self.settings is None:
+            self.word_ids = {word: index + SPECIALS for index, word in enumerate(self.vocabulary)}
+            width = int(self.facts["word_width"])
+            self.embedding = nn.Embedding(len(self.vocabulary) + SPECIALS, width, padding_idx=PADDING)
+            self.clause_encoder = ClauseCNN(width, self.filters)
+            clause_width = len(KERNELS) * self.filters
+        else:
+            self.encoder, self.documents = make_readers(
+                self.settings, self.reading, self.vocabulary, from_checkpoint
+            )
+            clause_width = self.encoder.size
         self.document_encoder = nn.LSTM(clause_width, self.hidden, batch_first=True, bidirectional=True)
         self.projections = nn.Linear(2 * self.hidden, 4 * self.node)
         self.link = nn.Linear(self.node, self.node)  # W and b of the biaffine form
@@ -274,6 +329,8 @@ class E2EECPE(ClausePairMethod):
             self.emotion_head, self.cause_head = nn.Linear(self.node, 2), nn.Linear(self.node, 2)
         self.dropout = Dropout(self.dropout_rate)
         self._initialise()
+        if self.settings is not None:
+            return
         if self._pretrained is not None:
             with torch.no_grad():  # words without a vector are zero, as in the released code
                 self.embedding.weight[:SPECIALS].zero_()
@@ -296,19 +353,20 @@ class E2EECPE(ClausePairMethod):
                 return nn.init.kaiming_uniform_(weight, nonlinearity="relu")
             return nn.init.xavier_uniform_(weight)
 
-        width, filters = self.embedding.embedding_dim, self.filters
-        taps: list[Tensor] = []
-        for kernel in KERNELS:
-            taps.extend(fill(filters, 1, kernel, width)[:, 0].unbind(1))  # (filters, width) each
-        filled = {
-            "clause_encoder.taps.weight": torch.cat(taps),
-            "projections.weight": torch.cat([fill(2 * self.node, 2 * self.hidden) for _ in range(2)]),
-        }
+        filled: dict[str, Tensor] = {}
+        if self.encoder is None:
+            width, taps = self.embedding.embedding_dim, list[Tensor]()
+            for kernel in KERNELS:
+                taps.extend(fill(self.filters, 1, kernel, width)[:, 0].unbind(1))  # (filters, width) each
+            filled["clause_encoder.taps.weight"] = torch.cat(taps)
+        filled["projections.weight"] = torch.cat([fill(2 * self.node, 2 * self.hidden) for _ in range(2)])
         if self.initialisation == "xavier":
             biaffine = fill(self.node + 1, self.node)
             filled |= {"link.weight": biaffine[:-1], "link.bias": biaffine[-1]}
         with torch.no_grad():
             for name, parameter in self.named_parameters():
+                if name.startswith("encoder."):  # has its own start
+                    continue
                 if name == "embedding.weight":
                     nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
                     parameter[PADDING].zero_()
@@ -319,25 +377,30 @@ class E2EECPE(ClausePairMethod):
                 else:
                     nn.init.uniform_(parameter, -(len(parameter) ** -0.5), len(parameter) ** -0.5)
 
-    def forward(self, batch: ClauseBatch) -> LinkOutputs:
-        """Score clauses and links; see `LinkOutputs`."""
+    def encode(self, batch: ClauseBatch | DocumentRows) -> Tensor:
+        """Vectors (B, N, width) of the clauses, by the words and their CNN or by the encoder."""
+        if isinstance(batch, DocumentRows):
+            assert self.encoder is not None
+            found: Tensor = self.dropout(self.encoder(batch).clauses)
+            return found
         words = self.dropout(self.embedding(batch.words))  # (W, width)
         clauses = self.dropout(self.clause_encoder(words, batch.clause_words))  # (C, 4 filters)
-        padded = pad_sequence(clauses.split(batch.document_clauses.tolist()), batch_first=True)
+        return pad_sequence(clauses.split(batch.document_clauses.tolist()), batch_first=True)
+
+    def forward(self, batch: ClauseBatch | DocumentRows) -> LinkOutputs:
+        """Score clauses and links; see `LinkOutputs`."""
+        padded, sizes = self.encode(batch), batch.segment_mask.sum(1)
         device = padded.device
         narrow = torch.is_autocast_enabled(device.type) and not lacks_16_bit_lstm(device)
         with torch.autocast(device.type, enabled=narrow):
-            packed = pack_padded_sequence(
-                padded, batch.document_clauses.cpu(), batch_first=True, enforce_sorted=False
-            )
+            packed = pack_padded_sequence(padded, sizes.cpu(), batch_first=True, enforce_sorted=False)
             encoded, _ = self.document_encoder(packed)
         hidden, _ = pad_packed_sequence(encoded, batch_first=True)  # (B, N, 2 hidden)
         link_e, link_c, tag_e, tag_c = F.relu(self.projections(hidden)).split(self.node, dim=-1)
         links = self.link(link_e) @ link_c.transpose(1, 2)  # (B, N, N): (W z^e + b)^T z^c
+        weights = candidates(batch.segment_mask, self.pair_settings.window).float()
         if self.position:
-            weights = position_weights(batch.segment_mask.sum(1), links.shape[1], self.smoothing)
-        else:
-            weights = (batch.segment_mask[:, :, None] & batch.segment_mask[:, None, :]).float()
+            weights = weights * position_weights(sizes, links.shape[1], self.smoothing)
         # without the auxiliary tasks the pairs alone say what is an emotion or a cause
         emotion, cause = (
             (self.emotion_head(tag_e), self.cause_head(tag_c))
@@ -346,19 +409,33 @@ class E2EECPE(ClausePairMethod):
         )
         return LinkOutputs(emotion.float(), cause.float(), links.float(), weights)
 
-    def losses(self, batch: ClauseBatch) -> dict[str, Tensor]:
+    def losses(self, batch: ClauseBatch | DocumentRows) -> dict[str, Tensor]:
         """Equations 15 to 17: binary cross-entropy of the links, cross-entropy of the tags."""
         outputs: LinkOutputs = self(batch)
-        mask = batch.segment_mask
-        both = mask[:, :, None] & mask[:, None, :]
-        losses = {"pair": self.reduce(link_loss(outputs.links, outputs.weights, batch.gold.pairs), both)}
+        among = outputs.weights > 0  # candidates
+        links = link_loss(outputs.links, outputs.weights, batch.gold.pairs * among)
+        losses = {"pair": self.reduce(links, among)}
         if self.auxiliary:
-            tags = self.clause_losses(outputs, batch.gold, mask)
+            tags = self.clause_losses(outputs, batch.gold, batch.segment_mask)
             losses |= {name: self.beta * loss for name, loss in tags.items()}
         return losses
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with coupled weight decay on all but the embeddings, no schedule."""
+    def scores(self, outputs: PairOutputs) -> dict[str, Tensor]:
+        """See `ClausePairMethod.scores`."""
+        scores = super().scores(outputs)
+        chosen = self.pair_settings
+        return scores | {"pair": top_pairs(scores["pair"], chosen.top, chosen.force_first)}
+
+    def decode(self, batch: ClauseBatch | DocumentRows) -> list[Prediction]:
+        """See `scores`."""
+        if isinstance(batch, DocumentRows):
+            return predictions_of(batch, self.scores(self(batch)))
+        return super().decode(batch)
+
+    def configure_optimizers(self) -> Any:
+        """Adam with coupled weight decay on all but the embeddings, no schedule; with an encoder `make_optimiser`."""
+        if self.encoder is not None:
+            return make_optimiser(self, self.optimiser, self, self.encoder.encoder)
         embedding = self.embedding.weight
         decayed = [p for p in self.parameters() if p is not embedding and p.requires_grad]
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.optimiser.weight_decay}]

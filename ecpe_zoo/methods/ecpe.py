@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.layers.decoding import top_pairs
+from ecpe_zoo.layers.losses import masked_bce
+from ecpe_zoo.layers.optimisation import make_optimiser
+from ecpe_zoo.layers.pair_set import PairSet, RelativePosition
+from ecpe_zoo.layers.segment_encoder import Encoded, SegmentEncoder
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.clause_batch import ClauseGold
+from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
+from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
 
 
 class PairOutputs(Protocol):
@@ -39,7 +50,7 @@ class ClausePairMethod(Method):
             over all entries of the batch (`mean`).
     """
 
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
+    sort_by: Literal["tokens", "segments"] = "segments"
 
     masked: bool = True
     reduction: Literal["sum", "mean"] = "mean"
@@ -62,13 +73,17 @@ class ClausePairMethod(Method):
             losses[name] = self.reduce(entries, mask)
         return losses
 
-    def decode(self, batch: Any) -> list[Prediction]:
-        """Probabilities of pairs, and of emotion and cause clauses if the network has these heads."""
-        outputs: PairOutputs = self(batch)
+    def scores(self, outputs: PairOutputs) -> dict[str, Tensor]:
+        """Probabilities of pairs (B, N, N), and of emotion and cause clauses (B, N) if the network has these heads."""
         scores = {"pair": outputs.pair}
         for name, logits in (("emotion", outputs.emotion), ("cause", outputs.cause)):
             if logits.shape[-1]:
                 scores[name] = logits.softmax(-1)[..., 1]
+        return scores
+
+    def decode(self, batch: Any) -> list[Prediction]:
+        """See `scores`."""
+        scores = self.scores(self(batch))
         arrays = {name: value.detach().cpu().numpy() for name, value in scores.items()}
         sizes: Sequence[int] = batch.document_clauses.tolist()
         return [
@@ -77,3 +92,177 @@ class ClausePairMethod(Method):
             )
             for row, (id, n) in enumerate(zip(batch.ids, sizes, strict=True))
         ]
+
+
+class PairLogits(NamedTuple):
+    """What the heads of a method over encoded documents give."""
+
+    pairs: PairSet
+    """The P candidates."""
+    pair: Tensor
+    """(P,) logits."""
+    emotion: Tensor | None = None
+    """(B, N) logits; None for a method without this head."""
+    cause: Tensor | None = None
+    """(B, N) logits; None for a method without this head."""
+    vectors: Tensor | None = None
+    """(P, H) vectors of the candidates, for losses that need them."""
+
+
+class EncodedPairMethod(Method):
+    """Base of the methods that encode the clauses of a document, and score emotions, causes and candidate pairs.
+
+    A method gives `make_heads`, `score`, and whatever its losses need beyond the cross-entropies of its heads. Its
+    `__init__` calls `take_settings`.
+
+    Attributes:
+        heads: Everything after the encoder. Its `pair_head`, a linear layer with one output, gives the logits of pairs.
+    """
+
+    settings: EncoderSettings
+    reading: ReadingSettings
+    pair_settings: PairSettings
+    optimiser: OptimiserSettings
+    encoder: SegmentEncoder
+    heads: nn.Module
+
+    def take_settings(self) -> None:
+        """Read the groups of options that all these methods have."""
+        self.settings = EncoderSettings.of(self.hparams.encoder)
+        self.reading = ReadingSettings.of(self.hparams.reading)
+        self.pair_settings = PairSettings.of(self.hparams.pairs)
+        self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
+
+    # --- what a method provides
+
+    def make_heads(self, size: int) -> nn.Module:
+        """The network over clause vectors of this size."""
+        raise NotImplementedError
+
+    def score(self, encoded: Encoded, mask: Tensor, pairs: PairSet) -> PairLogits:
+        """Logits of the clauses and of the candidate pairs; mask (B, N)."""
+        raise NotImplementedError
+
+    def further_losses(self, logits: PairLogits, batch: DocumentRows) -> dict[str, Tensor]:
+        """Losses beside the cross-entropies, by name."""
+        return {}
+
+    # --- text to batch
+
+    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+        """See `make_encoder_vocabulary`."""
+        return vocabulary_of(documents, self.settings)
+
+    def build(self, from_checkpoint: bool) -> None:
+        """See `Method.build`."""
+        assert self.vocabulary is not None
+        self.encoder, self.documents = make_readers(
+            self.settings, self.reading, self.vocabulary, from_checkpoint
+        )
+        self.heads = self.make_heads(self.encoder.size)
+
+    def tokens(self, document: Document) -> int:
+        """Tokens of all clauses, special ones included."""
+        return self.documents.slots(document)
+
+    def collator(self, training: bool) -> DocumentCollator:
+        """The same for training and evaluation."""
+        return self.documents
+
+    # --- network
+
+    def make_position(self, radius: int, size: int, smooth: bool = False) -> RelativePosition | None:
+        """Vectors of distances up to the window (or the radius if there is none); None without `pairs.position`."""
+        if not self.pair_settings.position:
+            return None
+        return RelativePosition(self.pair_settings.window or radius, size, smooth)
+
+    def start(self, documents: Sequence[Document]) -> None:
+        """Set the bias of the pair head to the logit of the share of gold pairs among the candidates."""
+        if not self.pair_settings.prior:
+            return
+        window = self.pair_settings.window
+        inside = candidates = 0
+        for document in documents:
+            n, reach = len(document), len(document) if window is None else min(window, len(document) - 1)
+            candidates += n * n if window is None else n + sum(2 * (n - gap) for gap in range(1, reach + 1))
+            inside += sum(window is None or abs(e - c) <= window for e, c in document.pairs or ())
+        share = torch.tensor(min(max(inside, 1) / max(candidates, 2), 0.5))
+        head = self.heads.pair_head
+        assert isinstance(head, nn.Linear)
+        with torch.no_grad():
+            head.bias.fill_(float(torch.logit(share)))
+
+    def forward(self, batch: DocumentRows) -> PairLogits:
+        """Logits of a batch."""
+        pairs = PairSet.build(batch.segment_mask, self.pair_settings.window)
+        return self.score(self.encoder(batch), batch.segment_mask, pairs)
+
+    def losses(self, batch: DocumentRows) -> dict[str, Tensor]:
+        """Binary cross-entropy of pairs, emotion clauses and cause clauses, each a mean over the batch."""
+        logits: PairLogits = self(batch)
+        losses = {"pair": masked_bce(logits.pair, logits.pairs.flat(batch.gold.pairs))}
+        for name, values, gold in (
+            ("emotion", logits.emotion, batch.gold.emotion),
+            ("cause", logits.cause, batch.gold.cause),
+        ):
+            if values is not None:
+                losses[name] = masked_bce(values, gold, batch.segment_mask)
+        return losses | self.further_losses(logits, batch)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; see `make_optimiser`."""
+        return make_optimiser(self, self.optimiser, self, self.encoder.encoder)
+
+    # --- predictions
+
+    def decode(self, batch: DocumentRows) -> list[Prediction]:
+        """Probabilities of pairs, and of emotion and cause clauses if the method has these heads."""
+        logits: PairLogits = self(batch)
+        probabilities = logits.pairs.grid(torch.sigmoid(logits.pair.float()))
+        chosen = self.pair_settings
+        scores = {"pair": top_pairs(probabilities, chosen.top, chosen.force_first)}
+        for name, values in (("emotion", logits.emotion), ("cause", logits.cause)):
+            if values is not None:
+                scores[name] = torch.sigmoid(values.float())
+        return predictions_of(batch, scores)
+
+
+def vocabulary_of(documents: Sequence[Document], settings: EncoderSettings) -> list[str]:
+    """See `make_encoder_vocabulary`."""
+    texts = [segment.text for document in documents for segment in document.segments]
+    return make_encoder_vocabulary(settings, texts, ())
+
+
+def make_readers(
+    settings: EncoderSettings, reading: ReadingSettings, vocabulary: list[str], from_checkpoint: bool
+) -> tuple[SegmentEncoder, DocumentCollator]:
+    """The encoder of clauses, and the collator of its batches; see `make_encoder`."""
+    encoder = make_encoder(settings, vocabulary, from_checkpoint)
+    collator = DocumentCollator(encoder.tokenizer, encoder.max_tokens, reading.read)
+    return SegmentEncoder(encoder, reading), collator
+
+
+def predictions_of(batch: DocumentRows, scores: Mapping[str, Tensor]) -> list[Prediction]:
+    """Predictions of all clauses of each document, with the score 0 for clauses that were not read.
+
+    Args:
+        batch: What was read.
+        scores: By name: (B, N) of clauses, or (B, N, N) of pairs, 0 on padding.
+    """
+    mask = batch.segment_mask
+    arrays = {
+        name: (value * mask if value.ndim == 2 else value).detach().cpu().numpy()
+        for name, value in scores.items()
+    }
+    predictions = []
+    for row, (id, size, cut) in enumerate(zip(batch.ids, batch.sizes, batch.cut, strict=True)):
+        document = {name: _filled(value[row], size) for name, value in arrays.items()}
+        predictions.append(Prediction(id, document, cut))
+    return predictions
+
+
+def _filled(scores: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+    """Scores of the first `size` clauses, along all axes, with 0 for those that were not read."""
+    read = scores[(slice(size),) * scores.ndim]
+    return np.pad(read, [(0, size - length) for length in read.shape])

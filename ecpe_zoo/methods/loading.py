@@ -6,7 +6,6 @@ import importlib
 import inspect
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.options import Options, flat, nested
+from ecpe_zoo.options import flat_default, nested
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -61,10 +60,10 @@ def arguments_of(class_path: str) -> Mapping[str, Any]:
         ZooError: see `method_class`.
     """
     parameters = inspect.signature(method_class(class_path)).parameters
-    plain = {
-        n: asdict(p.default) if isinstance(p.default, Options) else p.default for n, p in parameters.items()
-    }
-    return flat(plain)
+    found: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        found |= flat_default(name, parameter.annotation, parameter.default)
+    return found
 
 
 def load_method(path: Path | str) -> Method:

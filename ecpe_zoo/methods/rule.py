@@ -42,7 +42,7 @@ class Rule(Method):
 
     id: ClassVar[str] = "rule"
     ablations: ClassVar[frozenset[str]] = frozenset({"offset"})
-    sort_by: ClassVar[Literal["tokens", "segments"]] = "segments"
+    sort_by: Literal["tokens", "segments"] = "segments"
 
     def __init__(self, threshold: float = 0.5, offset: int = -1) -> None:
         super().__init__()

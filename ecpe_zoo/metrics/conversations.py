@@ -66,15 +66,7 @@ class Tally(NamedTuple):
 
 
 def tally(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Tally:
-    """Count gold against predicted labels.
-
-    Args:
-        predictions: at most one a document.
-        documents: gold documents by id.
-
-    Raises:
-        ZooError: see `classes.lay_out`.
-    """
+    """Count gold against predicted labels; see `classes.lay_out`."""
     judged = lay_out(predictions, documents, lambda segment: bool(segment.emotions))
     gold = [segment.emotions[0] for segment in judged.segments]
     labels = with_gold(judged.labels, gold)
@@ -92,15 +84,8 @@ def confusion(
 ) -> tuple[Integers, tuple[str, ...]]:
     """The confusion matrix of all judged segments with an answer.
 
-    Args:
-        predictions: at most one a document.
-        documents: gold documents by id.
-
     Returns:
         Counts (C, C) with gold labels in rows and predicted ones in columns, and the C labels.
-
-    Raises:
-        ZooError: see `classes.lay_out`.
     """
     counted = tally(predictions, documents)
     return counted.matrix, counted.labels
@@ -112,13 +97,9 @@ def similar(labels: Sequence[str]) -> list[tuple[str, str]]:
     >>> similar(["neutral", "joy", "Mad", "disgust"])
     [('disgust', 'Mad'), ('Mad', 'disgust')]
     """
-    pairs = []
-    for one, other in SIMILAR:
-        ones, others = ([lab for lab in labels if lab.lower() in WORDS[name]] for name in (one, other))
-        for a in ones:
-            for b in others:
-                pairs += [(a, b), (b, a)]
-    return pairs
+    found = {name: [label for label in labels if label.lower() in words] for name, words in WORDS.items()}
+    pairs = [(a, b) for one, other in SIMILAR for a in found[one] for b in found[other]]
+    return [direction for a, b in pairs for direction in ((a, b), (b, a))]
 
 
 def score_conversations(

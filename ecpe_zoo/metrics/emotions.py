@@ -52,15 +52,7 @@ class Laid(NamedTuple):
 
 
 def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Laid:
-    """Lay the gold labels beside the scores.
-
-    Args:
-        predictions: at most one a document.
-        documents: gold documents by id.
-
-    Raises:
-        ZooError: see `classes.lay_out`.
-    """
+    """Lay the gold labels beside the scores; see `classes.lay_out`."""
     judged = lay_out(predictions, documents, lambda segment: segment.has_gold)
     labels = with_gold(judged.labels, (label for segment in judged.segments for label in segment.emotions))
     place = {label: index for index, label in enumerate(labels)}
@@ -103,19 +95,7 @@ def ranking_average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray
     >>> ranking_average_precision(np.array([[0.9, 0.5, 0.1, 0.0]]), np.array([[True, True, False, False]]))
     1.0
     """
-    ranks = _ranks_from_the_top(scores, axis=1)
-    among_gold = np.where(gold, scores, -np.inf)
-    gold_ranks = _ranks_from_the_top(among_gold, axis=1)
-    earned = np.where(gold & (scores >= 0), gold_ranks / ranks, 0.0)
-    some = gold.any(axis=1)
-    return float(divided(divided(earned.sum(1), gold.sum(1)).sum(), some.sum()))
-
-
-def _ranks_from_the_top(scores: npt.NDArray[np.floating], axis: int) -> Values:
-    """How many scores along an axis are at least as high."""
-    from scipy.stats import rankdata  # slow to import, and `tasks` is imported by every command
-
-    return np.asarray(rankdata(-scores, method="max", axis=axis), dtype=np.float64)
+    return float(divided(_precision_at_gold(scores, gold, axis=1).sum(), gold.any(axis=1).sum()))
 
 
 def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_]) -> Values:
@@ -128,12 +108,20 @@ def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool
     Returns:
         (C,) in [0, 1]; 0 for a class without gold. Equal scores share the worst of their ranks.
     """
-    if not len(scores):
-        return np.zeros(scores.shape[1])
-    ranks = _ranks_from_the_top(scores, axis=0)
-    gold_ranks = _ranks_from_the_top(np.where(gold, scores, -np.inf), axis=0)
+    return _precision_at_gold(scores, gold, axis=0)
+
+
+def _precision_at_gold(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_], axis: int) -> Values:
+    """Of the items along an axis that score as high as a gold one the share that is gold, averaged over gold."""
+    from scipy.stats import rankdata  # slow to import, and `tasks` is imported by every command
+
+    if not scores.size:
+        return np.zeros(scores.shape[1 - axis])
+    ranks, gold_ranks = (
+        rankdata(-some, method="max", axis=axis) for some in (scores, np.where(gold, scores, -np.inf))
+    )
     earned = np.where(gold & (scores >= 0), gold_ranks / ranks, 0.0)
-    values: Values = divided(earned.sum(0), gold.sum(0))
+    values: Values = divided(earned.sum(axis), gold.sum(axis))
     return values
 
 
@@ -225,12 +213,7 @@ def sweep(laid: Laid, thresholds: Sequence[float]) -> Counts:
 def tune_threshold(
     predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
 ) -> tuple[float, float]:
-    """The threshold with the best macro F1, and that F1.
-
-    Args:
-        predictions: at most one a document.
-        documents: gold documents by id.
-        default: the method's threshold; among equally good ones the nearest to it wins.
+    """The threshold with the best macro F1, and that F1; among equally good ones the nearest to the default wins.
 
     Raises:
         ZooError: see `classes.lay_out`.
@@ -247,9 +230,7 @@ def label_correlations(
 ) -> tuple[Values, Values, tuple[str, ...]]:
     """Pearson correlation between labels over the segments: of the predicted scores, and of the gold labels.
 
-    Args:
-        predictions: at most one a document; segments without an answer are left out of both.
-        documents: gold documents by id.
+    Segments without an answer are left out of both.
 
     Returns:
         Predicted (C, C) and annotated (C, C) in [-1, 1], NaN beside a label that never changes, and the C labels.

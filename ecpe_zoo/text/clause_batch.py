@@ -24,6 +24,10 @@ class ClauseGold(NamedTuple):
     pairs: Tensor
     """(B, N, N) float, 1 where [b, i, j] is a gold (emotion, cause) pair."""
 
+    def cut_to(self, size: int) -> ClauseGold:
+        """The gold of the first `size` clauses."""
+        return ClauseGold(self.emotion[:, :size], self.cause[:, :size], self.pairs[:, :size, :size])
+
 
 class ClauseBatch(NamedTuple):
     """Documents as one run of words, without padding between clauses; B documents, N clauses at most, W words."""

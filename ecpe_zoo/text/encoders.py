@@ -238,7 +238,7 @@ def make_encoder_vocabulary(
 
 
 def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
-    """Build an encoder.
+    """Build an encoder, frozen as the settings say.
 
     Args:
         settings: the choice.
@@ -248,6 +248,20 @@ def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoi
     Raises:
         ZooError: sizes that do not fit, or weights that cannot be read.
     """
+    encoder = _make(settings, vocabulary, from_checkpoint)
+    if settings.freeze:
+        encoder.requires_grad_(False)
+    elif settings.freeze_embeddings:
+        if not isinstance(encoder, TransformerEncoder):
+            raise ZooError(
+                "Expected --model.encoder.freeze_embeddings with a transformer, but got encoder "
+                f"{settings.name!r}. Use --model.encoder.train_vectors false for word vectors."
+            )
+        encoder.model.get_input_embeddings().requires_grad_(False)
+    return encoder
+
+
+def _make(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
     if settings.name == EMBEDDED:
         size, dropout = settings.size or 128, 0.1 if settings.dropout is None else settings.dropout
         if size % settings.heads:
@@ -355,6 +369,13 @@ def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoin
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     if settings.dropout is not None:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = settings.dropout
+    if settings.layers is not None:
+        if not 1 <= settings.layers <= config.num_hidden_layers:
+            raise ZooError(
+                f"Expected --model.encoder.layers from 1 to the {config.num_hidden_layers} layers of "
+                f"{settings.name!r}, but got {settings.layers}."
+            )
+        config.num_hidden_layers = settings.layers
     if from_checkpoint:
         model = AutoModel.from_config(config, dtype=torch.float32)
     else:  # transformers 5 would keep a half-precision folder's dtype

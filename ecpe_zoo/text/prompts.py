@@ -6,7 +6,7 @@ only: the wording is ours. The Chinese ones are word-segmented, so that encoders
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 from ecpe_zoo.corpora.document import Language
@@ -32,6 +32,22 @@ QUESTIONS: dict[Language, dict[Kind, tuple[str, str]]] = {
 """What stands before and behind the asked clause; EE and CE ask of no clause."""
 
 PROMPT_TEXTS = tuple(part for kinds in QUESTIONS.values() for parts in kinds.values() for part in parts)
+
+
+def shortened(lengths: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[int] | None:
+    """Lengths with the longest ones cut to one common length, the greatest that fits; None if a length of 1 does not.
+
+    >>> shortened([9, 2, 5], lambda kept: sum(kept) <= 10)
+    [4, 2, 4]
+    """
+    low, high = 0, max(lengths)
+    while low < high:  # by bisection
+        middle = (low + high + 1) // 2
+        if fits([min(length, middle) for length in lengths]):
+            low = middle
+        else:
+            high = middle - 1
+    return [min(length, low) for length in lengths] if low else None
 
 
 def fit_lengths(lengths: Sequence[int], question: int, max_tokens: int | None) -> list[int]:
@@ -61,16 +77,9 @@ def fit_lengths(lengths: Sequence[int], question: int, max_tokens: int | None) -
     def slots(kept: Sequence[int]) -> int:
         return 1 + question + max(kept) + sum(kept) + len(kept)  # len(kept): a [SEP] before each clause
 
-    if max_tokens is None or slots(lengths) <= max_tokens:
+    if max_tokens is None:
         return list(lengths)
-    low, high = 0, max(lengths)  # the greatest common length that fits, by bisection
-    while low < high:
-        middle = (low + high + 1) // 2
-        if slots([min(length, middle) for length in lengths]) <= max_tokens:
-            low = middle
-        else:
-            high = middle - 1
-    if low:
-        return [min(length, low) for length in lengths]
+    if (kept := shortened(lengths, lambda kept: slots(kept) <= max_tokens)) is not None:
+        return kept
     places = max((max_tokens - 2 - question) // 2, 0)  # one token and one [SEP] a clause
     return [1 if index < places else 0 for index in range(len(lengths))]

@@ -163,7 +163,8 @@ def spelled(args: Sequence[str]) -> list[str]:
         if match:
             name, value = match[1], match[2] or ""
             group, option = place_of(name, takes)
-            if not option and not (value.removeprefix("=") or following).lstrip().startswith("{"):
+            given = (value.removeprefix("=") or following).strip()
+            if not option and not given.startswith("{") and not (given == "null" and name in takes):
                 option = first_of(name, takes)
             if option:
                 argument = f"--model.{group}.{option}{value}"

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -50,24 +50,40 @@ SLOW = 2.0
 """Ratio from which on `warn_of_slow_bf16` warns. Measured: 0.3 with bf16 instructions, 200 with AVX2 alone."""
 
 
-def bf16_slowness(size: int = 192, patience: float = 0.02) -> float:
-    """Time of a bf16 matrix product over that of an fp32 one on the CPU.
+def product_seconds(
+    size: int,
+    dtype: torch.dtype,
+    device: str = "cpu",
+    repeats: int = 3,
+    patience: float = float("inf"),
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Least time of a square matrix product, after one that is not timed.
 
     Args:
-        size: Rows of the square matrices.
-        patience: Seconds of a product after which it is not repeated.
+        size: Rows of the matrices.
+        dtype: Of the matrices.
+        device: Where they are multiplied.
+        repeats: Most products that are timed.
+        patience: Seconds of a product after which it is not repeated: processors without 16-bit instructions need
+            minutes for a large one.
+        clock: Gives seconds, once the device has done what was asked of it.
     """
-    best = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(size, size, dtype=dtype)  # not random: the generator's state would move
-        torch.mm(matrix, matrix)  # compiles the kernel
-        seconds: list[float] = []
-        while len(seconds) < 3 and (not seconds or min(seconds) < patience):
-            start = time.perf_counter()
-            torch.mm(matrix, matrix)
-            seconds.append(time.perf_counter() - start)
-        best[dtype] = min(seconds)
-    return best[torch.bfloat16] / best[torch.float32]
+    # not random: the generator's state would move
+    matrix = torch.linspace(-1, 1, size * size, device=device).view(size, size).to(dtype)
+    torch.mm(matrix, matrix)  # compiles the kernel
+    seconds: list[float] = []
+    while len(seconds) < repeats and (not seconds or min(seconds) < patience):
+        start = clock()
+        torch.mm(matrix, matrix)
+        seconds.append(clock() - start)
+    return min(seconds)
+
+
+def bf16_slowness(size: int = 192) -> float:
+    """Time of a bf16 matrix product over that of an fp32 one on the CPU; size: rows of the square matrices."""
+    narrow, full = (product_seconds(size, dtype, patience=0.02) for dtype in (torch.bfloat16, torch.float32))
+    return narrow / full
 
 
 @rank_zero_only

@@ -237,7 +237,7 @@ def zoo_parts(trainer: Trainer, module: LightningModule) -> tuple[EmotionDataMod
     data = trainer.datamodule  # type: ignore[attr-defined]
     if not isinstance(data, EmotionDataModule) or not isinstance(module, Method):
         raise ZooError(
-            "Expected the scorer to run with an EmotionDataModule and a method of the zoo, but got "
+            "Expected a trainer that runs an EmotionDataModule and a method of the zoo, but got "
             f"{type(data).__name__} and {type(module).__name__}."
         )
     return data, module

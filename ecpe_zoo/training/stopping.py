@@ -8,8 +8,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
 from ecpe_zoo.errors import unknown_choice
-from ecpe_zoo.methods.base import Method
 from ecpe_zoo.training.checkpoints import epoch_metric
+from ecpe_zoo.training.scorer import zoo_parts
 
 COUNTS_FROM = ("first-score", "first-epoch")
 
@@ -54,12 +54,9 @@ class PatientStopping(EarlyStopping):
         """Keep the patience whole until the first score; all other criteria are checked as ever."""
         if self.counting:
             return
-        assert isinstance(module, Method)  # as the scorer has checked
-        data = getattr(trainer, "datamodule", None)
-        corpus = getattr(data, "corpus", None)
+        data, method = zoo_parts(trainer, module)
         metrics = {name.removeprefix("val/"): value for name, value in trainer.callback_metrics.items()}
-        metric = epoch_metric(corpus, module.task) if corpus else module.task.headline
-        score = metrics.get(metric, metrics.get(module.task.stage_headline))
+        score = metrics.get(epoch_metric(data.corpus, method.task), metrics.get(method.task.stage_headline))
         self.counting = not trainer.enable_validation or (score is not None and float(score) > 0)
         # a check without improvement adds 1 and compares with the patience, which may be 0
         self.wait_count = 0 if self.counting else -2

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +33,7 @@ class Site:
     cuts: list[int] = field(default_factory=list)  # how many bytes the next answers stop after
     statuses: list[int] = field(default_factory=list)  # what the next answers say in place of the file
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    pause: float = 0.0  # seconds in the middle of an answer
 
 
 @pytest.fixture
@@ -55,7 +58,10 @@ def site() -> Iterator[Site]:
             self.send_header("Content-Length", str(len(state.content) - start))
             self.end_headers()
             stop = start + state.cuts.pop(0) if state.cuts else len(state.content)
-            self.wfile.write(state.content[start:stop])
+            middle = (start + stop) // 2
+            self.wfile.write(state.content[start:middle])
+            time.sleep(state.pause)
+            self.wfile.write(state.content[middle:stop])
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -126,6 +132,23 @@ def test_a_complete_part_needs_no_server(tmp_path: Path) -> None:
     (tmp_path / "file.bin.part").write_bytes(CONTENT)
     assert fetch_file(CORPUS, FILE, tmp_path, mirror="http://127.0.0.1:9", pause=0)
     assert names(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_two_downloads_into_one_folder(
+    site: Site, tmp_path: Path, locks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them said that all was checked while the other went on writing into the renamed file."""
+    if not locks:  # as on a network file system
+        monkeypatch.setattr("fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError("no locks")))
+    site.pause = 0.2
+    with ThreadPoolExecutor(2) as both:
+        fetched = list(both.map(lambda _: fetch(site, tmp_path), range(2)))
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+    assert names(tmp_path) == ["file.bin"]
+    if locks:
+        assert sorted(fetched) == [False, True]
+        assert len(site.asked) == 1
 
 
 @pytest.mark.parametrize("by_blob", [False, True])

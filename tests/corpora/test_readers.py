@@ -11,7 +11,7 @@ from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.ecf import read_ecf
 from ecpe_zoo.corpora.readers.lines import Reader
 from ecpe_zoo.corpora.reccon import read_reccon
-from ecpe_zoo.corpora.xia_ding import read_balanced, read_english, read_xia_ding
+from ecpe_zoo.corpora.xia_ding import clause_reader, read_english, read_xia_ding
 from ecpe_zoo.errors import CorpusError
 
 XIA_DING = """\
@@ -98,10 +98,15 @@ def test_a_comma_after_the_pairs_is_allowed(tmp_path: Path) -> None:
             read_xia_ding(written(tmp_path, XIA_DING.replace(" (1,1)", wrong)))
 
 
-def test_the_balanced_reader_counts_pairs_beyond_the_document(tmp_path: Path) -> None:
-    reading = read_balanced(written(tmp_path, XIA_DING.replace(" (1,1)", " (1,2), (1,1)")))
-    assert reading.documents == read_xia_ding(written(tmp_path, XIA_DING)).documents
-    assert reading.counts == {"annotated_pairs": 4, "duplicate_pairs": 1, "outside_pairs": 1}
+def test_documents_that_are_known_to_be_malformed_are_left_out(tmp_path: Path) -> None:
+    reader = clause_reader("zh", malformed=("2",))
+    path = written(tmp_path, XIA_DING.replace(" (1,1)", " (1,2), (1,1)"))
+    reading = reader(path)
+    assert [document.id for document in reading.documents] == ["1", "30"]
+    assert reading.counts == {"annotated_pairs": 3, "duplicate_pairs": 1, "known_malformed": 1}
+    assert reader(written(tmp_path, XIA_DING)) == read_xia_ding(written(tmp_path, XIA_DING))
+    with pytest.raises(CorpusError, match=r":2: expected pairs within"):  # any other is still an error
+        reader(written(tmp_path, XIA_DING.replace("1 3\n (2,1)", "1 3\n (9,1)")))
 
 
 def test_ecf_gives_exact_documents(tmp_path: Path) -> None:

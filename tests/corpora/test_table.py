@@ -145,7 +145,14 @@ def test_malformed_rows_are_named(
 
 @pytest.mark.parametrize(
     ("row", "expected"),
-    [("[1]", "a JSON object"), ('{"text": ', "a JSON object"), ('{"text": {"a": 1}}', "text, a number")],
+    [
+        ("[1]", "a JSON object"),
+        ('{"text": ', "a JSON object"),
+        ('{"text": {"a": 1}}', "text, a number"),
+        ('{"text": "A", "n": ' + "9" * 5000 + "}", "a JSON object (a number of at most"),
+        ("[" * 100_000, "a JSON object (fewer brackets"),
+        ('{"text": "A\\ud800"}', "a JSON object (whole characters"),
+    ],
 )
 def test_malformed_json_lines_are_named(tmp_path: Path, row: str, expected: str) -> None:
     path = file(tmp_path, "a.jsonl", f'{{"text": "A"}}\n{row}\n')
@@ -235,7 +242,7 @@ def test_a_description_in_json_with_conversations(tmp_path: Path) -> None:
         ("  label: feeling", "  quoted: much", 5, "format.quoted: expected true or false"),
         ("  label: feeling", "  label: 3", 5, "format.label: expected text"),
         ("  label: feeling", "  separator: ';'", 3, "a label column beside"),
-        ("files:", "tasks: [ecpe]\nfiles:", 6, "tasks.0: expected 'erc' or 'emotions'"),
+        ("files:", "tasks: [ecp]\nfiles:", 6, "tasks.0: expected 'ecpe', 'erc' or 'emotions'"),
         ("files:", "language: fr\nfiles:", 6, "language: expected 'zh' or 'en'"),
         ("  test: test.csv", "  text: test.csv", 8, "expected one of the fields train, validation, test"),
         ("  test: test.csv", "  test: /test.csv", 8, "from the folder of the description on"),

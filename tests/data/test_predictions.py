@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,24 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
         read_predictions(path)
     with pytest.raises(ZooError, match="expected a predictions file"):
         read_predictions(tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shapes": {"pair": [[5, 5]]}},
+        {"ids": None},
+        {"ids": ["a", "b"]},
+        {"shapes": ["pair"]},
+        {"truncated": None},
+        {"labels": 3},
+    ],
+)
+def test_a_damaged_head_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    """These were tracebacks."""
+    head = {"format": "ecpe-zoo predictions 1", "ids": ["a"], "truncated": [0], "shapes": {"pair": [[1, 1]]}}
+    text = json.dumps({**head, "labels": [], **change}).encode()
+    scores = {"scores/pair": np.zeros(1, np.float32)}
+    np.savez(tmp_path / "a.npz", head=np.frombuffer(text, np.uint8), **scores)  # type: ignore[arg-type]
+    with pytest.raises(ZooError, match=r"a\.npz: expected a predictions file"):
+        read_predictions(tmp_path / "a.npz")

@@ -9,12 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.methods.e2eecpe import E2EECPE
+from ecpe_zoo.methods.ecpe import EncodedPairMethod
+from ecpe_zoo.methods.rankcp import RANKCP
+from ecpe_zoo.options import EncoderSettings
+from ecpe_zoo.text.clause_batch import ClauseBatch
+from ecpe_zoo.text.encoders import rounded_width
 from ecpe_zoo.text.prompts import KINDS
 from experiments import bench, measure
 from tests.conftest import ROOT
-from tests.methods.contract import BUNDLED
+from tests.methods.contract import BUNDLED, CONTRACT
 
 SMALL = {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "multi_instance": False}
 
@@ -25,6 +30,36 @@ def test_every_config_is_a_job() -> None:
         method = measure.make_method(job)
         assert method.id == path.stem
         assert job.data["corpus"] == BUNDLED[method.task.id]
+
+
+def test_corpora_and_methods_follow_from_configs_and_arguments() -> None:
+    """A new clause-pair method is measured without an edit here."""
+    jobs = {path.stem: bench.config_job(path) for path in (ROOT / "configs").glob("*.yaml")}
+    kinds = {id: type(CONTRACT[id][0]()) for id in jobs}
+    for id, kind in kinds.items():
+        corpus = bench.real_corpus(id)
+        assert corpus is not None
+        assert kind.task.id in find_corpus(corpus).tasks
+        encoded = issubclass(kind, EncodedPairMethod) or kind is E2EECPE
+        assert bench.scores_pairs_over_an_encoder(jobs[id].class_path) == encoded
+    assert bench.real_corpus("nothing") is None
+
+
+def test_word_vectors_of_e2eecpe_are_no_option_of_an_encoder(tmp_path: Path) -> None:
+    """They became one, and `make bench` failed where the corpus was at hand."""
+    method = measure.make_method(measure.Job("ecpe_zoo.methods.e2eecpe.E2EECPE", {"vectors": "w.txt"}))
+    assert method.hparams["vectors"] == "w.txt"
+
+
+def test_tokens_of_an_encoder_are_counted_with_the_rounding_of_its_width() -> None:
+    documents = list(load_corpus("bundled-ecpe").train[:4])
+    method = RANKCP(EncoderSettings("embedded", 16, heads=2))
+    method.build_from(documents)
+    tally = measure.Tally(method)
+    batch = method.collator(False)(documents)
+    method(batch)
+    width = rounded_width(max(batch.lengths))
+    assert tally.counts == (sum(batch.lengths), len(documents) * width)
 
 
 def test_it_prints_and_writes(
@@ -88,6 +123,7 @@ def test_tokens_are_counted_where_they_are_read() -> None:
     tally = measure.Tally(method)
     batch = method.collator(False)(documents)
     method(batch)
+    assert isinstance(batch, ClauseBatch)
     words = sum(len(segment.words) for document in documents for segment in document.segments)
     assert tally.counts == (words, len(batch.words))
 
@@ -100,6 +136,52 @@ def test_stage_two_of_eacl_reads_what_is_kept() -> None:
     measured = measure.anchors(job)
     assert measured.documents >= 32
     assert 0 < measured.extra["epoch"] < measured.extra["vectors"] + measured.extra["epoch"]
+
+
+@pytest.mark.parametrize("id", ["rankcp", "e2eecpe"])
+@pytest.mark.parametrize("narrow", [0.5, 2.0])
+def test_pair_methods_on_one_encoder(id: str, narrow: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(job: measure.Job) -> measure.Measured:
+        measured = measure.ACTIONS[job.action](job)
+        measured.rates = {"32-true": 1.0, "bf16-mixed": narrow}
+        return measured
+
+    monkeypatch.setattr(bench, "measure", here)
+    report = bench.Report(
+        bench.make_parser().parse_args(["--threads", "1", "--steps", "2", "--seconds", "1"])
+    )
+    class_path = bench.config_job(ROOT / "configs" / f"{id}.yaml").class_path
+    bench.compare_encoded(report, id, class_path, {"corpus": "bundled-ecpe"}, size=16, layers=1, heads=2)
+    assert [row["measured"]["steps"] > 0 for row in report.rows] == [True] * 5
+    full, narrow_ = (row["measured"] for row in report.rows[:2])
+    assert (full["steps"], full["documents"]) == (narrow_["steps"], narrow_["documents"])
+    share, padding, faster = report.goals
+    assert share["name"] == f"{id}: share of the machine's rate, fp32 training"
+    assert share["found"] > 0
+    assert 0 < padding["found"] < 100
+    assert (padding["aim"], padding["reached"]) == (8.0, padding["found"] <= 8)
+    assert faster["aim"] == (1.5 if narrow > 1 else None)
+
+
+def test_the_rate_of_the_machine_is_measured_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, took = [0.0], [0.0, 1.0, 3.0]  # of the first product, which only shows that products are quick
+
+    def product(size: int, *_: object, **__: object) -> float:
+        seconds = took.pop(0)
+        time[0] += 2 * seconds  # with the one that is not timed
+        return seconds
+
+    monkeypatch.setattr(measure, "product_seconds", product)
+    monkeypatch.setattr(measure, "now", lambda: time[0])
+    machine = measure.MachineRate(measure.Job("any"))
+    work = 2 * 2048**3 / 1e9
+    assert machine.sample(0.5) == pytest.approx(work)
+    assert machine.spent == 2
+    assert machine.sample(19.0) == pytest.approx(work)  # not yet due
+    assert machine.sample(20.0) == pytest.approx(2 * work / 4)
+    assert machine.spent == 8
+    took.append(0.0)
+    assert measure.MachineRate(measure.Job("any", repeats=1)).sample(1e6) is None
 
 
 def test_texts_a_second_are_set_beside_the_aims(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_near_edges_tell_clauses_apart_and_complete_ones_do_not(kind: ClauseEnco
 
 
 def test_clause_encoder_choices() -> None:
-    with pytest.raises(ZooError, match="gcn, gat, lstm, none"):
+    with pytest.raises(ZooError, match="gcn, gat, gated-gat, lstm, none"):
         make_clause_encoder(8, ClauseSettings("cnn"))  # type: ignore[arg-type]
     with pytest.raises(ZooError, match="4 heads divide"):
         make_clause_encoder(6, ClauseSettings("gat"))

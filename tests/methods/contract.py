@@ -12,7 +12,10 @@ from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.eqn import EQN
+from ecpe_zoo.methods.jcb import JCB
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.pbje import PBJE
+from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.metrics.pairs import predicted_pairs
 from ecpe_zoo.options import flat, nested
@@ -42,9 +45,21 @@ CONTRACT = {
                         {"encoder_dropout": 0.0, "dropout": 0.0}),
     "eqn": line(EQN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                 {"encoder_dropout": 0.0, "dropout": 0.0}),
+    "jcb": line(JCB, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+                {"encoder_dropout": 0.0, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
+    "pbje": line(PBJE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+                 {"encoder_dropout": 0.0, "dropout": 0.0}),
+    "rankcp": line(RANKCP, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"encoder_dropout": 0.0}),
     "rule": line(Rule, {}, {}),
 }
+
+VARIANTS = {
+    "e2eecpe-encoder": line(
+        E2EECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
+        {"node": 10, "dropout": 0.0, "encoder_dropout": 0.0, "smoothing": 100.0}),
+}
+"""Methods with options that make another network of them; they keep the same promises."""
 # fmt: on
 
 WITHOUT_LEARNING = {"rule"}

@@ -15,8 +15,9 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.loading import arguments_of
 from tests.conftest import ROOT
-from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
+from tests.methods.contract import BUNDLED, CONTRACT, VARIANTS, WITHOUT_LEARNING, decisions
 
 
 @cache
@@ -27,7 +28,7 @@ def some_documents(task: str) -> list[Document]:
     return [d for language in languages for d in [d for d in train if d.language == language][:4]]
 
 
-@pytest.fixture(params=sorted(CONTRACT))
+@pytest.fixture(params=sorted(CONTRACT | VARIANTS))
 def method(request: pytest.FixtureRequest) -> Method:
     return built(request.param)
 
@@ -39,7 +40,7 @@ def documents(method: Method) -> list[Document]:
 
 def built(id: str) -> Method:
     torch.manual_seed(0)
-    method = CONTRACT[id][0]()
+    method = (CONTRACT | VARIANTS)[id][0]()
     method.build_from(some_documents(method.task.id))
     return method
 
@@ -57,7 +58,7 @@ def test_every_config_has_its_line_and_every_line_its_config() -> None:
     for id, (make, _) in CONTRACT.items():
         method = make()
         assert method.id == id
-        assert method.ablations <= method.hparams.keys()
+        assert method.ablations <= arguments_of(f"{type(method).__module__}.{type(method).__name__}").keys()
         assert Path(ROOT, "ecpe_zoo", "methods", f"{id}.py").is_file()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, link_loss, position_weights
+from ecpe_zoo.methods.loading import load_method
+from ecpe_zoo.options import EncoderSettings, PairSettings
+from ecpe_zoo.text.document_rows import DocumentRows
+
+SMALL = {"name": "embedded", "size": 8, "heads": 2, "dropout": 0.0}
 
 DOCUMENTS = [
     document_from_texts(
@@ -26,11 +32,11 @@ DOCUMENTS = [
 
 def built(**arguments: Any) -> E2EECPE:
     torch.manual_seed(0)
-    method = E2EECPE(word_width=6, filters=3, hidden=5, node=4, **arguments)
+    method = E2EECPE(**({"word_width": 6, "filters": 3, "hidden": 5, "node": 4} | arguments))
     method.vocabulary = method.make_vocabulary(DOCUMENTS)
     method._build(from_checkpoint=False)
-    method.double().eval()
-    return method
+    method.eval()
+    return method if arguments.get("encoder") else method.double()  # clause vectors of encoders are fp32
 
 
 def test_the_clause_network_is_a_convolution_over_each_clause_alone() -> None:
@@ -267,3 +273,114 @@ def test_bf16_stays_finite() -> None:
 def test_documents_know_their_slots() -> None:
     document = Document("x", DOCUMENTS[0].segments)
     assert built().tokens(document) == 5 + 5 + 7
+
+
+def test_an_encoder_takes_the_place_of_words_and_cnn() -> None:
+    """Its clause vectors, in one document pass, go through the same network."""
+    method = built(encoder=SMALL, reading={"pool": "cls"})
+    assert not {
+        name for name, _ in method.named_parameters() if name.startswith(("embedding", "clause_encoder"))
+    }
+    assert method.encoder is not None
+    batch = method.collator(True)(DOCUMENTS)
+    assert isinstance(batch, DocumentRows)
+    outputs = method(batch)
+    for row, n in enumerate((3, 4, 1)):
+        clauses = method.encoder(batch).clauses[row, :n]
+        hidden = method.document_encoder(clauses[None])[0][0]
+        link_e, link_c, tag_e, _ = F.relu(method.projections(hidden)).split(4, dim=-1)
+        links = method.link(link_e) @ link_c.T
+        torch.testing.assert_close(outputs.links[row, :n, :n], links, atol=1e-5, rtol=0)
+        emotion = method.emotion_head(tag_e)
+        torch.testing.assert_close(outputs.emotion[row, :n], emotion, atol=1e-5, rtol=0)
+    assert method.tokens(DOCUMENTS[2]) == 4  # [CLS] rain fell [SEP]
+
+
+@pytest.mark.parametrize("encoder", [None, SMALL])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_window_leaves_far_pairs_out_of_losses_and_predictions(
+    encoder: dict[str, Any] | None, masked: bool, reduction: str
+) -> None:
+    method = built(encoder=encoder, pairs={"window": 1}, masked=masked, reduction=reduction)
+    batch = method.collator(True)(DOCUMENTS)
+    outputs, loss = method(batch), method.losses(batch)["pair"]
+    terms = []
+    for d, document in enumerate(DOCUMENTS):
+        for p in range(len(document)):
+            for q in range(len(document)):
+                m = outputs.pair[d, p, q].double()
+                if abs(p - q) > 1:
+                    assert m == 0
+                else:
+                    terms.append(-torch.log(m) if (p, q) in (document.pairs or ()) else -torch.log(1 - m))
+    entries = {("mean", True): len(terms), ("mean", False): 3 * 4 * 4}.get((reduction, masked), 3)
+    torch.testing.assert_close(loss.double(), torch.stack(terms).sum() / entries, atol=1e-5, rtol=1e-5)
+    loss.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+@pytest.mark.parametrize("encoder", [None, SMALL])
+def test_the_decoding_of_other_pair_methods(encoder: dict[str, Any] | None) -> None:
+    method = built(encoder=encoder, pairs={"top": 2, "force_first": True})
+    for prediction in method.decode(method.collator(False)(DOCUMENTS)):
+        pairs = prediction.scores["pair"]
+        assert (pairs == 1).sum() >= 1
+        assert (pairs > 0).sum() <= 2
+    even = built(encoder=encoder, pairs={"position": False})
+    assert (even(even.collator(False)(DOCUMENTS)).weights[0, :3, :3] == 1).all()
+
+
+def test_pairs_at_their_defaults_change_no_weight() -> None:
+    plain, given = built().state_dict(), built(pairs=PairSettings()).state_dict()
+    assert plain.keys() == given.keys()
+    assert all(torch.equal(plain[name], given[name]) for name in plain if name != "tuned_threshold")
+
+
+def test_clauses_that_the_encoder_does_not_read_score_nothing() -> None:
+    method = built(encoder=SMALL)
+    method.documents.max_tokens = 9  # room for three clauses of one token
+    predictions = method.decode(method.collator(False)(DOCUMENTS))
+    assert [len(prediction.scores["pair"]) for prediction in predictions] == [3, 4, 1]
+    assert not predictions[1].scores["pair"][3:].any()
+    assert not predictions[1].scores["emotion"][3:].any()
+    assert predictions[1].scores["emotion"][:3].all()
+
+
+def test_an_encoder_has_its_own_rate_under_adamw() -> None:
+    method = built(encoder=SMALL, optimiser={"lr": 1e-3, "encoder_lr": 1e-5, "schedule": "halve"})
+    rule = method.configure_optimizers()["optimizer"]
+    assert isinstance(rule, torch.optim.AdamW)
+    assert method.encoder is not None
+    mine = {id(p) for p in method.encoder.encoder.parameters()}
+    rates = {id(p): group["lr"] for group in rule.param_groups for p in group["params"]}
+    assert rates == {id(p): 1e-5 if id(p) in mine else 1e-3 for p in method.parameters()}
+
+
+def test_options_of_the_encoder_are_plain_and_travel(tmp_path: Path) -> None:
+    method = built(encoder=EncoderSettings("embedded", 8, heads=2), hidden=4).float()
+    assert isinstance(method.hparams.encoder, dict)
+    assert method.hparams.encoder["vector_size"] == 200
+    assert method.hparams.reading is method.hparams.pairs is None
+    path = tmp_path / "m.ckpt"
+    checkpoint = {"state_dict": method.state_dict(), "hyper_parameters": dict(method.hparams)}
+    method.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint | {"pytorch-lightning_version": "2.6.0"}, path)
+    again = load_method(path)
+    for mine, other in zip(*(m.decode(m.collator(False)(DOCUMENTS)) for m in (method, again)), strict=True):
+        torch.testing.assert_close(torch.tensor(mine.scores["pair"]), torch.tensor(other.scores["pair"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reading": {"pool": "cls"}}, "--model.reading of e2eecpe beside --model.encoder"),
+        ({"encoder": "recurrent", "vectors": "w.txt"}, "Use --model.encoder.vectors"),
+        ({"optimiser": {"encoder_lr": 1e-5}}, "without an encoder with lr and weight_decay alone"),
+        ({"pairs": {"window": 0}}, "--model.pairs.window to be at least 1"),
+        ({"encoder": {"nme": "x"}}, "but got nme"),
+    ],
+)
+def test_options_that_do_not_fit(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ZooError, match=message):
+        E2EECPE(**arguments)

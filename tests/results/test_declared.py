@@ -7,25 +7,28 @@ import itertools
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.declared import declared
-from ecpe_zoo.options import Options, flat
+from ecpe_zoo.options import EncoderSettings, Options, flat
 from tests.methods.contract import CONTRACT
 
 SLOW = ("torch", "lightning", "transformers", "torch_geometric", "scipy.stats", "pandas", "matplotlib")
 
 
 def defaults_of(kind: type) -> dict[str, Any]:
-    given = {
-        name: p.default for name, p in inspect.signature(kind).parameters.items() if p.default is not p.empty
-    }
-    return flat(
-        {name: asdict(value) if isinstance(value, Options) else value for name, value in given.items()}
-    )
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(kind, eval_str=True).parameters.items():
+        if (value := parameter.default) is not parameter.empty:
+            found |= flat({name: asdict(value) if isinstance(value, Options) else value})
+        for group in get_args(parameter.annotation):  # `Group | None`
+            if value is None and isinstance(group, type) and issubclass(group, Options):
+                found |= flat({name: asdict(group())})
+                found |= {f"{name}.name": None} if group is EncoderSettings else {}
+    return found
 
 
 @pytest.mark.parametrize("id", CONTRACT)
@@ -37,6 +40,7 @@ def test_a_method_declares_what_its_class_has(id: str) -> None:
     assert found.ablations == kind.ablations
     choices = {
         "vectors": (None, "w.txt"),
+        "encoder.name": (None, "embedded"),
         "labels_from": (None, "file"),
         "objective": ("eqn", "coeqn"),
         "network": ("transformer", "textcnn"),

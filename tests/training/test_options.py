@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import ecpe_zoo
 from ecpe_zoo.cli.main import main
+from ecpe_zoo.cli.run import Resolver
 from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.results.naming import settings_of
+from ecpe_zoo.results.record import config_hash
+from ecpe_zoo.results.store import Entry, encoder_of
 from ecpe_zoo.training.options import grouped, spelled
 from tests.cli.test_training import QUIET, run_folder
 from tests.conftest import ROOT
@@ -65,6 +71,74 @@ def test_the_command_line_moves_arguments_likewise(how: str, tmp_path: Path) -> 
     assert spelled([*given(E2EECPE), *options[2:]])[2:] == [
         "--model.optimiser.lr=0.5", "--model.vectors", "w.txt",
     ]  # fmt: skip
+
+
+def test_a_group_that_is_null_by_default() -> None:
+    """E2EECPE has words of its own, and takes an encoder in their place."""
+    assert grouped(config(E2EECPE, encoder="x", vectors="w.txt"))["model"]["init_args"] == {
+        "encoder": {"name": "x"}, "vectors": "w.txt",
+    }  # fmt: skip
+    assert grouped(config(E2EECPE, encoder=None)) == config(E2EECPE, encoder=None)
+    assert grouped(config(E2EECPE, encoder=None, encoder_layers=6)) == config(E2EECPE, encoder={"layers": 6})
+    given = ["--model", E2EECPE]
+    assert spelled([*given, "--model.encoder", "x", "--model.encoder.layers", "6"])[2:] == [
+        "--model.encoder.name", "x", "--model.encoder.layers", "6",
+    ]  # fmt: skip
+    for null in (["--model.encoder", "null"], ["--model.encoder=null"]):
+        assert spelled([*given, *null]) == [*given, *null]
+
+
+ENCODED = {"name": "embedded", "size": None, "layers": 6, "heads": 4, "dropout": None, "vectors": None,
+           "vector_size": 200, "train_vectors": True, "freeze_embeddings": None, "freeze": None}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "typed", "expected"),
+    [
+        ("", [], None),
+        ("", ["--model.encoder", "embedded", "--model.encoder.layers", "6"], ENCODED),
+        ("", ["--model.encoder.name=embedded", "--model.encoder.layers=6"], ENCODED),
+        ("", ["--model.encoder_layers", "6"], ENCODED),
+        ("encoder: embedded", ["--model.encoder.layers", "6"], ENCODED),
+        ("encoder: {name: other, layers: 6}", ["--model.encoder", "embedded"], ENCODED),
+        ("encoder: {name: embedded, layers: 6}", [], ENCODED),
+        ("encoder: {name: embedded, layers: 6}", ["--model.encoder", "null"], None),
+    ],
+)
+def test_an_optional_encoder_on_the_command_line_and_in_a_config(
+    written: str, typed: list[str], expected: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"model: {{class_path: {E2EECPE}, init_args: {{{written}}}}}", encoding="utf-8")
+    _, resolved = Resolver()(["--config", str(path), *typed])
+    assert resolved["model"]["init_args"]["encoder"] == expected
+
+
+def test_an_encoder_that_is_not_used_leaves_the_hash_alone() -> None:
+    _, resolved = Resolver()(["--config", str(ROOT / "configs" / "paper" / "e2eecpe.yaml")])
+    before = copy.deepcopy(resolved)
+    for name in ("encoder", "reading", "pairs"):
+        assert before["model"]["init_args"].pop(name, "absent") is None
+    assert config_hash(resolved) == config_hash(before)
+
+
+def test_python_gives_an_encoder_and_a_checkpoint_keeps_it(tmp_path: Path) -> None:
+    trainer = {
+        "max_epochs": 1, "limit_train_batches": 2, "accelerator": "cpu", "enable_progress_bar": False,
+        "default_root_dir": str(tmp_path),
+    }  # fmt: skip
+    encoder: dict[str, Any] = {"name": "embedded", "size": 8, "heads": 2, "layers": 1}
+    small = {"encoder": encoder, "hidden": 8, "node": 4}
+    fitted = ecpe_zoo.fit(ROOT / "configs" / "e2eecpe.yaml", model=small, trainer=trainer)
+    assert fitted.method.hparams["encoder"] == ENCODED | encoder
+    assert fitted.record is not None
+    assert encoder_of(cast(Entry, SimpleNamespace(record=fitted.record))) == "embedded"
+    settings = settings_of(fitted.record)
+    assert settings["model.encoder.name"] == "embedded"
+    assert "model.encoder.heads" in settings  # not at its default
+    assert not {"model.encoder.vector_size", "model.encoder", "model.word_width"} & settings.keys()
+    test = ["test", "--config", str(ROOT / "configs" / "e2eecpe.yaml"), "--ckpt_path", str(fitted.checkpoint)]
+    assert main([*test, "--trainer.default_root_dir", str(tmp_path), *QUIET]) == 0
 
 
 def test_a_method_of_ones_own_keeps_its_arguments(tmp_path: Path) -> None:

@@ -19,7 +19,17 @@ def trainer(precision: str, device: str = "cpu") -> Any:
 def test_the_probe_leaves_the_generator_alone() -> None:
     state = torch.get_rng_state()
     assert process.bf16_slowness(size=32) > 0
+    assert process.product_seconds(32, torch.float64) > 0
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("took", "products"), [(0.01, 3), (0.5, 1)])
+def test_a_slow_product_is_not_repeated(took: float, products: int) -> None:
+    times = [float(place // 2 + (place % 2) * took) for place in range(6)]
+    left = iter(times)
+    found = process.product_seconds(8, torch.float32, patience=0.1, clock=lambda: next(left))
+    assert found == pytest.approx(took)
+    assert len(list(left)) == len(times) - 2 * products
 
 
 def test_bf16_without_its_instructions_warns_with_the_ratio(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from lightning import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from ecpe_zoo.cli.main import main
+from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.training.stopping import PatientStopping
@@ -28,7 +29,7 @@ def stopped_at(stopping: PatientStopping, scores: list[float], **logged: list[fl
     trainer = SimpleNamespace(
         state=SimpleNamespace(fn=TrainerFn.FITTING), sanity_checking=False, fast_dev_run=False, should_stop=False,
         strategy=Strategy(), enable_validation=bool(scores), val_check_interval=1.0, check_val_every_n_epoch=1,
-        current_epoch=0, callback_metrics={},
+        current_epoch=0, callback_metrics={}, datamodule=EmotionDataModule("bundled-ecpe"),
     )  # fmt: skip
     given, method = cast(Trainer, trainer), Rule()
     stopping.setup(given, method, "fit")
@@ -73,6 +74,12 @@ def test_counts_from_the_first_epoch_where_asked_for() -> None:
     assert stopped_at(stopping(counts_from="first-epoch"), LATE) == 2
     with pytest.raises(ZooError, match="first-score, first-epoch, but got 'never'"):
         stopping(counts_from="never")
+
+
+def test_the_headline_is_that_of_the_zoos_data() -> None:
+    trainer = cast(Trainer, SimpleNamespace(datamodule=None, callback_metrics={}))
+    with pytest.raises(ZooError, match="Expected a trainer that runs an EmotionDataModule"):
+        stopping().on_train_epoch_end(trainer, Rule())
 
 
 def test_another_monitor_waits_for_the_headline_too() -> None:

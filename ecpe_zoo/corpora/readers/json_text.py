@@ -1,14 +1,44 @@
-"""JSON taken value by value, so that an error in the middle of a file has its line."""
+"""JSON with line numbers: values of a text taken one by one, so that an error in the middle of a file has its line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecpe_zoo.corpora.readers.lines import Lines, shown
 from ecpe_zoo.errors import CorpusError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A value and where its text starts.
+
+    Args:
+        path: the file.
+        line: 1-based.
+        value: as JSON has it.
+    """
+
+    path: Path
+    line: int
+    value: Any
+
+    def error(self, expected: str, found: str, hint: str = "") -> CorpusError:
+        """An error in this value."""
+        return CorpusError(self.path, self.line, expected, found, hint)
+
+    def mapping(self, expected: str) -> Mapping[str, Any]:
+        """The value as an object.
+
+        Raises:
+            CorpusError: it is none.
+        """
+        if not isinstance(self.value, Mapping):
+            raise self.error(expected, shown(str(self.value)))
+        return self.value
 
 
 class Cursor:
@@ -19,21 +49,22 @@ class Cursor:
         self.path, self.at = path, 0
         self.text = "\n".join(lines[index] for index in range(len(lines)))
         self._decoder = json.JSONDecoder()
+        self._counted = (0, 1)  # a position and its line
 
-    def line(self, at: int) -> int:
-        """The 1-based line of a position."""
-        return self.text.count("\n", 0, at) + 1
-
-    def error(self, expected: str, found: str, at: int | None = None) -> CorpusError:
-        """An error at a position, or here."""
-        return CorpusError(self.path, self.line(self.at if at is None else at), expected, found)
+    def line(self) -> int:
+        """The 1-based line of the next value."""
+        self.peek()
+        start, line = self._counted if self._counted[0] <= self.at else (0, 1)
+        self._counted = (self.at, line + self.text.count("\n", start, self.at))
+        return self._counted[1]
 
     def syntax(self, expected: str) -> CorpusError:
         """An error in the text itself, here: nothing after it can be read."""
         rest = self.text[self.at :].split("\n", 1)[0].strip()
-        at = min(self.at, len(self.text.rstrip()))
-        end = "the end of the file; it may be truncated"
-        return self.error(expected, shown(rest) if self.at < len(self.text.rstrip()) else end, at)
+        if self.at >= (end := len(self.text.rstrip())):
+            self.at, rest = end, ""
+        found = shown(rest) if rest else "the end of the file; it may be truncated"
+        return CorpusError(self.path, self.text.count("\n", 0, self.at) + 1, expected, found)
 
     def peek(self) -> str:
         """The next character that is no white space; empty at the end."""
@@ -59,10 +90,12 @@ class Cursor:
         """
         self.peek()
         try:
-            value, self.at = self._decoder.raw_decode(self.text, self.at)
-        except json.JSONDecodeError as error:
-            self.at = error.pos
-            raise self.syntax(f"{expected} ({error.msg.lower()})") from None
+            value, stop = self._decoder.raw_decode(self.text, self.at)
+            _check_characters(self.text[self.at : stop], value)
+        except (ValueError, RecursionError) as error:
+            self.at = getattr(error, "pos", self.at)
+            raise self.syntax(f"{expected} ({_wanted(error)})") from None
+        self.at = stop
         return value
 
     def items(self, opening: str, closing: str, what: str) -> Iterator[None]:
@@ -78,17 +111,14 @@ class Cursor:
                 return
             self.take(",", f"`,` or `{closing}` after {what}")
 
-    def listed(self, what: str, item: str) -> list[tuple[int, Any]]:
-        """Take a list: its values, each with its position.
+    def listed(self, what: str, item: str) -> Iterator[Item]:
+        """Take a list, value by value.
 
         Raises:
             CorpusError: there is none.
         """
-        values = []
         for _ in self.items("[", "]", what):
-            self.peek()
-            values.append((self.at, self.value(item)))
-        return values
+            yield Item(self.path, self.line(), self.value(item))
 
     def end(self, last: str) -> None:
         """Check that nothing follows.
@@ -98,3 +128,38 @@ class Cursor:
         """
         if self.peek():
             raise self.syntax(f"the end of the file after the last {last}")
+
+
+def json_line(lines: Lines, index: int) -> Item:
+    """The object in one line of a JSONL file.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    line = lines[index]
+    try:
+        item = Item(lines.path, index + 1, json.loads(line))
+        _check_characters(line, item.value)
+    except (ValueError, RecursionError) as error:
+        raise lines.error(index, f"a JSON object ({_wanted(error)})", shown(line)) from None
+    item.mapping("a JSON object")
+    return item
+
+
+def _check_characters(text: str, value: Any) -> None:
+    """A surrogate alone is half of a character, and no file can be written with it."""
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+
+
+def _wanted(error: Exception) -> str:
+    """What a text should have had to be JSON that can be read."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg.lower()
+    if isinstance(error, UnicodeEncodeError):
+        return r"whole characters: \ud800 to \udfff are halves"
+    return (
+        "fewer brackets in each other"
+        if isinstance(error, RecursionError)
+        else "a number of at most 4,300 digits"
+    )

@@ -1,16 +1,16 @@
-"""Formats of one row an utterance or a comment: rows with their lines, and conversations of rows."""
+"""Formats of one row for each utterance or comment."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ecpe_zoo.corpora.document import Document, Language, Pair, Segment
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.readers.lines import Collector, Lines, OnError, Reading, shown
 from ecpe_zoo.corpora.readers.mending import mended
 from ecpe_zoo.errors import CorpusError
@@ -25,14 +25,23 @@ class Row:
     Args:
         path: the file.
         line: 1-based, where it starts.
-        fields: by column; none if the row is malformed.
-        problem: why it cannot be read.
+        found: fields by column, or why the row cannot be read.
     """
 
     path: Path
     line: int
-    fields: Mapping[str, str]
-    problem: CorpusError | None = None
+    found: Mapping[str, str] | CorpusError
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The fields by column.
+
+        Raises:
+            CorpusError: the row is malformed.
+        """
+        if isinstance(self.found, CorpusError):
+            raise self.found
+        return self.found
 
     def error(self, expected: str, found: str, hint: str = "") -> CorpusError:
         """An error in this row."""
@@ -77,19 +86,21 @@ class Row:
         return label
 
 
-@dataclass(slots=True)
-class Group:
-    """The rows of one conversation.
+def line_rows(lines: Lines, read: Callable[[Lines, int], Mapping[str, str]], first: int = 0) -> Iterator[Row]:
+    """A row for each line that is not blank.
 
     Args:
-        key: its columns' values; unique in a file.
-        rows: in the order of the file.
-        problem: why it cannot be read.
+        lines: of the file.
+        read: gives the fields of the line with this 0-based index.
+        first: index of the first line.
     """
-
-    key: tuple[str, ...]
-    rows: list[Row] = field(default_factory=list)
-    problem: CorpusError | None = None
+    for index in range(first, len(lines)):
+        if lines.rough(index).strip():
+            try:
+                found: Mapping[str, str] | CorpusError = read(lines, index)
+            except CorpusError as error:
+                found = error
+            yield Row(lines.path, index + 1, found)
 
 
 def table_rows(
@@ -120,31 +131,40 @@ def table_rows(
     if hint:
         found = shown(lines.rough(0))
         raise CorpusError(path, 1, f"a header with the columns {', '.join(columns)}", found, hint)
-    header: list[str] | None = None
-    for line, fields in split_rows(lines, delimiter, quoted=quoted, loose=loose):
+    decode = lines.escaped if loose else lines.__getitem__
+    records = (_quoted if quoted else _plain)(lines, delimiter, decode)
+    header = _header(path, next(records, None), columns)
+    for line, fields in records:
         if isinstance(fields, CorpusError):
-            if header is None:
-                raise fields
-            yield Row(path, line, {}, fields)
-        elif header is None:
-            header = [name.strip() for name in fields]
-            missing = [name for name in columns if name not in header]
-            if missing:
-                listed = ", ".join(map(repr, missing))
-                raise CorpusError(path, line, f"a header with the columns {listed}", ", ".join(header))
-            if len(set(header)) < len(header):
-                twice = next(name for name in header if header.count(name) > 1)
-                raise CorpusError(path, line, "every column once", f"{twice!r} again")
+            yield Row(path, line, fields)
         elif len(fields) != len(header):
             expected = f"{len(header)} fields as in the header"
             found = f"{len(fields)}, the first of them {shown(fields[0])}"
             cut = described and not quoted and any(field.count('"') % 2 for field in fields)
             hint = "If fields are in double quotes, set `quoted: true` in the format" if cut else ""
-            yield Row(path, line, {}, CorpusError(path, line, expected, found, hint))
+            yield Row(path, line, CorpusError(path, line, expected, found, hint))
         else:
             yield Row(path, line, dict(zip(header, fields, strict=True)))
-    if header is None:
+
+
+Record = tuple[int, list[str] | CorpusError]
+"""The 1-based line of a row, and its fields or what is wrong with them."""
+
+
+def _header(path: Path, record: Record | None, columns: Sequence[str]) -> list[str]:
+    if record is None:
         raise CorpusError(path, None, f"a header with the columns {', '.join(columns)}", "an empty file")
+    line, fields = record
+    if isinstance(fields, CorpusError):
+        raise fields
+    header = [name.strip() for name in fields]
+    if missing := [name for name in columns if name not in header]:
+        listed = ", ".join(map(repr, missing))
+        raise CorpusError(path, line, f"a header with the columns {listed}", ", ".join(header))
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise CorpusError(path, line, "every column once", f"{twice!r} again")
+    return header
 
 
 def _other_layout(header: str, columns: Sequence[str], delimiter: str, *, quoted: bool) -> str:
@@ -167,31 +187,24 @@ def _other_layout(header: str, columns: Sequence[str], delimiter: str, *, quoted
     return ""
 
 
-def split_rows(
-    lines: Lines, delimiter: str, *, quoted: bool, loose: bool = False
-) -> Iterator[tuple[int, list[str] | CorpusError]]:
-    """The 1-based line and the fields, or what is wrong with them, of every row that is not blank.
+def _plain(lines: Lines, delimiter: str, decode: Callable[[int], str]) -> Iterator[Record]:
+    """Rows without quotes: one for each line that is not blank."""
+    for index in range(len(lines)):
+        try:
+            text = decode(index)
+        except CorpusError as error:
+            yield index + 1, error
+        else:
+            if text.strip():
+                yield index + 1, text.split(delimiter)
 
-    Args:
-        lines: of the file.
-        delimiter: between fields.
-        quoted: see `table_rows`.
-        loose: see `table_rows`.
+
+def _quoted(lines: Lines, delimiter: str, decode: Callable[[int], str]) -> Iterator[Record]:
+    """Rows of CSV, which may have several lines; a blank one is none.
 
     Raises:
         CorpusError: quotes that do not end.
     """
-    decode = lines.escaped if loose else lines.__getitem__
-    if not quoted:
-        for index in range(len(lines)):
-            try:
-                text = decode(index)
-            except CorpusError as error:
-                yield index + 1, error
-                continue
-            if text.strip():
-                yield index + 1, text.split(delimiter)
-        return
     wrong: dict[int, CorpusError] = {}
 
     def decoded() -> Iterator[str]:
@@ -223,81 +236,10 @@ def split_rows(
         csv.field_size_limit(limit)
 
 
-def grouped(rows: Iterator[Row], key: Sequence[str], unit: str = "conversation") -> list[Group]:
-    """The conversations of a file that keeps their rows together.
-
-    A malformed row cannot be assigned to a conversation: it spoils the one before it, and the one after it if
-    that is another. A conversation in two pieces is malformed.
-
-    Args:
-        rows: of a file.
-        key: the columns that are the same in all rows of a conversation.
-        unit: what the format calls a conversation, for messages.
-    """
-    groups: list[Group] = []
-    first: dict[tuple[str, ...], Group] = {}
-    carried: CorpusError | None = None
-    for row in rows:
-        if row.problem is not None:
-            if not groups:
-                groups.append(Group(()))
-            groups[-1].problem = groups[-1].problem or row.problem
-            carried = row.problem
-            continue
-        name = tuple(row.fields[column].strip() for column in key)
-        if not groups or groups[-1].key != name:
-            group = Group(name, problem=carried)
-            groups.append(group)
-            if name in first:
-                seen = first[name].rows[0].line
-                found = f"{' '.join(name)} again, as in line {seen}"
-                group.problem = row.error(f"every {unit} in one piece", found)
-                first[name].problem = first[name].problem or group.problem
-            else:
-                first[name] = group
-        carried = None
-        groups[-1].rows.append(row)
-    return groups
-
-
-def conversations(
-    path: Path,
-    on_error: OnError,
-    groups: Sequence[Group],
-    build: Callable[[Group, Counter[str]], Document | None],
-) -> Reading:
-    """Build a document of each group.
-
-    Args:
-        path: the file.
-        on_error: stop at the first malformed conversation, or leave it out and count it.
-        groups: see `grouped`.
-        build: one group to a Document, None if nothing is left of it; it adds to the counts.
-
-    Raises:
-        CorpusError: a malformed conversation, or a file without one that can be read.
-    """
-    collector = Collector(path, on_error, "conversation id")
-    skipped: set[tuple[str, ...]] = set()
-
-    def one(group: Group, counts: Counter[str]) -> Document | None:
-        if group.problem is not None:
-            raise group.problem
-        return build(group, counts)
-
-    for group in groups:
-        first = group.rows[0].line if group.rows else 1
-        if not collector.add(partial(one, group), first):
-            # the pieces of one conversation count once
-            collector.counts["skipped_documents"] -= group.key in skipped
-            skipped.add(group.key)
-    return collector.reading("rows of conversations")
-
-
 def single_rows(
     path: Path,
     on_error: OnError,
-    rows: Iterator[Row],
+    rows: Iterable[Row],
     build: Callable[[Row, Counter[str]], Document | None],
     what: str,
 ) -> Reading:
@@ -314,55 +256,6 @@ def single_rows(
         CorpusError: a malformed row, an id that occurs twice, or a file without a row that can be read.
     """
     collector = Collector(path, on_error)
-
-    def one(row: Row, counts: Counter[str]) -> Document | None:
-        if row.problem is not None:
-            raise row.problem
-        return build(row, counts)
-
     for row in rows:
-        collector.add(partial(one, row), row.line)
+        collector.add(partial(build, row), row.line)
     return collector.reading(what)
-
-
-def conversation(
-    group: Group,
-    counts: Counter[str],
-    utterance: Callable[[Row, Counter[str]], Segment | None],
-    name: str,
-    *,
-    number: str | None = None,
-    pairs: frozenset[Pair] | None = None,
-    language: Language = "en",
-) -> Document | None:
-    """One conversation, an utterance a row.
-
-    Args:
-        group: its rows.
-        counts: added to.
-        utterance: one row to a Segment, None if its text is empty.
-        name: the id of the document.
-        number: a column whose numbers must rise; gaps are allowed, as published files have them.
-        pairs: gold pairs, if annotated.
-        language: of the texts.
-
-    Raises:
-        CorpusError: a malformed row.
-    """
-    segments: list[Segment] = []
-    last = -1
-    for row in group.rows:
-        if number is not None:
-            value = row.number(number)
-            if value <= last:
-                raise row.error(f"a number above {last} in column {number}", str(value))
-            last = value
-        segment = utterance(row, counts)
-        if segment is None:
-            counts["empty_texts"] += 1
-        else:
-            segments.append(segment)
-    if not segments:
-        counts["empty_documents"] += 1
-        return None
-    return Document(name, tuple(segments), pairs, language)

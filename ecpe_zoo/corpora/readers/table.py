@@ -6,36 +6,28 @@ a `conversation` column the rows of one conversation, one after the other, are o
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Strict
 
 from ecpe_zoo.corpora.document import Document, Language, Segment
-from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reading, shown
-from ecpe_zoo.corpora.readers.rows import (
-    Group,
-    Row,
-    conversation,
-    conversations,
-    grouped,
-    single_rows,
-    table_rows,
-)
-from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+from ecpe_zoo.corpora.readers.conversations import Conversations
+from ecpe_zoo.corpora.readers.json_text import Item, json_line
+from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reader, Reading, shown
+from ecpe_zoo.corpora.readers.rows import Row, line_rows, single_rows, table_rows
+from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.settings import words
 
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
 Number = Annotated[float, Strict()]  # true is no number
-Kind = Literal["csv", "tsv", "jsonl"]
-KINDS: tuple[Kind, ...] = ("csv", "tsv", "jsonl")
+KINDS = ("csv", "tsv", "jsonl")
 FULL = 10.0  # the greatest intensity of a Document
 _CSV_QUOTES = re.compile(r'"(?:[^"]|"")*"')
 _JOINT = "\x1f"  # between the items of a JSON list, in one field
@@ -59,7 +51,7 @@ class Columns:
         context: columns of earlier text, the earliest first; an empty field is left out.
         conversation: the column that is the same in all rows of a conversation.
         speaker: the column of who says it.
-        kind: of the file; by default as its name ends.
+        kind: of the file; by default as its name ends. `clauses` and `json` are of files with pairs.
         delimiter: the character between fields; by default a comma in CSV and a tab in TSV.
         quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
     """
@@ -76,7 +68,7 @@ class Columns:
     context: Words = ()
     conversation: str = ""
     speaker: str = ""
-    kind: Kind | None = None
+    kind: Literal["csv", "tsv", "jsonl", "clauses", "json"] | None = None
     delimiter: str = ""
     quoted: Annotated[bool, Strict()] | None = None
 
@@ -136,6 +128,15 @@ class TableFormat(Columns):
         return tuple(dict.fromkeys(name for name in (*single, *self.columns, *self.context) if name))
 
 
+def table_reader(format: TableFormat, name: str = "") -> Reader:
+    """A reader of files in this format; see `read_table`."""
+
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        return read_table(path, format, on_error, name)
+
+    return read
+
+
 def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", name: str = "") -> Reading:
     """Read a file of the user's own.
 
@@ -151,8 +152,13 @@ def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", nam
     """
     rows = _rows(path, format)
     if format.conversation:
-        groups = grouped(rows, (format.conversation,))
-        return conversations(path, on_error, groups, partial(_conversation, format=format))
+        talks = Conversations(
+            key=(format.conversation,),
+            name=lambda row: row.text(format.conversation, "the id of a conversation"),
+            utterance=partial(_segment, format=format),
+            language=format.language,
+        )
+        return talks.read(path, on_error, rows)
     build = partial(_document, format=format, file=name or path.stem)
     return single_rows(path, on_error, rows, build, "rows of texts")
 
@@ -160,7 +166,7 @@ def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", nam
 def _rows(path: Path, format: TableFormat) -> Iterator[Row]:
     kind = _kind(path, format)
     if kind == "jsonl":
-        return _json_rows(path, format)
+        return line_rows(Lines(path), partial(_json_fields, format=format))
     if kind not in KINDS:
         raise unknown_choice(f"the kind of {path.name} (or `kind` in its format)", kind, KINDS)
     delimiter = format.delimiter or ("," if kind == "csv" else "\t")
@@ -175,46 +181,25 @@ def _quoted(path: Path, format: TableFormat) -> bool:
     return _kind(path, format) == "csv" if format.quoted is None else format.quoted
 
 
-def _json_rows(path: Path, format: TableFormat) -> Iterator[Row]:
-    """The lines of a JSONL file; what a line does not have is an empty field."""
-    lines = Lines(path)
-    for index in range(len(lines)):
-        try:
-            if not lines[index].strip():
-                continue
-            value = json.loads(lines[index])
-            if not isinstance(value, Mapping):
-                raise lines.error(index, "a JSON object", shown(lines[index]))
-            fields = {
-                name: _field(lines, index, name, value.get(name), _JOINT if name == format.label else " ")
-                for name in format.needed
-            }
-        except CorpusError as error:
-            yield Row(path, index + 1, {}, error)
-        except json.JSONDecodeError as error:
-            problem = lines.error(index, f"a JSON object ({error.msg.lower()})", shown(lines[index]))
-            yield Row(path, index + 1, {}, problem)
-        else:
-            yield Row(path, index + 1, fields)
+def _json_fields(lines: Lines, index: int, format: TableFormat) -> dict[str, str]:
+    """The fields of a line of a JSONL file; what it does not have is an empty field."""
+    item = json_line(lines, index)
+    joints = {name: _JOINT if name == format.label else " " for name in format.needed}
+    return {name: _field(item, name, joint) for name, joint in joints.items()}
 
 
-def _field(lines: Lines, index: int, name: str, value: Any, joint: str) -> str:
+def _field(item: Item, name: str, joint: str) -> str:
     """A value of a JSON line as a field; a list of texts is joined (the words of a text by blanks)."""
+    value = item.value.get(name)
     if value is None:
         return ""
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, int, float)):
         return str(int(value) if isinstance(value, bool) else value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return joint.join(value)
-    raise lines.error(index, f"text, a number or a list of texts as {name!r}", shown(str(value)))
-
-
-def _conversation(group: Group, counts: Counter[str], format: TableFormat) -> Document | None:
-    name = group.rows[0].text(format.conversation, "the id of a conversation")
-    utterance = partial(_segment, format=format)
-    return conversation(group, counts, utterance, name, language=format.language)
+    raise item.error(f"text, a number or a list of texts as {name!r}", shown(str(value)))
 
 
 def _document(row: Row, counts: Counter[str], format: TableFormat, file: str) -> Document | None:

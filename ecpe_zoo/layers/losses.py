@@ -1,0 +1,23 @@
+"""Losses that two or more clause-pair methods share; means over real entries, in fp32."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ecpe_zoo.layers.pooling import masked_mean
+
+
+def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean binary cross-entropy.
+
+    Args:
+        logits: Of any shape.
+        targets: 0 or 1, of the same shape.
+        mask: bool, True for real entries; None if all are.
+
+    Returns:
+        () float32, at least 0; 0 without a real entry.
+    """
+    values = F.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="none")
+    return values.sum() / max(values.numel(), 1) if mask is None else masked_mean(values, mask)

@@ -1,0 +1,134 @@
+"""Documents as rows of tokens for a token encoder, in one pass or clause by clause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.options import ReadAs
+from ecpe_zoo.text.clause_batch import ClauseGold, gold_of
+from ecpe_zoo.text.prompts import shortened
+from ecpe_zoo.text.tokenizers import Tokenizer
+
+SPECIAL = -1
+"""`clause_of` of [CLS], [SEP] and padding."""
+
+
+class DocumentRows(NamedTuple):
+    """B documents of at most N clauses as R rows of at most T tokens.
+
+    Read in one pass, a row is a document, `[CLS] clause_1 [SEP] [CLS] clause_2 [SEP] ...`. Read clause by clause, a row
+    is a clause, `[CLS] clause [SEP]`, clause after clause of all documents.
+    """
+
+    ids: tuple[str, ...]
+    tokens: Tensor
+    """(R, T) token ids, padded at the end."""
+    clause_of: Tensor
+    """(R, T) number of the token's clause within its row, `SPECIAL` for special tokens and padding."""
+    types: Tensor
+    """(R, T) 0 and 1 in turn, clause by clause."""
+    starts: Tensor
+    """(R, clauses of a row) place of each clause's [CLS]; 0 after a row's last clause."""
+    lengths: tuple[int, ...]
+    """Tokens of each row."""
+    sizes: tuple[int, ...]
+    """Clauses of each document, those that are not read included."""
+    cut: tuple[int, ...]
+    """Clauses of each document that are shortened or not read."""
+    segment_mask: Tensor
+    """(B, N) True for clauses that are read."""
+    gold: ClauseGold
+
+
+class DocumentCollator:
+    """Documents to `DocumentRows`; the token ids of a text are kept, since every epoch needs them again.
+
+    A document that is longer than the encoder takes is cut by lengths alone: its longest clauses are shortened to one
+    common length. If one token a clause is too much, its last clauses are not read.
+
+    Args:
+        tokenizer: Text to ids.
+        max_tokens: Most tokens of a row; None for any number.
+        read: One pass a document, or one a clause.
+
+    Raises:
+        ZooError: an encoder that takes no row of one token.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, read: ReadAs) -> None:
+        if max_tokens is not None and max_tokens < 3:
+            raise ZooError(f"Expected an encoder that takes at least 3 tokens, but got {max_tokens}.")
+        self.tokenizer, self.max_tokens, self.read = tokenizer, max_tokens, read
+        self.known: dict[str, list[int]] = {}
+
+    def _encoded(self, text: str) -> list[int]:
+        if text not in self.known:  # a text without tokens still is a clause
+            self.known[text] = self.tokenizer.encode(text) or [self.tokenizer.mask_id]
+        return self.known[text]
+
+    def clauses(self, document: Document) -> list[list[int]]:
+        """Token ids of the clauses that are read, cut to what fits."""
+        whole = [self._encoded(segment.text) for segment in document.segments]
+        if self.max_tokens is None:
+            return whole
+        if self.read == "clause":
+            return [clause[: self.max_tokens - 2] for clause in whole]
+        most = self.max_tokens
+        lengths = shortened([len(clause) for clause in whole], lambda kept: sum(kept) + 2 * len(kept) <= most)
+        if lengths is None:
+            return [clause[:1] for clause in whole[: most // 3]]
+        return [clause[:length] for clause, length in zip(whole, lengths, strict=True)]
+
+    def slots(self, document: Document) -> int:
+        """Tokens of a document, special ones included."""
+        return sum(len(clause) + 2 for clause in self.clauses(document))
+
+    def __call__(self, documents: Sequence[Document]) -> DocumentRows:
+        """Build the batch."""
+        read = [self.clauses(document) for document in documents]
+        rows = read if self.read == "document" else [[clause] for clauses in read for clause in clauses]
+        laid = [self._lay_out(row) for row in rows]
+        width, most = max(len(row[0]) for row in laid), max(map(len, rows))
+        counts = torch.tensor([len(clauses) for clauses in read])
+        size = int(counts.max())
+
+        def table(column: int, fill: int, width: int) -> Tensor:
+            return torch.tensor([row[column] + [fill] * (width - len(row[column])) for row in laid])
+
+        return DocumentRows(
+            ids=tuple(document.id for document in documents),
+            tokens=table(0, self.tokenizer.pad_id, width),
+            clause_of=table(1, SPECIAL, width),
+            types=table(2, 0, width),
+            starts=table(3, 0, most),
+            lengths=tuple(len(row[0]) for row in laid),
+            sizes=tuple(len(document) for document in documents),
+            cut=tuple(
+                self._cut(document, clauses) for document, clauses in zip(documents, read, strict=True)
+            ),
+            segment_mask=torch.arange(size) < counts[:, None],
+            gold=gold_of(documents, max(map(len, documents))).cut_to(size),
+        )
+
+    def _cut(self, document: Document, read: Sequence[list[int]]) -> int:
+        whole = [self._encoded(segment.text) for segment in document.segments]
+        shortened = sum(len(kept) < len(clause) for kept, clause in zip(read, whole, strict=False))
+        return len(whole) - len(read) + shortened
+
+    def _lay_out(self, clauses: Sequence[list[int]]) -> tuple[list[int], list[int], list[int], list[int]]:
+        tokens: list[int] = []
+        clause_of: list[int] = []
+        types: list[int] = []
+        starts: list[int] = []
+        for index, clause in enumerate(clauses):
+            starts.append(len(tokens))
+            tokens += [self.tokenizer.cls_id, *clause, self.tokenizer.sep_id]
+            clause_of += [SPECIAL, *[index] * len(clause), SPECIAL]
+            types += [index % 2] * (len(clause) + 2)
+        return tokens, clause_of, types, starts
