@@ -199,7 +199,7 @@ class Source:
             if text := raw.removeprefix(b"\xef\xbb\xbf").strip():
                 try:
                     return "jsonl" if isinstance(json.loads(text), Mapping) else "lines"
-                except ValueError:
+                except (ValueError, RecursionError):
                     return "lines"
         return "lines"
 
@@ -207,10 +207,14 @@ class Source:
         if long:
             return self._error(self._line, f"a line of at most {LONGEST_LINE:,} bytes", "a longer one")
         try:
-            return raw.decode()
+            text = raw.decode()
         except UnicodeDecodeError as error:
             found = f"the byte 0x{raw[error.start]:02x} at column {error.start + 1}"
-            return self._error(self._line, "UTF-8 text", found, "Save the file as UTF-8.")
+        else:
+            if "\0" not in text:
+                return text
+            found = f"a NUL byte at column {raw.index(0) + 1}"  # UTF-16 looks like this
+        return self._error(self._line, "UTF-8 text", found, "Save the file as UTF-8.")
 
     def _error(self, line: int | None, expected: str, found: str, hint: str = "") -> CorpusError:
         return CorpusError(self.name, line, expected, found, hint)

@@ -1,8 +1,8 @@
-"""Rows to a file, window by window, so that a killed run can go on.
+"""Rows to a file, window by window, so that a killed run can be resumed.
 
-Rows go to `F.part`; behind each window a line of `F.part.journal` says how far the input was read, its hash up to
-there, and how long the files were. A run that goes on cuts `F.part` back to the last such line, so that the
-finished file equals that of an unbroken run. At the end `F.part` takes its name and the journal goes.
+Rows go to `F.part`; after each window a line of `F.part.journal` records how far the input was read, its hash up to
+there, and how long the files were. A resumed run cuts `F.part` back to the last such line, so that the finished file
+equals that of an unbroken run. At the end `F.part` is renamed and the journal removed.
 
 What could not be read goes to `F.rejected.jsonl`: {"line", "error", "text"}.
 """
@@ -33,13 +33,13 @@ Identity = Mapping[str, Any]
 
 @dataclass(slots=True)
 class State:
-    """How far a run is, behind a whole window.
+    """How far a run is, after a complete window.
 
     Args:
         records: entries that are done.
         digest: hash of the input up to there.
-        part: bytes of the rows.
-        rejected: bytes of what could not be read.
+        part: length of the rows in bytes.
+        rejected: length of the rejected entries in bytes.
         counts: see `run.Counts`.
     """
 
@@ -62,17 +62,17 @@ class Writer(Protocol):
         """Note that everything up to here is written."""
 
     def finish(self) -> None:
-        """The input is at its end."""
+        """Complete the output at the end of the input."""
 
     def close(self) -> None:
-        """Close files; what is not finished can be gone on with."""
+        """Close files; an unfinished run can be resumed."""
 
 
 def form_of(path: Path | None, form: str | None = None) -> Form:
-    """The form of the output: as given, else CSV or TSV as the name ends, else JSONL.
+    """The form of the output: as given, else CSV or TSV by the suffix, else JSONL.
 
     Raises:
-        ZooError: an unknown one.
+        ZooError: an unknown form.
     """
     if form is not None and form not in FORMS:
         raise unknown_choice("the form of the output", form, FORMS)
@@ -94,9 +94,8 @@ def table(rows: Sequence[Sequence[str | int | float]], form: Form) -> bytes:
     (b'"a,b",1.5\n', b'a b\t1.5\n')
     """
     if form == "tsv":
-        lines = ("\t".join(" ".join(str(cell).splitlines()).replace("\t", " ") for cell in row)
-                 for row in rows)  # fmt: skip
-        return "".join(line + "\n" for line in lines).encode()
+        cells = ([" ".join(str(cell).splitlines()).replace("\t", " ") for cell in row] for row in rows)
+        return "".join("\t".join(row) + "\n" for row in cells).encode()
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
@@ -109,7 +108,7 @@ def rejected_lines(entries: Sequence[Entry]) -> bytes:
 
 
 class StandardOutput:
-    """Rows to standard output; what could not be read is told on standard error."""
+    """Rows to standard output; entries that could not be read are reported on standard error."""
 
     def __init__(self, answers: Answers, form: Form) -> None:
         self.answers, self.form = answers, form
@@ -133,24 +132,24 @@ class StandardOutput:
         self.state.records, self.state.counts = records, dict(counts)
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: all rows are written."""
 
     def close(self) -> None:
-        """Standard output stays open."""
+        """Leave standard output open."""
 
 
 class File:
     """Rows to a file that appears when it is complete; see the module.
 
     Args:
-        path: of the finished file.
-        answers: for the columns and cells of tables.
-        form: of the file.
-        identity: what must be the same for a run to go on.
-        overwrite: replace the finished file, and a part of another run; one of the same run is gone on with.
+        path: the finished file.
+        answers: gives the columns and cells of tables.
+        form: see `form_of`.
+        identity: a run is resumed only if this is the same.
+        overwrite: replace the finished file, and a part of another run; a part of the same run is resumed.
 
     Raises:
-        ZooError: the finished file is there; a part of another run is there; another run writes it now.
+        ZooError: the finished file exists; there is a part of another run; another run is writing it.
     """
 
     def __init__(self, path: Path, answers: Answers, form: Form, identity: Identity, overwrite: bool) -> None:
@@ -161,7 +160,7 @@ class File:
         self.rejected_part = path.with_name(f"{path.name}.rejected.jsonl.part")
         if path.exists() and not overwrite:
             raise ZooError(
-                f"Expected {path} not to be there, but it is. Give another --output, or --overwrite to replace it."
+                f"Expected {path} not to exist, but it does. Give another --output, or --overwrite to replace it."
             )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,91 +169,77 @@ class File:
             raise ZooError(f"{path}: expected a file that can be written, but got: {error}.") from error
         try:
             self._lock()
-            self.state = self._left(identity, overwrite)
-            self._rows, self._rejected = self._opened(self.part), self._opened(self.rejected_part)
+            try:
+                self.state = self._earlier(identity)
+            except ZooError:
+                if not overwrite:
+                    raise
+                self.state = State()
+            self._rows = _opened(self.part, self.state.part)
+            self._rejected = _opened(self.rejected_part, self.state.rejected)
             if not self.state.records:
                 self._begin(identity)
-            self._rows.truncate(self.state.part)
-            self._rejected.truncate(self.state.rejected)
         except BaseException:
             self._journal.close()
             raise
 
-    def _opened(self, path: Path) -> BinaryIO:
-        return path.open("ab")
-
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given up when the process ends
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends
         except OSError:
             raise ZooError(
                 f"Expected {self.part} to be free, but another run writes it. Wait or stop that run."
             ) from None
 
-    def _left(self, identity: Identity, overwrite: bool) -> State:
-        """What an earlier run left; the beginning where it left nothing, or nothing that may be used.
+    def _earlier(self, identity: Identity) -> State:
+        """The state of an earlier run; a new one if there is none.
 
         Raises:
-            ZooError: see `_read_journal`.
-        """
-        try:
-            return self._read_journal(identity)
-        except ZooError:
-            if overwrite:
-                return State()
-            raise
-
-    def _read_journal(self, identity: Identity) -> State:
-        """What an earlier run left; the beginning where it left nothing.
-
-        Raises:
-            ZooError: another run's, or files that do not belong together.
+            ZooError: it was another run, or the files do not belong together.
         """
         self._journal.seek(0)
         content = self._journal.read()
-        whole = content[: content.rfind(b"\n") + 1]  # a kill may have torn the last line
-        lines = whole.splitlines()
+        complete = content[: content.rfind(b"\n") + 1]  # a kill may have torn the last line
+        lines = complete.splitlines()
         way = f"Remove {self.part}, or give --overwrite to begin anew, or another --output."
         if not lines:
             if self.part.exists() and self.part.stat().st_size:
                 self.journal.unlink()
                 raise ZooError(
-                    f"Expected {self.part} to have a journal, but it has none: it is not of an earlier run. {way}"
+                    f"Expected {self.part} to have a journal, but it has none: no earlier run wrote it. {way}"
                 )
             return State()
         try:
-            first, states = json.loads(lines[0]), [State(**json.loads(line)) for line in lines[1:]]
-        except (ValueError, TypeError):
-            raise ZooError(f"{self.journal}: expected a journal of ecpe-zoo annotate, but got another file. "
-                           f"{way}") from None  # fmt: skip
-        differing = [name for name in {**first, **identity} if first.get(name) != identity.get(name)]
+            first, states = dict(json.loads(lines[0])), [State(**json.loads(line)) for line in lines[1:]]
+        except (ValueError, TypeError, RecursionError):
+            expected = f"{self.journal}: expected a journal of ecpe-zoo annotate"
+            raise ZooError(f"{expected}, but got another file. {way}") from None
+        differing = [
+            f"{name} {first.get(name)!r} there, {identity.get(name)!r} here"
+            for name in {**first, **identity}
+            if first.get(name) != identity.get(name)
+        ]
         if differing:
-            told = "; ".join(f"{name} {first.get(name)!r} there, {identity.get(name)!r} here"
-                             for name in differing)  # fmt: skip
             raise ZooError(
                 f"Expected {self.part} to be of a run with the same checkpoint and options, but these differ: "
-                f"{told}. Give the same to go on with it. {way}"
+                f"{'; '.join(differing)}. Give the same to resume it. {way}"
             )
         state = states[-1] if states else State()
-        sizes = {self.part: state.part, self.rejected_part: state.rejected}
-        for path, size in sizes.items():
+        for path, size in ((self.part, state.part), (self.rejected_part, state.rejected)):
             found = path.stat().st_size if path.exists() else 0
             if found < size:
                 raise ZooError(
                     f"Expected {path} to have at least {size:,} bytes, as its journal says, but it has {found:,}. "
                     f"{way}"
                 )
-        self._journal.truncate(len(whole))
+        self._journal.truncate(len(complete))
         return state
 
     def _begin(self, identity: Identity) -> None:
         self._journal.truncate(0)
-        self._note(dict(identity))
-        self._rows.truncate(0)
+        self._note(identity)
         if self.form != "jsonl":
             self._rows.write(table([self.answers.columns], self.form))
-            self._rows.flush()
-        self.state = State(part=self._rows.tell())
 
     def _note(self, value: Mapping[str, Any]) -> None:
         self._journal.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
@@ -267,7 +252,7 @@ class File:
         self._rejected.write(rejected_lines(rejected))
 
     def commit(self, records: int, digest: str, counts: Mapping[str, int]) -> None:
-        """Note that everything up to here is written, behind it on the disk."""
+        """Note that everything up to here is written; the rows are on the disk before the note."""
         for file in (self._rows, self._rejected):
             file.flush()
             os.fsync(file.fileno())
@@ -275,7 +260,7 @@ class File:
         self._note(asdict(self.state))
 
     def finish(self) -> None:
-        """Give the files their names."""
+        """Rename the files."""
         self.close()
         if self.state.rejected:
             self.rejected_part.replace(self.rejected)
@@ -286,7 +271,15 @@ class File:
         self.journal.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close files; what is not finished can be gone on with."""
+        """Close files; an unfinished run can be resumed."""
         self._rows.close()
         self._rejected.close()
         self._journal.close()
+
+
+def _opened(path: Path, size: int) -> BinaryIO:
+    """The file, cut to a size and positioned at its end: `truncate` alone leaves the position after it."""
+    file = path.open("ab")
+    file.truncate(size)
+    file.seek(0, os.SEEK_END)
+    return file

@@ -1,15 +1,11 @@
-"""A language model behind an OpenAI-compatible HTTP endpoint: any server of the chat completions protocol."""
+"""A language model behind an HTTP endpoint of the OpenAI protocol (chat completions), by the `openai` client."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import random
 import re
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -18,59 +14,46 @@ from typing import Any
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.synthesis.language_model import Reply, Request, Unanswered
 
-_LONGEST_PAUSE = 60.0  # seconds; of the server's own Retry-After ten times as much
-_AGAIN = frozenset({408, 409, 425, 429})  # beside 5xx: the same question may be answered later
+_LONGEST_PAUSE = 60.0  # seconds; ten times as much for a Retry-After of the server
+_AGAIN = frozenset({408, 409, 425, 429})  # and 5xx: the same question may be answered later
 _REFUSED = frozenset({400, 413, 422})  # this question never will; other 4xx mean that nothing works
-_TEMPLATE_FAILED = frozenset({400, 422, 500})  # where a chat template raised: vLLM, TGI, llama.cpp
+_TEMPLATE_FAILED = frozenset({400, 422, 500})  # if a chat template raised: vLLM, TGI, llama.cpp
 _NO_SYSTEM_ROLE = re.compile(
     r"roles must alternate|only user and assistant roles|system\W{0,3} (?:role|message|prompt|instruction)"
     r"|does not support '?system|developer instruction",
     re.IGNORECASE,
 )
-
-
-class _Status(Exception):  # noqa: N818 - it reads as what happened
-    """An HTTP error: its code, the whole message and the seconds to wait."""
-
-    def __init__(self, error: urllib.error.HTTPError) -> None:
-        with error:
-            self.message = _message(error)
-        super().__init__(f"HTTP {error.code}: {self.message[:200]}")
-        self.code = error.code
-        self.retry_after = _retry_after(error.headers.get("Retry-After"))
-
-    @property
-    def no_system_role(self) -> bool:
-        """Whether the model's chat template may have no system role."""
-        return self.code in _TEMPLATE_FAILED and _NO_SYSTEM_ROLE.search(self.message) is not None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected question would lose its body, and hand the key to another host."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Make every redirect an `HTTPError`."""
+_WAYS_OUT = {
+    400: "A field that the server does not know can be taken out: --extra '{\"seed\": null}'; "
+    "a story too long for the model is cut by --passage-characters.",
+    401: "Put the key into the environment variable that --key-variable names.",
+    403: "Check the key and what it allows.",
+    404: "Check --endpoint (it mostly ends in /v1) and --model.",
+}
 
 
 class Endpoint:
     """An HTTP server that answers `POST URL/chat/completions`.
 
+    Pauses and retries are ours, not the client's: a rate or a Retry-After holds for all threads, waiting ends when the
+    run is stopped, and every trouble is counted.
+
     Args:
-        url: up to `/v1`, or to `/chat/completions`.
-        model: as the server names it.
-        key: sent as a bearer token; never written anywhere.
-        calls: requests under way at once.
-        timeout: seconds that the server may be silent.
-        retries: further attempts after a busy server, a timeout or a cut connection.
-        per_minute: most attempts a minute, spread evenly; None for any number.
-        pause: seconds before the first further attempt, doubled each time and varied by half.
-        served: it has answered in an earlier run. A first question that is refused (HTTP 400) stops the run: then
-            a setting is at fault; later only that question is given up.
-        extra: fields put into the body of every request; a null takes a field out.
-        on_note: takes what the user should know, once.
+        url: Address up to `/v1`, or to `/chat/completions`.
+        model: Name of the model on the server.
+        key: Bearer token; never written anywhere.
+        calls: Requests under way at once.
+        timeout: Seconds that the server may be silent.
+        retries: Further attempts after a busy server, a timeout or a cut connection.
+        per_minute: Most attempts a minute, spread evenly; None for any number.
+        pause: Seconds before the first further attempt, doubled each time and varied by half.
+        served: Whether it answered in an earlier run. If the first question is refused (HTTP 400), a setting is at
+            fault and the run stops; later only that question is given up.
+        extra: Fields put into the body of every request; a null takes a field out.
+        on_note: Takes what the user should know, once.
 
     Raises:
-        ZooError: a URL that is none.
+        ZooError: the URL or the key cannot be used, or the `openai` package is missing.
     """
 
     batch = 1
@@ -94,25 +77,23 @@ class Endpoint:
             raise ZooError(
                 f"Expected --endpoint to be a URL such as http://localhost:8000/v1, but got {url!r}."
             )
-        base = url.rstrip("/")
-        self.url = base if base.endswith("/chat/completions") else f"{base}/chat/completions"
+        base = url.rstrip("/").removesuffix("/chat/completions")
+        self.url = f"{base}/chat/completions"
         self.name, self.calls = model, calls
         self.timeout, self.retries, self.pause = timeout, retries, pause
         self.extra = dict(extra or {})
         self.on_note = on_note
         self.merged = False
-        """The chat template has no system role: that text goes into the user's message."""
+        """Whether the chat template has no system role: that text goes into the user's message."""
         self.troubles: Counter[str] = Counter()
         """What went wrong and was tried again, by kind."""
         self.attempts = 0
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key:
-            self._headers["Authorization"] = f"Bearer {key}"
+        self._key = (key or "").strip()
+        self._client, self._headers = _client(base, self._key, timeout)
         self._spacing = 60.0 / per_minute if per_minute else 0.0
         self._next = 0.0  # the moment of the next attempt that the rate, or a Retry-After, allows
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._opener = urllib.request.build_opener(_NoRedirect)
         self._served = served
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
@@ -124,6 +105,8 @@ class Endpoint:
         self._closed.set()
 
     def _ask(self, request: Request) -> Reply:
+        import openai
+
         trouble = ""
         for attempt in range(self.retries + 1):
             self._wait_for_turn()
@@ -131,21 +114,23 @@ class Endpoint:
             wait: float | None = None
             try:
                 reply = self._attempt(request, started)
-            except _Status as status:
-                trouble, kind = str(status), f"HTTP {status.code}"
-                if status.code in _REFUSED and self._served:
+            except openai.APIStatusError as error:
+                status, kind = error.status_code, f"HTTP {error.status_code}"
+                trouble = f"{kind}: {self._message(error)[:200]}"
+                if status in _REFUSED and self._served:
                     return Reply("", seconds=time.monotonic() - started, finish="refused", refused=trouble)
-                if status.code not in _AGAIN and status.code < 500:
-                    raise ZooError(self._no_use(trouble)) from None
-                wait = status.retry_after
-            except urllib.error.URLError as error:
-                trouble, kind = f"no connection ({error.reason})", "no connection"
-                if isinstance(error.reason, TimeoutError):
-                    trouble, kind = f"silence for {self.timeout:g} s", "timeout"
-            except TimeoutError:
+                if status not in _AGAIN and status < 500:
+                    way = _WAYS_OUT.get(status, "Check --endpoint and --model.")
+                    raise ZooError(f"Expected an answer from {self.url}, but got {trouble}. {way}") from None
+                wait = _retry_after(error.response.headers.get("Retry-After"))
+            except openai.APITimeoutError:
                 trouble, kind = f"silence for {self.timeout:g} s", "timeout"
-            except (http.client.HTTPException, OSError) as error:
-                trouble, kind = f"a cut connection ({type(error).__name__})", "cut connection"
+            except openai.APIConnectionError as error:
+                cause = error.__cause__ or error
+                if type(cause).__name__ == "ConnectError":  # of httpx, whichever release the client uses
+                    trouble, kind = f"no connection ({cause})", "no connection"
+                else:
+                    trouble, kind = f"a cut connection ({type(cause).__name__})", "cut connection"
             except ValueError as error:
                 trouble, kind = f"no chat completion ({error})", "no chat completion"
             else:
@@ -158,58 +143,62 @@ class Endpoint:
         raise Unanswered(f"Expected an answer from {self.url}, but got {trouble}, {self.retries + 1} times.")
 
     def _attempt(self, request: Request, started: float) -> Reply:
-        """Send a request; one that fails over its system role is sent again without one."""
+        """Send a request; if it fails over its system role, send it again without one."""
+        import openai
+
         merged = self.merged
         try:
-            return self._send(self._body(request, merged), started)
-        except _Status as status:
-            if merged or not request.system or not status.no_system_role:
+            return self._send(request, merged, started)
+        except openai.APIStatusError as error:
+            message = self._message(error)
+            refused = error.status_code in _TEMPLATE_FAILED and _NO_SYSTEM_ROLE.search(message)
+            if merged or not request.system or not refused:
                 raise
-            said = status.message[:200]
         self._wait_for_turn()
-        reply = self._send(self._body(request, merged=True), started)
+        reply = self._send(request, True, started)
         with self._lock:
             first, self.merged = not self.merged, True
         if first:
             self.on_note(
-                f"The server refuses the system role ({said}): its text is put before the user's from here on."
+                f"The server refuses the system role ({message[:200]}): from here on its text is put before the user's."
             )
         return reply
 
-    def _body(self, request: Request, merged: bool) -> bytes:
-        messages = [{"role": "user", "content": request.merged if merged else request.user}]
+    def _send(self, request: Request, merged: bool, started: float) -> Reply:
+        messages: list[Any] = [{"role": "user", "content": request.merged if merged else request.user}]
         if request.system and not merged:
             messages.insert(0, {"role": "system", "content": request.system})
         fields: dict[str, Any] = {
-            "model": request.model,
-            "messages": messages,
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "seed": request.seed,
             "stream": False,
+            **self.extra,
         }
-        fields |= self.extra
-        return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
-
-    def _send(self, body: bytes, started: float) -> Reply:
-        request = urllib.request.Request(self.url, data=body, headers=self._headers, method="POST")
+        fields = {name: value for name, value in fields.items() if value is not None}
+        found = self._client.chat.completions.create(
+            model=request.model, messages=messages, extra_body=fields, extra_headers=self._headers
+        )
         try:
-            with self._opener.open(request, timeout=self.timeout) as response:
-                value = json.loads(response.read())
-        except urllib.error.HTTPError as error:
-            raise _Status(error) from None
-        try:
-            choice = value["choices"][0]
-            text = choice["message"]["content"] or ""
-            usage = value.get("usage") or {}
-            tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise ValueError(str(value)[:200]) from None
+            choice = found.choices[0]
+            text = choice.message.content or ""
+            usage = found.usage
+        except (AttributeError, LookupError, TypeError):
+            raise ValueError(str(found)[:200]) from None
         if not isinstance(text, str):
-            raise ValueError(str(value)[:200])
+            raise ValueError(str(found)[:200])
+        tokens = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
         prompt, completion = (count if isinstance(count, int) else None for count in tokens)
-        finish = str(choice.get("finish_reason") or "stop")
+        finish = str(choice.finish_reason or "stop")
         return Reply(text, prompt, completion, time.monotonic() - started, finish)
+
+    def _message(self, error: Any) -> str:
+        """What the server says about an error, without the key, which some servers repeat."""
+        body = error.body
+        if isinstance(body, Mapping):
+            body = body.get("message", body)
+        text = " ".join(str(body or error.response.reason_phrase).split())
+        return text.replace(self._key, "<key>") if self._key else text
 
     def _wait_for_turn(self) -> None:
         with self._lock:
@@ -233,34 +222,31 @@ class Endpoint:
         if (seconds > 0 and self._closed.wait(seconds)) or self._closed.is_set():
             raise Unanswered("The run was stopped.")
 
-    def _no_use(self, trouble: str) -> str:
-        ways = {
-            "HTTP 401": "Put the key into the environment variable that --key-variable names.",
-            "HTTP 403": "Check the key and what it allows.",
-            "HTTP 404": "Check --endpoint (it mostly ends in /v1) and --model.",
-            "HTTP 400": "A field that the server does not know can be taken out: --extra '{\"seed\": null}'; "
-            "a story too long for the model is cut by --passage-characters.",
-        }
-        way = ways.get(trouble[:8], "Check --endpoint and --model.")
-        return f"Expected an answer from {self.url}, but got {trouble}. {way}"
 
-
-def _message(error: urllib.error.HTTPError) -> str:
+def _client(base: str, key: str, timeout: float) -> tuple[Any, dict[str, Any]]:
+    """The client, and headers of each request: without a key that of the environment is not sent either."""
     try:
-        raw = error.read(4000).decode(errors="replace")
-    except (OSError, http.client.HTTPException):
-        raw = ""
-    try:
-        value = json.loads(raw)
-        value = value.get("error", value)
-        raw = str(value["message"] if isinstance(value, dict) else value)
-    except (ValueError, KeyError, AttributeError):
-        pass
-    return " ".join(raw.split()) or str(error.reason)
+        import openai
+    except ImportError:
+        raise ZooError(
+            "Expected the openai package for --endpoint, but it is not installed: pip install 'ecpe-zoo[synthesis]'. "
+            "A model on this machine needs none: --local FOLDER."
+        ) from None
+    if not key.isascii() or not key.isprintable():
+        raise ZooError(
+            "Expected the key to be printable ASCII in one line, but it has other characters. Check the environment "
+            "variable that --key-variable names."
+        )
+    # a redirected question would lose its body and hand the key to another host
+    http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False)
+    client = openai.OpenAI(
+        base_url=base, api_key=key or "none", timeout=timeout, max_retries=0, http_client=http
+    )
+    return client, {} if key else {"Authorization": openai.Omit()}
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds that a server asks to wait: a number, or a date."""
+    """Seconds that a server wants to be left alone, given as a number or a date."""
     if value is None:
         return None
     try:

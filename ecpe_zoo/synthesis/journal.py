@@ -1,10 +1,8 @@
-"""Answers that are never asked for again: an append-only file, and an index of it that needs no memory."""
+"""Answers that are never requested again: one SQLite file, safe on a kill and closed to other runs."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -12,117 +10,121 @@ from typing import Any
 from ecpe_zoo.errors import CorpusError, ZooError
 from ecpe_zoo.synthesis.language_model import Reply, Request
 
-_FORMAT = "an answer as `ecpe-zoo synthesize` writes it"
+EARLIER = ".jsonl"
+"""Suffix of the text file in which earlier releases kept the answers."""
+
+_REPLY = ("text", "prompt_tokens", "completion_tokens", "seconds", "finish", "refused")
+_COLUMNS = ("request", "model", "prompt", "seed", *_REPLY)
+_TABLE = """
+CREATE TABLE IF NOT EXISTS answers (
+    request TEXT PRIMARY KEY, model TEXT, prompt TEXT, seed INTEGER,
+    text TEXT NOT NULL,
+    prompt_tokens INTEGER CHECK (typeof(prompt_tokens) IN ('integer', 'null')),
+    completion_tokens INTEGER CHECK (typeof(completion_tokens) IN ('integer', 'null')),
+    seconds REAL CHECK (typeof(seconds) = 'real'), finish TEXT NOT NULL, refused TEXT NOT NULL
+)
+"""
+_INSERT = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?)"
 
 
 class Journal:
-    """The answers of a run and of those before it, by request hash.
+    """The answers of a run and of earlier ones, by request hash.
 
-    Each answer is one line, on the disk before `append` returns. A last line that a killed run left unfinished is
-    cut off. The index (hash to place in the file) is a temporary database, so that memory does not grow with the
-    journal. Changed prompts or settings give other hashes: what they had answered stays and is not used.
+    An answer is on the disk before `append` returns. Changed prompts or settings give other hashes: earlier answers
+    stay and are not used. A new journal takes over the answers of a `journal.jsonl` beside it.
 
     Args:
-        path: of the file; made where there is none.
+        path: The file; it is created if it does not exist.
 
     Raises:
-        ZooError: another run writes into it.
-        CorpusError: a line, not the last, that is no answer.
+        ZooError: another run is using it, or it is no journal.
+        CorpusError: a line of the earlier journal is malformed.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = path.open("a+b")
+        self._base = sqlite3.connect(path, timeout=0, isolation_level=None)
+        # models can write half characters (lone surrogates), which SQLite itself would refuse
+        self._base.text_factory = lambda raw: raw.decode("utf-8", "surrogatepass")
         try:
-            fcntl.flock(
-                self._file, fcntl.LOCK_EX | fcntl.LOCK_NB
-            )  # given up when the process ends, however it ends
-        except OSError:
-            self._file.close()
-            raise ZooError(
-                f"Expected {path} to be free, but another run writes into it. Wait or stop that run."
-            ) from None
-        self._index = sqlite3.connect("")  # a file of its own that vanishes
-        self._index.execute("CREATE TABLE answers (hash TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID")
-        self.answers = self.prompt_tokens = self.completion_tokens = 0
-        try:
-            self._rebuild()
+            self._base.execute("PRAGMA locking_mode = EXCLUSIVE")  # until the process ends, however it ends
+            self._base.execute("BEGIN EXCLUSIVE")
+            new = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+            self._base.execute(_TABLE)  # a new file stays empty until the first answer is committed
+            if new and (earlier := path.with_suffix(EARLIER)).is_file():
+                self._take_over(earlier)
+            sums = "count(*), total(prompt_tokens), total(completion_tokens)"
+            found = self._base.execute(f"SELECT {sums} FROM answers").fetchone()
+            self.answers, self.prompt_tokens, self.completion_tokens = map(int, found)
+            if self.answers:
+                self._log_ahead()
+        except sqlite3.Error as error:
+            self.close()
+            if "locked" in str(error):
+                raise ZooError(
+                    f"Expected {path} to be free, but another run writes into it. Wait or stop that run."
+                ) from None
+            raise ZooError(f"Expected {path} to be a journal of ecpe-zoo synthesize, but {error}.") from None
         except BaseException:
             self.close()
             raise
 
-    def _rebuild(self) -> None:
-        self._file.seek(0)
-        place = 0
-        for number, raw in enumerate(self._file, start=1):
-            entry = _parse(raw) if raw.endswith(b"\n") else None
-            if entry is None:
-                if self._file.read(1):
-                    found = repr(raw[:60])
-                    raise CorpusError(
-                        self.path, number, _FORMAT, found, "Remove the line: it is asked for again."
-                    )
-                self._file.truncate(place)
-                break
-            self._note(entry, place)
-            place += len(raw)
-        self._file.seek(0, os.SEEK_END)
+    def _take_over(self, path: Path) -> None:
+        """Read the answers of a text file; a last line that a killed run left unfinished is passed over."""
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if not raw.endswith(b"\n"):
+                    break
+                try:
+                    entry = json.loads(raw.decode("utf-8", "surrogatepass"))
+                    self._insert([entry[name] for name in _COLUMNS])
+                except (ValueError, LookupError, TypeError, AttributeError, RecursionError, sqlite3.Error):
+                    expected, found = "an answer as `ecpe-zoo synthesize` wrote it", repr(raw[:60])
+                    hint = "Remove the line: it is requested again."
+                    raise CorpusError(path, number, expected, found, hint) from None
 
-    def _note(self, entry: dict[str, Any], place: int) -> None:
-        self._index.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (entry["request"], place))
-        self.answers += 1
-        self.prompt_tokens += entry["prompt_tokens"] or 0
-        self.completion_tokens += entry["completion_tokens"] or 0
+    def _insert(self, values: list[Any]) -> None:
+        text = _COLUMNS.index("text")
+        values[text] = values[text].encode("utf-8", "surrogatepass")
+        self._base.execute(_INSERT, values)
+
+    def _log_ahead(self) -> None:
+        """Write answers to the end of a log: a quarter of the time of a rollback journal, and as safe."""
+        self._base.commit()
+        self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("PRAGMA synchronous = FULL")
 
     def get(self, request: Request) -> Reply | None:
         """The answer, if there is one."""
-        row = self._index.execute("SELECT place FROM answers WHERE hash = ?", (request.hash,)).fetchone()
-        if row is None:
-            return None
-        self._file.seek(row[0])
-        entry = _parse(self._file.readline())
-        if entry is None:
-            raise CorpusError(self.path, None, _FORMAT, "a file that changed while it was in use")
-        names = ("text", "prompt_tokens", "completion_tokens", "seconds", "finish", "refused")
-        return Reply(**{name: entry[name] for name in names})
+        query = f"SELECT {', '.join(_REPLY)} FROM answers WHERE request = ?"
+        row = self._base.execute(query, (request.hash,)).fetchone()
+        return None if row is None else Reply(*row)
 
     def append(self, request: Request, reply: Reply) -> None:
-        """Write an answer down; it is safe from then on."""
-        entry = {
-            "request": request.hash,
-            "model": request.model,
-            "prompt": request.prompt_hash,
-            "seed": request.seed,
-            "text": reply.text,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "seconds": round(reply.seconds, 3),
-            "finish": reply.finish,
-            "refused": reply.refused,
-        }
-        place = self._file.seek(0, os.SEEK_END)
-        self._file.write((json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._note(entry, place)
+        """Store an answer; it is safe from then on.
+
+        Raises:
+            ZooError: the disk is full or fails.
+        """
+        values: list[Any] = [request.hash, request.model, request.prompt_hash, request.seed, reply.text]
+        values += [reply.prompt_tokens, reply.completion_tokens, round(reply.seconds, 3)]
+        try:
+            self._insert([*values, reply.finish, reply.refused])
+            if not self.answers:
+                self._log_ahead()
+        except sqlite3.Error as error:
+            raise ZooError(f"Expected {self.path} to take an answer, but {error}.") from None
+        self.answers += 1
+        self.prompt_tokens += reply.prompt_tokens or 0
+        self.completion_tokens += reply.completion_tokens or 0
 
     def close(self) -> None:
         """Free the file."""
-        self._file.close()
-        self._index.close()
+        self._base.close()
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _parse(raw: bytes) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(raw.decode("utf-8", "surrogatepass"))
-    except ValueError:
-        return None
-    needed = {"request", "text", "prompt_tokens", "completion_tokens", "seconds", "finish", "refused"}
-    return entry if isinstance(entry, dict) and needed <= set(entry) else None

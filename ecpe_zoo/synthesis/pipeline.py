@@ -1,32 +1,27 @@
-"""From narratives to the three subsets: one call, which goes on where an earlier one was killed."""
+"""From narratives to the three subsets: one call, which resumes a killed run."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ecpe_zoo.corpora.corpus import SPLITS
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.synthesis.duplicates import FEWEST_WORDS, OVERLAP_WORDS, Overlap
+from ecpe_zoo.synthesis.items import Outcome, Passage, Settings
 from ecpe_zoo.synthesis.journal import Journal
 from ecpe_zoo.synthesis.language_model import LanguageModel, Reply, Request
 from ecpe_zoo.synthesis.narratives import Narrative, passages, read_narratives
 from ecpe_zoo.synthesis.prompting import PROMPTS, Prompts
 from ecpe_zoo.synthesis.scheduler import drive, replay
-from ecpe_zoo.synthesis.stages import Aside, Item, Passage, Settings, Stages
-from ecpe_zoo.synthesis.subsets import (
-    JOURNAL,
-    SUMMARY,
-    Collector,
-    describe,
-    opened,
-    split_narratives,
-)
+from ecpe_zoo.synthesis.stages import Stages
+from ecpe_zoo.synthesis.subsets import JOURNAL, SUMMARY, Collector, describe, opened, split_narratives
+from ecpe_zoo.synthesis.subsets import TestSet as TestSet
 
 SCHEMA = 2
 
@@ -36,13 +31,13 @@ class Plan:
     """What a run works on.
 
     Args:
-        path: of the narratives.
-        limit: most narratives; None for all.
-        settings: of the run.
-        read: narratives read.
-        duplicates: narratives left out, since an earlier one has the same words.
-        passages: of the others.
-        keys: of the others.
+        path: File or folder of the narratives.
+        limit: Most narratives; None for all.
+        settings: Settings of the run.
+        read: Narratives read.
+        duplicates: Narratives left out because an earlier one has the same words.
+        passages: Passages of the others.
+        keys: Keys of the others.
     """
 
     path: Path
@@ -84,7 +79,7 @@ class Plan:
 
 
 def plan(path: Path, settings: Settings, limit: int | None = None) -> Plan:
-    """Read all narratives once, so that a bad line is told before anything is asked.
+    """Read all narratives once, so that a malformed line stops the run before the first request.
 
     Raises:
         ZooError: see `read_narratives`.
@@ -102,31 +97,14 @@ def plan(path: Path, settings: Settings, limit: int | None = None) -> Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class TestSet:
-    """A test set that the texts are held against.
-
-    Args:
-        name: of its corpus.
-        texts: of its test part.
-        drop: put aside what shares a word sequence with it.
-    """
-
-    __test__ = False  # no test class, whatever its name
-
-    name: str
-    texts: Sequence[str]
-    drop: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Prices:
-    """What a million tokens cost, in whatever currency."""
+    """What a million tokens cost, in any currency; None if unknown."""
 
     prompt: float | None = None
     completion: float | None = None
 
     def cost(self, prompt: int, completion: int) -> float | None:
-        """Of that many tokens; None where no price is known.
+        """Cost of that many tokens; None if no price is known.
 
         >>> Prices(2.0, 10.0).cost(500_000, 100_000)
         2.0
@@ -134,22 +112,6 @@ class Prices:
         if self.prompt is None and self.completion is None:
             return None
         return round(((self.prompt or 0.0) * prompt + (self.completion or 0.0) * completion) / 1e6, 6)
-
-
-class _Nothing:
-    """The outcome of the run that asks: all is in the journal."""
-
-    def accept(self, item: Item) -> None:
-        pass
-
-    def put_aside(self, aside: Aside) -> None:
-        pass
-
-    def count_names(self, mapped: list[str], dropped: list[str]) -> None:
-        pass
-
-    def count_mended(self, stage: str, kinds: Collection[str]) -> None:
-        pass
 
 
 def synthesize(
@@ -164,28 +126,26 @@ def synthesize(
     on_passage: Callable[[], None] = lambda: None,
     on_written: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Ask what the journal does not hold, then write the subsets from the journal.
+    """Request what the journal does not hold, then write the subsets from the journal.
 
     Args:
-        work: see `plan`.
-        model: that is asked.
-        prompts: of the run.
-        output: folder; its journal holds every answer, and the same call goes on from there.
-        test_set: that the texts are held against.
-        prices: of tokens.
-        on_reply: called for each new answer.
-        on_passage: called for each passage that is asked through.
-        on_written: called for each passage that is written.
+        work: See `plan`.
+        model: Model that answers.
+        prompts: Templates of the run.
+        output: Folder; its journal holds every answer, and the same call resumes from there.
+        test_set: Test set that the texts are compared with.
+        prices: Prices of tokens.
+        on_reply: Called for each new answer.
+        on_passage: Called for each passage whose requests are answered.
+        on_written: Called for each passage that is written.
 
     Returns:
-        The summary, as it stands in `summary.json`.
+        The content of `summary.json`.
 
     Raises:
         ZooError: the model cannot be used, or the output folder is in use; the journal keeps all answers.
     """
     started = time.monotonic()
-    settings = work.settings
-    prices = prices or Prices()
     new = 0
 
     def counted(request: Request, reply: Reply) -> None:
@@ -200,59 +160,58 @@ def synthesize(
             f"Expected {output} to be a folder that can be written, but {error.strerror}."
         ) from None
     with Journal(output / JOURNAL) as journal:
-        asking = Stages(settings, prompts, model.name, _Nothing())
+        asking = Stages(work.settings, prompts, model.name, Outcome())
         roots = (asking.passage(passage) for _, passage in work.all_passages())
         drive(roots, model, journal, counted, on_passage)
 
         used = _Used()
-        overlap = Overlap(test_set.texts) if test_set is not None else None
-        parts = split_narratives(work.keys, settings.validation_share, settings.test_share)
-        with opened(output, overlaps=overlap is not None) as files:
-            collector = Collector(files, settings, overlap, test_set is not None and test_set.drop)
-            writing = Stages(settings, prompts, model.name, collector)
+        parts = split_narratives(work.keys, work.settings.validation_share, work.settings.test_share)
+        with opened(output, overlaps=test_set is not None) as files:
+            collector = Collector(files, work.settings, test_set)
+            writing = Stages(work.settings, prompts, model.name, collector)
             for key, passage in work.all_passages():
                 collector.split = parts[key]
                 replay(writing.passage(passage), journal, used.note)
                 on_written()
-        describe(output, collector, model.name)
-        summary = {
-            "schema": SCHEMA,
-            "note": "Texts of a language model under our own prompts; not the data of the Emo Pillars authors.",
-            "model": model.name,
-            "settings": asdict(settings),
-            "prompts": prompts.hashes,
-            "narratives": {
-                "read": work.read,
-                "duplicates": work.duplicates,
-                "passages": work.passages,
-                **{split: list(parts.values()).count(split) for split in ("train", "validation", "test")},
-            },
-            "requests": used.as_dict(),
-            **collector.as_dict(),
-            "overlap": _overlap(collector, overlap, test_set),
-            "tokens": {"prompt": used.prompt, "completion": used.completion, "answers_without": used.without},
-            "cost": prices.cost(used.prompt, used.completion),
-            "seconds": round(used.seconds, 1),
-            "journal": {
-                "answers": journal.answers,
-                "prompt_tokens": journal.prompt_tokens,
-                "completion_tokens": journal.completion_tokens,
-                "cost": prices.cost(journal.prompt_tokens, journal.completion_tokens),
-            },
-            "this_run": {
-                "asked": new,
-                "seconds": round(time.monotonic() - started, 1),
-                "tried_again": dict(getattr(model, "troubles", {})),
-                "system_in_user_message": bool(getattr(model, "merged", False)),
-            },
-        }
-        with replaced_when_complete(output / SUMMARY) as part:
-            part.write_text(json.dumps(summary, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    describe(output, collector, model.name)
+    prices = prices or Prices()
+    summary: dict[str, Any] = {
+        "schema": SCHEMA,
+        "note": "Texts of a language model under our own prompts; not the data of the Emo Pillars authors.",
+        "model": model.name,
+        "settings": asdict(work.settings),
+        "prompts": prompts.hashes,
+        "narratives": {
+            "read": work.read,
+            "duplicates": work.duplicates,
+            "passages": work.passages,
+            **{split: list(parts.values()).count(split) for split in SPLITS},
+        },
+        "requests": used.as_dict(),
+        **collector.as_dict(),
+        "tokens": {"prompt": used.prompt, "completion": used.completion, "answers_without": used.without},
+        "cost": prices.cost(used.prompt, used.completion),
+        "seconds": round(used.seconds, 1),
+        "journal": {
+            "answers": journal.answers,
+            "prompt_tokens": journal.prompt_tokens,
+            "completion_tokens": journal.completion_tokens,
+            "cost": prices.cost(journal.prompt_tokens, journal.completion_tokens),
+        },
+        "this_run": {
+            "asked": new,
+            "seconds": round(time.monotonic() - started, 1),
+            "tried_again": dict(getattr(model, "troubles", {})),
+            "system_in_user_message": bool(getattr(model, "merged", False)),
+        },
+    }
+    with replaced_when_complete(output / SUMMARY) as part:
+        part.write_text(json.dumps(summary, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return summary
 
 
 class _Used:
-    """The answers that this run's plan uses, whenever they were given."""
+    """Counts the answers that the subsets come from, whichever run requested them."""
 
     def __init__(self) -> None:
         self.stages: Counter[str] = Counter()
@@ -280,22 +239,3 @@ class _Used:
             "refused": self.refused,
             "unanswered": self.unanswered,
         }
-
-
-def _overlap(
-    collector: Collector, overlap: Overlap | None, test_set: TestSet | None
-) -> dict[str, Any] | None:
-    if overlap is None or test_set is None:
-        return None
-    found: dict[str, dict[str, int]] = {}
-    for (subset, where), count in sorted(collector.overlapping.items()):
-        found.setdefault(subset, {})[where] = count
-    return {
-        "corpus": test_set.name,
-        "test_texts": overlap.texts,
-        "words": OVERLAP_WORDS,
-        "fewest_words": FEWEST_WORDS,
-        "test_texts_found": overlap.touched,
-        "subsets": found,
-        "dropped": test_set.drop,
-    }

@@ -20,7 +20,7 @@ from ecpe_zoo.annotation import inputs
 from ecpe_zoo.annotation.annotator import Annotator, Options, Prepared
 from ecpe_zoo.annotation.answers import Row
 from ecpe_zoo.annotation.inputs import Entry, Kind, Source
-from ecpe_zoo.annotation.outputs import File
+from ecpe_zoo.annotation.outputs import FORMS, File, Form
 from ecpe_zoo.annotation.run import annotate
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.document import Document
@@ -121,6 +121,12 @@ def test_tables_have_a_column_of_texts_and_perhaps_ids(tmp_path: Path) -> None:
         ("csv", b"text,n\na\n", 2, "2 fields"),
         ("csv", b"text\n\xff\n", 2, "UTF-8"),
         ("tsv", b"text\na\tb\n", 2, "1 fields"),
+        ("lines", b"good\n\x00l\x00o\x00s\x00t\n", 2, "UTF-8 text, but got a NUL byte at column 1"),
+        ("jsonl", b'{"text": "a"}\n{"text": "b\x00"}\n', 2, "NUL byte"),
+        ("csv", b'text,n\n"a\nb\x00",1\n', 3, "NUL byte"),
+        ("tsv", b"text\na\nb\x00\n", 3, "NUL byte"),
+        ("jsonl", b"[" * 100_000 + b"\n", 1, "too deep"),
+        ("jsonl", b'{"text": "a", "id": ' + b"9" * 5000 + b"}\n", 1, "a JSON object"),
     ],
 )
 def test_a_malformed_line_has_a_problem_with_its_number(
@@ -138,6 +144,7 @@ def test_a_malformed_line_has_a_problem_with_its_number(
         ("a,b\n", "--text"),
         ('text\n"a', "double quotes"),
         ("text,text\n", "one column"),
+        ("te\0xt\n", "NUL byte"),
     ],
 )
 def test_a_table_of_which_nothing_can_be_told_stops(content: str, message: str, tmp_path: Path) -> None:
@@ -150,6 +157,12 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch
     first, second = entries(tmp_path / "a", "x" * 95 + "\nshort\n", "lines")
     assert "at most 10 bytes" in str(first.problem)
     assert second.texts == ("short",)
+
+
+def test_a_first_line_of_very_many_brackets_is_a_text(tmp_path: Path) -> None:
+    (found,) = entries(tmp_path / "a.dat", "[" * 100_000)
+    assert found.whole
+    assert len(found.texts[0]) == 100_000
 
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
@@ -228,6 +241,38 @@ def test_a_malformed_line_stops_behind_what_is_written_and_the_mended_file_goes_
     assert len(out.read_text().splitlines()) == 30
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_without_a_note_in_the_journal_leave_no_bytes(
+    tmp_path: Path, form: Form, overwrite: bool
+) -> None:
+    """After a kill or a full disk in the first window the finished file began with NUL bytes."""
+    (tmp_path / "in.txt").write_text(texts(3))
+    worker, out = annotator(), tmp_path / "out"
+    left = File(out, worker.answers, form, {"options": 1}, False)
+    left.write([], [Entry(1, 1, "1", problem=CorpusError("in.txt", 1, "a text", "none"))])
+    left._rows.write(b"torn " * 9)
+    left.close()
+    writer = File(out, worker.answers, form, {"options": 2 if overwrite else 1}, overwrite)
+    annotate(worker, Source(tmp_path / "in.txt"), writer)
+    annotate(worker, Source(tmp_path / "in.txt"), File(tmp_path / "whole", worker.answers, form, {}, False))
+    assert out.read_bytes() == (tmp_path / "whole").read_bytes() != b""
+    assert not (tmp_path / "out.rejected.jsonl").exists()
+
+
+def test_a_run_that_was_killed_twice_goes_on(tmp_path: Path) -> None:
+    """What was cut off in the first run was counted as written by the second."""
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text(texts(30))
+    for after in (8, 16):
+        with pytest.raises(Stop):
+            annotate(annotator(), Source(source), file_of(out), window=8, progress=stopping(after))
+        if after == 8:
+            (tmp_path / "out.jsonl.rejected.jsonl.part").write_bytes(b'{"line": 9')
+    assert annotate(annotator(), Source(source), file_of(out), window=8)["texts"] == 30
+    assert len(out.read_text().splitlines()) == 30
+
+
 def test_another_input_or_other_options_do_not_go_on(tmp_path: Path) -> None:
     source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
     source.write_text(texts(20))
@@ -253,9 +298,10 @@ def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
     part.write_text("a letter\n")
     with pytest.raises(ZooError, match="has none"):
         file_of(out)
-    journal.write_text("no json\n")
-    with pytest.raises(ZooError, match="expected a journal"):
-        file_of(out)
+    for other in ("no json\n", "[1]\n"):
+        journal.write_text(other)
+        with pytest.raises(ZooError, match="expected a journal"):
+            file_of(out)
     state = {"records": 3, "digest": "", "part": 99, "rejected": 0, "counts": {}}
     journal.write_text(f"{json.dumps({'options': 1})}\n{json.dumps(state)}\n")
     with pytest.raises(ZooError, match="at least 99 bytes"):

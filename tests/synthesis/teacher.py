@@ -206,7 +206,9 @@ def teacher(**behaviour: Any) -> Iterator[Teacher]:
                 if held:
                     state.release.wait(30)
                 elif scripted is not None:
-                    self.say({"error": {"message": "as the script says"}}, *scripted)
+                    status, headers = scripted
+                    says = headers.get("X-Body", '{"error": {"message": "as the script says"}}')
+                    self.say(says, status, headers)
                 elif refused is not None:
                     self.say({"object": "error", "message": refused[1], "code": refused[0]}, refused[0])
                 elif state.faults and first:
@@ -243,12 +245,12 @@ def teacher(**behaviour: Any) -> Iterator[Teacher]:
 
         def say(
             self,
-            value: dict[str, Any],
+            value: dict[str, Any] | str,
             status: int = 200,
             headers: dict[str, str] | None = None,
             cut: int | None = None,
         ) -> None:
-            raw = json.dumps(value).encode()
+            raw = (value if isinstance(value, str) else json.dumps(value)).encode()
             self.send_response(status)
             for name, text in (headers or {}).items():
                 self.send_header(name, text)

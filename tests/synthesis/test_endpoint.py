@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -163,3 +164,52 @@ def test_one_message_is_remembered_only_once_it_was_answered() -> None:
             model.complete([request()])
         assert not model.merged
         assert [len(body["messages"]) for body in server.bodies] == [2, 1, 2, 1]
+
+
+@pytest.mark.parametrize("key", ["s3cret", " s3cret\r\n"])
+def test_a_key_that_a_server_repeats_is_not_shown(key: str) -> None:
+    said = "Incorrect API key provided: Bearer s3cret"
+    with teacher(refuses_system=(401, said)) as server, pytest.raises(ZooError) as caught:
+        endpoint(server, key=key).complete([request()])
+    assert server.keys == {"Bearer s3cret"}
+    assert "HTTP 401: Incorrect API key provided: Bearer <key>" in str(caught.value)
+    with pytest.raises(ZooError) as caught:
+        Endpoint("http://localhost", "m", key="s3cret\nmore")
+    assert "--key-variable" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of another service")
+    with teacher() as server:
+        endpoint(server).complete([request()])
+    assert server.keys == {None}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "nonsense",
+        '"text"',
+        "[]",
+        "null",
+        '{"choices": []}',
+        '{"choices": [{"message": null}]}',
+        '{"choices": [{"message": {"content": [1]}}]}',
+        '{"choices": {"message": 1}}',
+    ],
+)
+@pytest.mark.parametrize("kind", [{}, {"Content-Type": "application/json"}])
+def test_an_answer_that_is_no_chat_completion_is_asked_for_again(answer: str, kind: dict[str, str]) -> None:
+    with teacher() as server:
+        server.scripted = [(200, kind | {"X-Body": answer})]
+        model = endpoint(server)
+        (reply,) = model.complete([request()])
+    assert '"joy": 0.9' in reply.text
+    assert model.troubles == {"no chat completion": 1}
+
+
+def test_the_extra_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ZooError, match=r"pip install 'ecpe-zoo\[synthesis\]'.*--local"):
+        Endpoint("http://localhost/v1", "m")
