@@ -15,6 +15,7 @@ from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.methods.transecpe import TransECPE
 from ecpe_zoo.metrics.pairs import predicted_pairs
 from ecpe_zoo.options import flat, nested
 
@@ -46,6 +47,8 @@ CONTRACT = {
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
     "rankcp": line(RANKCP, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"encoder_dropout": 0.0}),
     "rule": line(Rule, {}, {}),
+    "transecpe": line(TransECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+                      {"encoder_dropout": 0.0, "dropout": 0.0}),
 }
 # fmt: on
 
