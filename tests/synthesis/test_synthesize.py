@@ -555,10 +555,7 @@ def test_a_question_without_an_answer_is_told_and_asked_again(
         server.scripted = [(500, {})] * 2
         arguments = command(server, tmp_path / "out", "--retries", "0", "--concurrency", "1")
         assert main(arguments) == 1
-        assert (
-            "2 questions have no answer: the same command repeats them"
-            in capsys.readouterr().err
-        )
+        assert "2 questions have no answer: the same command repeats them" in capsys.readouterr().err
         told = summary(tmp_path / "out")
         assert told["aside"] == {"cast/unanswered": 2}
         assert told["subsets"]["orig"]["accepted"] == 48
