@@ -117,8 +117,7 @@ def test_losses_are_means_over_clauses_and_over_states_with_their_mirrors() -> N
     method, documents = built()
     batch = method.collator(True)(documents)
     with torch.no_grad():
-        own, actions = method(batch)
-    losses = method.losses(batch)
+        (own, actions), losses = method(batch), method.losses(batch)
     terms = []
     for row, document in enumerate(documents):
         for n in range(len(document)):
