@@ -241,7 +241,7 @@ def test_the_prior_is_the_share_of_each_action() -> None:
     bias = method.heads.action_head.get_parameter("8.bias")
     assert torch.softmax(bias, 0).tolist() == pytest.approx([c / sum(counts) for c in counts], rel=1e-5)
     own = sum(e == c for d in documents for e, c in d.pairs or ())
-    share = float(torch.sigmoid(method.heads.self_head.get_parameter("8.bias")))
+    share = float(torch.sigmoid(method.heads.self_head.get_parameter("8.bias").detach()))
     assert share == pytest.approx(own / sum(map(len, documents)), rel=1e-5)
 
 
