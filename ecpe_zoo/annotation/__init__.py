@@ -1,9 +1,9 @@
-"""A trained method applied to one's own text.
+"""A trained method applied to text of one's own.
 
     >>> from ecpe_zoo.annotation import annotate_texts
 
-Bottom up: `inputs` (files to entries), `answers` (predictions to plain rows), `annotator` (entries to rows),
-`outputs` (rows to a file that a killed run goes on with), `run` (all of it, streaming).
+From the bottom up: `inputs` (files to entries), `answers` (predictions to rows), `annotator` (entries to rows),
+`outputs` (rows to files, resumable), `run` (all of it, streaming).
 """
 
 from ecpe_zoo.annotation.annotator import Annotator, Options, annotate_texts

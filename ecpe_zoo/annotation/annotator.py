@@ -1,4 +1,4 @@
-"""Entries to rows, by a trained method: cut, segmented, batched by length."""
+"""Entries to rows, by a trained method: clauses cut, words segmented, batched by length."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ BATCH_TOKENS = 4096
 """Token slots of a batch."""
 
 MOST_CLAUSES = 1000
-"""Clauses of a document of which pairs are sought: their number is squared. Others count as truncated; the longest
-document of the Chinese corpus has 73."""
+"""Clauses of a document that are searched for pairs, since time and memory grow with the square. Others count as
+truncated; the longest document of the Chinese corpus has 73."""
 
 _PROBE = "我 今天 非常 高兴 因为 他 终于 回来 了 大家 都 很 开心"
 
@@ -39,13 +39,13 @@ class Options:
     """How a method is applied.
 
     Args:
-        threshold: in place of the tuned one.
-        top: at most so many pairs or emotions.
-        every: all scores besides.
-        language: of all texts; by default each text's own, by its letters.
-        batch_tokens: most token slots of a batch; of speed and memory, and of the last digits of scores.
-        precision: of matrix products.
-        device: `auto` takes a GPU where there is one.
+        threshold: Threshold instead of the tuned one.
+        top: Most pairs or emotions.
+        every: Add all scores.
+        language: Language of all texts; by default each text's own, by its letters.
+        batch_tokens: Most token slots of a batch; changes speed, memory and the last digits of scores.
+        precision: Precision of matrix products.
+        device: `auto` takes a GPU if there is one.
     """
 
     threshold: float | None = None
@@ -58,13 +58,13 @@ class Options:
 
 
 class _Read(NamedTuple):
-    """An entry as it is read.
+    """An entry as the model reads it.
 
     Args:
-        shown: its segments.
-        places: those with text.
-        document: of these, None where there are none.
-        lost: segments beyond the most that are read.
+        shown: Its segments.
+        places: Indices of those with text.
+        document: Document of these; None if there are none.
+        lost: Segments beyond the most that are read.
     """
 
     shown: list[str]
@@ -77,9 +77,9 @@ class Prepared(NamedTuple):
     """Entries ready for the model.
 
     Args:
-        entries: in order.
-        reads: one an entry.
-        batches: of the method, on the CPU, by rising length.
+        entries: Entries in order.
+        reads: How each entry is read.
+        batches: Batches of the method, on the CPU, by rising length.
     """
 
     entries: Sequence[Entry]
@@ -88,11 +88,11 @@ class Prepared(NamedTuple):
 
 
 class Annotator:
-    """A trained method at work; the same entries in the same call give the same rows.
+    """Applies a trained method; the same entries in the same call give the same rows.
 
     Args:
-        method: trained; it is moved to the device, and stays in evaluation mode.
-        options: see `Options`.
+        method: Trained method; it is moved to the device, and stays in evaluation mode.
+        options: See `Options`.
 
     Raises:
         ZooError: options that do not fit the method or the machine.
@@ -118,7 +118,7 @@ class Annotator:
         return self.answer(self.prepare(entries))
 
     def prepare(self, entries: Sequence[Entry]) -> Prepared:
-        """Cut, segment and tokenise; no gradient, no device: this may run beside `answer` in another thread.
+        """Cut, segment and tokenise; uses no device, so that it may run in another thread during `answer`.
 
         Raises:
             ZooError: Chinese words are needed, and jieba is not installed.
@@ -177,16 +177,15 @@ class Annotator:
         lost = 0 if self.method.task.labelled else max(len(places) - MOST_CLAUSES, 0)
         places = places[: len(places) - lost]
         speakers, judged = entry.speakers, entry.judged
-        segments = tuple(
-            Segment(read[index]) if entry.whole else
-            Segment(read[index], speakers[index], judged=judged[index])
-            for index in places
-        )  # fmt: skip
+        if entry.whole:
+            segments = tuple(Segment(read[index]) for index in places)
+        else:
+            segments = tuple(Segment(read[i], speakers[i], judged=judged[i]) for i in places)
         return _Read(shown, places, Document(str(entry.number), segments, language=language), lost)
 
 
 def reads_words(method: Method) -> bool:
-    """Whether a method looks up words between spaces: without spaces a Chinese text is then one word or a few."""
+    """Whether a method looks up words between spaces: a Chinese text without spaces is then a few words at most."""
     apart = method.tokens(document_from_texts("probe", [_PROBE]))
     together = method.tokens(document_from_texts("probe", [_PROBE.replace(" ", "")]))
     return 2 * together <= apart
@@ -196,7 +195,7 @@ def choose_device(name: Device) -> torch.device:
     """The device of that name.
 
     Raises:
-        ZooError: an unknown one, or one that is not there.
+        ZooError: it is unknown or not available.
     """
     if name not in get_args(Device):
         raise unknown_choice("the device", name, get_args(Device))
@@ -211,12 +210,12 @@ def annotate_texts(
     """Apply a trained method to texts; see `ecpe_zoo.annotation.answers` for the rows.
 
     Args:
-        checkpoint: of any method, or a method that was loaded.
-        texts: running text, or Documents; their labels are not looked at.
-        options: see `Options`.
+        checkpoint: Checkpoint of any method, or a loaded method.
+        texts: Running text, or Documents; their labels are not used.
+        options: See `Options`.
 
     Returns:
-        A row a text, in order: plain values, as `ecpe-zoo annotate` writes them.
+        A row for each text, in order: plain values, as `ecpe-zoo annotate` writes them.
 
     Raises:
         ZooError: the checkpoint cannot be read, or the options do not fit it.

@@ -1,8 +1,8 @@
-"""Predictions as plain rows: one rule for each kind of task, one row an entry, and the same as cells of a table.
+"""Predictions as plain rows, one for each entry, and as cells of a table.
 
-An entry that was given as one text has its answer beside its `text`; one that was given as segments has a list
-`segments` with an answer each. Segments are counted from 1. Probabilities are rounded to 4 decimals, and so are
-intensities, which run from 0.0 to 10.0.
+An entry that was given as one text has its answer next to its `text`; one that was given as segments has a list
+`segments` with an answer each. Segments are counted from 1. Probabilities and intensities (0.0 to 10.0) are rounded to
+4 decimals.
 
 emotions   `emotions`: {label: intensity}, the strongest first: those above the threshold, else the strongest one
            alone; `above_threshold`: whether the strongest is above it
@@ -10,7 +10,7 @@ erc        `emotion` and its `probability`
 ecpe       `clauses`, and `pairs` of `emotion` and `cause` (numbers of clauses), `probability`, and both texts,
            the most probable first
 
-`truncated` counts the segments that the model did not read whole. A blank text has an empty answer.
+`truncated` counts the segments that the model did not read to their end. A blank text has an empty answer.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ JOINT = "; "
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What is asked of predictions.
+    """How predictions become rows.
 
     Args:
-        task: of the method.
-        labels: C names; none for pairs.
-        threshold: scores are above it where it is in force; without meaning where the highest decides.
-        by_threshold: it is in force; else the `top` highest are given whatever they score.
-        top: at most this many pairs or emotions; with emotions of conversations, this many beside the first.
-        every: all scores are given besides, as `scores`.
+        task: Task of the method.
+        labels: Names of the C labels; none for pairs.
+        threshold: Pairs and emotions that score above it are given, if `by_threshold`.
+        by_threshold: Whether the threshold decides; else the `top` highest are given, whatever they score.
+        top: Most pairs or emotions; for emotions of conversations, the length of an additional list.
+        every: Add all scores, as `scores`.
     """
 
     task: Task
@@ -62,15 +62,15 @@ class Answers:
         """The answer to one entry.
 
         Args:
-            entry: as it was given.
-            shown: its N segments, as they are shown.
-            places: those that the model was given, 0-based.
-            found: over these; None where there are none.
+            entry: The entry.
+            shown: Its N segments, as they are shown.
+            places: 0-based indices of those that the model was given.
+            found: Prediction for these; None if there are none.
         """
         truncated = found.truncated if found is not None else 0
         if not self.task.labelled:
-            return {"id": entry.id, "clauses": list(shown), **self._pairs(shown, places, found),
-                    "truncated": truncated}  # fmt: skip
+            pairs = self._pairs(shown, places, found)
+            return {"id": entry.id, "clauses": list(shown), **pairs, "truncated": truncated}
         scores: list[Array | None] = [None] * len(shown)
         for row, place in enumerate(places):
             if found is not None and not np.isnan(found.scores["emotions"][row]).any():
@@ -100,8 +100,8 @@ class Answers:
         return row | ({"scores": self._scores(STRONGEST * scores)} if self.every else {})
 
     def _emotion(self, scores: Array | None) -> Row:
-        more: Row = {name: {} for name, asked in (("emotions", self.top), ("scores", self.every)) if asked}
         if scores is None:
+            more: Row = ({"emotions": {}} if self.top else {}) | ({"scores": {}} if self.every else {})
             return {"emotion": None, "probability": None, **more}
         order = np.argsort(-scores, kind="stable")
         row: Row = {"emotion": self.labels[order[0]], "probability": _rounded(scores[order[0]])}
@@ -133,27 +133,26 @@ class Answers:
         for name in ("pair", "emotion", "cause"):
             if name in found.scores:
                 given = found.scores[name]
-                whole = np.zeros((size,) * given.ndim, dtype=np.float64)
-                whole[np.ix_(*[places] * given.ndim)] = given
-                scores[name] = np.round(whole, DIGITS).tolist()
+                padded = np.zeros((size,) * given.ndim, dtype=np.float64)
+                padded[np.ix_(*[places] * given.ndim)] = given
+                scores[name] = np.round(padded, DIGITS).tolist()
         return scores
 
     # --- tables
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of a table: one row a pair (a document without any has one, too), or one a segment."""
+        """Columns of a table: a row for each pair (a document without any has one, too), or for each segment."""
         if not self.task.labelled:
             return ("id", "emotion", "cause", "probability", "emotion_text", "cause_text", "truncated")
+        answer: tuple[str, ...] = ("emotions", "intensities", "above_threshold")
+        if not self.task.thresholded:
+            answer = ("emotion", "probability", *(("emotions", "probabilities") if self.top else ()))
         labels = self.labels if self.every else ()
-        if self.task.thresholded:
-            return ("id", "segment", "speaker", "text", "emotions", "intensities", "above_threshold",
-                    "truncated", *labels)  # fmt: skip
-        more = ("emotions", "probabilities") if self.top else ()
-        return ("id", "segment", "speaker", "text", "emotion", "probability", *more, "truncated", *labels)
+        return ("id", "segment", "speaker", "text", *answer, "truncated", *labels)
 
     def cells(self, row: Row) -> list[list[Cell]]:
-        """A row of `row` as rows of a table; what is not known is an empty cell."""
+        """A result of `row` as rows of a table; an unknown value is an empty cell."""
         listed = self._segment_cells(row) if self.task.labelled else self._pair_cells(row)
         return [["" if cell is None else cell for cell in cells] for cells in listed]
 
@@ -201,16 +200,16 @@ def _rounded(value: float) -> float:
 def answers_for(
     method: Method, threshold: float | None = None, top: int | None = None, every: bool = False
 ) -> Answers:
-    """What is asked of a method's predictions.
+    """How a method's predictions become rows.
 
     Args:
-        method: trained.
-        threshold: in place of the tuned one.
-        top: at most so many; without a threshold of one's own, exactly so many where there are as many.
-        every: all scores besides.
+        method: Trained method.
+        threshold: Threshold instead of the tuned one.
+        top: Most pairs or emotions; without `threshold` exactly so many, if there are as many.
+        every: Add all scores.
 
     Raises:
-        ZooError: a threshold where there is none, or one out of range.
+        ZooError: the method has no threshold, or a number is out of range.
     """
     if threshold is not None and not method.task.thresholded:
         raise ZooError(
@@ -225,10 +224,6 @@ def answers_for(
     if top is not None and top < 1:
         raise ZooError(f"Expected --top to be at least 1, but got {top}.")
     labels = method.labels if method.task.labelled else ()
-    used = threshold_of(method) if threshold is None else threshold
+    tuned = method.threshold if method.tuned is None else method.tuned
+    used = tuned if threshold is None else threshold
     return Answers(method.task, labels, used, threshold is not None or top is None, top, every)
-
-
-def threshold_of(method: Method) -> float:
-    """The tuned threshold, else the method's default."""
-    return method.threshold if method.tuned is None else method.tuned

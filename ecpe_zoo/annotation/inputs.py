@@ -1,4 +1,4 @@
-"""Texts as they come: JSONL, CSV, TSV or plain lines, from a file or standard input, one at a time.
+"""Texts to annotate: JSONL, CSV, TSV or plain lines, from a file or standard input, one at a time.
 
 =======  ==========================================================================================================
 jsonl    `{"id", "text"}`, or `{"id", "segments": [{"text", "speaker"?, "judged"?}, ...]}` for clauses or utterances
@@ -14,7 +14,6 @@ inputs; only lines of CSV and TSV without any field are none.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import sys
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 from ecpe_zoo.corpora.document import Document, Language
 from ecpe_zoo.corpora.readers.lines import shown
+from ecpe_zoo.corpora.readers.rows import Line, by_column, table_records
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
 Kind = Literal["jsonl", "csv", "tsv", "lines"]
@@ -34,23 +34,30 @@ SUFFIXES: Mapping[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "
 LONGEST_LINE = 1 << 24
 """Bytes; a longer line is malformed, so that a file without line ends does not fill the memory."""
 
+_BOM = b"\xef\xbb\xbf"
 _FORMS = 'a JSON object with "text" or "segments"'
+
+Segment = tuple[str, str | None, bool]
+"""Text, speaker, and whether it gets an answer."""
+
+Found = str | dict[str, str] | CorpusError
+"""A line, a row of a table by column, or why it cannot be read."""
 
 
 class Entry(NamedTuple):
     """One text, conversation or segmented document.
 
     Args:
-        number: 1-based, of all entries.
-        line: 1-based, where it starts.
-        id: as the input gives it, else the line.
-        texts: of its segments, as written; some may be blank.
-        speakers: one a segment.
-        judged: one a segment: whether an answer is asked for.
-        whole: it was given as one text, not as segments.
-        language: where it is known.
-        problem: why it cannot be read; it is then nothing else.
-        raw: what stands there, where it cannot be read.
+        number: 1-based position among all entries.
+        line: 1-based line where it starts.
+        id: Id in the input; by default the line.
+        texts: Texts of its segments, as written; some may be blank.
+        speakers: Speaker of each segment.
+        judged: Whether each segment gets an answer.
+        whole: Whether it was given as one text, not as segments.
+        language: Language, if known.
+        problem: Why it cannot be read; it then has no texts.
+        raw: Its line in the input if it cannot be read.
     """
 
     number: int
@@ -69,19 +76,21 @@ def entry_of(number: int, text: str | Document) -> Entry:
     """An entry of a text or a Document."""
     if isinstance(text, str):
         return _of_text(number, number, str(number), text)
-    segments = text.segments
-    return Entry(
-        number, number, text.id, tuple(s.text for s in segments), tuple(s.speaker for s in segments),
-        tuple(s.judged for s in segments), False, text.language,
-    )  # fmt: skip
+    texts, speakers, judged = _columns([(s.text, s.speaker, s.judged) for s in text.segments])
+    return Entry(number, number, text.id, texts, speakers, judged, False, text.language)
 
 
 def _of_text(number: int, line: int, id: str, text: str) -> Entry:
     return Entry(number, line, id, (_sound(text),), (None,), (True,))
 
 
+def _columns(segments: list[Segment]) -> tuple[tuple[str, ...], tuple[str | None, ...], tuple[bool, ...]]:
+    texts, speakers, judged = zip(*segments, strict=True) if segments else ((), (), ())
+    return texts, speakers, judged
+
+
 def _sound(text: str) -> str:
-    """The text, half characters (JSON can write them) replaced: neither tokenizers nor UTF-8 take them."""
+    """The text with half characters (JSON can write them) replaced: neither tokenizers nor UTF-8 take them."""
     with suppress(UnicodeEncodeError):
         text.encode()
         return text
@@ -92,9 +101,9 @@ class Source:
     """The entries of a file or of standard input, in order, read once.
 
     Args:
-        path: None for standard input.
-        kind: by default as the file's name ends, else by the first line: JSONL where it is a JSON object.
-        text_column: of CSV, TSV and JSONL.
+        path: File; None for standard input.
+        kind: Format; by default by the file's suffix, else by the first line: JSONL if it is a JSON object.
+        text_column: Column or field of the texts in CSV, TSV and JSONL.
 
     Raises:
         ZooError: no such file, or an unknown kind.
@@ -107,7 +116,7 @@ class Source:
         self.name = "<stdin>" if path is None else str(path)
         self.text_column = text_column
         self.size: int | None = None
-        """Bytes, where they are known."""
+        """Bytes, if known."""
         self.position = 0
         """Bytes read."""
         self._file = self._open()
@@ -115,7 +124,7 @@ class Source:
         self._line = 0
         self._held: list[bytes] = []  # lines that were looked at, not yet read
         self.kind: Kind = kind or (SUFFIXES.get(path.suffix.lower()) if path else None) or self._sniffed()
-        self._records = self._rows() if self.kind in ("csv", "tsv") else self._lines()
+        self._records = self._rows() if self.kind in ("csv", "tsv") else self._texts()
         self._number = 0
 
     def _open(self) -> BinaryIO:
@@ -135,7 +144,7 @@ class Source:
             self._file.close()
 
     def digest(self) -> str:
-        """Hash of all bytes up to the last entry that was given."""
+        """Hash of all bytes up to the end of the last entry."""
         return self._hash.hexdigest()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -145,7 +154,7 @@ class Source:
         """The next entry; a malformed one has a problem.
 
         Raises:
-            CorpusError: nothing behind this place can be told apart.
+            CorpusError: nothing after this place can be read.
         """
         line, found = next(self._records)
         self._number += 1
@@ -158,7 +167,7 @@ class Source:
             return Entry(self._number, line, str(line), problem=error, raw=raw)
 
     def skip(self, count: int) -> int:
-        """Pass over entries, without looking into them.
+        """Pass over entries without parsing them.
 
         Returns:
             How many there were, at most `count`.
@@ -169,120 +178,72 @@ class Source:
             self._number += 1
         return count
 
-    # --- lines
+    # --- lines and rows
 
-    def _next_line(self) -> tuple[bytes, bool] | None:
-        """The next line and whether it is too long to be read; None at the end."""
-        if self._held:
-            raw = self._held.pop(0)
-        elif not (raw := self._file.readline(LONGEST_LINE)):
-            return None
-        self._line += 1
-        self._count(raw)
-        long = len(raw) >= LONGEST_LINE and not raw.endswith(b"\n")
-        while long and (rest := self._file.readline(LONGEST_LINE)):
-            self._count(rest)
-            if rest.endswith(b"\n"):
-                break
-        if self._line == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        return raw.removesuffix(b"\n").removesuffix(b"\r"), long
+    def _lines(self) -> Iterator[Line]:
+        """The lines without their ends; in one that cannot be read bad bytes are replaced."""
+        while raw := self._held.pop(0) if self._held else self._file.readline(LONGEST_LINE):
+            self._line += 1
+            self._count(raw)
+            if len(raw) >= LONGEST_LINE and not raw.endswith(b"\n"):
+                while (rest := self._file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                    self._count(rest)
+                self._count(rest)
+                expected = f"a line of at most {LONGEST_LINE:,} bytes"
+                yield "", self._error(self._line, expected, "a longer one")
+                continue
+            raw = raw.removeprefix(_BOM if self._line == 1 else b"").removesuffix(b"\n").removesuffix(b"\r")
+            try:
+                text = raw.decode()
+                bad = raw.find(0)  # UTF-16 without its mark looks like this
+            except UnicodeDecodeError as error:
+                text, bad = raw.decode(errors="replace"), error.start
+            if bad < 0:
+                yield text, None
+            else:
+                found = f"the byte 0x{raw[bad]:02x}" if raw[bad] else "a NUL byte"
+                hint = "Save the file as UTF-8."
+                yield text, self._error(self._line, "UTF-8 text", f"{found} at column {bad + 1}", hint)
 
     def _count(self, raw: bytes) -> None:
         self._hash.update(raw)
         self.position += len(raw)
 
     def _sniffed(self) -> Kind:
-        """The kind that the first line with something on it shows."""
+        """The kind that the first line that is not blank shows."""
         while raw := self._file.readline(LONGEST_LINE):
             self._held.append(raw)
-            if text := raw.removeprefix(b"\xef\xbb\xbf").strip():
-                try:
+            if text := raw.removeprefix(_BOM).strip():
+                with suppress(ValueError, RecursionError):
                     return "jsonl" if isinstance(json.loads(text), Mapping) else "lines"
-                except (ValueError, RecursionError):
-                    return "lines"
+                break
         return "lines"
-
-    def _decoded(self, raw: bytes, long: bool) -> str | CorpusError:
-        if long:
-            return self._error(self._line, f"a line of at most {LONGEST_LINE:,} bytes", "a longer one")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            found = f"the byte 0x{raw[error.start]:02x} at column {error.start + 1}"
-        else:
-            if "\0" not in text:
-                return text
-            found = f"a NUL byte at column {raw.index(0) + 1}"  # UTF-16 looks like this
-        return self._error(self._line, "UTF-8 text", found, "Save the file as UTF-8.")
 
     def _error(self, line: int | None, expected: str, found: str, hint: str = "") -> CorpusError:
         return CorpusError(self.name, line, expected, found, hint)
 
-    def _lines(self) -> Iterator[tuple[int, str | CorpusError]]:
-        while (line := self._next_line()) is not None:
-            yield self._line, self._decoded(*line)
+    def _texts(self) -> Iterator[tuple[int, Found]]:
+        for text, problem in self._lines():
+            yield self._line, problem or text
 
-    # --- tables
-
-    def _rows(self) -> Iterator[tuple[int, dict[str, str] | CorpusError]]:
+    def _rows(self) -> Iterator[tuple[int, Found]]:
+        quoted = self.kind == "csv"
         header: list[str] | None = None
-        for line, fields in self._fields():
-            if header is None:
-                if isinstance(fields, CorpusError):
-                    raise fields
-                header = self._header(line, fields)
-            elif isinstance(fields, CorpusError):
-                yield line, fields
-            elif len(fields) != len(header):
-                found = f"{len(fields)}, the first of them {shown(fields[0])}"
-                yield line, self._error(line, f"{len(header)} fields as in the header", found)
-            else:
-                yield line, dict(zip(header, fields, strict=True))
+        for line, fields in table_records(self.name, self._lines(), "," if quoted else "\t", quoted=quoted):
+            if not fields:
+                continue
+            if header is not None:
+                yield line, by_column(self.name, header, line, fields)
+                continue
+            if isinstance(fields, CorpusError):
+                raise fields
+            header = [name.strip() for name in fields]
+            if header.count(self.text_column) != 1:
+                expected = f"a header with one column {self.text_column!r}"
+                hint = "Name the column of the texts with --text."
+                raise self._error(line, expected, ", ".join(header), hint)
         if header is None:
             raise self._error(None, f"a header with the column {self.text_column!r}", "an empty file")
-
-    def _header(self, line: int, fields: list[str]) -> list[str]:
-        header = [name.strip() for name in fields]
-        if header.count(self.text_column) != 1:
-            expected = f"a header with one column {self.text_column!r}"
-            raise self._error(line, expected, ", ".join(header), "Name the column of the texts with --text.")
-        return header
-
-    def _fields(self) -> Iterator[tuple[int, list[str] | CorpusError]]:
-        if self.kind == "tsv":
-            for line, text in self._lines():
-                if isinstance(text, CorpusError):
-                    yield line, text
-                elif text:
-                    yield line, text.split("\t")
-            return
-        wrong: list[CorpusError] = []  # of the lines of one row
-
-        def decoded() -> Iterator[str]:
-            while (line := self._next_line()) is not None:
-                text = self._decoded(*line)
-                if isinstance(text, CorpusError):
-                    wrong.append(text)
-                    text = line[0].decode(errors="replace")
-                yield text + "\n"
-
-        csv.field_size_limit(LONGEST_LINE)
-        table = csv.reader(decoded(), strict=True)
-        while True:
-            start = self._line + 1
-            wrong.clear()
-            try:
-                fields = next(table)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                expected = "fields whose double quotes end, a quote inside of them doubled"
-                raise self._error(start, expected, f"a row that breaks off ({error})") from None
-            if wrong:
-                yield start, wrong[0]
-            elif fields:
-                yield start, fields
 
     # --- entries
 
@@ -296,13 +257,13 @@ class Source:
         try:
             value = json.loads(found)
         except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", "too deep").lower()
+            reason = getattr(error, "msg", "too deep or too long a number").lower()
             raise self._error(line, f"{_FORMS} ({reason})", shown(found)) from None
         if not isinstance(value, Mapping):
             raise self._error(line, _FORMS, shown(found))
         id = value.get("id", line)
         if isinstance(id, bool) or not isinstance(id, str | int):
-            raise self._error(line, 'a text or a whole number as "id"', shown(json.dumps(id)))
+            raise self._error(line, 'a text or a whole number as "id"', _json(id))
         if "segments" in value:
             return self._segments(line, _sound(str(id)), value["segments"])
         text = value.get(self.text_column)
@@ -314,19 +275,22 @@ class Source:
 
     def _segments(self, line: int, id: str, listed: Any) -> Entry:
         if not isinstance(listed, list):
-            raise self._error(line, 'a list as "segments"', shown(json.dumps(listed, ensure_ascii=False)))
-        texts: list[str] = []
-        speakers: list[str | None] = []
-        judged: list[bool] = []
+            raise self._error(line, 'a list as "segments"', _json(listed))
+        read: list[Segment] = []
         for place, item in enumerate(listed, start=1):
-            segment = {"text": item} if isinstance(item, str) else item
-            fields = segment if isinstance(segment, Mapping) else {}
-            text, speaker, asked = fields.get("text"), fields.get("speaker"), fields.get("judged", True)
-            sound = isinstance(text, str) and isinstance(speaker, str | None) and isinstance(asked, bool)
-            if not sound:
-                expected = f'segment {place} to be {{"text", "speaker"?, "judged"?}} (texts; true or false)'
-                raise self._error(line, expected, shown(json.dumps(item, ensure_ascii=False)))
-            texts.append(_sound(str(text)))
-            speakers.append(_sound(speaker) if speaker else None)
-            judged.append(bool(asked))
-        return Entry(self._number, line, id, tuple(texts), tuple(speakers), tuple(judged), whole=False)
+            fields = {"text": item} if isinstance(item, str) else item if isinstance(item, Mapping) else {}
+            match fields.get("text"), fields.get("speaker"), fields.get("judged", True):
+                case str(text), None | "", bool(judged):
+                    read.append((_sound(text), None, judged))
+                case str(text), str(speaker), bool(judged):
+                    read.append((_sound(text), _sound(speaker), judged))
+                case _:
+                    expected = (
+                        f'segment {place} to be {{"text", "speaker"?, "judged"?}} (texts; true or false)'
+                    )
+                    raise self._error(line, expected, _json(item))
+        return Entry(self._number, line, id, *_columns(read), whole=False)
+
+
+def _json(value: Any) -> str:
+    return shown(json.dumps(value, ensure_ascii=False))

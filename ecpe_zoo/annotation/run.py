@@ -1,8 +1,8 @@
 """Files of any length, annotated in constant memory.
 
-Entries are taken in windows of as many lines, by their numbers alone; within a window texts of like length are
-batched together, and rows leave in the order of the input. A run that goes on begins at a window's border, so that
-batches, and with them the last digits of scores, are those of an unbroken run.
+Entries are read in windows of a fixed number; within a window texts of similar length are batched together, and rows
+are written in the order of the input. A resumed run starts at the border of a window, so that batches, and with them
+the last digits of scores, are those of an unbroken run.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from ecpe_zoo.memory import give_back
 OnError = Literal["raise", "skip"]
 
 WINDOW = 1024
-"""Entries of a window: what a killed run loses at most, and what is in memory at once, twice."""
+"""Entries of a window: what a killed run loses at most. Two windows are in memory."""
 
 FORMAT = "ecpe-zoo annotation 1"
 
 Counts = Counter[str]
-"""`texts`: entries that got a row; of these `empty` ones, and `truncated` ones; `rejected`: malformed entries."""
+"""`texts`: entries with a row; `empty` and `truncated`: those among them; `rejected`: malformed entries."""
 
 
 class _Window(NamedTuple):
     """Some entries, ready for the model.
 
     Args:
-        prepared: those that can be read.
-        rejected: the others.
-        records: entries up to its end.
-        digest: of the input up to its end.
-        position: bytes of the input up to its end.
+        prepared: Entries that can be read.
+        rejected: The others.
+        records: Entries up to its end.
+        digest: Hash of the input up to its end.
+        position: Bytes of the input up to its end.
     """
 
     prepared: Prepared
@@ -55,7 +55,7 @@ class _Window(NamedTuple):
 def identity_of(
     annotator: Annotator, checkpoint: Path, source: Source, form: str, window: int
 ) -> dict[str, Any]:
-    """Everything that rows depend on, beside the input itself, whose hash the journal holds."""
+    """Everything that rows depend on except the input, whose hash is in the journal."""
     options, answers = annotator.options, annotator.answers
     return {
         "format": FORMAT,
@@ -90,20 +90,20 @@ def annotate(
     on_error: OnError = "raise",
     progress: Callable[[int, int], None] = lambda records, position: None,
 ) -> Counts:
-    """Annotate all of a source.
+    """Annotate a source to its end.
 
     Args:
-        annotator: does the work.
-        source: at its beginning.
-        writer: where an earlier run stopped, the entries that it did are passed over.
-        window: entries that are batched together.
-        on_error: stop at the first malformed entry, when everything before its window is written, or leave it out and
+        annotator: See `Annotator`.
+        source: Source at its beginning.
+        writer: Takes the rows; entries that an earlier run completed are passed over.
+        window: Entries that are batched together.
+        on_error: Stop at the first malformed entry, after writing all windows before its own, or leave it out and
             count it.
-        progress: called behind each window with the entries that are done and the bytes that were read.
+        progress: Called after each window with the entries that are done and the bytes that were read.
 
     Raises:
         CorpusError: a malformed entry.
-        ZooError: the input is another than that of the run that stopped.
+        ZooError: the input differs from that of the run to be resumed.
     """
     if window < 1:
         raise ZooError(f"Expected --window to be at least 1, but got {window}.")
@@ -111,8 +111,8 @@ def annotate(
         counts: Counts = Counter(writer.state.counts)
         _pass_over(source, writer)
         progress(writer.state.records, source.position)
-        for ready in _ahead(_windows(annotator, source, writer.state.records, window, on_error),
-                            threaded=source.path is not None):  # fmt: skip
+        windows = _windows(annotator, source, writer.state.records, window, on_error)
+        for ready in _ahead(windows, threaded=source.path is not None):
             rows = annotator.answer(ready.prepared)
             counts["texts"] += len(rows)
             counts["rejected"] += len(ready.rejected)
@@ -130,7 +130,7 @@ def _pass_over(source: Source, writer: Writer) -> None:
     """Go to where an earlier run stopped.
 
     Raises:
-        ZooError: the input up to there is another.
+        ZooError: the input differs up to there.
     """
     done = writer.state.records
     if not done:
@@ -140,7 +140,7 @@ def _pass_over(source: Source, writer: Writer) -> None:
         found = "others" if passed == done else f"only {passed:,} in all"
         raise ZooError(
             f"Expected {source.name} to begin with the {done:,} texts that an earlier run annotated, but got {found}. "
-            "Give that run's input to go on with it, another --output, or remove its .part file to begin anew."
+            "Give that run's input to resume it, another --output, or remove its .part file to begin anew."
         )
 
 
@@ -161,7 +161,7 @@ def _windows(
 def _ahead(windows: Iterator[_Window], threaded: bool) -> Iterator[_Window]:
     """The windows; the next one is read and tokenised while one is computed.
 
-    Not of standard input: a thread that waits for it could not be stopped.
+    Not for standard input: a thread that waits for it could not be stopped.
     """
     if not threaded:
         yield from windows
@@ -174,7 +174,7 @@ def _ahead(windows: Iterator[_Window], threaded: bool) -> Iterator[_Window]:
 
 
 def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str]:
-    """What is going to be done, for the person at the keyboard."""
+    """Lines that say what is going to be done."""
     method, answers, options = annotator.method, annotator.answers, annotator.options
     last = method.stages()[-1].name
     stage = f"stage {method.stage}" + ("" if method.stage == last else f", which is not the last ({last})")
@@ -185,10 +185,8 @@ def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str
     if not method.task.thresholded:
         lines.append("the most probable emotion of each text")
     elif answers.by_threshold:
-        given = options.threshold is not None
-        origin = (
-            "given" if given else "the method's default" if method.tuned is None else "tuned on validation"
-        )
+        origin = "the method's default" if method.tuned is None else "tuned on validation"
+        origin = origin if options.threshold is None else "given"
         lines.append(f"threshold {answers.threshold:g}, {origin}")
     else:
         lines.append(f"the {answers.top} highest of each text, whatever the threshold")
@@ -203,8 +201,8 @@ def summary(counts: Mapping[str, int]) -> str:
     >>> summary({"texts": 1200, "empty": 2})
     '1,200 texts, 2 of them empty'
     """
-    told = f"{counts.get('texts', 0):,} texts"
-    parts = [f"{counts[name]:,} of them {what}" for name, what in
-             (("empty", "empty"), ("truncated", "longer than the model reads")) if counts.get(name)]  # fmt: skip
+    parts = [f"{counts.get('texts', 0):,} texts"]
+    for name, what in (("empty", "empty"), ("truncated", "longer than the model reads")):
+        parts += [f"{counts[name]:,} of them {what}"] if counts.get(name) else []
     parts += [f"{counts['rejected']:,} malformed ones left out"] if counts.get("rejected") else []
-    return ", ".join([told, *parts])
+    return ", ".join(parts)

@@ -132,23 +132,90 @@ def table_rows(
         found = shown(lines.rough(0))
         raise CorpusError(path, 1, f"a header with the columns {', '.join(columns)}", found, hint)
     decode = lines.escaped if loose else lines.__getitem__
-    records = (_quoted if quoted else _plain)(lines, delimiter, decode)
-    header = _header(path, next(records, None), columns)
-    for line, fields in records:
-        if isinstance(fields, CorpusError):
-            yield Row(path, line, fields)
-        elif len(fields) != len(header):
-            expected = f"{len(header)} fields as in the header"
-            found = f"{len(fields)}, the first of them {shown(fields[0])}"
-            cut = described and not quoted and any(field.count('"') % 2 for field in fields)
-            hint = "If fields are in double quotes, set `quoted: true` in the format" if cut else ""
-            yield Row(path, line, CorpusError(path, line, expected, found, hint))
-        else:
-            yield Row(path, line, dict(zip(header, fields, strict=True)))
+    records = table_records(path, _decoded(lines, decode), delimiter, quoted=quoted)
+    filled = (record for record in records if not _blank(record[1], delimiter, quoted=quoted))
+    header = _header(path, next(filled, None), columns)
+    for line, fields in filled:
+        cut = described and not quoted and isinstance(fields, list) and any(f.count('"') % 2 for f in fields)
+        hint = "If fields are in double quotes, set `quoted: true` in the format" if cut else ""
+        yield Row(path, line, by_column(path, header, line, fields, hint))
 
 
 Record = tuple[int, list[str] | CorpusError]
 """The 1-based line of a row, and its fields or what is wrong with them."""
+
+Line = tuple[str, CorpusError | None]
+"""A line, and what is wrong with it; bad bytes are then replaced."""
+
+
+def table_records(
+    path: Path | str, lines: Iterable[Line], delimiter: str, *, quoted: bool
+) -> Iterator[Record]:
+    """The rows of a table as they come, its header among them; a line without a character has no fields.
+
+    Args:
+        path: the file, for messages.
+        lines: of the file, without their ends.
+        delimiter: between fields.
+        quoted: a field in double quotes may hold delimiters and line ends.
+
+    Raises:
+        CorpusError: quotes that do not end, after which nothing can be read.
+    """
+    if not quoted:
+        for number, (text, problem) in enumerate(lines, start=1):
+            yield number, problem or (text.split(delimiter) if text else [])
+        return
+    wrong: dict[int, CorpusError] = {}
+
+    def texts() -> Iterator[str]:
+        for number, (text, problem) in enumerate(lines, start=1):
+            if problem is not None:
+                wrong[number] = problem
+            yield text + "\n"
+
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        table = csv.reader(texts(), delimiter=delimiter, strict=True)
+        while True:
+            start = table.line_num + 1
+            try:
+                fields = next(table)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                expected = "fields whose double quotes end, a quote inside of them doubled"
+                raise CorpusError(path, start, expected, f"a row that breaks off ({error})") from None
+            bad = [wrong.pop(line) for line in range(start, table.line_num + 1) if line in wrong]
+            yield start, bad[0] if bad else fields
+    finally:
+        csv.field_size_limit(limit)
+
+
+def by_column(
+    path: Path | str, header: Sequence[str], line: int, fields: list[str] | CorpusError, hint: str = ""
+) -> dict[str, str] | CorpusError:
+    """The fields of a row by column, or what is wrong with it."""
+    if isinstance(fields, CorpusError):
+        return fields
+    if len(fields) == len(header):
+        return dict(zip(header, fields, strict=True))
+    found = f"{len(fields)}, the first of them {shown(fields[0])}"
+    return CorpusError(path, line, f"{len(header)} fields as in the header", found, hint)
+
+
+def _decoded(lines: Lines, decode: Callable[[int], str]) -> Iterator[Line]:
+    for index in range(len(lines)):
+        try:
+            yield decode(index), None
+        except CorpusError as error:
+            yield lines.rough(index), error
+
+
+def _blank(fields: list[str] | CorpusError, delimiter: str, *, quoted: bool) -> bool:
+    if isinstance(fields, CorpusError):
+        return False
+    return not any(map(str.strip, fields)) if quoted else not delimiter.join(fields).strip()
 
 
 def _header(path: Path, record: Record | None, columns: Sequence[str]) -> list[str]:
@@ -185,55 +252,6 @@ def _other_layout(header: str, columns: Sequence[str], delimiter: str, *, quoted
                 "(`separator` is between labels)"
             )
     return ""
-
-
-def _plain(lines: Lines, delimiter: str, decode: Callable[[int], str]) -> Iterator[Record]:
-    """Rows without quotes: one for each line that is not blank."""
-    for index in range(len(lines)):
-        try:
-            text = decode(index)
-        except CorpusError as error:
-            yield index + 1, error
-        else:
-            if text.strip():
-                yield index + 1, text.split(delimiter)
-
-
-def _quoted(lines: Lines, delimiter: str, decode: Callable[[int], str]) -> Iterator[Record]:
-    """Rows of CSV, which may have several lines; a blank one is none.
-
-    Raises:
-        CorpusError: quotes that do not end.
-    """
-    wrong: dict[int, CorpusError] = {}
-
-    def decoded() -> Iterator[str]:
-        for index in range(len(lines)):
-            try:
-                yield decode(index) + "\n"
-            except CorpusError as error:
-                wrong[index + 1] = error
-                yield lines.rough(index) + "\n"
-
-    limit = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        table = csv.reader(decoded(), delimiter=delimiter, strict=True)
-        while True:
-            start = table.line_num + 1
-            try:
-                fields = next(table)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                expected = "fields whose double quotes end, a quote inside of them doubled"
-                raise CorpusError(lines.path, start, expected, f"a row that breaks off ({error})") from None
-            bad = [wrong[line] for line in range(start, table.line_num + 1) if line in wrong]
-            if bad:
-                yield start, bad[0]
-            elif fields and any(value.strip() for value in fields):
-                yield start, fields
-    finally:
-        csv.field_size_limit(limit)
 
 
 def single_rows(
