@@ -61,6 +61,7 @@ class Dot(NamedTuple):
         high: of the interval.
         colour: 0-based.
         hollow: for figures that are not measured here.
+        folds: the values that the mean is taken of, as small circles.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Dot(NamedTuple):
     high: float = math.nan
     colour: int = 0
     hollow: bool = False
+    folds: Sequence[float] = ()
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -95,11 +97,15 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _start(title: str, description: str, width: int, height: int, name: str) -> list[str]:
+def _start(title: str, description: str, width: int, height: int, name: str, style: str = "") -> list[str]:
+    size, inside = "", ""
+    if style:
+        size = f'width="{width}" height="{height}" '
+        inside = f'<style>{style}</style><rect class="ground" width="{width}" height="{height}"/>'
     return [
-        f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-t {name}-d" '
+        f'<svg class="plot" {size}viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-t {name}-d" '
         f'xmlns="http://www.w3.org/2000/svg">',
-        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>',
+        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>{inside}',
     ]
 
 
@@ -250,7 +256,9 @@ def bars(
     return "".join([*out, "</svg>"])
 
 
-def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label: str) -> str:
+def forest(
+    name: str, title: str, description: str, dots: Sequence[Dot], x_label: str, style: str = ""
+) -> str:
     """Dots with their intervals, one below the other, the name above each.
 
     Args:
@@ -259,6 +267,7 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
         description: what it shows, in words.
         dots: the rows.
         x_label: of the axis.
+        style: CSS for a file of its own; "" for a page, which has the style sheet.
 
     Returns:
         SVG text; "" without a dot.
@@ -266,7 +275,7 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
     shown = [dot for dot in dots if not math.isnan(dot.value)]
     if not shown:
         return ""
-    ends = [x for dot in shown for x in (dot.value, dot.low, dot.high) if not math.isnan(x)]
+    ends = [x for dot in shown for x in (dot.value, dot.low, dot.high, *dot.folds) if not math.isnan(x)]
     marks = ticks(min(ends), max(ends), 6)
     step = 38
     height = step * len(shown) + 50
@@ -274,7 +283,7 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
     def place(value: float) -> float:
         return 20 + (value - marks[0]) / (marks[-1] - marks[0]) * (WIDTH - 40)
 
-    out = _start(title, description, WIDTH, height, name)
+    out = _start(title, description, WIDTH, height, name, style)
     for mark in marks:
         x = place(mark)
         out.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 44}"/>')
@@ -282,13 +291,16 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
     for row, dot in enumerate(shown):
         y = step * row + 30
         x = place(dot.value)
-        style = f"c{dot.colour % COLOURS}"
+        tint = f"c{dot.colour % COLOURS}"
         if not math.isnan(dot.low) and not math.isnan(dot.high):
             out.append(
-                f'<line class="line {style}" x1="{place(dot.low):.1f}" x2="{place(dot.high):.1f}" y1="{y}" y2="{y}"/>'
+                f'<line class="line {tint}" x1="{place(dot.low):.1f}" x2="{place(dot.high):.1f}" y1="{y}" y2="{y}"/>'
             )
+        out += [
+            f'<circle class="fold {tint}" cx="{place(value):.1f}" cy="{y}" r="3"/>' for value in dot.folds
+        ]
         kind = "hollow" if dot.hollow else "dot"
-        out.append(f'<circle class="{kind} {style}" cx="{x:.1f}" cy="{y}" r="5"/>')
+        out.append(f'<circle class="{kind} {tint}" cx="{x:.1f}" cy="{y}" r="5"/>')
         name = dot.name if len(dot.name) <= LONGEST else f"{dot.name[: LONGEST - 1]}…"
         out.append(f'<text x="20" y="{y - 9}">{escape(name)}</text>')
     out.append(
