@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board
-from ecpe_zoo.leaderboard.tables import COLUMNS, csv_lines, csv_text
+from ecpe_zoo.leaderboard.csv_table import COLUMNS, csv_lines, csv_text
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import Entry, encoder_of
 from ecpe_zoo.tasks import find_task

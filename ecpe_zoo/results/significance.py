@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results import statistics
+from ecpe_zoo.results import resampling, statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.store import Entry, RunGroup, share_tested
 from ecpe_zoo.tasks import find_task
@@ -39,9 +39,9 @@ class MethodComparison:
     folds: tuple[int, ...]
     runs: tuple[int, int]
     documents: int
-    bootstrap: statistics.Bootstrap
+    bootstrap: resampling.Bootstrap
     permutation_p: float
-    won: statistics.Documents
+    won: resampling.Documents
     fold_test: statistics.FoldTest
     detectable: float
     holm_p: float
@@ -128,7 +128,7 @@ def pooled_score(group: RunGroup, root: Path | None = None) -> float:
     if not group.finished:
         raise ZooError(f"Expected a finished run of {group.method}, but all {len(group.entries)} failed.")
     (counts,) = pooled_counts([group], group.folds, root)
-    return float(statistics.f1_of(counts.sum(axis=1), find_task(group.task).average).mean())
+    return float(resampling.f1_of(counts.sum(axis=1), find_task(group.task).average).mean())
 
 
 def compare(
@@ -162,8 +162,8 @@ def compare(
     average = find_task(first.task).average
     one, two = pooled_counts([first, second], folds, root)
     fold_runs = [sum(len(group.by_fold()[fold]) for fold in folds) for group in (first, second)]
-    bootstrap = statistics.paired_bootstrap(one, two, average, resamples, seed)
-    p = statistics.permutation_test(one, two, average, resamples, seed)
+    bootstrap = resampling.paired_bootstrap(one, two, average, resamples, seed)
+    p = resampling.permutation_test(one, two, average, resamples, seed)
     fold_test = fold_differences(first, second, folds)
     return MethodComparison(
         folds=folds,
@@ -171,7 +171,7 @@ def compare(
         documents=one.shape[1],
         bootstrap=bootstrap,
         permutation_p=p,
-        won=statistics.documents_won(one, two),
+        won=resampling.documents_won(one, two),
         fold_test=fold_test,
         detectable=statistics.smallest_detectable(bootstrap.error),
         holm_p=p,
