@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, config_hash
+from ecpe_zoo.results.identity import config_hash
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.store import Entry, each_record, main_metric
 from ecpe_zoo.settings import read_yaml
 

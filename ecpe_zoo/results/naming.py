@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.declared import Declared, declared
 from ecpe_zoo.options import flat
-from ecpe_zoo.results.record import RunRecord, decisive
+from ecpe_zoo.results.identity import decisive
+from ecpe_zoo.results.record import RunRecord
 
 if TYPE_CHECKING:
     from ecpe_zoo.results.store import RunGroup
