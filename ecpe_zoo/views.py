@@ -15,7 +15,7 @@ class Heatmap(NamedTuple):
     """A matrix with named rows and columns.
 
     Args:
-        name: of the file, without suffix.
+        name: file name without suffix.
         title: above the picture.
         matrix: (C, C).
         labels: C names.
@@ -35,7 +35,7 @@ class Points(NamedTuple):
     """Vectors with labels, drawn in two dimensions, and anchors that moved among them.
 
     Args:
-        name: of the file, without suffix.
+        name: file name without suffix.
         title: above the picture.
         vectors: (n, D).
         gold: the label of each vector.
@@ -57,7 +57,7 @@ class Confusion(NamedTuple):
     """A confusion matrix.
 
     Args:
-        name: of the file, without suffix.
+        name: file name without suffix.
         matrix: (C, C) counts, gold labels in rows, predicted ones in columns.
         labels: C names.
     """
@@ -71,10 +71,10 @@ View = Heatmap | Points | Confusion
 
 
 def project(vectors: npt.ArrayLike, *anchors: npt.ArrayLike) -> tuple[Array, ...]:
-    """Lay vectors flat: the two principal components of the normalised vectors.
+    """Project vectors onto the two principal components of the normalised vectors.
 
-    The components come from the vectors alone, so that anchors do not choose the view; the same turn is applied
-    to all.
+    The components are those of the vectors alone, so that anchors do not change the view; the same projection is
+    applied to all.
 
     Args:
         vectors: (M, H) with at least one row.
@@ -107,7 +107,7 @@ def project(vectors: npt.ArrayLike, *anchors: npt.ArrayLike) -> tuple[Array, ...
 
 
 def _for_components(centred: Array) -> Array:
-    """Something (K, H) with the principal components of (M, H), small where M is far above H."""
+    """A matrix (K, H) with the principal components of (M, H), small if M is far above H."""
     return centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
 
 

@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def csv_lines(boards: Iterable[Board]) -> list[dict[str, object]]:
-    """One line a row and protocol, and one a published row, by column."""
+    """A line for each row and protocol and for each published row, by column."""
     lines = []
     for board in boards:
         for row in board.rows:
@@ -48,31 +48,51 @@ def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, o
     rule = group.first.record.protocol
     sides = {name: group.spread(f"{task.leading}_{name}") for name in ("precision", "recall")}
     values: dict[str, object] = {
-        "task": board.task, "corpus": board.corpus, "kind": "run", "method": row.method, "label": row.label,
-        "encoder": row.encoder, "protocol": protocol, "selection": cell.group.chosen_on, "lexicon": rule.lexicon,
-        "rank": cell.rank, "folds": len(group.folds), "seeds": len(group.seeds), "runs": len(group.finished),
-        "failed": len(group.failed), "collapsed": len(group.collapsed), "metric": task.headline,
-        "pooled": cell.pooled, "notes": "; ".join(cell.notes),
+        "task": board.task,
+        "corpus": board.corpus,
+        "kind": "run",
+        "method": row.method,
+        "label": row.label,
+        "encoder": row.encoder,
+        "protocol": protocol,
+        "selection": cell.group.chosen_on,
+        "lexicon": rule.lexicon,
+        "rank": cell.rank,
+        "folds": len(group.folds),
+        "seeds": len(group.seeds),
+        "runs": len(group.finished),
+        "failed": len(group.failed),
+        "collapsed": len(group.collapsed),
+        "metric": task.headline,
+        "pooled": cell.pooled,
+        "notes": "; ".join(cell.notes),
         **{name: side.over.mean for name, side in sides.items() if side is not None},
-    }  # fmt: skip
+    }
     if spread is not None:
-        over = spread.over
-        values |= {
-            "mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high, "unit": spread.unit,
-            "seed_sd": spread.seed_sd,
-        }  # fmt: skip
+        values |= {name: getattr(spread.over, name) for name in ("mean", "sd", "low", "high")}
+        values |= {"unit": spread.unit, "seed_sd": spread.seed_sd}
     if cell.without_collapsed is not None:
         values["mean_without_collapsed"] = cell.without_collapsed.over.mean
     if comparison is not None:
         drawn, over_folds = comparison.bootstrap, comparison.fold_test
         values |= {
-            "compared_with": board.leaders.get(protocol), "difference": drawn.difference,
-            "difference_low": drawn.low, "difference_high": drawn.high, "permutation_p": comparison.permutation_p,
-            "holm_p": comparison.holm_p, "comparisons": comparison.family, "documents": comparison.documents,
-            "detectable": comparison.detectable, "effect_documents": comparison.won.effect,
-            "fold_difference": over_folds.mean, "fold_low": over_folds.low, "fold_high": over_folds.high,
-            "fold_t_p": over_folds.p, "fold_detectable": over_folds.detectable, "effect_folds": over_folds.effect,
-        }  # fmt: skip
+            "compared_with": board.leaders.get(protocol),
+            "difference": drawn.difference,
+            "difference_low": drawn.low,
+            "difference_high": drawn.high,
+            "permutation_p": comparison.permutation_p,
+            "holm_p": comparison.holm_p,
+            "comparisons": comparison.family,
+            "documents": comparison.documents,
+            "detectable": comparison.detectable,
+            "effect_documents": comparison.won.effect,
+            "fold_difference": over_folds.mean,
+            "fold_low": over_folds.low,
+            "fold_high": over_folds.high,
+            "fold_t_p": over_folds.p,
+            "fold_detectable": over_folds.detectable,
+            "effect_folds": over_folds.effect,
+        }
     return {name: _plain(value) for name, value in values.items()}
 
 
@@ -82,9 +102,18 @@ def _plain(value: object) -> object:
 
 def _printed_line(board: Board, printed: Published) -> dict[str, object]:
     values = {
-        "task": board.task, "corpus": board.corpus, "kind": f"published {printed.kind}", "method": printed.method,
-        "label": printed.method, "protocol": "reported", "selection": printed.selection,
-        "lexicon": printed.lexicon, "metric": find_task(board.task).headline, "mean": printed.f1,
-        "precision": printed.precision, "recall": printed.recall, "notes": f"{printed.paper}, {printed.table}",
-    }  # fmt: skip
+        "task": board.task,
+        "corpus": board.corpus,
+        "kind": f"published {printed.kind}",
+        "method": printed.method,
+        "label": printed.method,
+        "protocol": "reported",
+        "selection": printed.selection,
+        "lexicon": printed.lexicon,
+        "metric": find_task(board.task).headline,
+        "mean": printed.f1,
+        "precision": printed.precision,
+        "recall": printed.recall,
+        "notes": f"{printed.paper}, {printed.table}",
+    }
     return {name: _plain(value) for name, value in values.items()}

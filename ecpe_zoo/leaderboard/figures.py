@@ -112,14 +112,19 @@ def method_plots(
     if not group.finished:
         return []
     drawn: list[tuple[str, str]] = [
-        ("Learning curves: validation, and where it was watched the test score of every epoch, which chose nothing. "
-         "Bold: mean over runs.", _learning(group, prefix)),
+        (
+            "Learning curves: validation, and where it was watched the test score of every epoch, which chose nothing. "
+            "Bold: mean over runs.",
+            _learning(group, prefix),
+        ),
         ("F1 of each fold (mean over seeds; whiskers: lowest and highest seed).", _folds(group, prefix)),
-        ("Precision, recall and F1 by threshold, mean over runs." if with_sweep else "",
-         _sweep(group, prefix, root) if with_sweep else ""),
+        (
+            "Precision, recall and F1 by threshold, mean over runs." if with_sweep else "",
+            _sweep(group, prefix, root) if with_sweep else "",
+        ),
         (find_task(board.task).kinds_caption, _kinds(group, prefix)),
         ("Minutes of training of each fold, validation included (mean over seeds).", _minutes(group, prefix)),
-    ]  # fmt: skip
+    ]
     return [{"caption": caption, "svg": Markup(svg)} for caption, svg in drawn if svg]
 
 

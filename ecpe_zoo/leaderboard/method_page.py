@@ -45,9 +45,13 @@ def method_part(board: Board, row: BoardRow, protocol: str, cell: Cell, root: Pa
     if cell.spread is not None:
         over, unit = cell.spread.over, cell.spread.unit
         facts.append(
-            (headline_name(board.task), f"{mean_and_sd(cell.spread)} {interval(cell.spread)} over {over.n} {unit}"
-             if over.n > 1 else f"{percent(over.mean)}, one run")
-        )  # fmt: skip
+            (
+                headline_name(board.task),
+                f"{mean_and_sd(cell.spread)} {interval(cell.spread)} over {over.n} {unit}"
+                if over.n > 1
+                else f"{percent(over.mean)}, one run",
+            )
+        )
         if not math.isnan(cell.spread.seed_sd) and unit == "folds":
             facts.append(("Spread of seeds within a fold", f"sd {percent(cell.spread.seed_sd)}"))
         for name in ("precision", "recall"):
@@ -134,12 +138,16 @@ def _tests(comparison: MethodComparison) -> list[dict[str, str]]:
 
     return [
         {
-            "name": "Paired bootstrap over documents", "difference": signed(drawn.difference),
-            "interval": f"[{signed(drawn.low)}, {signed(drawn.high)}]", "p": "",
+            "name": "Paired bootstrap over documents",
+            "difference": signed(drawn.difference),
+            "interval": f"[{signed(drawn.low)}, {signed(drawn.high)}]",
+            "p": "",
             "effect": f"standard error {percent(drawn.error, 2)}",
         },
         {
-            "name": "Permutation of documents", "difference": signed(drawn.difference), "interval": "",
+            "name": "Permutation of documents",
+            "difference": signed(drawn.difference),
+            "interval": "",
             "p": f"{plain(comparison.permutation_p)} (Holm {plain(comparison.holm_p)})",
             "effect": f"{won.better} documents better, {won.worse} worse, {won.equal} equal",
         },
@@ -148,9 +156,11 @@ def _tests(comparison: MethodComparison) -> list[dict[str, str]]:
             "difference": signed(folds.mean),
             "interval": "–" if single else f"[{signed(folds.low)}, {signed(folds.high)}]",
             "p": "–" if single else plain(folds.p),
-            "effect": "needs two folds" if single or math.isnan(folds.effect) else f"Hedges' g {folds.effect:+.2f}",
+            "effect": "needs two folds"
+            if single or math.isnan(folds.effect)
+            else f"Hedges' g {folds.effect:+.2f}",
         },
-    ]  # fmt: skip
+    ]
 
 
 def _name(entry: Entry) -> str:
@@ -197,13 +207,17 @@ def _price(group: RunGroup) -> dict[str, Any] | None:
             {
                 "name": _name(run.entry),
                 "cells": [
-                    str(run.chosen_epoch), percent(run.chosen), str(run.best_epoch), percent(run.best),
-                    signed(run.gap), str(run.looks),
+                    str(run.chosen_epoch),
+                    percent(run.chosen),
+                    str(run.best_epoch),
+                    percent(run.best),
+                    signed(run.gap),
+                    str(run.looks),
                 ],
             }
             for run in found.runs
         ],
-    }  # fmt: skip
+    }
 
 
 def _price_in_words(found: Prices) -> str:
@@ -223,7 +237,7 @@ def _price_in_words(found: Prices) -> str:
 def command(group: RunGroup, config: str) -> str:
     """What trains a group's runs again, from the folder of the page.
 
-    Files of the training machine are not known: their names stand in capitals.
+    Files of the training machine are not known: their folder is given as `PATH/TO`.
     """
     record = group.first.record
     model = (record.config.get("model") or {}).get("init_args") or {}

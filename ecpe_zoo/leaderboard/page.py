@@ -1,7 +1,7 @@
 """The leaderboard as a folder of static pages that opens from a file, without server or network.
 
-Styles, script and plots are inside the pages; nothing is loaded from elsewhere. Without JavaScript the tables stand as
-they are, sorted by rank.
+Styles, script and plots are inside the pages; nothing is loaded from elsewhere. Without JavaScript the tables are
+sorted by rank.
 """
 
 from __future__ import annotations
@@ -34,11 +34,17 @@ from ecpe_zoo.results.significance import RESAMPLES
 HEADS = tuple(
     {"name": name, "first": first}
     for name, first in (
-        ("Rank", "ascending"), ("Method", "ascending"), ("Encoder", "ascending"), ("Lexicon", "ascending"),
-        ("Epoch chosen on", "ascending"), ("Reported", "descending"), ("Paper protocol", "descending"),
-        ("Strict", "descending"), ("Difference", "descending"),
+        ("Rank", "ascending"),
+        ("Method", "ascending"),
+        ("Encoder", "ascending"),
+        ("Lexicon", "ascending"),
+        ("Epoch chosen on", "ascending"),
+        ("Reported", "descending"),
+        ("Paper protocol", "descending"),
+        ("Strict", "descending"),
+        ("Difference", "descending"),
     )
-)  # fmt: skip
+)
 """Columns of a board; `first` is the way a first click sorts."""
 
 
@@ -61,13 +67,13 @@ def build_page(
     root: Path | None = None,
     failures: Sequence[str] = (),
 ) -> list[Path]:
-    """Write the pages, the tables and the configs into a folder.
+    """Write the pages, tables and configs into a folder.
 
     Args:
         boards: what to show.
         records: how many records they were made from.
-        folder: is made where missing; files of an older build that have the same name are replaced.
-        root: of the corpora, for threshold sweeps.
+        folder: made if missing; files of the same name are replaced.
+        root: folder of the corpora, for threshold sweeps.
         failures: names of cells that failed and left no record.
 
     Returns:
@@ -121,12 +127,19 @@ def _board(board: Board) -> dict[str, Any]:
     rows = [_row(row) for row in board.rows]
     printed = [
         {
-            "method": row.method, "paper": row.paper, "table": row.table, "split": row.split, "kind": row.kind,
-            "lexicon": row.lexicon, "selection": row.selected_on, "selection_words": row.selection,
-            "value": row.f1, "text": percent(row.f1),
+            "method": row.method,
+            "paper": row.paper,
+            "table": row.table,
+            "split": row.split,
+            "kind": row.kind,
+            "lexicon": row.lexicon,
+            "selection": row.selected_on,
+            "selection_words": row.selection,
+            "value": row.f1,
+            "text": percent(row.f1),
         }
         for row in board.published
-    ]  # fmt: skip
+    ]
     choices = {
         "protocol": sorted({name for row in rows for name in row["protocols"]}, reverse=True)
         + (["reported"] if printed and not any(row["reported"] for row in rows) else []),
@@ -139,11 +152,17 @@ def _board(board: Board) -> dict[str, Any]:
         ),
     }
     return {
-        "slug": board.slug, "title": board.title, "missing": board.missing, "rows": rows, "published": printed,
+        "slug": board.slug,
+        "title": board.title,
+        "missing": board.missing,
+        "rows": rows,
+        "published": printed,
         "compared_with": board.compared_with,
         "heads": [*HEADS[:-1], {**HEADS[-1], "name": f"To {board.compared_with}, strict"}],
-        "choices": choices, "metric": headline_name(board.task), "figure": Markup(board_forest(board)),
-    }  # fmt: skip
+        "choices": choices,
+        "metric": headline_name(board.task),
+        "figure": Markup(board_forest(board)),
+    }
 
 
 def _row(row: BoardRow) -> dict[str, Any]:
@@ -177,9 +196,12 @@ def _reported(row: BoardRow) -> dict[str, Any]:
     shown = None
     if printed is not None:
         shown = {
-            "value": printed.f1, "text": percent(printed.f1), "practice": printed.practice, "paper": printed.paper,
+            "value": printed.f1,
+            "text": percent(printed.f1),
+            "practice": printed.practice,
+            "paper": printed.paper,
             "table": printed.table,
-        }  # fmt: skip
+        }
     return {"label": row.label, "encoder": row.encoder, "reported": shown}
 
 

@@ -1,6 +1,6 @@
 """Plots as SVG text: small, without a library, in the page's own colours (so dark where the page is dark).
 
-Every figure has a role, a title and a description for those who do not see it; the same numbers stand in a table of the
+Every figure has a role, a title and a description for those who do not see it; the same numbers are in a table of the
 page. Colours are the style sheet's `--line-1` to `--line-6`; dash patterns tell series apart too.
 """
 
@@ -25,7 +25,7 @@ class Series(NamedTuple):
         points: (x, y) in order; nan leaves a gap.
         colour: 0-based.
         dashed: for what chose nothing.
-        faint: for one of many, where another line is their mean.
+        faint: for one of many whose mean is another line.
     """
 
     name: str
@@ -56,9 +56,9 @@ class Dot(NamedTuple):
 
     Args:
         name: at the left.
-        value: where the dot stands; nan for none.
-        low: of the interval; nan for none.
-        high: of the interval.
+        value: place of the dot; nan for none.
+        low: lower end of the interval; nan for none.
+        high: upper end.
         colour: 0-based.
         hollow: for figures that are not measured here.
         folds: the values that the mean is taken of, as small circles.
@@ -89,7 +89,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def _number(value: float) -> str:
-    """Four digits; whole thousands with a comma.
+    """Four digits; from 1000 on no decimals, and a comma.
 
     >>> _number(0.25), _number(12.0), _number(12000.0)
     ('0.25', '12', '12,000')
@@ -164,8 +164,8 @@ def lines(
         title: for screen readers.
         description: what it shows, in words.
         series: the lines; those with a name are in the legend.
-        x_label: of the axis.
-        y_label: of the axis.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
         mark: an x and its name, for a vertical line.
 
     Returns:
@@ -218,8 +218,8 @@ def bars(
         title: for screen readers.
         description: what it shows, in words.
         values: the bars.
-        y_label: of the axis.
-        x_label: of the axis.
+        y_label: label of the y axis.
+        x_label: label of the x axis.
 
     Returns:
         SVG text; "" without a bar.
@@ -266,7 +266,7 @@ def forest(
         title: for screen readers.
         description: what it shows, in words.
         dots: the rows.
-        x_label: of the axis.
+        x_label: label of the x axis.
         style: CSS for a file of its own; "" for a page, which has the style sheet.
 
     Returns:

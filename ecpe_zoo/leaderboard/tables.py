@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -202,7 +201,7 @@ def _escaped(text: str) -> str:
 
 
 def between_marks(path: Path) -> tuple[str, str, str]:
-    """What a Markdown file has before, between and behind its marks.
+    """What a Markdown file has before, between and after its marks.
 
     Raises:
         ZooError: no such file, or not exactly one pair of marks in order.
@@ -214,11 +213,11 @@ def between_marks(path: Path) -> tuple[str, str, str]:
     if old.count(START) != 1 or old.count(END) != 1 or old.index(START) > old.index(END):
         raise ZooError(
             f"{path}: expected one line {START!r} and after it one line {END!r}, but got {old.count(START)} and "
-            f"{old.count(END)}. Write both where the table shall stand."
+            f"{old.count(END)}. Write both where the table belongs."
         )
     before, rest = old.split(START)
-    between, behind = rest.split(END)
-    return before, between, behind
+    between, after = rest.split(END)
+    return before, between, after
 
 
 def replace_between_marks(path: Path, text: str) -> bool:
@@ -230,11 +229,11 @@ def replace_between_marks(path: Path, text: str) -> bool:
     Raises:
         ZooError: see `between_marks`.
     """
-    before, between, behind = between_marks(path)
+    before, between, after = between_marks(path)
     inside = f"\n\n{text.strip()}\n\n"
     if inside == between:
         return False
-    new = f"{before}{START}{inside}{END}{behind}"
+    new = f"{before}{START}{inside}{END}{after}"
     with replaced_when_complete(path) as part:
         part.write_text(new, encoding="utf-8")
     return True
@@ -242,20 +241,20 @@ def replace_between_marks(path: Path, text: str) -> bool:
 
 # --- LaTeX
 
-_LATEX = {
+_LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
     "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
-}  # fmt: skip
+})  # fmt: skip
 
 
 def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it stands.
+    r"""Text that LaTeX prints as it is.
 
     >>> print(latex_escaped("50 % of a_b ± 1"))
     50 \% of a\_b $\pm$ 1
     """
-    return re.sub("|".join(map(re.escape, _LATEX)), lambda found: _LATEX[found.group()], text)
+    return text.translate(_LATEX)
 
 
 def latex(boards: Iterable[Board]) -> str:
@@ -275,24 +274,32 @@ def latex(boards: Iterable[Board]) -> str:
             f"To {board.compared_with}, strict",
         )
         lines = [
-            r"\begin{table}", r"  \centering", r"  \small", r"  \begin{tabular}{rlllllll}", r"    \toprule",
-            "    " + " & ".join(map(latex_escaped, heads)) + r" \\", r"    \midrule",
-        ]  # fmt: skip
+            r"\begin{table}",
+            r"  \centering",
+            r"  \small",
+            r"  \begin{tabular}{rlllllll}",
+            r"    \toprule",
+            "    " + " & ".join(map(latex_escaped, heads)) + r" \\",
+            r"    \midrule",
+        ]
         for row in board.rows:
             cells = [latex_escaped(text.replace("\\|", "|")) for text in _cells(row)]
             lines.append("    " + " & ".join(cells) + r" \\")
         notes = " ".join(f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board))
         caption = latex_escaped(f"{board.title}. {NOTES.replace('*', '')} {notes}".strip())
         lines += [
-            r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}",
-            rf"  \label{{tab:{board.slug}}}", r"\end{table}",
-        ]  # fmt: skip
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            rf"  \caption{{{caption}}}",
+            rf"  \label{{tab:{board.slug}}}",
+            r"\end{table}",
+        ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
+    """Write a file atomically."""
     with replaced_when_complete(path) as part:
         part.write_text(text, encoding="utf-8")
 

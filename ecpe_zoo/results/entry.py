@@ -1,6 +1,6 @@
-"""A record with the file of its scores and history, which is beside it.
+"""A record with the file of its scores and history.
 
-It is `NAME.npz` beside `NAME.json`, or `predictions/test.npz` beside the `record.json` of a run folder.
+That file is `NAME.npz` for `NAME.json`, and `predictions/test.npz` for the `record.json` of a run folder.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Entry:
     """A record and its place.
 
     Args:
-        path: of the record.
-        record: what it says.
+        path: path of the record.
+        record: its content.
         id: hash of the record's content: the same record in two places has one id.
     """
 
@@ -51,7 +51,7 @@ class Entry:
 
     @property
     def partial(self) -> bool:
-        """It scored only a part of the test documents, as a run that was told to stop early does."""
+        """It scored only a part of the test documents, as a run that was set to stop early does."""
         return self.record.corpus.scored < self.record.corpus.test
 
     @property
@@ -74,7 +74,7 @@ class Entry:
 
         Args:
             name: without task and version: `pair_f1`.
-            version: of its definition; the newest by default, `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
+            version: version of its definition; the newest by default, `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
         """
         if version is not None:
             return self.record.metrics.get(f"{self.task}.{name}.{version}")

@@ -80,13 +80,19 @@ NO_NUMBER = {
 SHOW_OR_SAVE = frozenset(
     f"lightning.pytorch.callbacks.{name}"
     for name in (
-        "DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "OnExceptionCheckpoint", "ProgressBar",
-        "RichModelSummary", "RichProgressBar", "TQDMProgressBar", "ThroughputMonitor",
+        "DeviceStatsMonitor",
+        "LearningRateMonitor",
+        "ModelSummary",
+        "OnExceptionCheckpoint",
+        "ProgressBar",
+        "RichModelSummary",
+        "RichProgressBar",
+        "TQDMProgressBar",
+        "ThroughputMonitor",
     )
-)  # fmt: skip
-"""Callbacks that change no number, so that a run with them is one without. Any other may: it is told apart. (A second
-`ModelCheckpoint` too: before version 3 of the record its file was the one that was tested.)"""
-
+)
+"""Callbacks that change no number: a run with them is the same as one without. Any other callback may change one, and
+counts. (A second `ModelCheckpoint` too: before version 3 of the record its file was the one that was tested.)"""
 
 _CHOOSING = (
     "mode",

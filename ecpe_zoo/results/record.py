@@ -131,7 +131,9 @@ class Protocol(Part):
     default_threshold: float | None = Field(description="None where the highest score decides")
     tuned_threshold: float | None
     tuned_on: str | None
-    tuned_options: dict[str, float] = Field(default={}, description="what was tuned beside the threshold")
+    tuned_options: dict[str, float] = Field(
+        default={}, description="what was tuned together with the threshold"
+    )
     headline: Literal["default", "tuned"] = Field(description="threshold of `metrics`")
     lexicon: Literal["none"] = "none"
     truncated_segments: int
@@ -214,7 +216,7 @@ class RunRecord(Part):
     status: Literal["ok", "collapsed", "failed"]
 
     def write(self, path: Path) -> None:
-        """Write the record; it appears whole or not at all.
+        """Write the record; it is complete or not there.
 
         Raises:
             ZooError: the file exists: a record is never overwritten.
@@ -279,7 +281,7 @@ def read_record(path: Path) -> RunRecord:
 
 
 def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
-    """Metric names with the task before and the version of their definition behind; what is undefined is left out.
+    """Metric names between the task and the version of their definition; undefined values are left out.
 
     >>> versioned("ecpe", {"pair_f1": 0.5})
     {'ecpe.pair_f1.v1': 0.5}
@@ -311,14 +313,11 @@ def code_state() -> Code:
             return None
         return run.stdout.strip()
 
-    if not (folder / ".git").exists():  # an installed package may lie inside somebody else's repository
-        return Code(version=version("ecpe-zoo"), commit=None, dirty=None)
-    status = git("status", "--porcelain", "--untracked-files=no")
-    return Code(
-        version=version("ecpe-zoo"),
-        commit=git("rev-parse", "HEAD"),
-        dirty=None if status is None else bool(status),
-    )
+    commit = status = None
+    if (folder / ".git").exists():  # an installed package may be inside another repository
+        commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    dirty = None if status is None else bool(status)
+    return Code(version=version("ecpe-zoo"), commit=commit, dirty=dirty)
 
 
 def installed_versions() -> dict[str, str]:

@@ -94,8 +94,8 @@ def paired_bootstrap(
         second: (S', D, C, 3), the same documents in the same order.
         average: how F1 is formed; see `f1_of`.
         resamples: draws.
-        seed: of the draws.
-        level: of the interval.
+        seed: seed of the draws.
+        level: coverage of the interval, in (0, 1).
 
     Raises:
         ValueError: shapes that do not fit.
@@ -138,7 +138,7 @@ def permutation_test(
         second: (S', D, C, 3).
         average: how F1 is formed.
         resamples: swaps that are drawn.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Raises:
         ValueError: shapes that do not fit.

@@ -25,9 +25,9 @@ class MethodComparison:
 
     Args:
         folds: that both have runs on.
-        runs: of the first and of the second on these folds.
+        runs: numbers of runs of the first and the second on these folds.
         documents: that both were scored on.
-        bootstrap: of the pooled score, over documents.
+        bootstrap: bootstrap of the pooled score, over documents.
         permutation_p: two-sided, over documents.
         won: documents by who errs less.
         fold_test: over folds; its numbers are nan for a single fold.
@@ -95,10 +95,10 @@ def pooled_counts(
     Args:
         groups: each with finished runs on all the folds.
         folds: in this order.
-        root: of the corpora.
+        root: folder of the corpora.
 
     Returns:
-        (S, D, C, 3) a group; documents by fold and id.
+        (S, D, C, 3) for each group; documents by fold and id.
 
     Raises:
         ZooError: see `document_counts`.
@@ -139,9 +139,9 @@ def compare(
     Args:
         first: one group.
         second: another on the same task and corpus.
-        root: of the corpora.
-        resamples: of the bootstrap and of the permutation test.
-        seed: of both.
+        root: folder of the corpora.
+        resamples: draws of the bootstrap and of the permutation test.
+        seed: seed of both.
 
     Raises:
         ZooError: groups of different corpora, tasks or protocols, or without a common fold; or see

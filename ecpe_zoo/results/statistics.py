@@ -34,7 +34,7 @@ class Spread(NamedTuple):
     """Mean of some values, and how far it can be trusted.
 
     Args:
-        mean: of the values.
+        mean: mean of the values.
         sd: sample standard deviation (n - 1); nan for a single value.
         low: lower end of the 95 % t-interval of the mean; nan for a single value.
         high: its upper end.
@@ -80,7 +80,7 @@ class RunSpread(NamedTuple):
             independent; with several folds the unit is the fold, whose value is the mean over its seeds.
         over: the spread of those units.
         seed_sd: standard deviation of seeds within a fold, pooled over folds; nan where no fold has two.
-        runs: number of runs behind it.
+        runs: number of runs.
     """
 
     unit: Unit
@@ -126,7 +126,7 @@ class FoldTest(NamedTuple):
     """A corrected resampled t-test over folds.
 
     Args:
-        mean: of the fold differences.
+        mean: mean of the fold differences.
         low: lower end of the corrected 95 % interval; nan where there is one fold.
         high: its upper end.
         t: the statistic.
@@ -134,7 +134,7 @@ class FoldTest(NamedTuple):
         effect: mean over standard deviation of the fold differences, with Hedges' correction for few folds.
         folds: how many.
         detectable: the smallest true difference that such folds would show in four of five repetitions:
-            the power of the t-test; it knows the spread over folds and over the seeds behind their means.
+            the power of the t-test, from the spread over folds and over the seeds in their means.
             nan where there is one fold.
     """
 
@@ -155,9 +155,9 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
     (1 / k + n_test / n_train) variance, with k - 1 degrees of freedom.
 
     Args:
-        differences: one a fold, first method minus second, means over seeds.
+        differences: first method minus second for each fold, means over seeds.
         test_share: n_test / n_train; 1/9 for ten folds that train on all the rest.
-        level: of the interval.
+        level: coverage of the interval, in (0, 1).
 
     Raises:
         ValueError: no difference, or a share that is not positive.
@@ -196,7 +196,7 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
 
 @lru_cache
 def _noncentrality(freedom: int, level: float, power: float = POWER) -> float:
-    """How many standard errors from 0 a mean must lie for a t-test to find it with the given power."""
+    """How many standard errors a mean must be from 0 for a t-test to find it with the given power."""
     # scipy's non-central t is nan far out: here over quantiles of the spread that the test may find
     limit = float(special.stdtrit(freedom, 0.5 + level / 2))
     found = np.sqrt(2 * special.gammaincinv(freedom / 2, (np.arange(4000) + 0.5) / 4000) / freedom)

@@ -27,7 +27,7 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
     """The records in files and folder trees, in order; a record that is in two places comes twice.
 
     Other JSON files are passed over: a record is one that names a schema version, a method and metrics. A damaged
-    file is an error where its name or predictions beside it say that it was one.
+    file is an error if its name, or a file of predictions with the same name, says that it was one.
 
     Args:
         paths: files, and folders with records.

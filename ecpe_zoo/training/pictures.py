@@ -1,6 +1,6 @@
 """Pictures of a run: confusion matrix, heatmaps between labels, representations in two dimensions.
 
-Each is written as PNG beside a CSV with its numbers, which appear whole or not at all. Nothing here touches
+Each is a PNG and a CSV with its numbers, written atomically. Nothing here touches
 matplotlib's global state, so a picture can be drawn in any process and thread.
 """
 
@@ -57,7 +57,7 @@ def draw_confusion(path: Path, matrix: npt.ArrayLike, labels: Labels) -> None:
     """Draw a confusion matrix: colours are shares of a gold label, the cells hold counts.
 
     Args:
-        path: of the PNG; the counts go to the CSV of the same name.
+        path: path of the PNG; the counts go to the CSV of the same name.
         matrix: (C, C) counts, gold labels in rows, predicted ones in columns.
         labels: C names.
 
@@ -83,12 +83,12 @@ def draw_heatmap(
     """Draw values between labels: cosines of anchors, correlations.
 
     Args:
-        path: of the PNG; the values go to the CSV of the same name.
+        path: path of the PNG; the values go to the CSV of the same name.
         matrix: (C, C); NaN cells stay grey.
         labels: C names.
         title: above the picture.
         vmin: the value of the first colour.
-        vmax: of the last; a range around 0 is widened on its shorter side, so that white is 0.
+        vmax: the value of the last; a range around 0 is widened on its shorter side, so that white is 0.
 
     Raises:
         ValueError: other shapes, or an empty range.
@@ -119,7 +119,7 @@ def draw_points(
     """Draw representations, and for each label an arrow from its anchor before to the one after stage two.
 
     Args:
-        path: of the PNG; the places go to the CSV of the same name.
+        path: path of the PNG; the places go to the CSV of the same name.
         points: (M, 2)
         labels: (M,) indices into `names`.
         anchors_before: (C, 2), hollow; None where there are no anchors.
@@ -183,9 +183,17 @@ def draw_points(
     for anchors, label, inside in ((before, "anchor before", "white"), (after, "anchor after", "#999999")):
         if anchors is not None:
             handles.append(
-                Line2D([], [], linestyle="none", marker="o", markersize=11, markerfacecolor=inside,
-                       markeredgecolor=EDGE, label=label)
-            )  # fmt: skip
+                Line2D(
+                    [],
+                    [],
+                    linestyle="none",
+                    marker="o",
+                    markersize=11,
+                    markerfacecolor=inside,
+                    markeredgecolor=EDGE,
+                    label=label,
+                )
+            )
     figure.legend(handles=handles, loc="outside right upper", frameon=False, ncols=columns)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(title=title, xlabel="first component", ylabel="second component")
@@ -276,16 +284,16 @@ def _grid(
     cell = max(0.34, (longest + 1.6) * 0.6 * font / 72)  # inches; a digit is 0.6 of its height wide
     cell = min(max(cell, 4.0 / size), 2.0)
     side, gap, thick = cell * size, 0.15, 0.2  # inches
-    # The axes lie where they are told; saving cuts the picture around whatever the labels need.
+    # The axes get a fixed place; saving cuts the picture around whatever the labels need.
     figure = Figure(figsize=(side + gap + thick, side))
     axes = figure.add_axes((0, 0, side / (side + gap + thick), 1))
     scale = matplotlib.colormaps[colours].with_extremes(bad="#D9D9D9")
     image = axes.imshow(np.ma.masked_invalid(values), cmap=scale, vmin=vmin, vmax=vmax, aspect="auto")
     height = min(1.0, 4.0 / side)
-    beside = figure.add_axes(
+    scale_axes = figure.add_axes(
         (1 - thick / (side + gap + thick), 1 - height, thick / (side + gap + thick), height)
     )
-    figure.colorbar(image, cax=beside, label=meaning).outline.set_linewidth(0)
+    figure.colorbar(image, cax=scale_axes, label=meaning).outline.set_linewidth(0)
     upright = max(len(label) for label in labels) * 0.62 * font / 72 > 0.9 * cell
     axes.set_xticks(range(size), labels, rotation=90 if upright else 0, fontsize=font)
     axes.set_yticks(range(size), labels, fontsize=font)
@@ -300,8 +308,15 @@ def _grid(
             if texts[row][column]:
                 red, green, blue, _ = scale(image.norm(values[row, column]))
                 dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-                axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=font - 0.5,
-                          color="white" if dark else EDGE)  # fmt: skip
+                axes.text(
+                    column,
+                    row,
+                    texts[row][column],
+                    ha="center",
+                    va="center",
+                    fontsize=font - 0.5,
+                    color="white" if dark else EDGE,
+                )
     return figure, axes
 
 
