@@ -14,6 +14,7 @@ from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.jcb import JCB
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.pairgcn import PairGCN
 from ecpe_zoo.methods.pbje import PBJE
 from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.rule import Rule
@@ -48,6 +49,8 @@ CONTRACT = {
     "jcb": line(JCB, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                 {"encoder_dropout": 0.0, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
+    "pairgcn": line(PairGCN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
+                    {"encoder_dropout": 0.0, "dropout": 0.0}),
     "pbje": line(PBJE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                  {"encoder_dropout": 0.0, "dropout": 0.0}),
     "rankcp": line(RANKCP, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"encoder_dropout": 0.0}),
