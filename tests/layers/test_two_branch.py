@@ -16,7 +16,8 @@ MASK = torch.tensor([[i < size for i in range(5)] for size in (5, 3, 1)])
 def lstm(layer: nn.Module, steps: list[Tensor]) -> list[Tensor]:
     """States of an LSTM, gate by gate."""
     assert isinstance(layer, nn.LSTM)
-    w, u, bias = layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0
+    w, u = layer.get_parameter("weight_ih_l0"), layer.get_parameter("weight_hh_l0")
+    bias = layer.get_parameter("bias_ih_l0") + layer.get_parameter("bias_hh_l0")
     h = c = torch.zeros(HIDDEN, dtype=w.dtype)
     states = []
     for x in steps:

@@ -23,7 +23,7 @@ SIZE, HIDDEN = 6, 4
 
 def built(documents: list[Document], **options: Any) -> PairGCN:
     torch.manual_seed(0)
-    method = PairGCN(**({"encoder": SMALL, "hidden": 8} | options))
+    method = PairGCN(options.pop("encoder", SMALL), hidden=8, **options)
     method.build_from(documents)
     return method
 
