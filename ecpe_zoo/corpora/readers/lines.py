@@ -129,7 +129,7 @@ class Lines:
         return self._raw[index].decode(errors="surrogateescape")
 
 
-def decoded(path: Path, line: int, raw: bytes) -> str:
+def decoded(path: Path | str, line: int, raw: bytes) -> str:
     """A line as text.
 
     Raises:
