@@ -2,181 +2,150 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args
+from typing import Literal
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from ecpe_zoo.annotation.annotator import BATCH_TOKENS, Annotator, Device, Options, Precision
-from ecpe_zoo.annotation.inputs import KINDS, Source
-from ecpe_zoo.annotation.outputs import FORMS, File, StandardOutput, Writer, form_of
-from ecpe_zoo.annotation.run import WINDOW, annotate, describe, identity_of, summary
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.memory import keep_few_kernels
-from ecpe_zoo.methods.loading import load_method
 
 STANDARD = "-"
 PAUSE = 30.0
-"""Seconds between lines of progress where there is no terminal."""
-
-EPILOG = """\
-input: JSONL {"id", "text"} or {"id", "segments": [{"text", "speaker"?}]}; CSV or TSV with a column of texts; or a
-text a line. Running text is cut into clauses for methods of emotion-cause pairs. An empty line gives an empty row.
-
-output: JSONL, a row a text; CSV and TSV, a row a pair or a segment. It appears when it is complete: until then it is
-F.part, with which the same command goes on after it was stopped, and gives what an unbroken run gives.
-
-  ecpe-zoo annotate --ckpt_path best.ckpt --input comments.csv --text body --output emotions.jsonl
-  cat news.txt | ecpe-zoo annotate --ckpt_path best.ckpt --input - --window 1
-"""
+"""Seconds between lines of progress if there is no terminal."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command.
+def annotate(
+    *,
+    ckpt_path: Path,
+    input: str,
+    output: str = STANDARD,
+    format: Literal["jsonl", "csv", "tsv", "lines"] | None = None,
+    output_format: Literal["jsonl", "csv", "tsv"] | None = None,
+    text: str = "text",
+    language: Literal["zh", "en"] | None = None,
+    threshold: float | None = None,
+    top: int | None = None,
+    scores: Literal["above", "all"] = "above",
+    on_error: Literal["raise", "skip"] = "raise",
+    overwrite: bool = False,
+    batch_tokens: int = 4096,
+    window: int = 1024,
+    precision: Literal["32", "bf16"] = "32",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> int:
+    """Apply a trained method to text: emotion-cause pairs, emotions of utterances, or emotions with intensities.
+
+    Input is JSONL {"id", "text"} or {"id", "segments": [{"text", "speaker"?}]}, CSV or TSV with a column of texts, or
+    one text per line. Methods for emotion-cause pairs get running text cut into clauses. An empty line gives an empty
+    row.
+
+    Output is JSONL with a row for each text, or CSV or TSV with a row for each pair or segment. The file appears when
+    it is complete. Until then it is called F.part; the same command resumes from it and gives what an uninterrupted
+    run gives.
+
+      ecpe-zoo annotate --ckpt_path best.ckpt --input comments.csv --text body --output emotions.jsonl
+      cat news.txt | ecpe-zoo annotate --ckpt_path best.ckpt --input - --window 1
 
     Args:
-        argv: what stands behind `ecpe-zoo annotate`.
+        ckpt_path: Checkpoint of ecpe-zoo fit.
+        input: File of texts; - is standard input.
+        output: File for the rows; - is standard output.
+        format: Format of the input; by default by the ending of its name, else by its first line.
+        output_format: Format of the output; by default by the ending of its name, else jsonl.
+        text: Column of the texts in CSV, TSV and JSONL.
+        language: Language of all texts; by default each text's own, by its letters.
+        threshold: Threshold of the scores, 0 to 1; the tuned one by default.
+        top: Keep the N highest, with --threshold at most N of those above it.
+        scores: With `all` a row also has the scores below the threshold.
+        on_error: With `skip` malformed lines are written to OUTPUT.rejected.jsonl.
+        overwrite: Replace an existing output, and a .part of another run.
+        batch_tokens: Most token slots of a batch.
+        window: Lines that are read, batched by length and written together.
+        precision: Precision of matrix products.
+        device: Device; auto takes a GPU if there is one.
 
     Returns:
-        The exit status; 130 where it was interrupted.
-
-    Raises:
-        ZooError: something the user can mend.
+        0; 130 if it was interrupted; 1 if the reader of standard output has gone.
     """
-    options = _parser().parse_args(list(argv))
+    from ecpe_zoo import annotation
+    from ecpe_zoo.annotation import run
+    from ecpe_zoo.annotation.inputs import Source
+    from ecpe_zoo.annotation.outputs import File, StandardOutput, Writer, form_of
+    from ecpe_zoo.memory import keep_few_kernels
+    from ecpe_zoo.methods.loading import load_method
+
     console = Console(stderr=True, highlight=False)
     keep_few_kernels()
-    annotator = Annotator(
-        load_method(options.ckpt_path),
-        Options(
-            threshold=options.threshold,
-            top=options.top,
-            every=options.scores == "all",
-            language=options.language,
-            batch_tokens=options.batch_tokens,
-            precision=options.precision,
-            device=options.device,
-        ),
-    )
-    path = None if options.input == STANDARD else Path(options.input)
-    source = Source(path, options.format, options.text)
-    for line in describe(annotator, options.ckpt_path, source):
-        console.print(line, markup=False, soft_wrap=True)
-    writer = _writer(options, annotator, source)
+    options = annotation.Options(threshold, top, scores == "all", language, batch_tokens, precision, device)
+    annotator = annotation.Annotator(load_method(ckpt_path), options)
+    source = Source(None if input == STANDARD else Path(input), format, text)
+    say(*run.describe(annotator, ckpt_path, source), to=console)
+    place = None if output == STANDARD else Path(output)
+    form = form_of(place, output_format)
+    writer: Writer = StandardOutput(annotator.answers, form)
+    if place is not None:
+        identity = run.identity_of(annotator, ckpt_path, source, form, window)
+        writer = File(place, annotator.answers, form, identity, overwrite)
     done = writer.state.records
     if done:
-        console.print(f"goes on behind {done:,} texts of an earlier run", markup=False, soft_wrap=True)
+        say(f"resuming after {done:,} texts of an earlier run", to=console)
     start = time.monotonic()
     try:
         with _progress(console, source.size, done) as progress:
-            counts = annotate(
-                annotator, source, writer, window=options.window, on_error=options.on_error, progress=progress
+            counts = run.annotate(
+                annotator, source, writer, window=window, on_error=on_error, progress=progress
             )
     except KeyboardInterrupt:
-        way = "" if options.output == STANDARD else ": the same command goes on from there"
-        print(f"stopped behind {writer.state.records:,} texts{way}", file=sys.stderr)
+        way = "" if place is None else "; the same command resumes from there"
+        print(f"stopped after {writer.state.records:,} texts{way}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `| head`: who reads has enough
+    except BrokenPipeError:  # `| head`: the reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk
         raise ZooError(
-            f"{options.output}: expected rows to be written, but got: {error}. Mend it, and give the command again."
+            f"{output}: expected rows to be written, but got: {error}. Solve this and repeat the command."
         ) from error
     seconds = time.monotonic() - start
     rate = (writer.state.records - done) / max(seconds, 1e-9)
-    where = "" if options.output == STANDARD else f"; {options.output}"
-    console.print(
-        f"{summary(counts)}; {seconds:.1f} s, {rate:,.0f} texts/s{where}", markup=False, soft_wrap=True
-    )
+    written = "" if place is None else f"; {output}"
+    say(f"{run.summary(counts)}; {seconds:.1f} s, {rate:,.0f} texts/s{written}", to=console)
     if counts["rejected"] and isinstance(writer, File):
-        console.print(f"malformed ones: {writer.rejected}", markup=False, soft_wrap=True)
+        say(f"malformed lines: {writer.rejected}", to=console)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ecpe-zoo annotate",
-        description="Apply a trained method to text: emotion-cause pairs, the emotion of each utterance, or emotions "
-        "with intensities, as the method gives them.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--ckpt_path", type=Path, required=True, metavar="FILE", help="a checkpoint of ecpe-zoo fit")
-    add("--input", required=True, metavar="FILE|-", help="texts; - is standard input")
-    add("--output", default=STANDARD, metavar="FILE|-", help="rows; - is standard output (default)")
-    add("--format", choices=KINDS, help="of the input (default: as its name ends, else by its first line)")
-    add("--output-format", choices=FORMS, help="(default: as its name ends, else jsonl)")
-    add(
-        "--text", default="text", metavar="COLUMN", help="of the texts, in CSV, TSV and JSONL (default: text)"
-    )
-    add("--language", choices=("zh", "en"), help="of all texts (default: each text's own)")
-    add("--threshold", type=float, metavar="T", help="a score, 0 to 1 (default: the tuned one)")
-    add("--top", type=int, metavar="K", help="the K highest; with --threshold at most K of those above it")
-    add("--scores", choices=("above", "all"), default="above", help="all: every score besides")
-    add("--on_error", choices=("raise", "skip"), default="raise",
-        help="skip: malformed lines go to FILE.rejected.jsonl")  # fmt: skip
-    add("--overwrite", action="store_true", help="replace the file that is there, and a part of another run")
-    add("--batch-tokens", type=int, default=BATCH_TOKENS, metavar="N",
-        help="most token slots of a batch (default: %(default)s)")  # fmt: skip
-    add("--window", type=int, default=WINDOW, metavar="N",
-        help="lines that are read, batched by length and written together (default: %(default)s)")  # fmt: skip
-    add("--precision", choices=get_args(Precision), default="32", help="of matrix products (default: 32)")
-    add("--device", choices=get_args(Device), default="auto", help="(default: a GPU where there is one)")
-    return parser
-
-
-def _writer(options: argparse.Namespace, annotator: Annotator, source: Source) -> Writer:
-    path = None if options.output == STANDARD else Path(options.output)
-    form = form_of(path, options.output_format)
-    if path is None:
-        return StandardOutput(annotator.answers, form)
-    identity = identity_of(annotator, options.ckpt_path, source, form, options.window)
-    return File(path, annotator.answers, form, identity, options.overwrite)
 
 
 @contextmanager
 def _progress(console: Console, size: int | None, done: int) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far the input is read, by its bytes where their number is known, and the texts a second."""
-    start = time.monotonic()
+    """Show texts per second, and how far the input is read, by its bytes if their number is known."""
+    from rich import progress
 
-    def rate(records: int) -> float:
-        return (records - done) / max(time.monotonic() - start, 1e-9)
+    start = last = time.monotonic()
 
-    if console.is_terminal:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-                   TimeRemainingColumn())  # fmt: skip
-        with Progress(*columns, console=console) as bars:
-            task = bars.add_task("texts", total=size)
-
-            def draw(records: int, position: int) -> None:
-                told = f"{records:,} texts, {rate(records):,.0f}/s"
-                bars.update(task, completed=position, description=told)
-
-            yield draw
-        return
-    last = start
+    def texts(records: int) -> str:
+        return f"{records:,} texts, {(records - done) / max(time.monotonic() - start, 1e-9):,.0f}/s"
 
     def tell(records: int, position: int) -> None:
         nonlocal last
         if time.monotonic() - last >= PAUSE:
             last = time.monotonic()
-            share = f" ({100 * position / size:.1f} %)" if size else ""
-            console.print(f"{records:,} texts{share}, {rate(records):,.0f}/s", soft_wrap=True)
+            share = f"; {100 * position / size:.1f} % of the input" if size else ""
+            say(f"{texts(records)}{share}", to=console)
 
-    yield tell
+    if not console.is_terminal:
+        yield tell
+        return
+    columns = (progress.SpinnerColumn(), progress.TextColumn("{task.description}"), progress.BarColumn())
+    times = (progress.TimeElapsedColumn(), progress.TimeRemainingColumn())
+    with progress.Progress(*columns, *times, console=console) as bars:
+        task = bars.add_task("texts", total=size)
+        yield lambda records, position: bars.update(task, completed=position, description=texts(records))
+
+
+COMMANDS = annotate

@@ -1,123 +1,108 @@
-"""`ecpe-zoo compare BASE NEW`: records side by side; exit status 1 where a number moved too far."""
+"""`ecpe-zoo compare BASE NEW`: two folders of records against each other."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.golden import (
-    TOLERANCES,
-    GoldenComparison,
-    GoldenRow,
-    Tolerances,
-    accept,
-    cells_of,
-    compare,
-    how_to_accept,
-    markdown,
-    read_tolerances,
-    records_of,
-)
+
+if TYPE_CHECKING:
+    from ecpe_zoo.results.golden import GoldenComparison, GoldenRow
 
 STYLES = {"BEYOND": "red", "MISSING": "red", "COLLAPSED": "red", "new": "cyan"}
 
 
-def main(argv: Sequence[str]) -> int:
-    """Compare two folders or files of records.
+def compare(
+    base: Path,
+    new: Path,
+    *,
+    tolerances: Path | None = None,
+    all: bool = False,
+    markdown: Path | None = None,
+    accept: bool = False,
+) -> int:
+    """Compare the records of two folders, or two records.
+
+    Records are matched by method, variant, corpus, protocol, fold and seed. The exit status is 1 if a number moved by
+    more than its tolerance, or a cell or metric is missing.
 
     Args:
-        argv: what stands behind `ecpe-zoo compare`.
-
-    Returns:
-        1 where a number moved beyond its tolerance, or a cell or a metric is missing; else 0.
-
-    Raises:
-        ZooError: no records, or tolerances that cannot be read.
+        base: Reference records, such as experiments/golden.
+        new: Records to judge.
+        tolerances: File of tolerances; tolerances.yaml in BASE if not given.
+        all: Show every metric, not only the headline and what moved too far.
+        markdown: File to which the table is appended, such as $GITHUB_STEP_SUMMARY.
+        accept: Copy the new records over those in BASE.
     """
-    options = _parser().parse_args(list(argv))
-    if options.accept and (options.base.is_file() or options.new.is_file()):
+    from ecpe_zoo.results import golden
+
+    if accept and (base.is_file() or new.is_file()):
         raise ZooError("Expected two folders with --accept, but got a file.")
-    new = records_of(options.new)
+    records = golden.records_of(new)
     # the first records of a new folder are accepted into nothing
-    base = {} if options.accept and not _holds_records(options.base) else records_of(options.base)
-    beside = (options.base.parent if options.base.is_file() else options.base) / TOLERANCES
-    place = options.tolerances or (beside if beside.is_file() else None)
-    tolerances = read_tolerances(place) if place else Tolerances()
-    comparison = compare(base, new, tolerances)
-    console = Console()
-    _print(console, comparison, comparison.rows if options.all else comparison.shown())
-    console.print(
+    reference = {} if accept and not _holds_records(base) else golden.records_of(base)
+    default = (base.parent if base.is_file() else base) / golden.TOLERANCES
+    place = tolerances or (default if default.is_file() else None)
+    limits = golden.read_tolerances(place) if place else golden.Tolerances()
+    found = golden.compare(reference, records, limits)
+    _show(Console(), found, found.rows if all else found.shown())
+    say(
         f"Tolerances: {place or 'none given, so that numbers have to be equal'}. "
-        "A commit with + had changes that were not committed.",
-        soft_wrap=True,
+        "A commit with + had uncommitted changes."
     )
-    if options.markdown is not None:
-        options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        with options.markdown.open("a", encoding="utf-8") as file:  # a job's summary has other parts too
-            file.write(markdown(comparison, str(options.base), str(options.new)))
-    if options.accept:
-        for path in accept(options.base, base, new):
-            console.print(f"accepted: {path}", soft_wrap=True, highlight=False)
-        if gone := sorted(
-            str(row.key) for row in comparison.rows if row.verdict == "MISSING" and row.new is None
-        ):
-            console.print(
-                f"Not in {options.new}, left as they are: {', '.join(dict.fromkeys(gone))}", soft_wrap=True
-            )
+    if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        with markdown.open("a", encoding="utf-8") as file:  # a job's summary has other parts too
+            file.write(golden.markdown(found, str(base), str(new)))
+    if accept:
+        say(*(f"accepted: {path}" for path in golden.accept(base, reference, records)))
+        gone = {str(row.key): None for row in found.rows if row.verdict == "MISSING" and row.new is None}
+        if gone:
+            say(f"Not in {new}, left as they are: {', '.join(sorted(gone))}")
         return 0
-    if not comparison.passed:
-        bad = sum(row.bad for row in comparison.rows)
-        console.print(f"[red]{bad} numbers moved too far or are missing.[/red]")
-        console.print(how_to_accept(str(options.base), str(options.new)), soft_wrap=True, markup=False)
+    if not found.passed:
+        Console().print(
+            f"[red]{sum(row.bad for row in found.rows)} numbers moved too far or are missing.[/red]"
+        )
+        say(golden.how_to_accept(str(base), str(new)))
         return 1
-    console.print(
-        f"{len(comparison.rows)} numbers of {len(comparison.commits)} cells: all within their tolerance."
-    )
+    say(f"{len(found.rows)} numbers of {len(found.commits)} cells: all within their tolerance.")
     return 0
 
 
 def _holds_records(place: Path) -> bool:
+    from ecpe_zoo.results.golden import records_of
+
     try:
         return bool(records_of(place))
     except ZooError:
-        return place.is_dir() and any(place.rglob("*.json"))  # records that cannot be read must be told
+        return place.is_dir() and any(place.rglob("*.json"))  # records that cannot be read are an error
 
 
-def _print(console: Console, comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> None:
-    """A block for each cell: where its records are from, then its numbers; not wider than a small terminal."""
+def _show(console: Console, comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> None:
+    """Print for each cell where its records are from, then its numbers, in lines for a small terminal."""
+    from ecpe_zoo.results.golden import cells_of
+
+    def line(text: str, style: str | None = None) -> None:
+        console.print(text, soft_wrap=True, markup=False, highlight=False, style=style)
+
     width = max((len(row.metric) for row in rows), default=0)
-    console.print(f"  {'percent':<{width}} {'base':>7} {'new':>7} {'diff.':>7} {'tol.':>6}")
+    line(f"  {'percent':<{width}} {'base':>7} {'new':>7} {'diff.':>7} {'tol.':>6}")
     shown = None
     for row in rows:
         if row.key != shown:
             shown = row.key
-            commits = " -> ".join(comparison.commits[row.key])
             seconds = ("-" if value is None else f"{value:.0f} s" for value in comparison.seconds[row.key])
             note = "; config differs" if row.key in comparison.configs_differ else ""
-            line = f"{row.key} ({commits}; {' -> '.join(seconds)}{note})"
-            console.print(line, soft_wrap=True, markup=False, highlight=False)
+            line(f"{row.key} ({' -> '.join(comparison.commits[row.key])}; {' -> '.join(seconds)}{note})")
         base, new, difference, tolerance = cells_of(row)
-        line = f"  {row.metric:<{width}} {base:>7} {new:>7} {difference:>7} {tolerance:>6} {row.verdict}"
-        console.print(line, soft_wrap=True, markup=False, highlight=False, style=STYLES.get(row.verdict))
+        text = f"  {row.metric:<{width}} {base:>7} {new:>7} {difference:>7} {tolerance:>6} {row.verdict}"
+        line(text, STYLES.get(row.verdict))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ecpe-zoo compare",
-        description="Set the records of two folders (or two files) side by side, matched by method, variant, corpus, "
-        f"protocol, fold and seed. Tolerances are read from {TOLERANCES} in BASE.",
-    )
-    add = parser.add_argument
-    add("base", type=Path, metavar="BASE", help="the records to hold on to, as experiments/golden")
-    add("new", type=Path, metavar="NEW", help="the records to judge")
-    add("--tolerances", type=Path, metavar="FILE", help=f"in place of {TOLERANCES} in BASE")
-    add("--all", action="store_true", help="show every metric, not the main one and those that moved too far")
-    add(
-        "--markdown", type=Path, metavar="FILE", help="append the table to this file, as $GITHUB_STEP_SUMMARY"
-    )
-    add("--accept", action="store_true", help="copy the new records over those in BASE")
-    return parser
+COMMANDS = compare

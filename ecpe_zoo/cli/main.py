@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import version
 
 from ecpe_zoo.errors import ZooError
@@ -10,7 +12,7 @@ from ecpe_zoo.errors import ZooError
 HELP = """\
 usage: ecpe-zoo COMMAND [OPTIONS]
 
-Train, score and compare methods that find emotions in text and what caused them.
+Train, score and compare methods that find emotions in text and their causes.
 
 training (every option of Lightning; --help after the command lists all):
   fit       --config configs/mgcl.yaml             train, then score the test documents
@@ -19,17 +21,17 @@ training (every option of Lightning; --help after the command lists all):
   predict   --config C --ckpt_path F               write all scores of a part of the corpus
 
 your own text:
-  annotate  --ckpt_path F --input FILE|-           pairs, or emotions and their strength, of your texts
+  annotate  --ckpt_path F --input FILE|-           pairs, or emotions and their intensity, in your texts
 
 corpora:
-  data list                                        what there is, and what lies in your folder
+  data list                                        what there is, and what is in your folder
   data fetch CORPUS...                             download, with hashes checked
   data check CORPUS                                count, and look for leaks and altered files
   synthesize --narratives FILE --output DIR ...    emotion training texts from a language model
 
 experiments:
   run SUITE.yaml                                   methods x corpora x folds x seeds -> records, resumable
-  compare BASE NEW                                 records side by side; exit status 1 where a number moved too far
+  compare BASE NEW                                 two folders of records; exit status 1 if a number moved too far
 
 records:
   results show | diff | selection | recompute      spread, tests, the price of choosing on test, metrics again
@@ -41,33 +43,21 @@ Often used options of fit: --data.corpus, --data.root, --data.fold, --data.proto
 --trainer.max_epochs, --model.NAME (a method's arguments), --test false.
 """
 
-COMMANDS = (
-    "fit",
-    "validate",
-    "test",
-    "predict",
-    "annotate",
-    "data",
-    "run",
-    "compare",
-    "synthesize",
-    "results",
-    "leaderboard",
-)
+TRAINING = ("fit", "validate", "test", "predict")
+COMMANDS = (*TRAINING, "annotate", "data", "run", "compare", "synthesize", "results", "leaderboard")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: the arguments; those of the process by default.
+        argv: Arguments; those of the process by default.
 
     Returns:
         The exit status: 0, or 1 after an error that the user can mend, which is printed without a traceback.
     """
-    arguments = sys.argv[1:] if argv is None else argv
     try:
-        return _dispatch(arguments)
+        return _dispatch(sys.argv[1:] if argv is None else argv)
     except ZooError as error:
         print(f"ecpe-zoo: {error}", file=sys.stderr)
         return 1
@@ -81,45 +71,26 @@ def _dispatch(arguments: list[str]) -> int:
     if command == "--version":
         print(version("ecpe-zoo"))
         return 0
-    if command == "annotate":
-        from ecpe_zoo.cli import annotate
-
-        return annotate.main(rest)
-    if command == "data":
-        from ecpe_zoo.cli import data
-
-        return data.main(rest)
-    if command == "run":
-        from ecpe_zoo.cli import run
-
-        return run.main(rest)
-    if command == "compare":
-        from ecpe_zoo.cli import compare
-
-        return compare.main(rest)
-    if command == "synthesize":
-        from ecpe_zoo.cli import synthesize
-
-        return synthesize.main(rest)
-    if command == "results":
-        from ecpe_zoo.cli import results
-
-        return results.main(rest)
-    if command == "leaderboard":
-        from ecpe_zoo.cli import leaderboard
-
-        return leaderboard.main(rest)
-    if command in COMMANDS:
-        from ecpe_zoo.cli import training  # torch and lightning take seconds to import: only where needed
+    if command in TRAINING:
+        from ecpe_zoo.cli import training  # torch and lightning take seconds to import
 
         return training.run(arguments)
+    if command in COMMANDS:
+        from ecpe_zoo.cli import functions
+
+        module = import_module(f"ecpe_zoo.cli.{command}")
+        return functions.run(module.COMMANDS, f"ecpe-zoo {command}", module.__doc__ or "", rest)
     later = next((word for word in arguments if word in COMMANDS), None)
     if command.startswith("-") and later is not None:
         others = [word for index, word in enumerate(arguments) if index != arguments.index(later)]
         raise ZooError(
             f"Expected the command first, but got {command!r}. Write: ecpe-zoo {later} {' '.join(others)}"
         )
-    raise ZooError(f"Expected a command ({', '.join(COMMANDS)}), but got {command!r}. See ecpe-zoo --help.")
+    near = get_close_matches(command, COMMANDS, n=1)
+    like = f" Did you mean {near[0]!r}?" if near else ""
+    raise ZooError(
+        f"Expected a command ({', '.join(COMMANDS)}), but got {command!r}.{like} See ecpe-zoo --help."
+    )
 
 
 if __name__ == "__main__":

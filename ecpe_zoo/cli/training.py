@@ -27,10 +27,8 @@ from ecpe_zoo.training.options import (
 from ecpe_zoo.training.process import settings
 from ecpe_zoo.training.staged import Run, plain
 
-TRAINING_COMMANDS = ("fit", "validate", "test", "predict")
-
 ENDED_BY_SIGTERM = 143
-"""Exit status, 128 and the signal's number as shells have it."""
+"""Exit status: 128 plus the signal's number, as in shells."""
 
 
 class ZooCLI(LightningCLI):
@@ -45,7 +43,7 @@ class ZooCLI(LightningCLI):
         super().__init__(
             Method,
             EmotionDataModule,
-            save_config_callback=None,  # `Run` saves it, into the run's folder alone
+            save_config_callback=None,  # `Run` saves it into the run's folder
             subclass_mode_model=True,
             seed_everything_default=SEED,
             trainer_defaults=TRAINER_DEFAULTS,
@@ -62,7 +60,12 @@ class ZooCLI(LightningCLI):
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         assert isinstance(args, list)
         self.config = parser.parse_args(spelled(args))
-        settle(self.config[self.config.subcommand], self.config.subcommand)
+        command = self.config.subcommand
+        settle(self.config[command], command)
+        if command != "fit" and not self.config[command].ckpt_path:
+            raise ZooError(
+                f"Expected --ckpt_path FILE for {command!r}, but got none: train with 'fit' first."
+            )
 
     def _parse_ckpt_path(self) -> None:
         """Put a checkpoint's hyper-parameters over the config's, but under what the user typed."""
@@ -91,18 +94,9 @@ class ZooCLI(LightningCLI):
         rank_zero_info(f"log:         {run.folder / 'metrics.csv'}")
         rank_zero_info(f"predictions: {run.folder / 'predictions'}")
 
-    def before_validate(self) -> None:
-        """A method without weights cannot be scored."""
-        self._demand_checkpoint()
-
     def before_test(self) -> None:
-        """A method without weights cannot be scored; our table stands for Lightning's."""
-        self._demand_checkpoint()
+        """Our table replaces Lightning's."""
         self.config_init[self.subcommand]["verbose"] = False
-
-    def before_predict(self) -> None:
-        """A method without weights cannot predict."""
-        self._demand_checkpoint()
 
     def after_test(self) -> None:
         """Show the scores."""
@@ -111,32 +105,23 @@ class ZooCLI(LightningCLI):
             show_results(self.run.scorer, self.model, self.datamodule, metric_of(read_checkpoint(path), path))
         self.run.draw()
 
-    def _demand_checkpoint(self) -> None:
-        if not self.config[self.subcommand].ckpt_path:
-            raise ZooError(
-                f"Expected --ckpt_path FILE for {self.subcommand!r}, but got none: train with 'fit' first."
-            )
-
 
 def typed_model_options(args: list[str]) -> set[str]:
-    """Names of the method's arguments that stand on a command line.
+    """Names of the method's arguments on a command line.
 
     >>> sorted(typed_model_options(["--model.encoder.size", "1", "--model.init_args.beta=2", "--data.fold", "1"]))
     ['beta', 'encoder.size']
     """
-    names = set()
-    for argument in args:
-        if argument.startswith("--model."):
-            names.add(argument.removeprefix("--model.").removeprefix("init_args.").split("=")[0])
-    return names
+    names = (argument.removeprefix("--model.") for argument in args if argument.startswith("--model."))
+    return {name.removeprefix("init_args.").split("=")[0] for name in names}
 
 
 def run(args: list[str]) -> int:
     """Run a training command.
 
     Returns:
-        0, or 143 where SIGTERM ended it (a cluster's preemption): Lightning's own exception would say 0. Errors are
-        raised (`ZooError`) or leave through `SystemExit` (a wrong option).
+        0, or 143 if SIGTERM ended it (a cluster's preemption), for which Lightning would give 0. Errors are raised
+        (`ZooError`) or leave through `SystemExit` (a wrong option).
     """
     try:
         with settings():

@@ -20,6 +20,7 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.options import Options, optional_group
 from ecpe_zoo.tasks import ECPE, Task
+from ecpe_zoo.text.encoders import Vocabulary
 from ecpe_zoo.views import View
 
 
@@ -80,7 +81,7 @@ class Method(LightningModule):
             elif (group := optional_group(parameter.annotation, default)) and self.hparams[name] is not None:
                 self.hparams[name] = asdict(group.of(self.hparams[name]))
         self._hparams_initial = copy.deepcopy(self._hparams)
-        self.vocabulary: list[str] | None = None
+        self.vocabulary: Vocabulary | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
         self.built = False
         self.fresh = False  # new weights, that no training or checkpoint has changed yet
@@ -100,7 +101,7 @@ class Method(LightningModule):
         """Those of its own arguments that change nothing with these: results are grouped and named without them."""
         return frozenset()
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str] | None:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary | None:
         """The words that the network gives a row to, from training documents or files; None for no such list."""
         return None
 

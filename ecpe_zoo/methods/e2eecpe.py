@@ -60,6 +60,7 @@ from ecpe_zoo.methods.ecpe import (
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.clause_batch import PADDING, SPECIALS, ClauseBatch, ClauseCollator, words_of
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
+from ecpe_zoo.text.encoders import Vocabulary
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
 
@@ -281,7 +282,7 @@ class E2EECPE(ClausePairMethod):
 
     # --- text to batch
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """The words of the vectors file, else of the training documents; or see `make_encoder_vocabulary`."""
         if self.settings is not None:
             return vocabulary_of(documents, self.settings)

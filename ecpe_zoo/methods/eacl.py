@@ -56,7 +56,7 @@ from ecpe_zoo.text.conversations import (
     unit_of,
     with_speakers,
 )
-from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import TokenEncoder, Vocabulary, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.queries import chunk_rows
 from ecpe_zoo.views import Heatmap, Points, View
 
@@ -248,7 +248,7 @@ class EACL(Method):
         self.reader: ConversationReader
         self.kept: dict[str, Tensor] | None = None  # vectors by row, while the encoder rests
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """See `make_encoder_vocabulary`."""
         named = (with_speakers(document, self.speakers) for document in documents)
         segments = [segment for document in named for segment in document.segments]

@@ -22,7 +22,7 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.clause_batch import ClauseGold
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
-from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 
 
 class PairOutputs(Protocol):
@@ -149,7 +149,7 @@ class EncodedPairMethod(Method):
 
     # --- text to batch
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """See `make_encoder_vocabulary`."""
         return vocabulary_of(documents, self.settings)
 
@@ -228,14 +228,14 @@ class EncodedPairMethod(Method):
         return predictions_of(batch, scores)
 
 
-def vocabulary_of(documents: Sequence[Document], settings: EncoderSettings) -> list[str]:
+def vocabulary_of(documents: Sequence[Document], settings: EncoderSettings) -> Vocabulary:
     """See `make_encoder_vocabulary`."""
     texts = [segment.text for document in documents for segment in document.segments]
     return make_encoder_vocabulary(settings, texts, ())
 
 
 def make_readers(
-    settings: EncoderSettings, reading: ReadingSettings, vocabulary: list[str], from_checkpoint: bool
+    settings: EncoderSettings, reading: ReadingSettings, vocabulary: Vocabulary, from_checkpoint: bool
 ) -> tuple[SegmentEncoder, DocumentCollator]:
     """The encoder of clauses, and the collator of its batches; see `make_encoder`."""
     encoder = make_encoder(settings, vocabulary, from_checkpoint)

@@ -38,7 +38,7 @@ from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.options import EMBEDDED, RECURRENT, EncoderSettings, OptimiserSettings
 from ecpe_zoo.tasks import EMOTIONS, ERC, Task
-from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
 MAX_TOKENS = {"context-less": 128, "context-aware": 512}
@@ -131,10 +131,10 @@ class EmoPillars(TextMethod):
         """The labels, and emotions whose strength never suffices for a label: they are learned too."""
         return labels_of(documents, strengths=not self.single_label)
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """See `make_encoder_vocabulary`; with `init_from` that of the first training."""
         if self.init_from is not None:
-            vocabulary: list[str] = self._first_training()["ecpe_zoo"]["vocabulary"]
+            vocabulary: Vocabulary = self._first_training()["ecpe_zoo"]["vocabulary"]
             return vocabulary
         segments = [segment for document in documents for segment in document.segments]
         texts = [segment.text for segment in segments]

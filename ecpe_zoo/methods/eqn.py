@@ -52,7 +52,7 @@ from ecpe_zoo.methods.base import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.options import WORDS, EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 from ecpe_zoo.views import Heatmap, View
 
@@ -206,7 +206,7 @@ class EQN(TextMethod):
         self.head_bias: HeadBias = head_bias
         self.max_tokens, self.threshold, self.token_slots = max_tokens, threshold, token_slots
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """See `make_encoder_vocabulary`."""
         texts = [segment.text for document in documents for segment in document.segments]
         return make_encoder_vocabulary(self.settings, texts, [])

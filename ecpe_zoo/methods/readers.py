@@ -18,7 +18,7 @@ from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method, Tuned
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import TokenEncoder, Vocabulary, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
 from ecpe_zoo.text.queries import (
     Query,
@@ -82,7 +82,7 @@ class ReaderMethod(Method):
 
     # --- rows
 
-    def make_vocabulary(self, documents: Sequence[Document]) -> list[str]:
+    def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """See `make_encoder_vocabulary`."""
         texts = [segment.text for document in documents for segment in document.segments]
         return make_encoder_vocabulary(self.settings, texts, PROMPT_TEXTS)

@@ -1,4 +1,4 @@
-"""Cells: one `fit` each, with what its record must say."""
+"""Cells: one fit each, with what its record must say."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Cell:
     """One fit.
 
     Args:
-        method: its id.
-        variant: label of the entry; empty for none.
-        corpus: its id.
+        method: Id of the method.
+        variant: Label of the suite's entry; may be empty.
+        corpus: Id of the corpus.
         protocol: strict or paper.
         fold: 1-based.
-        seed: of the run.
-        arguments: of `ecpe-zoo fit`, but for the places that the runner chooses.
-        config: resolved, as a record has it.
-        config_hash: of it.
-        files: name -> sha256 of the corpus files.
-        inputs: name -> sha256 of other files that the config names; see `record.input_hashes`.
+        seed: Seed of the run.
+        arguments: Arguments of `ecpe-zoo fit`, without the paths that the runner chooses.
+        config: Resolved config, as in a record.
+        config_hash: Hash of the config.
+        files: Corpus file -> sha256.
+        inputs: Other file that the config names -> sha256; see `record.input_hashes`.
     """
 
     method: str
@@ -62,21 +62,20 @@ class Cell:
         return f"{self.group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
 
     def differences(self, record: RunRecord) -> list[str]:
-        """What a record that lies in this cell's place says otherwise; nothing where it is this cell's."""
+        """How a record in this cell's place differs from what the cell would record."""
         mine, other = decisive(self.config), decisive(record.config)
         names = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name)]
         found = [f"{n}: {other.get(n)} in the record, {mine.get(n)} in the suite" for n in names[:4]]
         found += [f"and {len(names) - 4} options more"] if len(names) > 4 else []
-        if _watched(self.config) and not _watched(record.config):
+        watched, seen = (
+            (config.get("scorer") or {}).get("watch_test") for config in (self.config, record.config)
+        )
+        if watched and not seen:
             found.append("scorer.watch_test: the record has no test score of every epoch")
         if record.corpus.files != dict(self.files):
             found.append("the corpus files' hashes")
         found += [f"the content of {n}" for n, h in record.inputs.items() if self.inputs.get(n, h) != h]
         return found
-
-
-def _watched(config: Mapping[str, Any]) -> bool:
-    return bool((config.get("scorer") or {}).get("watch_test"))
 
 
 def expand(
@@ -85,14 +84,14 @@ def expand(
     """The cells of a suite, in its order.
 
     Args:
-        suite: read from `path`.
-        path: of the suite file, for relative configs and messages.
-        given: variables of the user.
-        resolve: how a config is resolved without training.
-        small: the small form.
+        suite: The suite.
+        path: Its file, for relative configs and messages.
+        given: Variables of the user.
+        resolve: Resolves a config without training.
+        small: Whether to take the small form.
 
     Raises:
-        ZooError: a variable, a config, an option or a corpus file is missing or wrong, or two cells have one name.
+        ZooError: A variable, a config, an option or a corpus file is missing or wrong, or two cells have one name.
     """
     if small and suite.small is None:
         raise ZooError(f"{path}: expected a field 'small' for --small, but got none.")
@@ -109,7 +108,8 @@ def expand(
         for config in configs:
             overrides = suite.defaults.overrides | entry.overrides | entry.each.get(config.stem, {})
             options = _options(overrides | last.overrides, variables, suite.variables, where)
-            head = ("--config", _shown(config), *options)
+            shown = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else config
+            head = ("--config", str(shown), *options)
             combinations = _combinations(matrix, path.absolute().parent, where)
             try:
                 method, resolved = resolve((*head, *_arguments(combinations[0])))
@@ -128,18 +128,16 @@ def expand(
 
 
 def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
-    """The cells whose key matches one of the patterns, with `*` and `?`, or else holds it as a part.
+    """The cells whose key matches one of the patterns (with `*` and `?`) or contains it; all if there is no pattern.
 
     Raises:
-        ZooError: a pattern matches no cell.
+        ZooError: A pattern matches no cell.
     """
-    if not patterns:
-        return list(cells)
     for pattern in patterns:
         if not any(_matches(cell, pattern) for cell in cells):
             listed = ", ".join(cell.key for cell in cells[:8]) + (", ..." if len(cells) > 8 else "")
             raise ZooError(f"Expected --only to match a cell ({listed}), but got {pattern!r}.")
-    return [cell for cell in cells if any(_matches(cell, pattern) for pattern in patterns)]
+    return [cell for cell in cells if not patterns or any(_matches(cell, pattern) for pattern in patterns)]
 
 
 def _matches(cell: Cell, pattern: str) -> bool:
@@ -153,7 +151,7 @@ def _variables(suite: Suite, path: Path, given: Mapping[str, str]) -> dict[str, 
     values: dict[str, Any] = {}
     for name, variable in suite.variables.items():
         if name in given:
-            # a file by its whole path: how the user wrote it must not reach the config's hash
+            # a file by its absolute path: how the user wrote it must not change the config's hash
             here = Path(given[name]).expanduser()
             values[name] = str(here.absolute()) if here.exists() else given[name]
         elif not variable.required:
@@ -172,31 +170,25 @@ def _options(
 
     def variable(name: str, option: str) -> Any:
         if name not in variables:
-            way = (
-                f"Give it: --set {name}=VALUE"
-                if name in declared
-                else f"Add it to 'variables' ({name}: what it is)"
-            )
+            add = f"Add it to 'variables' ({name}: what it is)"
+            way = f"Give it: --set {name}=VALUE" if name in declared else add
             raise ZooError(f"{where}: {option}: expected a value for {{{name}}}, but got none. {way}")
         return variables[name]
 
     options = []
     for name, value in overrides.items():
-        whole = re.fullmatch(r"\{(\w+)\}", value) if isinstance(value, str) else None
-        if whole:
-            value = variable(whole[1], name)
+        alone = re.fullmatch(r"\{(\w+)\}", value) if isinstance(value, str) else None
+        if alone:
+            value = variable(alone[1], name)
         elif isinstance(value, str):
-            value = re.sub(
-                r"\{(\w+)\}",
-                lambda part, name=name: str(variable(part[1], name)),  # type: ignore[misc]
-                value,
-            )
+            used = {part: str(variable(part, name)) for part in re.findall(r"\{(\w+)\}", value)}
+            value = re.sub(r"\{(\w+)\}", lambda part, used=used: used[part[1]], value)  # type: ignore[misc]
         options.append(f"--{name}={value if isinstance(value, str) else json.dumps(value)}")
     return options
 
 
 def _configs(pattern: str, path: Path, where: str) -> list[Path]:
-    """Files of a config or of a pattern with `*`, from the suite file's folder, else from the working directory."""
+    """Files of a config or a pattern with `*`, from the suite's folder, else from the working directory."""
     tried = []
     for folder in (path.absolute().parent, Path.cwd()):
         place = Path(os.path.normpath(folder / pattern))
@@ -206,11 +198,6 @@ def _configs(pattern: str, path: Path, where: str) -> list[Path]:
             return files
     places = " or ".join(dict.fromkeys(tried))
     raise ZooError(f"{where}.config: expected a config, but there is none at {places}.")
-
-
-def _shown(path: Path) -> str:
-    """Relative to the working directory where it lies below."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _combinations(matrix: Matrix, folder: Path, where: str) -> list[dict[str, str | int]]:
@@ -235,9 +222,8 @@ def _combinations(matrix: Matrix, folder: Path, where: str) -> list[dict[str, st
                 )
         axes = (matrix.protocols or (None,), folds, matrix.seeds or (None,))
         for protocol, fold, seed in itertools.product(*axes):
-            named = {
-                "data.corpus": corpus, "data.protocol": protocol, "data.fold": fold, "seed_everything": seed
-            }  # fmt: skip
+            data = {"data.corpus": corpus, "data.protocol": protocol, "data.fold": fold}
+            named = {**data, "seed_everything": seed}
             combinations.append({name: value for name, value in named.items() if value is not None})
     return combinations
 

@@ -1,12 +1,12 @@
-"""How long cells will take, from records of cells like them."""
+"""How long cells will take, from records of similar cells."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ecpe_zoo.options import flat
 from ecpe_zoo.results.record import RunRecord
@@ -17,19 +17,19 @@ START = 15.0  # seconds for imports, the corpus and the closing test
 
 
 class _Cost(NamedTuple):
-    """What an earlier run took, on one core where it ran on the CPU."""
+    """What an earlier run took: seconds (on one core if it ran on the CPU), epochs, and epochs that were planned."""
 
     seconds: float
     epochs: int
     planned: int
-    parameters: int
+    size: int
 
 
 class Estimates:
     """Times of earlier runs.
 
     Args:
-        folders: that hold records; what cannot be read is passed over.
+        folders: Folders with records; unreadable records are skipped.
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
@@ -40,38 +40,34 @@ class Estimates:
 
     def add(self, record: RunRecord) -> None:
         """Learn from a record."""
-        accelerated = " x NVIDIA" in record.machine.hardware or " x AMD Instinct" in record.machine.hardware
-        cores = 1 if accelerated else record.machine.threads
-        cost = _Cost(
-            record.machine.seconds * cores,
-            max(record.epochs, 1),
-            _epochs(record.config) or record.epochs,
-            _size(record.config),
-        )
+        machine, planned = record.machine, _epochs(record.config) or record.epochs
+        accelerated = any(maker in machine.hardware for maker in (" x NVIDIA", " x AMD Instinct"))
+        work = machine.seconds * (1 if accelerated else machine.threads)
+        cost = _Cost(work, max(record.epochs, 1), planned, _size(record.config))
         self.costs[record.method, record.corpus.id, accelerated].append(cost)
 
     def seconds(self, cell: Cell, threads: int, accelerated: bool) -> float | None:
-        """What a cell will take; None where no record of its method and corpus is known.
+        """What a cell will take, from runs of its method and corpus; None if there are none.
 
-        Seconds an epoch of earlier runs with as many epochs planned, where there are any, else of all; times
-        the epochs that such runs took, which early stopping cuts; over the cores.
+        If no such run had as many epochs planned, the time is that of an epoch times the share of planned epochs that
+        early stopping let runs use.
 
         Args:
-            cell: which.
-            threads: of the fit.
-            accelerated: it runs on an accelerator.
+            cell: Any.
+            threads: Cores of the fit.
+            accelerated: Whether it runs on an accelerator.
         """
         costs = self.costs.get((cell.method, cell.corpus, accelerated))
         if not costs:
             return None
         planned, size = _epochs(cell.config), _size(cell.config)
-        alike = [cost for cost in costs if cost.parameters == size] or costs
-        same = [cost for cost in alike if cost.planned == planned]
+        similar = [cost for cost in costs if cost.size == size] or costs
+        same = [cost.seconds for cost in similar if cost.planned == planned]
         if same:
-            work = median(cost.seconds for cost in same)
+            work = median(same)
         else:
-            share = median(cost.epochs / max(cost.planned, 1) for cost in alike)
-            work = median(cost.seconds / cost.epochs for cost in alike) * (planned or 1) * share
+            share = median(cost.epochs / max(cost.planned, 1) for cost in similar)
+            work = median(cost.seconds / cost.epochs for cost in similar) * (planned or 1) * share
         return START + work / (1 if accelerated else threads)
 
 
@@ -83,8 +79,7 @@ def makespan(seconds: Sequence[float], slots: int) -> float:
     """
     free = [0.0] * slots
     for needed in seconds:
-        first = free.index(min(free))
-        free[first] += needed
+        free[free.index(min(free))] += needed
     return max(free)
 
 
@@ -100,18 +95,15 @@ def clock(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02}"
 
 
-def _epochs(config: dict[str, object]) -> int:
-    trainer = config.get("trainer")
-    value = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+def _epochs(config: Mapping[str, Any]) -> int:
+    value = (config.get("trainer") or {}).get("max_epochs")
     return value if isinstance(value, int) else 0
 
 
-def _size(config: dict[str, object]) -> int:
-    """A number that is the same for runs that cost the same an epoch: of the arguments that shape the network."""
-    model = config.get("model")
-    arguments = model.get("init_args", {}) if isinstance(model, dict) else {}
-    shapes: dict[str, object] = {
-        name: value for name, value in flat(arguments).items() if isinstance(value, int | bool)
-    }
-    shapes["encoder"] = Path(str((arguments.get("encoder") or {}).get("name"))).name
-    return hash(tuple(sorted((name, str(value)) for name, value in shapes.items())))
+def _size(config: Mapping[str, Any]) -> int:
+    """A hash of the arguments that shape the network: equal for runs whose epochs cost the same."""
+    arguments = flat((config.get("model") or {}).get("init_args", {}))
+    shapes = {name: str(value) for name, value in arguments.items() if isinstance(value, int | bool)}
+    # methods of the user's own may take the encoder as a plain text
+    encoder = arguments.get("encoder.name", arguments.get("encoder"))
+    return hash((Path(str(encoder)).name, *sorted(shapes.items())))

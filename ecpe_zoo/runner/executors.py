@@ -12,11 +12,11 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
-COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo.cli.main", "fit")  # -P: the working folder holds no modules
+COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo.cli.main", "fit")  # -P: the working folder has no modules
 STOP_AFTER = 15.0  # seconds that a fit has to end in order
 
 
@@ -25,12 +25,12 @@ class Job:
     """A fit to be run.
 
     Args:
-        key: of its cell.
-        arguments: of `ecpe-zoo fit`, all of them.
-        environment: variables beside those of the process that starts it.
-        work: its folder; the fit writes below `runs`.
-        log: what it prints is added to this file.
-        command: that takes the arguments; none for the fit of this package on the machine that runs it.
+        key: Key of its cell.
+        arguments: All arguments of `ecpe-zoo fit`.
+        environment: Variables, in addition to those of the process that starts it.
+        work: Its folder; the fit writes below `runs`.
+        log: File to which its output is appended.
+        command: Takes the arguments; if empty, the fit of this package on the machine that runs it.
     """
 
     key: str
@@ -46,8 +46,8 @@ class Ended:
     """How a fit ended.
 
     Args:
-        status: 0, an exit status, or minus the signal that ended it; None where it never started.
-        reason: in words, where the status does not say it.
+        status: 0, an exit status, or minus the signal that ended it; None if it never started.
+        reason: In words, if the status does not say it.
     """
 
     status: int | None
@@ -55,12 +55,12 @@ class Ended:
 
     @property
     def killed(self) -> bool:
-        """It was ended from outside: what it left is sound and a later run goes on from there."""
+        """Whether it was ended from outside: what it left is sound, and a later run resumes it."""
         return self.signal is not None
 
     @property
     def signal(self) -> int | None:
-        """What ended it, where it was a signal: minus its number for a process, 128 and more as programs say it."""
+        """The signal that ended it, which processes report as minus its number and programs as 128 plus it."""
         if self.status is None or self.status == 0:
             return None
         known = {128 + number for number in (signal.SIGINT, signal.SIGTERM, 9)}
@@ -68,10 +68,9 @@ class Ended:
 
 
 class Running(Protocol):
-    """A fit that was started."""
+    """A fit that was started; `pid` is that of its process on this machine, if it has one."""
 
     pid: int | None
-    """Of a process on this machine that does the work."""
 
     def poll(self) -> Ended | None:
         """How it ended; None while it runs."""
@@ -81,16 +80,16 @@ class Running(Protocol):
 
 
 class Executor(Protocol):
-    """Starts fits."""
+    """Starts fits, `slots` of them at once."""
 
     slots: int
-    """Fits that may run at once."""
 
     def start(self, job: Job, slot: int) -> Running:
         """Start a fit in a free slot, 0 to slots - 1."""
 
     def close(self) -> None:
-        """Give back what was taken."""
+        """Release what was taken; nothing by default."""
+        return
 
 
 def cell_environment(threads: int) -> dict[str, str]:
@@ -106,16 +105,16 @@ def share_of_devices(devices: Sequence[str], slot: int, per_cell: float) -> list
     (['0'], ['0'])
     >>> share_of_devices(["0", "1", "2", "3"], 1, 2), share_of_devices(["0"], 0, 0)
     (['2', '3'], [])
+    >>> share_of_devices(["0", "1"], 0, float("inf"))
+    ['0', '1']
     >>> [share_of_devices(["0", "1"], slot, 0.3) for slot in range(4)]
     [['0'], ['0'], ['0'], ['1']]
     """
-    if not devices:
-        return []
-    if per_cell <= 0:
+    if not devices or per_cell <= 0:
         return []
     if per_cell < 1:
         return [devices[slot // int(1 / per_cell + 1e-9) % len(devices)]]
-    count = min(int(per_cell), len(devices))
+    count = int(min(per_cell, len(devices)))
     return [devices[(slot * count + index) % len(devices)] for index in range(count)]
 
 
@@ -128,11 +127,11 @@ def visible_devices() -> list[str]:
 
 
 class ProcessRun:
-    """A fit in a process of its own, at the head of its own group, so that Ctrl-C reaches the runner alone.
+    """A fit in its own process, which leads its own group so that Ctrl-C reaches only the runner.
 
     Args:
-        job: the fit.
-        preexec: is called in the new process before the fit.
+        job: The fit.
+        preexec: Called in the new process before the fit.
     """
 
     def __init__(self, job: Job, preexec: Callable[[], object] | None = None) -> None:
@@ -157,7 +156,7 @@ class ProcessRun:
         return None if status is None else Ended(status)
 
     def stop(self) -> None:
-        """Ask it to end, then end it, with all processes that it started."""
+        """Ask it to end, then kill it with all processes that it started."""
         for kind, patience in ((signal.SIGTERM, STOP_AFTER), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, kind)
@@ -165,12 +164,12 @@ class ProcessRun:
                 self.process.wait(patience)
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Fits in processes on this machine, each with its share of the accelerators.
 
     Args:
-        jobs: fits at once.
-        devices_per_cell: accelerators of a fit; below 1 several fits share one.
+        jobs: Fits at once.
+        devices_per_cell: Accelerators of a fit; below 1 several fits share one.
     """
 
     def __init__(self, jobs: int, devices_per_cell: float = 1.0) -> None:
@@ -185,17 +184,13 @@ class LocalExecutor:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
         return ProcessRun(replace(job, environment=environment))
 
-    def close(self) -> None:
-        """Nothing to give back."""
 
-
+@dataclass
 class InlineRun:
-    """A fit that is over when it is made."""
+    """A fit that has ended when it is made."""
 
+    ended: Ended
     pid: int | None = None
-
-    def __init__(self, ended: Ended) -> None:
-        self.ended = ended
 
     def poll(self) -> Ended | None:
         """How it ended."""
@@ -205,11 +200,11 @@ class InlineRun:
         """Too late."""
 
 
-class InlineExecutor:
-    """Fits one after another in this process: no time to start, but one that dies takes the others along.
+class InlineExecutor(Executor):
+    """Fits one after another in this process: no start-up cost, but a crash ends the suite.
 
     Args:
-        fit: runs `ecpe-zoo` with arguments and returns an exit status.
+        fit: Runs `ecpe-zoo` with arguments and returns an exit status.
     """
 
     slots = 1
@@ -245,28 +240,18 @@ class InlineExecutor:
             traceback.print_exc()
             return Ended(1)
 
-    def close(self) -> None:
-        """Nothing to give back."""
-
 
 @contextlib.contextmanager
 def _printing_to(log: Path) -> Iterator[None]:
-    """What Python prints goes to a file, Lightning's messages too, whose handler remembers the first stream."""
-    handlers = [
-        handler
-        for name in ("lightning", "lightning.pytorch", "lightning.fabric")
-        for handler in logging.getLogger(name).handlers
-        if isinstance(handler, logging.StreamHandler)
-    ]
-    with (
-        log.open("a", encoding="utf-8") as file,
-        contextlib.redirect_stdout(file),
-        contextlib.redirect_stderr(file),
-    ):
-        before: list[Any] = [handler.setStream(file) for handler in handlers]
-        try:
-            yield
-        finally:
-            for handler, stream in zip(handlers, before, strict=True):
-                if stream is not None:
-                    handler.setStream(stream)
+    """Send what Python prints to a file, with Lightning's messages, whose handlers remember the first stream."""
+    names = ("lightning", "lightning.pytorch", "lightning.fabric")
+    handlers = [handler for name in names for handler in logging.getLogger(name).handlers]
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(log.open("a", encoding="utf-8"))
+        stack.enter_context(contextlib.redirect_stdout(file))
+        stack.enter_context(contextlib.redirect_stderr(file))
+        for handler in handlers:
+            if isinstance(handler, logging.StreamHandler):
+                stack.callback(handler.setStream, handler.stream)
+                handler.setStream(file)
+        yield

@@ -1,7 +1,7 @@
-"""One runner at a time on a cell, over processes and machines that share a folder.
+"""Locks that keep a cell to one runner, over processes and machines that share a folder.
 
 A lock is a file that is created atomically and names its owner. It is stale when its owner's processes are gone
-(on the same machine), or when nobody touched it for `SILENCE` seconds (elsewhere): owners touch theirs.
+(on the same machine), or when its owner has not touched it for `SILENCE` seconds (on another machine).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SILENCE = 600.0  # seconds; clocks of machines may differ by some, the owner touches every TOUCH seconds
+SILENCE = 600.0  # seconds, many times TOUCH: clocks of machines differ
 TOUCH = 30.0
 
 
@@ -30,24 +30,20 @@ class Lock:
 
     def name_child(self, pid: int) -> None:
         """Note a process that works for the owner: while it lives the lock is not stale."""
-        part = self.path.with_name(f".{self.path.name}.{self.token}.part")
         if not self.held:
             return
+        part = self.path.with_name(f".{self.path.name}.{self.token}.part")
         child = {"child": pid, "child_began": _began(pid)}
         part.write_text(json.dumps(_owner(self.token) | child), encoding="utf-8")
         part.replace(self.path)
 
     @property
     def held(self) -> bool:
-        """Whether it is still this process': after a silence that was too long somebody else may have taken it."""
+        """Whether this process still has it: after too long a silence another may have taken it."""
         return bool(_read(self.path)[0].get("token") == self.token)
 
     def touch(self) -> bool:
-        """Tell other machines that the owner lives; cheap to call often.
-
-        Returns:
-            Whether the lock is still held, as far as it was looked at.
-        """
+        """Show other machines that the owner lives, at most every `TOUCH` seconds; whether the lock is still held."""
         if time.monotonic() - self.touched > TOUCH:
             self.touched = time.monotonic()
             if not self.held:
@@ -58,7 +54,7 @@ class Lock:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Touch it from a thread, around work that does not come back for long."""
+        """Touch it from a thread, during work that takes long to return."""
         over = threading.Event()
 
         def touching() -> None:
@@ -74,44 +70,40 @@ class Lock:
             thread.join()
 
     def release(self) -> None:
-        """Let others have it; nothing happens where it was taken away."""
+        """Let others have it, unless another runner took it."""
         if self.held:
             self.path.unlink(missing_ok=True)
 
 
 def acquire(path: Path) -> Lock | None:
-    """Take a lock, also a stale one.
-
-    Returns:
-        The lock, or None where somebody else holds it.
-    """
+    """Take a lock, also a stale one; None if another runner holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     token = uuid.uuid4().hex
     if _create(path, token):
         return Lock(path, token)
     if not is_stale(path):
         return None
-    with _guard(path):  # else two takers could both remove: the second one the first one's new lock
+    with _guard(path):  # else of two takers the second could remove the new lock of the first
         if is_stale(path):
             path.unlink(missing_ok=True)
     return Lock(path, token) if _create(path, token) else None
 
 
 def holder(path: Path) -> str | None:
-    """Who holds a lock, as `host:pid`; None for nobody."""
+    """Who holds a lock, as `host:pid`; None if nobody does."""
     owner, touched = _read(path)
     return f"{owner['host']}:{owner['pid']}" if owner and not _gone(owner, touched) else None
 
 
 def is_stale(path: Path) -> bool:
-    """Whether a lock's owner is gone; False where there is no lock."""
+    """Whether the owner of a lock is gone; False if there is no lock."""
     owner, touched = _read(path)
     return touched is not None and _gone(owner, touched)
 
 
 def _gone(owner: dict[str, Any], touched: float | None) -> bool:
     silent = time.time() - (touched or 0.0)
-    if not owner:  # a damaged file, or one on a file system without links whose content is on its way
+    if not owner:  # damaged, or on a file system without links and still being written
         return silent > 60
     if owner["machine"] != _machine():
         return silent > SILENCE
@@ -149,7 +141,7 @@ def _owner(token: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], float | None]:
-    """What a lock says and when it was touched, of one and the same file; no time where there is none."""
+    """Owner and time of the last touch, of one and the same file; no time if there is no lock."""
     try:
         with path.open(encoding="utf-8") as file:
             touched = os.fstat(file.fileno()).st_mtime
@@ -165,7 +157,7 @@ def _read(path: Path) -> tuple[dict[str, Any], float | None]:
 
 
 def _machine() -> str:
-    """Where process ids mean the same: the host, its boot, and the container."""
+    """Names what process ids belong to: the host, its boot, and the container."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
@@ -174,18 +166,15 @@ def _machine() -> str:
 
 
 def _began(pid: int) -> int | None:
-    """When a process began, in the kernel's ticks: with its id it names a process for good. None where unknown.
-
-    No clock is asked, which may be set, or be another one inside a container.
-    """
+    """When a process began, in the kernel's ticks, which no clock can change: names it together with its id."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         state, *rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return -1 if state == "Z" else int(rest[18])  # -1: dead, its parent has not asked yet
+        return -1 if state == "Z" else int(rest[18])  # a zombie is dead
     return None
 
 
 def _alive(pid: object, began: object) -> bool:
-    """Whether the process with this id that began then still runs."""
+    """Whether the process with this id and beginning still runs."""
     if not isinstance(pid, int):
         return False
     try:
@@ -195,14 +184,12 @@ def _alive(pid: object, began: object) -> bool:
     except PermissionError:
         return True
     now = _began(pid)
-    if now is None or began is None:
-        return True
-    return now == began  # else the id is another's by now
+    return now is None or began is None or now == began  # else the id is that of another process by now
 
 
 @contextlib.contextmanager
 def _guard(path: Path) -> Iterator[None]:
-    """A lock of the kernel, which dies with the process; without one (Windows) the check before has to do."""
+    """A lock of the kernel, which ends with the process; without one (Windows) the check has to do."""
     try:
         import fcntl
     except ImportError:

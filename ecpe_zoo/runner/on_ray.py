@@ -1,7 +1,7 @@
 """Fits on a Ray cluster (`pip install 'ecpe-zoo[ray]'`).
 
-Ray places the fits, also several on one GPU, and repeats those whose worker was lost. With a store that all machines
-see, a repeated fit goes on from its last epoch; without one (`returned`) its record travels back, and it starts anew.
+Ray places the fits, several on one GPU too, and repeats those whose worker was lost. With a store that all machines
+share, a repeated fit resumes from its last epoch. Without one (`returned`) its record is sent back, and it starts anew.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.runner.executors import Ended, Job, ProcessRun
+from ecpe_zoo.runner.executors import Ended, Executor, Job, ProcessRun
 
 RETRIES = 3  # of a fit whose worker was lost
 PASSED_ON = ("ECPE_ZOO_", "WANDB_", "HF_", "TRANSFORMERS_", "PL_")
@@ -30,9 +30,9 @@ class RayRun:
     """A fit that was handed to Ray.
 
     Args:
-        ray: the module.
-        reference: to its result.
-        job: the fit, with the folder that its record goes to.
+        ray: The module.
+        reference: Ray's reference to the result.
+        job: The fit, with the folder for its record.
     """
 
     pid: int | None = None
@@ -41,7 +41,7 @@ class RayRun:
         self.ray, self.reference, self.job = ray, reference, job
 
     def poll(self) -> Ended | None:
-        """How it ended; None while it runs or waits for a place."""
+        """How it ended; None while it runs or waits for room."""
         ready, _ = self.ray.wait([self.reference], timeout=0)
         if not ready:
             return None
@@ -60,24 +60,29 @@ class RayRun:
         self.ray.cancel(self.reference, force=True)
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Hands fits to Ray.
 
     Args:
-        threads: cores of a fit.
-        gpus_per_cell: GPUs of a fit, also a fraction; 0 on machines without.
-        address: of the cluster, as `auto` or `ray://...`; none starts Ray on this machine, or joins the cluster that
-            RAY_ADDRESS names.
-        returned: records travel back to this machine, since the store's folder is not seen by the others. Corpora
-            and files of options must then lie on every machine, at the places that its environment and the suite name.
-        keep_checkpoints: weights travel too.
-        slots: most fits that are handed over at once; as many as the cluster has room for where none is given.
+        threads: Cores of a fit.
+        gpus_per_cell: GPUs of a fit, which may be a fraction; 0 on machines without.
+        address: Address of the cluster, as `auto` or `ray://...`; if None, the cluster that RAY_ADDRESS names is
+            joined, or Ray is started on this machine.
+        returned: Records are sent back, since other machines do not share the store's folder. Corpora and files of
+            options must then be on every machine, in the places that its environment and the suite name.
+        keep_checkpoints: Weights are sent back too.
+        slots: Most fits that are handed over at once; as many as the cluster has room for if None.
     """
 
     def __init__(
-        self, threads: int, gpus_per_cell: float = 0.0, address: str | None = None, returned: bool = False,
-        keep_checkpoints: bool = False, slots: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        threads: int,
+        gpus_per_cell: float = 0.0,
+        address: str | None = None,
+        returned: bool = False,
+        keep_checkpoints: bool = False,
+        slots: int | None = None,
+    ) -> None:
         try:
             ray: Any = importlib.import_module("ray")
         except ImportError as error:
@@ -90,9 +95,7 @@ class RayExecutor:
         if self.started:
             quiet = {"log_to_driver": False, "logging_level": "ERROR"}
             if address is None and not os.environ.get("RAY_ADDRESS"):
-                quiet["include_dashboard"] = (
-                    False  # of a cluster that starts here; one that is joined has its own
-                )
+                quiet["include_dashboard"] = False  # a cluster that is joined has its own
             ray.init(address=address, **quiet)
         room = ray.cluster_resources()
         fits = int(room.get("CPU", 1) // threads)
@@ -102,7 +105,7 @@ class RayExecutor:
             self.close()
             raise ZooError(
                 f"Expected a cluster with {threads} CPUs and {gpus_per_cell:g} GPUs for a fit, but got one with "
-                f"{room.get('CPU', 0):g} CPUs and {room.get('GPU', 0):g} GPUs. See --threads and --gpus-per-cell."
+                f"{room.get('CPU', 0):g} CPUs and {room.get('GPU', 0):g} GPUs. See --threads and --gpus_per_cell."
             )
         self.slots = min(fits, slots) if slots else fits
         place = {"num_cpus": threads, "num_gpus": gpus_per_cell, "max_retries": RETRIES}
@@ -110,7 +113,7 @@ class RayExecutor:
 
     def start(self, job: Job, slot: int) -> RayRun:
         """Hand a fit over."""
-        mine = os.environ.items() if not self.returned else ()  # places of this machine are not the others'
+        mine = os.environ.items() if not self.returned else ()  # paths of this machine do not exist on others
         passed = {name: value for name, value in mine if name.startswith(PASSED_ON)}
         text = None
         if self.returned:
@@ -120,7 +123,7 @@ class RayExecutor:
         return RayRun(self.ray, self.task.remote(job, where, text, self.keep_checkpoints), job)
 
     def close(self) -> None:
-        """Leave the cluster, or end the one that was started here."""
+        """End the cluster that was started here."""
         if self.started:
             self.ray.shutdown()
 
@@ -131,29 +134,28 @@ def run_on_worker(
     """Run a fit on a worker.
 
     Args:
-        job: the fit.
-        folder: the working directory of the runner, where this machine sees it; None where it does not.
-        config: text of the config then.
-        keep_checkpoints: bring the weights back then.
+        job: The fit.
+        folder: The runner's working directory; None if this machine does not share it.
+        config: Text of the config if `folder` is None.
+        keep_checkpoints: Whether weights are returned too.
 
     Returns:
-        The exit status; where the runner's folders are not seen, also the record, the scores and the log, by their
-        places below the job's folder.
+        The exit status; if `folder` is None also record, scores and log, by their paths below the job's folder.
     """
     if config is None:
         if folder is not None and Path(folder).is_dir():
             os.chdir(folder)
-        if any((job.work / "runs").rglob("record.json")):  # the worker was lost when all was done
+        if any((job.work / "runs").rglob("record.json")):  # the worker was lost after the fit was done
             return 0, {}
         return _wait(ProcessRun(resumed(job), _die_with_parent)), {}
     with tempfile.TemporaryDirectory(prefix="ecpe-zoo-") as name:
         work = Path(name)
         (work / "config.yaml").write_text(config, encoding="utf-8")
         at = job.arguments.index("--config") + 1
-        arguments = [*job.arguments[:at], str(work / "config.yaml"), *job.arguments[at + 1 :]]
         arguments = [
-            a.replace(str(job.work), str(work)) for a in arguments if not a.startswith("--ckpt_path=")
+            a.replace(str(job.work), str(work)) for a in job.arguments if not a.startswith("--ckpt_path=")
         ]
+        arguments[at] = str(work / "config.yaml")
         mine = replace(job, arguments=tuple(arguments), work=work, log=work / job.log.name)
         status = _wait(ProcessRun(mine, _die_with_parent))
         wanted = [mine.log]
@@ -187,7 +189,7 @@ def _wait(run: ProcessRun) -> int:
 
 
 def _die_with_parent() -> None:
-    """A worker that is lost takes its fit along: else the repeated one would write into the same folder."""
+    """End the fit with a worker that is lost: else the repeated fit would write into the same folder."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

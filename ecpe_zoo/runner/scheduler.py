@@ -1,4 +1,4 @@
-"""Runs the cells of a suite that have no record yet, beside other runners on the same store."""
+"""Runs the cells of a suite that have no record yet, together with other runners on the same store."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.record import code_state
@@ -20,23 +19,26 @@ from ecpe_zoo.runner.executors import Ended, Executor, Job, Running, cell_enviro
 from ecpe_zoo.runner.locks import Lock
 from ecpe_zoo.runner.store import Store, headline
 
+if TYPE_CHECKING:
+    from ecpe_zoo.runner.screen import PlainScreen
+
 POLL = 0.1  # seconds between looks at the fits
-ELSEWHERE = 1.0  # seconds between looks at cells that other runners have
+ELSEWHERE = 1.0  # seconds between looks at cells of other runners
 
 Kind = Literal["waiting", "running", "done", "there", "failed", "stale", "elsewhere"]
 
 
 @dataclass
 class Progress:
-    """How far a cell is.
+    """The state of a cell.
 
     Args:
-        cell: which.
+        cell: Which one.
         kind: waiting, running, done (by this runner), there (before, or by another), failed, stale (its place is
-            taken by a record of another config or other data), elsewhere (another runner has it).
-        detail: the main number, the reason of a failure, who has it.
-        started: monotonic time.
-        seconds: that it took.
+            taken by a record of another config or other data), or elsewhere (another runner has it).
+        detail: The headline score, the reason of a failure, or who has it.
+        started: Monotonic time.
+        seconds: Time that it took.
     """
 
     cell: Cell
@@ -44,16 +46,6 @@ class Progress:
     detail: str = ""
     started: float = 0.0
     seconds: float = 0.0
-
-
-class Screen(Protocol):
-    """Shows progress."""
-
-    def changed(self, progress: Progress, everything: Sequence[Progress]) -> None:
-        """A cell is in another state."""
-
-    def tick(self, everything: Sequence[Progress]) -> None:
-        """Time has passed."""
 
 
 @dataclass
@@ -72,52 +64,52 @@ class Scheduler:
     """Runs cells.
 
     Args:
-        store: where records go.
-        executor: who runs fits.
-        screen: who shows them.
-        threads: of each fit.
-        keep_checkpoints: keep the weights that each record is of.
-        set_aside: give records of another config another name and run the cell, where it would be left alone.
-        wait: for cells that other runners have; else leave when nothing is left to start.
+        store: Place of the records.
+        executor: Runs fits.
+        screen: Shows progress.
+        threads: Cores of each fit.
+        keep_checkpoints: Keep the weights of each record.
+        set_aside: Rename records of another config and run their cells, which are left alone otherwise.
+        wait: Wait for cells of other runners; else stop when nothing is left to start.
     """
 
     def __init__(
-        self, store: Store, executor: Executor, screen: Screen, threads: int, *, keep_checkpoints: bool = False,
-        set_aside: bool = False, wait: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        executor: Executor,
+        screen: PlainScreen,
+        threads: int,
+        *,
+        keep_checkpoints: bool = False,
+        set_aside: bool = False,
+        wait: bool = True,
+    ) -> None:
         self.store, self.executor, self.screen, self.threads = store, executor, screen, threads
         self.keep_checkpoints, self.set_aside, self.wait = keep_checkpoints, set_aside, wait
         self.work: list[_Work] = []
         self.elsewhere: list[Progress] = []
 
     def run(self, cells: Sequence[Cell]) -> list[Progress]:
-        """Run all cells that have no record.
+        """Run all cells that have no record; returns the state of each.
 
-        Whatever ends it, Ctrl-C too, leaves no process and no lock; what the fits did so far is kept.
-
-        Returns:
-            How each cell stands.
+        Whatever ends it, Ctrl-C too, leaves no process and no lock. What the fits did so far is kept.
         """
         self.began = time.time()
         self.everything = [Progress(cell) for cell in cells]
         queue = deque(self.everything)
-        elsewhere = self.elsewhere = []
+        self.elsewhere = []
         looked = 0.0
         try:
-            while queue or self.work or (elsewhere and self.wait):
+            while queue or self.work or (self.elsewhere and self.wait):
                 self._reap()
                 free = sorted(set(range(self.executor.slots)) - {work.slot for work in self.work})
                 while queue and free:
-                    progress = queue.popleft()
-                    if not self._start(progress, free[0]):
-                        if progress.kind == "elsewhere":
-                            elsewhere.append(progress)
-                    else:
+                    if self._start(queue.popleft(), free[0]):
                         free.pop(0)
-                if elsewhere and not queue and time.monotonic() - looked > ELSEWHERE:
+                if self.elsewhere and not queue and time.monotonic() - looked > ELSEWHERE:
                     looked = time.monotonic()
-                    queue.extend(elsewhere)
-                    elsewhere.clear()
+                    queue.extend(self.elsewhere)
+                    self.elsewhere.clear()
                     if free:
                         continue
                 for work in list(self.work):
@@ -125,10 +117,10 @@ class Scheduler:
                         work.running.stop()
                         self._lost(work)
                 self.screen.tick(self.everything)
-                if self.work or elsewhere:
+                if self.work or self.elsewhere:
                     time.sleep(POLL)
         finally:
-            if self.work:  # all at once: each may take its seconds, and a cluster does not wait for their sum
+            if self.work:  # all at once: each may take seconds, and a cluster does not wait for their sum
                 with ThreadPoolExecutor(len(self.work)) as pool:
                     list(pool.map(lambda work: work.running.stop(), self.work))
             for work in self.work:
@@ -138,86 +130,85 @@ class Scheduler:
             self.executor.close()
         return self.everything
 
-    def _tell(self, progress: Progress, kind: Kind, detail: str = "") -> None:
-        same = (progress.kind, progress.detail) == (kind, detail)
+    def _change(self, progress: Progress, kind: Kind, detail: str = "") -> None:
+        changed = (progress.kind, progress.detail) != (kind, detail)
         progress.kind, progress.detail = kind, detail
-        if not same:
+        if changed:
             self.screen.changed(progress, self.everything)
 
     def _start(self, progress: Progress, slot: int) -> bool:
-        """Start a cell, if it is to be run and nobody else has it; whether the slot is taken."""
-        cell, store = progress.cell, self.store
+        """Start a cell if it has to run and nobody else has it; returns whether the slot is taken."""
         if self._settled(progress):
             return False
         try:
-            lock = store.acquire(cell)
+            lock = self.store.acquire(progress.cell)
         except OSError as error:
-            self._tell(progress, "failed", str(error))
+            self._change(progress, "failed", str(error))
             return False
         if lock is None:
-            self._tell(progress, "elsewhere", store.state(cell).detail)
+            self._change(progress, "elsewhere", self.store.state(progress.cell).detail)
+            self.elsewhere.append(progress)
             return False
-        kept = False
-        try:
-            if self._settled(progress):  # another runner ended it between the look and the lock
+        with contextlib.ExitStack() as stack:
+            stack.callback(lock.release)
+            try:
+                work = self._started(progress, lock, slot)
+            except (ZooError, OSError) as error:
+                self._fail(progress, Ended(None, str(error)), keep_run=isinstance(error, OSError))
                 return False
-            if progress.kind == "stale":
-                store.set_aside(cell)
-            checkpoint = store.prepare(cell)
-            if (
-                store.finished(cell) is not None
-            ):  # the runner that started it died before it could take it over
-                record = store.collect(cell, self.keep_checkpoints)
-                self._tell(progress, "done", headline(record))
+            if work is None:
                 return False
-            job = self._job(cell, checkpoint)
-            progress.started = time.monotonic()
-            with lock.kept():  # an executor may come back only when the fit is over
-                running = self.executor.start(job, slot)
-            kept = True
-            self.work.append(_Work(progress, lock, running, job, slot))
-            if running.pid is not None:
-                lock.name_child(running.pid)
-            self._tell(progress, "running", "resumed" if checkpoint else "")
-            return True
-        except (ZooError, OSError) as error:
-            self._fail(
-                progress, Ended(None, str(error)), time.time(), (), keep_run=isinstance(error, OSError)
-            )
-            return False
-        finally:
-            if not kept:
-                lock.release()
+            self.work.append(work)
+            stack.pop_all()  # the lock is kept
+        if work.running.pid is not None:
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk: the fit runs, and this runner still holds the lock
+                lock.name_child(work.running.pid)
+        resumed = any(argument.startswith("--ckpt_path=") for argument in work.job.arguments)
+        self._change(progress, "running", "resumed" if resumed else "")
+        return True
+
+    def _started(self, progress: Progress, lock: Lock, slot: int) -> _Work | None:
+        """The fit of a locked cell; None if there is nothing left to run."""
+        cell, store = progress.cell, self.store
+        if self._settled(progress):  # another runner finished it between the look and the lock
+            return None
+        if store.state(cell).kind == "stale":
+            store.set_aside(cell)
+        checkpoint = store.prepare(cell)
+        if store.finished(cell) is not None:  # its runner died before it could collect the record
+            self._change(progress, "done", headline(store.collect(cell, self.keep_checkpoints)))
+            return None
+        folder = store.work(cell).absolute()
+        arguments = [*cell.arguments, f"--trainer.default_root_dir={folder / 'runs'}"]
+        arguments.append("--trainer.enable_progress_bar=false")
+        arguments += [f"--ckpt_path={checkpoint.absolute()}"] if checkpoint is not None else []
+        environment = cell_environment(self.threads)
+        job = Job(cell.key, tuple(arguments), environment, folder, store.log(cell).absolute())
+        progress.started = time.monotonic()
+        with lock.kept():  # an executor may return only when the fit is over
+            running = self.executor.start(job, slot)
+        return _Work(progress, lock, running, job, slot)
 
     def _settled(self, progress: Progress) -> bool:
-        """Whether nothing is to be done for a cell, which is then told."""
+        """Whether nothing is to be done for a cell, whose state is then shown."""
         state = self.store.state(progress.cell)
         if state.kind == "done":
-            self._tell(progress, "there", state.detail)
+            self._change(progress, "there", state.detail)
             return True
         if state.kind == "stale":
-            if self.set_aside:
-                progress.kind = "stale"
-                return False
-            self._tell(progress, "stale", state.detail)
-            return True
+            if not self.set_aside:
+                self._change(progress, "stale", state.detail)
+            return not self.set_aside
         failure = self.store.read_failure(progress.cell)
         if failure is not None and failure.ended >= self.began:  # by another runner, while this one ran
-            self._tell(progress, "failed", failure.reason)
+            self._change(progress, "failed", failure.reason)
             return True
         return False
 
-    def _job(self, cell: Cell, checkpoint: Path | None) -> Job:
-        work = self.store.work(cell).absolute()
-        arguments = [
-            *cell.arguments, f"--trainer.default_root_dir={work / 'runs'}", "--trainer.enable_progress_bar=false"
-        ]  # fmt: skip
-        if checkpoint is not None:
-            arguments.append(f"--ckpt_path={checkpoint.absolute()}")
-        environment = cell_environment(self.threads)
-        return Job(cell.key, tuple(arguments), environment, work, self.store.log(cell).absolute())
-
     def _reap(self) -> None:
+        """Collect the records of fits that ended."""
         for work in list(self.work):
             ended = work.running.poll()
             if ended is None:
@@ -232,53 +223,50 @@ class Scheduler:
                     progress.cell
                 )
                 if ended.status == 0 and unfinished:
-                    reason = "it ended before it was over, with status 0, and goes on from its last epoch"
-                    self._fail(progress, Ended(0, reason), work.began, work.job.arguments, keep_run=True)
+                    reason = "it ended before it was over, with status 0, and resumes from its last epoch"
+                    self._fail(progress, Ended(0, reason), work, keep_run=True)
                 elif ended.status == 0:
                     record = self.store.collect(progress.cell, self.keep_checkpoints)
-                    self._tell(progress, "done", headline(record))
+                    self._change(progress, "done", headline(record))
                 else:
-                    self._fail(progress, ended, work.began, work.job.arguments)
+                    self._fail(progress, ended, work)
             except (ZooError, OSError) as error:
                 # what failed on the way of a sound record, such as a full disk, must not cost the run
-                passing = isinstance(error, OSError)
-                self._fail(progress, Ended(0, str(error)), work.began, work.job.arguments, keep_run=passing)
+                self._fail(progress, Ended(0, str(error)), work, keep_run=isinstance(error, OSError))
             finally:
                 work.lock.release()
                 self.work.remove(work)
 
     def _lost(self, work: _Work) -> None:
-        """Leave a cell whose lock somebody else took, after a silence: nothing of it is this runner's any more."""
+        """Leave a cell whose lock another runner took after a silence; nothing of it is this runner's any more."""
         self.work.remove(work)
         state = self.store.state(work.progress.cell)
         if state.kind != "done":
             self.elsewhere.append(work.progress)
-        self._tell(work.progress, "there" if state.kind == "done" else "elsewhere", state.detail)
+        self._change(work.progress, "there" if state.kind == "done" else "elsewhere", state.detail)
 
     def _fail(
-        self, progress: Progress, ended: Ended, began: float, arguments: Sequence[str], keep_run: bool = False
+        self, progress: Progress, ended: Ended, work: _Work | None = None, keep_run: bool = False
     ) -> None:
+        """Record a failure; `work` is None if no fit was started."""
         cell, lines = progress.cell, self.store.last_lines(progress.cell)
-        reason = ended.reason or _reason(ended, lines)
+        reason = ended.reason
+        if not reason and ended.killed:
+            reason = f"killed by signal {ended.signal}" + (" (memory?)" if ended.signal == 9 else "")
+        elif not reason:
+            reason = f"exit status {ended.status}: {lines[-1].strip() if lines else 'it printed nothing'}"
         failure = Failure(
             cell=cell.key,
             reason=reason,
             exit_status=ended.status,
-            started=began,
+            started=work.began if work else time.time(),
             ended=time.time(),
             host=socket.gethostname(),
-            command=["ecpe-zoo", "fit", *arguments],
+            command=["ecpe-zoo", "fit", *(work.job.arguments if work else ())],
             config_hash=cell.config_hash,
             commit=code_state().commit,
             last_lines=lines,
         )
         with contextlib.suppress(OSError):  # a full disk must not end the other cells
             self.store.fail(failure, cell, keep_run=keep_run or ended.killed)
-        self._tell(progress, "failed", reason)
-
-
-def _reason(ended: Ended, lines: Sequence[str]) -> str:
-    last = lines[-1].strip() if lines else "it printed nothing"
-    if ended.killed:
-        return f"killed by signal {ended.signal}" + (" (memory?)" if ended.signal == 9 else "")
-    return f"exit status {ended.status}: {last}"
+        self._change(progress, "failed", reason)

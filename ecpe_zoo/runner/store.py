@@ -1,10 +1,10 @@
-"""The store of a suite: a record for each cell, and a hidden folder in which cells work.
+"""The store of a suite: a record for each cell, and a hidden folder in which cells run.
 
 <store>/<method-variant>/<corpus>-fold<k>-<protocol>-seed<s>.json           the record
                                                             .npz            all test scores
-                                                            .failed.json    in their place, after a failure
+                                                            .failed.json    instead of them, after a failure
                                                             .ckpt           with --keep-checkpoints
-<store>/.work/<method-variant>/<cell>/    lock, log.txt, the run that is not over
+<store>/.work/<method-variant>/<cell>/    lock, log.txt, the unfinished run
 """
 
 from __future__ import annotations
@@ -37,51 +37,45 @@ class State:
 
 
 class Store:
-    """Records of a suite's cells in a folder.
-
-    Args:
-        root: the folder; it is created when the first cell starts.
-    """
+    """Records of a suite's cells in a folder, which is created when the first cell starts."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def record(self, cell: Cell) -> Path:
-        """Where the record lies."""
+        """The record."""
         return self.root / f"{cell.key}.json"
 
     def predictions(self, cell: Cell) -> Path:
-        """Where all test scores lie."""
+        """All test scores."""
         return self.root / f"{cell.key}.npz"
 
     def checkpoint(self, cell: Cell) -> Path:
-        """Where the weights lie that the record is of, if they are kept."""
+        """The weights of the record, if they are kept."""
         return self.root / f"{cell.key}.ckpt"
 
     def failure(self, cell: Cell) -> Path:
-        """Where the record of a failure lies."""
+        """The record of a failure."""
         return self.root / f"{cell.key}{FAILED}"
 
     def work(self, cell: Cell) -> Path:
-        """Where the cell's process works."""
+        """The folder in which the cell runs."""
         return self.root / WORK / cell.key
 
     def log(self, cell: Cell) -> Path:
-        """What the cell's process prints."""
+        """What the cell's process printed."""
         return self.work(cell) / "log.txt"
 
     def _lock(self, cell: Cell) -> Path:
         return self.work(cell) / "lock"
 
-    # --- what is known
-
     def state(self, cell: Cell) -> State:
-        """What there is of a cell; a file in the record's place that is none counts as another's."""
+        """What there is of a cell; a damaged record counts as that of another config."""
         if self.record(cell).exists():
             try:
                 record = read_record(self.record(cell))
             except ZooError as error:
-                return State("stale", f"damaged, remove it or --set-aside: {str(error).splitlines()[0]}")
+                return State("stale", f"damaged, remove it or --set_aside: {str(error).splitlines()[0]}")
             if differences := cell.differences(record):
                 return State("stale", "; ".join(differences))
             return State("done", headline(record))
@@ -89,20 +83,16 @@ class Store:
             return State("elsewhere", holder)
         if failure := self.read_failure(cell):
             return State("failed", failure.reason)
-        if self._other(cell):
-            return State("to do")
-        return State(
-            "to do", "resumes" if self.unfinished(cell) else "is taken over" if self.finished(cell) else ""
-        )
+        usable = not self._other(cell)
+        detail = "resumes" if self.unfinished(cell) else "is taken over" if self.finished(cell) else ""
+        return State("to do", detail if usable else "")
 
     def read_failure(self, cell: Cell) -> Failure | None:
-        """The note of a failure, if there is one that can be read."""
+        """The record of a failure, if there is a readable one."""
         return read_failure(self.failure(cell))
 
-    # --- around a fit
-
     def acquire(self, cell: Cell) -> locks.Lock | None:
-        """Take the cell; None where somebody else has it."""
+        """Take the cell; None if another runner has it."""
         ignore = self.root / WORK / ".gitignore"
         if not ignore.exists():
             with replaced_when_complete(ignore) as part:
@@ -110,19 +100,16 @@ class Store:
         return locks.acquire(self._lock(cell))
 
     def prepare(self, cell: Cell) -> Path | None:
-        """Make the working folder ready.
+        """Make the working folder ready; returns the checkpoint to resume from, None to start anew.
 
-        What a run left that was of the same config, data and code is kept; so is a finished run of the same config
-        and data, whatever the code is by now: its record says by which code it was made.
-
-        Returns:
-            The checkpoint to resume from; None to start anew.
+        What a run of the same config, data and code left is kept, and so is a finished run of the same config and
+        data: its record names the code that made it.
         """
         work = self.work(cell)
         if other := self._other(cell):
             if (work / "runs").exists():
                 with self.log(cell).open("a", encoding="utf-8") as log:
-                    log.write(f"Starts anew: what was left is of {other}.\n")
+                    log.write(f"Starting anew: what was left is of {other}.\n")
             shutil.rmtree(work / "runs", ignore_errors=True)
         with replaced_when_complete(work / "cell.json") as part:
             part.write_text(json.dumps(_planned(cell), indent=1), encoding="utf-8")
@@ -132,7 +119,7 @@ class Store:
         return checkpoint
 
     def _other(self, cell: Cell) -> str:
-        """Why what a run left cannot be used, in words; "" where it can."""
+        """Why what a run left cannot be used, in words; "" if it can."""
         found, planned = _json(self.work(cell) / "cell.json"), _planned(cell)
         if not isinstance(found, dict):
             return "a run that nothing is known of"
@@ -146,21 +133,21 @@ class Store:
         return next((words for name, words in names.items() if found.get(name) != planned[name]), "")
 
     def unfinished(self, cell: Cell) -> Path | None:
-        """The newest `last.ckpt` of a run that was broken off; None where there is none."""
+        """The newest `last.ckpt` of an interrupted run."""
         found = list((self.work(cell) / "runs").rglob("last.ckpt")) if self.finished(cell) is None else []
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def finished(self, cell: Cell) -> Path | None:
-        """The record of a run that ended well, before it is taken over."""
+        """The record of a finished run that is not collected yet."""
         return max((self.work(cell) / "runs").rglob("record.json"), default=None)
 
     def collect(self, cell: Cell, keep_checkpoint: bool = False) -> RunRecord:
-        """Take a finished run's record and scores over, and remove the run.
+        """Move a finished run's record and scores to their place, and remove the run; the caller holds the lock.
 
-        The record comes last: where it is, everything is. The caller holds the cell's lock.
+        The record comes last: if it is there, everything is.
 
         Raises:
-            ZooError: there is no such record, or not the one that was asked for, or one is there already.
+            ZooError: No record, one that was not planned, or its place is taken.
         """
         source = self.finished(cell)
         if source is None:
@@ -189,20 +176,14 @@ class Store:
         return record
 
     def fail(self, failure: Failure, cell: Cell, keep_run: bool) -> None:
-        """Write the record of a failure.
-
-        Args:
-            failure: what happened.
-            cell: to which.
-            keep_run: keep what the run left, to resume from: it was killed, and nothing was wrong with it.
-        """
+        """Write the record of a failure; `keep_run` keeps what the run left, to resume from."""
         with replaced_when_complete(self.failure(cell)) as part:
             part.write_text(failure.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if not keep_run:
             shutil.rmtree(self.work(cell) / "runs", ignore_errors=True)
 
     def set_aside(self, cell: Cell) -> None:
-        """Give a record of another config or other data another name, so that the cell can run."""
+        """Rename a record of another config or other data, so that the cell can run."""
         stamp = time.strftime("%Y%m%d-%H%M%S")
         for path in (self.record(cell), self.predictions(cell), self.checkpoint(cell)):
             if path.exists():
@@ -214,15 +195,17 @@ class Store:
 
 
 def _planned(cell: Cell) -> dict[str, Any]:
-    """What a run that is left must have been of."""
+    """What a run must have been of to be resumed."""
     return {
-        "config_hash": cell.config_hash, "files": dict(cell.files), "inputs": dict(cell.inputs),
+        "config_hash": cell.config_hash,
+        "files": dict(cell.files),
+        "inputs": dict(cell.inputs),
         "source": source_hash(),
-    }  # fmt: skip
+    }
 
 
 def tail(path: Path, lines: int = LAST_LINES) -> list[str]:
-    """The last lines of a file; none where there is no file."""
+    """The last lines of a file; none if there is no file."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16384))
@@ -233,7 +216,7 @@ def tail(path: Path, lines: int = LAST_LINES) -> list[str]:
 
 
 def headline(record: RunRecord) -> str:
-    """The main number of a record for a line on the screen, in percent."""
+    """The headline score of a record for a line on the screen, in percent."""
     name, value = main_metric(record)
     short = name.split(".")[1].replace("_", " ").replace("f1", "F1") if name else "no metric"
     return f"{short} {100 * value:.2f}" + ("" if record.status == "ok" else f" ({record.status})")

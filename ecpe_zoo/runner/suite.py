@@ -3,26 +3,26 @@
 A file with every field::
 
     name: e2eecpe-table2
-    results: e2eecpe                    # folder of the records, where suites share some; the name by default
+    results: e2eecpe                    # folder of the records, if suites share some; the name by default
     about: Table 2 of the paper
-    variables:                          # given with --set, so that no place of one machine stands in the file
+    variables:                          # given with --set, so that the file has no paths of one machine
       vectors: word2vec text file       # must be given
       encoder: {help: a folder, default: embedded}
-    threads: 1                          # of each cell; the machine's cores shared out where it is absent
+    threads: 1                          # cores of each cell; a fair share of the machine's by default
     defaults:                           # for all cells; a cell's own win
       overrides: {model.vectors: "{vectors}"}
       matrix: {corpora: [xia-ding-2019], protocols: [strict], folds: 1-10, seeds: [776, 1, 2]}
     cells:
       - config: ../../configs/paper/e2eecpe.yaml      # from this file or the working directory; * is allowed
-        variant: no-position            # the records lie in e2eecpe-no-position/
+        variant: no-position            # its records are in e2eecpe-no-position/
         overrides: {model.position: false}
-        each: {mgcl: {trainer.max_epochs: 2}}         # where * matches: overrides of one config, by its stem
+        each: {mgcl: {trainer.max_epochs: 2}}         # overrides of one of several configs, by its stem
         matrix: {seeds: 0}
-    small:                              # what --small changes, last of all: every cell within seconds
+    small:                              # what --small changes, after all others: every cell takes seconds
       overrides: {model.vectors: null, trainer.max_epochs: 1}
       matrix: {corpora: [bundled-ecpe], folds: 1, seeds: 0}
 
-An axis that is named nowhere is the config's own.
+An axis that is named nowhere has the value of the config.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ecpe_zoo.corpora.registry import CORPORA, ENDINGS
 from ecpe_zoo.settings import read_yaml
 
-LARGEST_SEED = 2**32
-"""Below which Lightning wants a seed."""
+LARGEST_SEED = 2**32 - 1
+"""Lightning takes no larger one."""
 
 RESERVED = {
     "data.corpus": "matrix.corpora",
@@ -66,7 +66,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _integers(value: object) -> object:
+def _integers(value: object) -> tuple[int, ...]:
     """`3`, `[1, 2]`, `1-10` and lists with ranges, as a tuple of integers.
 
     >>> _integers("1-3"), _integers([1, "4-5"]), _integers(7)
@@ -90,8 +90,8 @@ def _seeds(value: object) -> object:
     if value is None:
         return value
     numbers = _integers(value)
-    if isinstance(numbers, tuple) and not (min(numbers) >= 0 and max(numbers) < LARGEST_SEED):
-        raise ValueError(f"expected seeds from 0 to {LARGEST_SEED - 1}")
+    if min(numbers) < 0 or max(numbers) > LARGEST_SEED:
+        raise ValueError(f"expected seeds from 0 to {LARGEST_SEED}")
     return numbers
 
 
@@ -99,7 +99,7 @@ def _folds(value: object) -> object:
     if value == "all":
         return value
     numbers = _integers(value)
-    if isinstance(numbers, tuple) and min(numbers) < 1:
+    if min(numbers) < 1:
         raise ValueError("expected folds from 1")
     return numbers
 
@@ -117,6 +117,8 @@ def _listed(value: object) -> object:
 
 
 Overrides = dict[Annotated[str, AfterValidator(_option)], Annotated[Any, AfterValidator(_plain)]]
+Corpus = Annotated[str, AfterValidator(_corpus)]
+Protocol = Literal["strict", "paper"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -127,12 +129,12 @@ class Part(BaseModel):
 
 
 class Matrix(Part):
-    """The axes; all combinations become cells. None: as the config says."""
+    """The axes, of which all combinations become cells; the config's own value for None."""
 
-    corpora: Annotated[
-        tuple[Annotated[str, AfterValidator(_corpus)], ...] | None, BeforeValidator(_listed)
-    ] = Field(default=None, min_length=1)
-    protocols: Annotated[tuple[Literal["strict", "paper"], ...] | None, BeforeValidator(_listed)] = Field(
+    corpora: Annotated[tuple[Corpus, ...] | None, BeforeValidator(_listed)] = Field(
+        default=None, min_length=1
+    )
+    protocols: Annotated[tuple[Protocol, ...] | None, BeforeValidator(_listed)] = Field(
         default=None, min_length=1
     )
     folds: Annotated[tuple[int, ...] | Literal["all"] | None, BeforeValidator(_folds)] = None
@@ -140,12 +142,7 @@ class Matrix(Part):
 
     def over(self, other: Matrix) -> Matrix:
         """This matrix, with the other's axes where this one has none."""
-        return Matrix.model_construct(
-            **{
-                axis: getattr(other, axis) if getattr(self, axis) is None else getattr(self, axis)
-                for axis in Matrix.model_fields
-            }
-        )
+        return other.model_copy(update={axis: values for axis, values in self if values is not None})
 
 
 class Shared(Part):

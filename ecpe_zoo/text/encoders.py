@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from ecpe_zoo.text.tokenizers import (
     PLACEHOLDERS,
     PretrainedTokenizer,
     Tokenizer,
+    TokenizerFacts,
     VocabularyTokenizer,
     count_vocabulary,
 )
@@ -53,6 +54,20 @@ def rounded_width(tokens: int, most: int | None = None) -> int:
     step = 1 << max(tokens // WIDTHS, 1).bit_length() - 1
     width = -(-tokens // step) * step
     return width if most is None else max(tokens, min(width, most))
+
+
+class PretrainedSource(TypedDict):
+    """A pretrained encoder without its weights, as plain values: a checkpoint needs neither its folder nor a hub."""
+
+    config: dict[str, Any]
+    """Of the model, with `model_type`."""
+    facts: TokenizerFacts
+    tokenizer: str
+    """JSON of a `tokenizers.Tokenizer`."""
+
+
+Vocabulary = list[str] | PretrainedSource
+"""The words that an encoder gives a row to, or a pretrained encoder."""
 
 
 class TokenEncoder(nn.Module):
@@ -213,8 +228,8 @@ class RecurrentEncoder(WordEncoder):
 
 def make_encoder_vocabulary(
     settings: EncoderSettings, texts: Iterable[str], prompts: Iterable[str]
-) -> list[str]:
-    """What an encoder is rebuilt from, besides weights: plain strings that travel in the checkpoint.
+) -> Vocabulary:
+    """What an encoder is rebuilt from, beside its weights; it is stored in the checkpoint.
 
     Args:
         settings: the choice.
@@ -222,9 +237,8 @@ def make_encoder_vocabulary(
         prompts: texts that a method adds to them; their words are kept however rare.
 
     Returns:
-        Words for `embedded`, `recurrent` and `words`. For a pretrained model its config, the ids of its special tokens
-        and its tokenizer, each as JSON: with them a checkpoint needs neither the folder nor the network. Placeholders
-        that the texts contain (`PLACEHOLDERS`) become tokens of their own.
+        Words for `embedded`, `recurrent` and `words`, a `PretrainedSource` for a pretrained model. Placeholders that
+        the texts contain (`PLACEHOLDERS`) become tokens of their own.
 
     Raises:
         ZooError: the pretrained model or the vectors cannot be read.
@@ -237,7 +251,7 @@ def make_encoder_vocabulary(
     return _describe_pretrained(settings.name, texts)
 
 
-def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
+def make_encoder(settings: EncoderSettings, vocabulary: Vocabulary, from_checkpoint: bool) -> TokenEncoder:
     """Build an encoder, frozen as the settings say.
 
     Args:
@@ -261,41 +275,52 @@ def make_encoder(settings: EncoderSettings, vocabulary: list[str], from_checkpoi
     return encoder
 
 
-def _make(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
-    if settings.name == EMBEDDED:
-        size, dropout = settings.size or 128, 0.1 if settings.dropout is None else settings.dropout
-        if size % settings.heads:
-            raise ZooError(f"Expected an encoder size that {settings.heads} heads divide, but got {size}.")
-        config = BertConfig(
-            vocab_size=len(vocabulary), hidden_size=size, num_hidden_layers=settings.layers or 2,
-            num_attention_heads=settings.heads, intermediate_size=4 * size, hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout, initializer_range=size**-0.5,
-            max_position_embeddings=EMBEDDED_MAX_TOKENS, pad_token_id=0,
-        )  # fmt: skip
-        tokenizer = VocabularyTokenizer(vocabulary, "characters")
-        model = BertModel(config, add_pooling_layer=False)
-        _start_from_likeness(model)
-        return TransformerEncoder(model, tokenizer, EMBEDDED_MAX_TOKENS)
-    if settings.name in (RECURRENT, WORDS):
-        vectors = None
-        if settings.vectors and not from_checkpoint:
-            vectors = read_word_vectors(settings.vectors)[1]
-            if vectors.shape[1] != settings.vector_size:
-                raise ZooError(
-                    f"Expected word vectors of size {settings.vector_size}, but {settings.vectors} holds "
-                    f"size {vectors.shape[1]}. Give --model.encoder.vector_size {vectors.shape[1]}."
-                )
-        if settings.name == WORDS:
-            return WordEncoder(vocabulary, settings.vector_size, vectors, settings.train_vectors)
-        size = settings.size or 300
-        if size % 2:
-            raise ZooError(f"Expected an even encoder size (two directions), but got {size}.")
-        dropout = 0.5 if settings.dropout is None else settings.dropout
-        return RecurrentEncoder(
-            vocabulary, size, settings.layers or 1, dropout, settings.vector_size, vectors,
-            settings.train_vectors,
-        )  # fmt: skip
-    return _pretrained(settings, vocabulary, from_checkpoint)
+def _make(settings: EncoderSettings, vocabulary: Vocabulary, from_checkpoint: bool) -> TokenEncoder:
+    if settings.name not in (EMBEDDED, RECURRENT, WORDS):
+        return _pretrained(settings, _typed(vocabulary), from_checkpoint)
+    assert isinstance(vocabulary, list)
+    make = _embedded if settings.name == EMBEDDED else _over_words
+    return make(settings, vocabulary, from_checkpoint)
+
+
+def _embedded(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
+    size, dropout = settings.size or 128, 0.1 if settings.dropout is None else settings.dropout
+    if size % settings.heads:
+        raise ZooError(f"Expected an encoder size that {settings.heads} heads divide, but got {size}.")
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=size,
+        num_hidden_layers=settings.layers or 2,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * size,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        initializer_range=size**-0.5,
+        max_position_embeddings=EMBEDDED_MAX_TOKENS,
+        pad_token_id=0,
+    )
+    tokenizer = VocabularyTokenizer(vocabulary, "characters")
+    model = BertModel(config, add_pooling_layer=False)
+    _start_from_likeness(model)
+    return TransformerEncoder(model, tokenizer, EMBEDDED_MAX_TOKENS)
+
+
+def _over_words(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
+    vectors, trained, width = None, settings.train_vectors, settings.vector_size
+    if settings.vectors and not from_checkpoint:
+        vectors = read_word_vectors(settings.vectors)[1]
+        if vectors.shape[1] != width:
+            raise ZooError(
+                f"Expected word vectors of size {width}, but {settings.vectors} holds size {vectors.shape[1]}. Give "
+                f"--model.encoder.vector_size {vectors.shape[1]}."
+            )
+    if settings.name == WORDS:
+        return WordEncoder(vocabulary, width, vectors, trained)
+    size = settings.size or 300
+    if size % 2:
+        raise ZooError(f"Expected an even encoder size (two directions), but got {size}.")
+    dropout = 0.5 if settings.dropout is None else settings.dropout
+    return RecurrentEncoder(vocabulary, size, settings.layers or 1, dropout, width, vectors, trained)
 
 
 @torch.no_grad()
@@ -317,8 +342,15 @@ def _start_from_likeness(model: Any) -> None:
         layer.attention.self.key.weight.copy_(layer.attention.self.query.weight)
 
 
-def _describe_pretrained(name: str, texts: Iterable[str]) -> list[str]:
-    """Config, special ids and tokenizer of a pretrained model, each as JSON."""
+def _typed(vocabulary: Vocabulary) -> PretrainedSource:
+    """The source of a pretrained model; checkpoints of the first releases hold its parts as a list of JSON texts."""
+    if not isinstance(vocabulary, list):
+        return vocabulary
+    config, facts, tokenizer = vocabulary
+    return {"config": json.loads(config), "facts": json.loads(facts), "tokenizer": tokenizer}
+
+
+def _describe_pretrained(name: str, texts: Iterable[str]) -> PretrainedSource:
     config, tokenizer = _load(AutoConfig, name), _load(AutoTokenizer, name)
     special = {name: getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "mask", "pad")}
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -326,8 +358,11 @@ def _describe_pretrained(name: str, texts: Iterable[str]) -> list[str]:
     if backend is None or missing:
         what = "no fast tokenizer" if backend is None else f"no special tokens {', '.join(missing)}"
         raise ZooError(f"Expected encoder {name!r} to be like BERT, but it has {what}. Choose another one.")
-    facts = {
-        **special,
+    facts: TokenizerFacts = {
+        "cls": special["cls"],
+        "sep": special["sep"],
+        "mask": special["mask"],
+        "pad": special["pad"],
         "special": sorted(set(tokenizer.all_special_ids)),
         "max_tokens": min(tokenizer.model_max_length, _positions(config)),
     }
@@ -337,8 +372,9 @@ def _describe_pretrained(name: str, texts: Iterable[str]) -> list[str]:
         facts["placeholders"] = [backend.encode(word, add_special_tokens=False).ids for word in words]
         backend.add_tokens([AddedToken(word, normalized=False) for word in placeholders])
         facts["placeholder_ids"] = [backend.token_to_id(word) for word in placeholders]
-    # to_diff_dict: with model_type, without what is the class's own default
-    return [json.dumps(config.to_diff_dict(), default=str), json.dumps(facts), backend.to_str()]
+    # to_diff_dict: with model_type, without what is the class's own default; plain values alone
+    plain = json.loads(json.dumps(config.to_diff_dict(), default=str))
+    return {"config": plain, "facts": facts, "tokenizer": backend.to_str()}
 
 
 def _placeholders_in(texts: Iterable[str]) -> list[str]:
@@ -363,8 +399,8 @@ def _add_placeholders(model: Any, ids: list[int], pieces: list[list[int]], start
                 table.weight[id] = table.weight[parts].mean(dim=0)
 
 
-def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoint: bool) -> TokenEncoder:
-    values = json.loads(vocabulary[0])
+def _pretrained(settings: EncoderSettings, source: PretrainedSource, from_checkpoint: bool) -> TokenEncoder:
+    values, facts = dict(source["config"]), source["facts"]
     values.pop("dtype", None)  # weights are fp32 here, whatever the folder holds
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     if settings.dropout is not None:
@@ -380,10 +416,9 @@ def _pretrained(settings: EncoderSettings, vocabulary: list[str], from_checkpoin
         model = AutoModel.from_config(config, dtype=torch.float32)
     else:  # transformers 5 would keep a half-precision folder's dtype
         model = _load(AutoModel, settings.name, config=config, dtype=torch.float32)
-    facts = json.loads(vocabulary[1])
     if facts.get("placeholder_ids"):
         _add_placeholders(model, facts["placeholder_ids"], facts["placeholders"], start=not from_checkpoint)
-    tokenizer = PretrainedTokenizer(vocabulary[2], vocabulary[1])
+    tokenizer = PretrainedTokenizer(source["tokenizer"], facts)
     return TransformerEncoder(model, tokenizer, facts["max_tokens"])
 
 

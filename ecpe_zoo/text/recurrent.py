@@ -42,9 +42,7 @@ class BiLSTM(nn.Module):
         Returns:
             (R, T, 2 hidden_size); what stands behind a row's length means nothing.
         """
-        steps = torch.arange(inputs.shape[1], device=inputs.device).expand(inputs.shape[0], -1)  # (R, T)
-        mirrored = lengths[:, None] - 1 - steps
-        mirrored = torch.where(mirrored < 0, steps, mirrored)  # padding stays where it is
+        mirrored = reversed_order(lengths, inputs.shape[1])
         if torch.is_autocast_enabled(inputs.device.type) and lacks_16_bit_lstm(inputs.device):
             with torch.autocast(inputs.device.type, enabled=False):
                 return self._run(inputs.float(), mirrored)
@@ -53,11 +51,18 @@ class BiLSTM(nn.Module):
     def _run(self, inputs: Tensor, mirrored: Tensor) -> Tensor:
         for layer, (onward, backward) in enumerate(zip(self.onward, self.backward_, strict=True)):
             inputs = self.dropout(inputs) if layer else inputs
-            turned = backward(_reorder(inputs, mirrored))[0]
-            inputs = torch.cat([onward(inputs)[0], _reorder(turned, mirrored)], dim=-1)
+            turned = backward(reorder(inputs, mirrored))[0]
+            inputs = torch.cat([onward(inputs)[0], reorder(turned, mirrored)], dim=-1)
         return inputs
 
 
-def _reorder(values: Tensor, order: Tensor) -> Tensor:
+def reversed_order(lengths: Tensor, width: int) -> Tensor:
+    """Steps (R, width) of rows read backwards within their lengths (R,); padding stays where it is."""
+    steps = torch.arange(width, device=lengths.device).expand(len(lengths), -1)
+    mirrored = lengths[:, None] - 1 - steps
+    return torch.where(mirrored < 0, steps, mirrored)
+
+
+def reorder(values: Tensor, order: Tensor) -> Tensor:
     """Take the steps (R, T) of values (R, T, H)."""
     return values.gather(1, order[..., None].expand(-1, -1, values.shape[-1]))

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from tokenizers import Tokenizer as BackendTokenizer
 
@@ -128,6 +128,22 @@ class VocabularyTokenizer:
         return split_units(text, self.units)
 
 
+class TokenizerFacts(TypedDict):
+    """What is known of a pretrained tokenizer beside its own file."""
+
+    cls: int
+    sep: int
+    mask: int
+    pad: int
+    special: list[int]
+    """Ids of all special tokens."""
+    max_tokens: int
+    """Most tokens of a row."""
+    placeholders: NotRequired[list[list[int]]]
+    """Ids of the pieces that each placeholder's vector starts from."""
+    placeholder_ids: NotRequired[list[int]]
+
+
 class PretrainedTokenizer:
     """The tokenizer of a pretrained model, rebuilt from text alone: no file is read.
 
@@ -135,19 +151,17 @@ class PretrainedTokenizer:
 
     Args:
         backend: the JSON of a `tokenizers.Tokenizer`.
-        facts: JSON with the ids cls, sep, mask, pad and the list special.
+        facts: Ids of its special tokens.
     """
 
-    def __init__(self, backend: str, facts: str) -> None:
+    def __init__(self, backend: str, facts: TokenizerFacts) -> None:
         self.backend = BackendTokenizer.from_str(backend)
         self.backend.no_truncation()
         self.backend.no_padding()
         self.backend.encode_special_tokens = True  # do not look for special tokens in a text
-        ids: dict[str, Any] = json.loads(facts)
-        self.cls_id, self.sep_id, self.mask_id, self.pad_id = (
-            int(ids[name]) for name in ("cls", "sep", "mask", "pad")
-        )
-        self.special_ids = frozenset(ids["special"])
+        self.cls_id, self.sep_id = facts["cls"], facts["sep"]
+        self.mask_id, self.pad_id = facts["mask"], facts["pad"]
+        self.special_ids = frozenset(facts["special"])
         self._marks = self.special_ids - {_unknown_id(json.loads(backend)["model"])}
         self.vocab_size = self.backend.get_vocab_size()
         # a pair has a start mark and an end mark besides

@@ -9,23 +9,28 @@ from typing import Any
 
 import pytest
 
-from ecpe_zoo.cli import data
+from ecpe_zoo.cli import data, functions
 from ecpe_zoo.corpora import audit as audits
 from ecpe_zoo.corpora.corpus import PinnedFile
 from ecpe_zoo.corpora.registry import CORPORA, find_corpus, load_corpus
 from ecpe_zoo.errors import ZooError
 
 
+def run(arguments: list[str]) -> int:
+    """`ecpe-zoo data`, but for the printing of errors."""
+    return functions.run(data.COMMANDS, "ecpe-zoo data", "", arguments)
+
+
 def test_list_shows_every_corpus_and_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert data.main(["list", "--root", str(tmp_path)]) == 0
+    assert run(["list", "--root", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in CORPORA)
     assert "0 of 21" in shown
     published = "xia-ding-2019 xia-ding-balanced ntcir-ecpe-en reccon ecf meld emorynlp emocontext goemotions"
     assert f"ecpe-zoo data fetch {published} isear\n" in shown
-    assert data.main(["list", "--root", str(tmp_path), "--json"]) == 0
+    assert run(["list", "--root", str(tmp_path), "--json"]) == 0
     rows = {row["corpus"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["ecf"]["missing"] == ["dev.txt", "test.txt", "train.txt"]
     assert rows["xia-ding-2019"]["optional"] == ["w2v_200.txt"]
@@ -42,22 +47,22 @@ def test_fetch_takes_needed_files_and_says_so(
         options["progress"](1, 2)
         return file.name != "all_data_pair.txt"
 
-    monkeypatch.setattr(data, "fetch_file", fetch_file)
+    monkeypatch.setattr("ecpe_zoo.corpora.fetch.fetch_file", fetch_file)
     command = ["fetch", "xia-ding-2019", "bundled-ecpe", "--root", str(tmp_path), "--mirror", "http://m"]
-    assert data.main(command) == 0
+    assert run(command) == 0
     assert len(asked) == 21
     assert asked[0] == ("all_data_pair.txt", tmp_path / "xia-ding-2019", "http://m")
     told = capsys.readouterr().err
     assert "20 files fetched, 1 were there" in told
     assert "bundled-ecpe comes with the package" in told
-    assert data.main([*command, "--optional"]) == 0
+    assert run([*command, "--optional"]) == 0
     assert asked[-1][0] == "w2v_200.txt"
     with pytest.raises(ZooError, match="one of: bundled-ecpe"):
-        data.main(["fetch", "xia"])
+        run(["fetch", "xia"])
 
 
 def test_check_of_the_bundled_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert data.main(["check", "bundled-ecpe", "--json", str(tmp_path / "found.json")]) == 0
+    assert run(["check", "bundled-ecpe", "--json", str(tmp_path / "found.json")]) == 0
     shown = capsys.readouterr().out
     assert "500" in shown
     found = json.loads((tmp_path / "found.json").read_text())["bundled-ecpe"]
@@ -87,17 +92,17 @@ def test_check_names_altered_and_missing_files(
     friends: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ECPE_ZOO_DATA", str(friends))
-    assert data.main(["check", "ecf"]) == 1
+    assert run(["check", "ecf"]) == 1
     assert "train.txt: expected sha256 67b69faf" in capsys.readouterr().out
     (friends / "ecf" / "dev.txt").unlink()
-    assert data.main(["check", "ecf", "--json", str(friends / "found.json")]) == 1
+    assert run(["check", "ecf", "--json", str(friends / "found.json")]) == 1
     assert "dev.txt: missing" in (shown := capsys.readouterr().out)
     assert "ecpe-zoo data fetch ecf" in shown
     assert {
         row["problem"] is None for row in json.loads((friends / "found.json").read_text())["ecf"]["files"]
     } == {False}
     with pytest.raises(ZooError, match="at least 1"):
-        data.main(["check", "ecf", "--tokens", "0"])
+        run(["check", "ecf", "--tokens", "0"])
 
 
 def test_audit_by_hand(friends: Path) -> None:
@@ -126,10 +131,7 @@ def test_check_finds_what_is_known_of_the_benchmark(
     real_data: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = real_data("xia-ding-2019")
-    assert (
-        data.main(["check", "xia-ding-2019", "--root", str(root), "--json", str(tmp_path / "found.json")])
-        == 0
-    )
+    assert run(["check", "xia-ding-2019", "--root", str(root), "--json", str(tmp_path / "found.json")]) == 0
     shown = capsys.readouterr().out
     for number in ("1,945", "28,727", "490,367", "2,167", "2,147"):
         assert number in shown
@@ -184,7 +186,7 @@ def test_check_of_the_other_corpora_of_pairs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = tmp_path / "found.json"
-    assert data.main(["check", corpus, "--root", str(real_data(corpus)), "--json", str(found)]) == 0
+    assert run(["check", corpus, "--root", str(real_data(corpus)), "--json", str(found)]) == 0
     shown = capsys.readouterr().out
     assert all(number in shown for number in numbers)
     findings = {f["what"][:30]: f for f in json.loads(found.read_text())[corpus]["findings"]}
@@ -196,7 +198,7 @@ def test_check_of_the_other_corpora_of_pairs(
 
 @pytest.mark.parametrize("corpus", ["reccon", "ecf"])
 def test_check_of_conversations(real_data: Callable[[str], Path], corpus: str, capsys: Any) -> None:
-    assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
+    assert run(["check", corpus, "--root", str(real_data(corpus))]) == 0
     assert {"reccon": "1,106", "ecf": "1,374"}[corpus] in capsys.readouterr().out
 
 
@@ -207,7 +209,7 @@ def test_an_altered_real_file_is_told(
     (tmp_path / "ecf" / "dev.txt").chmod(0o644)
     with (tmp_path / "ecf" / "dev.txt").open("a") as stream:
         stream.write("\n")
-    assert data.main(["check", "ecf", "--root", str(tmp_path)]) == 1
+    assert run(["check", "ecf", "--root", str(tmp_path)]) == 1
     assert "dev.txt: expected sha256" in capsys.readouterr().out
 
 
@@ -216,17 +218,17 @@ def test_an_altered_real_file_is_told(
 )
 def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        data.main(command)
+        run(command)
     assert caught.value.code == 0
     assert "usage: ecpe-zoo data" in capsys.readouterr().out
 
 
 def test_own_corpora_are_not_fetched(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"iemocap needs a licence .* put train_data.json, dev_data.json"):
-        data.main(["fetch", "iemocap", "--root", str(tmp_path)])
+        run(["fetch", "iemocap", "--root", str(tmp_path)])
     path = described(tmp_path)
     with pytest.raises(ZooError, match=r"described by a file of yours: nothing to fetch"):
-        data.main(["fetch", str(path)])
+        run(["fetch", str(path)])
 
 
 def described(folder: Path) -> Path:
@@ -248,7 +250,7 @@ def described(folder: Path) -> Path:
 
 def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = described(tmp_path)
-    assert data.main(["check", str(path), "--json", str(tmp_path / "found.json")]) == 0
+    assert run(["check", str(path), "--json", str(tmp_path / "found.json")]) == 0
     shown = capsys.readouterr().out
     for words in ("joy + anger", "3 / 4 / 4", "Bob 4, Ann 3, Cem 1", "context only", "100.0 %"):
         assert words in shown
@@ -268,7 +270,7 @@ def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixtur
     ]  # fmt: skip
     assert re.search(r"all +3 +2 +66.7 % +2", shown)
     (tmp_path / "test.csv").unlink()
-    assert data.main(["check", str(path)]) == 1
+    assert run(["check", str(path)]) == 1
     assert "Put train.csv, validation.csv, test.csv beside it" in capsys.readouterr().out
 
 
@@ -285,7 +287,7 @@ def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_check_of_real_emotion_corpora(
     real_data: Callable[[str], Path], corpus: str, texts: str, held: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert data.main(["check", corpus, "--root", str(real_data(corpus))]) == 0
+    assert run(["check", corpus, "--root", str(real_data(corpus))]) == 0
     shown = capsys.readouterr().out
     assert texts in shown
     assert re.search(rf"^ *all +[\d,]+ +{held} %", shown, re.MULTILINE)
@@ -300,7 +302,7 @@ def test_check_names_what_fit_would_refuse(tmp_path: Path, capsys: pytest.Captur
     )
     with pytest.raises(ZooError, match="expected every document id once in a corpus, but got 1 again"):
         load_corpus(str(tmp_path / "c.yaml"))
-    assert data.main(["check", str(tmp_path / "c.yaml")]) == 1
+    assert run(["check", str(tmp_path / "c.yaml")]) == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "test.csv: expected every document id once in a corpus, but got 1 again" in shown
 
@@ -313,7 +315,7 @@ def test_check_finds_texts_that_pandas_quoted(tmp_path: Path, capsys: pytest.Cap
     description.write_text(
         "labels: [joy]\nformat: {label: label}\nfiles: {train: train.tsv, test: test.tsv}\n"
     )
-    assert data.main(["check", str(description), "--json", str(tmp_path / "found.json")]) == 0
+    assert run(["check", str(description), "--json", str(tmp_path / "found.json")]) == 0
     found = {
         f["what"]: f["count"] for f in json.loads((tmp_path / "found.json").read_text())["c"]["findings"]
     }

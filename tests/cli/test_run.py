@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.cli.main import main
-from ecpe_zoo.cli.run import Resolver
+from ecpe_zoo.cli.resolver import Resolver
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.runner import cells as cells_module
 from ecpe_zoo.runner.cells import expand
@@ -82,7 +82,7 @@ def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
     runner.send_signal(signal.SIGINT)
     output, _ = runner.communicate(timeout=60)
     assert runner.returncode == 130, output
-    assert "goes on where this one stopped" in output
+    assert "The same command resumes from here" in output
     assert not list((tmp_path / "broken").rglob("lock"))
     assert main([*command, "--dry-run"]) == 0
     assert "resumes" in capsys.readouterr().out

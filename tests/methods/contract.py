@@ -17,6 +17,7 @@ from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.methods.pbje import PBJE
 from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.methods.transecpe import TransECPE
 from ecpe_zoo.metrics.pairs import predicted_pairs
 from ecpe_zoo.options import flat, nested
 
@@ -52,6 +53,8 @@ CONTRACT = {
                  {"encoder_dropout": 0.0, "dropout": 0.0}),
     "rankcp": line(RANKCP, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"encoder_dropout": 0.0}),
     "rule": line(Rule, {}, {}),
+    "transecpe": line(TransECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+                      {"encoder_dropout": 0.0, "dropout": 0.0}),
 }
 
 VARIANTS = {

@@ -139,7 +139,7 @@ def test_a_record_that_cannot_be_read_is_told(bench: Bench, run: Run, tmp_path: 
     path.write_text("{", encoding="utf-8")
     everything = run([bench.cell(0), bench.cell(1)])
     assert kinds(everything) == ["stale", "done"]
-    assert "damaged, remove it or --set-aside: " in everything[0].detail
+    assert "damaged, remove it or --set_aside: " in everything[0].detail
     assert "expected a result record" in everything[0].detail
     assert kinds(run([bench.cell(0)], set_aside=True)) == ["done"]
 

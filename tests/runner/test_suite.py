@@ -211,3 +211,20 @@ def test_times_come_from_records_of_the_same_method_and_corpus(bench: Bench) -> 
         START + 2 * record.machine.seconds
     )
     assert Estimates([Path("nowhere")]).seconds(cell, 1, accelerated=False) is None
+
+
+def test_the_encoder_of_an_own_method_may_be_a_plain_text(bench: Bench) -> None:
+    """Only methods with the group have `encoder.name`; both forms name the same network."""
+    cell, record = bench.cell(0), bench.record(0)
+
+    def config(encoder: object, **more: object) -> dict[str, Any]:
+        model = cell.config["model"]
+        return cell.config | {"model": model | {"init_args": {"encoder": encoder, "hidden": 8} | more}}
+
+    estimates = Estimates([])
+    estimates.add(record.model_copy(update={"config": config("bert")}))
+    slow = record.machine.model_copy(update={"seconds": 50 * record.machine.seconds})
+    estimates.add(record.model_copy(update={"config": config("roberta"), "machine": slow}))
+    for name in ("bert", "some/folder/bert", {"name": "bert"}):
+        alike = Cell(**vars(cell) | {"config": config(name)})
+        assert estimates.seconds(alike, 1, accelerated=False) == pytest.approx(START + record.machine.seconds)

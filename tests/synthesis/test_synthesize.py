@@ -555,10 +555,7 @@ def test_a_question_without_an_answer_is_told_and_asked_again(
         server.scripted = [(500, {})] * 2
         arguments = command(server, tmp_path / "out", "--retries", "0", "--concurrency", "1")
         assert main(arguments) == 1
-        assert (
-            "2 questions stayed without an answer: the same command asks them again"
-            in capsys.readouterr().err
-        )
+        assert "2 questions have no answer: the same command repeats them" in capsys.readouterr().err
         told = summary(tmp_path / "out")
         assert told["aside"] == {"cast/unanswered": 2}
         assert told["subsets"]["orig"]["accepted"] == 48
@@ -627,7 +624,7 @@ def test_the_key_is_sent_and_kept_nowhere(tmp_path: Path, monkeypatch: pytest.Mo
             ["--endpoint", "http://x", "--model", "m", "--test-share", ".9", "--validation-share", ".1"],
             "for training",
         ),
-        (["--endpoint", "http://x", "--model", "m", "--drop-overlapping"], "--check-against CORPUS"),
+        (["--endpoint", "http://x", "--model", "m", "--drop-overlapping"], "--check_against CORPUS"),
         (["--endpoint", "http://x", "--model", "m", "--prompts", "nowhere"], "Expected a folder of prompts"),
     ],
 )

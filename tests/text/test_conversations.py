@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,7 +9,12 @@ from tokenizers import models, pre_tokenizers, trainers
 from ecpe_zoo.corpora.document import Document, Segment, document_from_texts
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.conversations import ORDER_NAMES, ConversationReader, Speakers, unit_of, with_speakers
-from ecpe_zoo.text.tokenizers import PretrainedTokenizer, VocabularyTokenizer, count_vocabulary
+from ecpe_zoo.text.tokenizers import (
+    PretrainedTokenizer,
+    TokenizerFacts,
+    VocabularyTokenizer,
+    count_vocabulary,
+)
 
 TURNS = ["hello there", "good day", "I won", "me too"]
 SPEAKERS = ["Ann", "Bob", "Ann", "Bob"]
@@ -148,8 +152,15 @@ def test_marks_come_from_the_tokenizer_of_roberta_or_deberta_kind(
         special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
     backend.train_from_iterator(TURNS, trainer)
-    facts = {"cls": cls, "sep": sep, "mask": mask, "pad": pad, "special": [0, 1, 2, 3, 4]}
-    reader = ConversationReader(PretrainedTokenizer(backend.to_str(), json.dumps(facts)), 8, 128)
+    facts: TokenizerFacts = {
+        "cls": cls,
+        "sep": sep,
+        "mask": mask,
+        "pad": pad,
+        "special": [0, 1, 2, 3, 4],
+        "max_tokens": 128,
+    }
+    reader = ConversationReader(PretrainedTokenizer(backend.to_str(), facts), 8, 128)
     batch = reader.batch([conversation(*TURNS)], [])
     for row, length in enumerate(batch.lengths):
         ids = batch.tokens[row].tolist()

@@ -18,6 +18,7 @@ from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.encoders import (
     TokenEncoder,
     TransformerEncoder,
+    Vocabulary,
     make_encoder,
     make_encoder_vocabulary,
     rounded_width,
@@ -69,7 +70,7 @@ def settings(request: pytest.FixtureRequest) -> EncoderSettings:
             return EncoderSettings(request.getfixturevalue("bert_folder"))
 
 
-def build(settings: EncoderSettings, from_checkpoint: bool = False) -> tuple[TokenEncoder, list[str]]:
+def build(settings: EncoderSettings, from_checkpoint: bool = False) -> tuple[TokenEncoder, Vocabulary]:
     vocabulary = make_encoder_vocabulary(settings, TEXTS, PROMPTS)
     return make_encoder(settings, vocabulary, from_checkpoint).eval(), vocabulary
 
@@ -150,6 +151,17 @@ def test_pretrained_facts(bert_folder: str) -> None:
         torch.testing.assert_close(value, stored[name.removeprefix("model.")].float())
 
 
+def test_a_checkpoint_of_the_first_releases_holds_json_texts(bert_folder: str) -> None:
+    settings = EncoderSettings(bert_folder)
+    encoder, source = build(settings)
+    assert not isinstance(source, list)
+    old = [json.dumps(source["config"]), json.dumps(source["facts"]), source["tokenizer"]]
+    again = make_encoder(settings, old, True)
+    again.load_state_dict(encoder.state_dict())
+    assert again.max_tokens == encoder.max_tokens
+    assert again.tokenizer.encode("我 很 高兴") == encoder.tokenizer.encode("我 很 高兴")
+
+
 def test_placeholders_are_one_token_each(bert_folder: str) -> None:
     settings = EncoderSettings(bert_folder)
     plain = build(settings)[0]
@@ -182,6 +194,7 @@ def test_vectors_reach_their_words_and_stay_frozen(vectors: str) -> None:
     encoder, vocabulary = build(
         EncoderSettings("recurrent", 8, vectors=vectors, vector_size=4, train_vectors=False)
     )
+    assert isinstance(vocabulary, list)
     assert vocabulary[vocabulary.index(FROM_FILE) + 1 :] == ["高兴", "Cried", "only"]
     tokens = encoder.tokenizer.encode("高兴 only 哪些 天书")
     start = vocabulary.index(FROM_FILE) + 1

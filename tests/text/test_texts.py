@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pytest
@@ -15,7 +14,7 @@ from tokenizers.processors import BertProcessing, RobertaProcessing
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.texts import TextReader, targets_of, training_texts
-from ecpe_zoo.text.tokenizers import SPECIAL, PretrainedTokenizer, VocabularyTokenizer
+from ecpe_zoo.text.tokenizers import SPECIAL, PretrainedTokenizer, TokenizerFacts, VocabularyTokenizer
 
 WORDS = [*SPECIAL, *"abcdefghijklmnopqrst"]
 PAD, CLS, SEP = 0, 2, 3
@@ -42,8 +41,15 @@ def pretrained(processor: BertProcessing | RobertaProcessing) -> PretrainedToken
     backend = Backend(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
     backend.pre_tokenizer = Whitespace()
     backend.post_processor = processor
-    facts = {"cls": CLS, "sep": SEP, "mask": 4, "pad": PAD, "special": [0, 1, 2, 3, 4]}
-    return PretrainedTokenizer(backend.to_str(), json.dumps(facts))
+    facts: TokenizerFacts = {
+        "cls": CLS,
+        "sep": SEP,
+        "mask": 4,
+        "pad": PAD,
+        "special": [0, 1, 2, 3, 4],
+        "max_tokens": 128,
+    }
+    return PretrainedTokenizer(backend.to_str(), facts)
 
 
 def test_a_single_text() -> None:
@@ -118,8 +124,15 @@ def test_turns_have_a_boundary_and_a_speaker() -> None:
     """A byte-level tokenizer joined the last word of a turn with the first of the next."""
     backend = Backend(BPE({letter: place for place, letter in enumerate(SPECIAL + tuple("abn:Ġ"))}, []))
     backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    facts = {"cls": CLS, "sep": SEP, "mask": 4, "pad": PAD, "special": [0, 1, 2, 3, 4]}
-    tokenizer = PretrainedTokenizer(backend.to_str(), json.dumps(facts))
+    facts: TokenizerFacts = {
+        "cls": CLS,
+        "sep": SEP,
+        "mask": 4,
+        "pad": PAD,
+        "special": [0, 1, 2, 3, 4],
+        "max_tokens": 128,
+    }
+    tokenizer = PretrainedTokenizer(backend.to_str(), facts)
     a, b, n, colon, space = range(5, 10)
     turns = (Segment("ab", speaker="n", judged=False), Segment("b", judged=False), Segment("a", speaker="n"))
     talk = Document("d", turns, language="en")

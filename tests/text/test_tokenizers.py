@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -19,6 +18,7 @@ from ecpe_zoo.text.tokenizers import (
     SPECIAL,
     PretrainedTokenizer,
     Tokenizer,
+    TokenizerFacts,
     VocabularyTokenizer,
     count_vocabulary,
 )
@@ -29,11 +29,10 @@ TYPED = (*BERT, *ROBERTA, "[mask]", "＜ｓ＞", "a<mask>b", "[SEP][SEP]", " <ma
 TEXTS = ["I won a mask", "so sad , so sad", "he said : [ no ] < yes > /", *PROMPT_TEXTS]
 
 
-def facts(names: Sequence[str], backend: Backend) -> str:
-    pad, unknown, cls, sep, mask = (backend.token_to_id(name) for name in names)
-    return json.dumps(
-        {"cls": cls, "sep": sep, "mask": mask, "pad": pad, "special": [pad, unknown, cls, sep, mask]}
-    )
+def facts(names: Sequence[str], backend: Backend) -> TokenizerFacts:
+    pad, unknown, cls, sep, mask = (backend.token_to_id(name) or 0 for name in names)
+    special = [pad, unknown, cls, sep, mask]
+    return {"cls": cls, "sep": sep, "mask": mask, "pad": pad, "special": special, "max_tokens": 128}
 
 
 def word_piece(split: pre_tokenizers.PreTokenizer, names: Sequence[str] = BERT) -> PretrainedTokenizer:

@@ -12,7 +12,7 @@ import pytest
 
 import ecpe_zoo
 from ecpe_zoo.cli.main import main
-from ecpe_zoo.cli.run import Resolver
+from ecpe_zoo.cli.resolver import Resolver
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.results.naming import settings_of
 from ecpe_zoo.results.record import config_hash

@@ -1,0 +1,57 @@
+"""The config that a fit would record, without the fit."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ecpe_zoo.cli import training
+from ecpe_zoo.errors import ZooError
+
+
+class Resolver(training.ZooCLI):
+    """Parses arguments of fit as fit does; builds and runs nothing.
+
+    Its parser is built once, which takes longer than parsing.
+    """
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def __call__(self, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """The method's id and the config that the record of this fit would hold.
+
+        Raises:
+            ZooError: An option that fit would refuse.
+        """
+        args = ["fit", *arguments]
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(printed), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if not self._begun:
+                    super().__init__(args)
+                    self._begun = True
+                else:
+                    self.parse_arguments(self.parser, args)
+                dumped = self.parser.dump(self.config, skip_none=False, format="json")
+        except SystemExit as error:
+            message = printed.getvalue().rpartition("error: ")[2].strip().splitlines()
+            raise ZooError("\n".join(message[:12]) or "Expected arguments that fit takes.") from error
+        config: dict[str, Any] = json.loads(dumped)["fit"]
+        module, _, name = config["model"]["class_path"].rpartition(".")
+        return getattr(importlib.import_module(module), name).id, config
+
+    def _set_seed(self) -> None:
+        """Not here: this process trains nothing, and children read the seed from their arguments."""
+
+    def instantiate_classes(self) -> None:
+        """Not here."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Not here."""
