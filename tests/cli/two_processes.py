@@ -1,7 +1,7 @@
 """Run commands one after another in this process, which is one of two: `python -m tests.cli.two_processes FILE`.
 
-FILE is a JSON list of the arguments of `ecpe_zoo.cli.main`. Starting the processes once for all methods saves the time in which
-each would import torch.
+FILE is a JSON list of arguments of `ecpe_zoo.cli.main`. Starting the processes once for all methods saves the time in
+which each would import torch.
 """
 
 from __future__ import annotations
