@@ -112,7 +112,9 @@ def drive(
             if isinstance(answer, Unanswered):
                 in_a_row += 1
                 if in_a_row >= max(GIVE_UP_AFTER, model.calls):
-                    failed = failed or ZooError(f"{answer} Nothing is lost: the same command resumes here.")
+                    failed = failed or ZooError(
+                        f"{answer} Nothing is lost: the same command resumes from here."
+                    )
                     model.close()
                 ready.extend((one, None) for request in batch for one in waiting.pop(request.hash))
                 continue
