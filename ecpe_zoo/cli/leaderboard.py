@@ -22,6 +22,7 @@ def build(
     root: Path | None = None,
     against: str | None = None,
     readme: Path | None = None,
+    picture: str | None = None,
 ) -> int:
     """Write Markdown, LaTeX, CSV and a web page.
 
@@ -35,7 +36,9 @@ def build(
         against: Label of the row that others are compared with; the first of each protocol if not given.
         readme: File in which the Markdown replaces what is between <!-- leaderboard:start --> and
             <!-- leaderboard:end -->.
+        picture: Corpus whose board is also drawn as one SVG file, `board.svg` in the output folder.
     """
+    from ecpe_zoo.leaderboard.figures import write_board_picture
     from ecpe_zoo.leaderboard.page import build_page
     from ecpe_zoo.leaderboard.tables import between_marks, markdown, replace_between_marks
     from ecpe_zoo.results.store import find_failures
@@ -50,6 +53,8 @@ def build(
     failed = [failure.cell for failure in failures]
     written = build_page(boards, len(entries), output, root, failed)
     say(f"{len(entries)} records, {len(written)} files; open {output / 'index.html'}")
+    if picture is not None:
+        write_board_picture(boards, picture, output / "board.svg")
     if readme is not None:
         changed = replace_between_marks(readme, markdown(boards, failed))
         say(f"{readme}: {'table renewed' if changed else 'table as it was'}")

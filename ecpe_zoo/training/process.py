@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import time
@@ -21,6 +22,13 @@ MUTED = (
     ".*custom batch sampler.*",  # ours does what the warning asks for
     ".*number of training batches.*",
 )
+
+
+@atexit.register
+def _leave_process_group() -> None:
+    """End the threads of the process group: destroyed while they run, they abort a process that had finished."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _no_advertising(line: logging.LogRecord) -> bool:

@@ -27,13 +27,15 @@ def test_build_writes_every_view(records: Path, tmp_path: Path, capsys: pytest.C
         str(tmp_path / "site"),
         "--readme",
         str(readme),
+        "--picture",
+        "bundled-ecpe",
     ]
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert "2 records" in shown
     assert "table renewed" in shown
     made = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.*")}
-    assert {"index.html", "leaderboard.md", "leaderboard.tex", "leaderboard.csv"} <= made
+    assert {"index.html", "leaderboard.md", "leaderboard.tex", "leaderboard.csv", "board.svg"} <= made
     assert "methods/ecpe-bundled-ecpe-mgcl.html" in made
     assert "| 1 | mgcl | embedded | – | – |" in readme.read_text()
     assert main(command) == 0
