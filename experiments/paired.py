@@ -17,7 +17,8 @@ from rich.table import Table
 
 from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.data.predictions import read_predictions
-from ecpe_zoo.results.statistics import Array, paired_bootstrap, permutation_test, smallest_detectable
+from ecpe_zoo.results.resampling import paired_bootstrap, permutation_test
+from ecpe_zoo.results.statistics import Array, smallest_detectable
 from ecpe_zoo.tasks import TASKS, Documents, Task
 from experiments import run
 

@@ -1,4 +1,4 @@
-"""The leaderboard as data: a board a task and corpus, a row a method and variant. Tables and pages are views of it."""
+"""The leaderboard as data: a board for each task and corpus, a row for each method and variant."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cell:
 
     Args:
         group: the runs.
-        spread: of the headline metric over all finished runs, collapsed ones too; None where none finished.
+        spread: spread of the headline metric over all finished runs, collapsed ones too; None where none finished.
         without_collapsed: the same without the collapsed ones; None where none collapsed.
         complete: it has runs on every fold that any row of the board has under this protocol.
         rank: among complete rows of the protocol, 1 is best; None for the others.
@@ -50,12 +50,12 @@ class Cell:
 
     @property
     def comparable(self) -> bool:
-        """Whether its scores may be ranked beside others: the same test documents, chosen as its protocol says."""
+        """Whether its scores may be ranked with others: the same test documents, chosen as its protocol says."""
         return not self.group.partial and not self.group.content and not self.group.not_strict
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know beside the number."""
+        """What a reader must know about the number."""
         group, said = self.group, []
         if group.failed:
             said.append(f"{len(group.failed)} of {len(group.entries)} runs failed ({_places(group.failed)})")
@@ -134,7 +134,7 @@ class Board:
         task: as in metric ids.
         corpus: its name.
         rows: ranked strict rows first, by rank; then the others.
-        published: of the headline item, as printed; never ranked with rows.
+        published: figures of the headline item, as printed; never ranked with rows.
         missing: why document statistics are not there for any row, "" where some are.
         tests: comparisons that Holm's correction counted.
         leaders: protocol -> label of the row that the others are compared with.
@@ -178,9 +178,9 @@ def build_boards(
 
     Args:
         entries: records.
-        root: of the corpora, for statistics over documents; where a corpus is missing its board says so.
+        root: folder of the corpora, for statistics over documents; if a corpus is missing, its board says so.
         against: label of the row that the others are compared with; the row of rank 1 by default.
-        resamples: of bootstrap and permutation test.
+        resamples: draws of bootstrap and permutation test.
 
     Raises:
         ZooError: no row has the label `against`.
@@ -261,8 +261,8 @@ def _board(
                 pooled=pooled_score(group, root) if counted else None,
                 uncounted="" if missing else uncounted.get(id(group), ""),
             )
-            whole = bool(group.folds) and set(group.folds) == every_fold[protocol]
-            cells[label, protocol] = replace(cell, complete=whole and cell.comparable)
+            on_every_fold = bool(group.folds) and set(group.folds) == every_fold[protocol]
+            cells[label, protocol] = replace(cell, complete=on_every_fold and cell.comparable)
     tests, leaders = 0, {}
     for protocol in PROTOCOLS:
         leader = _rank(cells, protocol, against)
@@ -285,9 +285,14 @@ def _board(
         )
     rows.sort(key=_order)
     return Board(
-        task, corpus, tuple(rows), tuple(_sorted_published(published(task, corpus))),
-        missing, tests, leaders,
-    )  # fmt: skip
+        task,
+        corpus,
+        tuple(rows),
+        tuple(_sorted_published(published(task, corpus))),
+        missing,
+        tests,
+        leaders,
+    )
 
 
 def _order(row: BoardRow) -> tuple[float, bool, float, str]:

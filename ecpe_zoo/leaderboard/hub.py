@@ -66,7 +66,7 @@ def export(
     protocol: str = "strict",
     source_url: str | None = None,
 ) -> list[Path]:
-    """Write one file a method's variant and corpus: `ROW/.eval_results/CORPUS.yaml`.
+    """Write a file for each variant of a method and corpus: `ROW/.eval_results/CORPUS.yaml`.
 
     Args:
         entries: records.
@@ -81,10 +81,15 @@ def export(
     groups = group_records(entries)
     names = labels(groups)
     chosen = [
-        group for group in groups
-        if group.protocol == protocol and group.finished and group.task in TASKS
-        and not group.partial and not group.content and not group.not_strict
-    ]  # fmt: skip
+        group
+        for group in groups
+        if group.protocol == protocol
+        and group.finished
+        and group.task in TASKS
+        and not group.partial
+        and not group.content
+        and not group.not_strict
+    ]
     if not chosen:
         raise ZooError(
             f"Expected finished runs under the {protocol} protocol that may be ranked, but found none among "

@@ -1,6 +1,6 @@
 """Plots as SVG text: small, without a library, in the page's own colours (so dark where the page is dark).
 
-Every figure has a role, a title and a description for those who do not see it; the same numbers stand in a table of the
+Every figure has a role, a title and a description for those who do not see it; the same numbers are in a table of the
 page. Colours are the style sheet's `--line-1` to `--line-6`; dash patterns tell series apart too.
 """
 
@@ -25,7 +25,7 @@ class Series(NamedTuple):
         points: (x, y) in order; nan leaves a gap.
         colour: 0-based.
         dashed: for what chose nothing.
-        faint: for one of many, where another line is their mean.
+        faint: for one of many whose mean is another line.
     """
 
     name: str
@@ -56,11 +56,12 @@ class Dot(NamedTuple):
 
     Args:
         name: at the left.
-        value: where the dot stands; nan for none.
-        low: of the interval; nan for none.
-        high: of the interval.
+        value: place of the dot; nan for none.
+        low: lower end of the interval; nan for none.
+        high: upper end.
         colour: 0-based.
         hollow: for figures that are not measured here.
+        folds: the values that the mean is taken of, as small circles.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Dot(NamedTuple):
     high: float = math.nan
     colour: int = 0
     hollow: bool = False
+    folds: Sequence[float] = ()
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -87,7 +89,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def _number(value: float) -> str:
-    """Four digits; whole thousands with a comma.
+    """Four digits; from 1000 on no decimals, and a comma.
 
     >>> _number(0.25), _number(12.0), _number(12000.0)
     ('0.25', '12', '12,000')
@@ -95,11 +97,15 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _start(title: str, description: str, width: int, height: int, name: str) -> list[str]:
+def _start(title: str, description: str, width: int, height: int, name: str, style: str = "") -> list[str]:
+    size, inside = "", ""
+    if style:
+        size = f'width="{width}" height="{height}" '
+        inside = f'<style>{style}</style><rect class="ground" width="{width}" height="{height}"/>'
     return [
-        f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-t {name}-d" '
+        f'<svg class="plot" {size}viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-t {name}-d" '
         f'xmlns="http://www.w3.org/2000/svg">',
-        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>',
+        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>{inside}',
     ]
 
 
@@ -158,8 +164,8 @@ def lines(
         title: for screen readers.
         description: what it shows, in words.
         series: the lines; those with a name are in the legend.
-        x_label: of the axis.
-        y_label: of the axis.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
         mark: an x and its name, for a vertical line.
 
     Returns:
@@ -212,8 +218,8 @@ def bars(
         title: for screen readers.
         description: what it shows, in words.
         values: the bars.
-        y_label: of the axis.
-        x_label: of the axis.
+        y_label: label of the y axis.
+        x_label: label of the x axis.
 
     Returns:
         SVG text; "" without a bar.
@@ -250,7 +256,9 @@ def bars(
     return "".join([*out, "</svg>"])
 
 
-def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label: str) -> str:
+def forest(
+    name: str, title: str, description: str, dots: Sequence[Dot], x_label: str, style: str = ""
+) -> str:
     """Dots with their intervals, one below the other, the name above each.
 
     Args:
@@ -258,7 +266,8 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
         title: for screen readers.
         description: what it shows, in words.
         dots: the rows.
-        x_label: of the axis.
+        x_label: label of the x axis.
+        style: CSS for a file of its own; "" for a page, which has the style sheet.
 
     Returns:
         SVG text; "" without a dot.
@@ -266,7 +275,7 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
     shown = [dot for dot in dots if not math.isnan(dot.value)]
     if not shown:
         return ""
-    ends = [x for dot in shown for x in (dot.value, dot.low, dot.high) if not math.isnan(x)]
+    ends = [x for dot in shown for x in (dot.value, dot.low, dot.high, *dot.folds) if not math.isnan(x)]
     marks = ticks(min(ends), max(ends), 6)
     step = 38
     height = step * len(shown) + 50
@@ -274,7 +283,7 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
     def place(value: float) -> float:
         return 20 + (value - marks[0]) / (marks[-1] - marks[0]) * (WIDTH - 40)
 
-    out = _start(title, description, WIDTH, height, name)
+    out = _start(title, description, WIDTH, height, name, style)
     for mark in marks:
         x = place(mark)
         out.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 44}"/>')
@@ -282,13 +291,16 @@ def forest(name: str, title: str, description: str, dots: Sequence[Dot], x_label
     for row, dot in enumerate(shown):
         y = step * row + 30
         x = place(dot.value)
-        style = f"c{dot.colour % COLOURS}"
+        tint = f"c{dot.colour % COLOURS}"
         if not math.isnan(dot.low) and not math.isnan(dot.high):
             out.append(
-                f'<line class="line {style}" x1="{place(dot.low):.1f}" x2="{place(dot.high):.1f}" y1="{y}" y2="{y}"/>'
+                f'<line class="line {tint}" x1="{place(dot.low):.1f}" x2="{place(dot.high):.1f}" y1="{y}" y2="{y}"/>'
             )
+        out += [
+            f'<circle class="fold {tint}" cx="{place(value):.1f}" cy="{y}" r="3"/>' for value in dot.folds
+        ]
         kind = "hollow" if dot.hollow else "dot"
-        out.append(f'<circle class="{kind} {style}" cx="{x:.1f}" cy="{y}" r="5"/>')
+        out.append(f'<circle class="{kind} {tint}" cx="{x:.1f}" cy="{y}" r="5"/>')
         name = dot.name if len(dot.name) <= LONGEST else f"{dot.name[: LONGEST - 1]}…"
         out.append(f'<text x="20" y="{y - 9}">{escape(name)}</text>')
     out.append(

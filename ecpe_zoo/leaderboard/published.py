@@ -1,4 +1,4 @@
-"""Figures printed in papers, with the practice behind them."""
+"""Figures printed in papers, with the practice they come from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Published(BaseModel):
 
     Args:
         paper: where it is printed.
-        table: of that paper.
+        table: table of that paper.
         method: as printed.
         task: as in metric ids.
         item: what was scored.
@@ -50,7 +50,7 @@ class Published(BaseModel):
 
     @property
     def selected_on(self) -> str:
-        """Which documents chose the epoch, without the remark behind it.
+        """Which documents chose the epoch, without the remark after it.
 
         >>> published()[2].selected_on
         'test fold'

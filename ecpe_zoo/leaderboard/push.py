@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board
-from ecpe_zoo.leaderboard.tables import COLUMNS, csv_lines, csv_text
+from ecpe_zoo.leaderboard.csv_table import COLUMNS, csv_lines, csv_text
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import Entry, encoder_of
 from ecpe_zoo.tasks import find_task
@@ -66,13 +66,13 @@ def push(
     Args:
         entries: records.
         boards: made from them, for the table.
-        project: of W&B.
+        project: project at W&B.
         entity: user or team; the account's own by default.
         folder: where `wandb/` is written.
         workspace: also save a workspace with the headline metrics, online only.
 
     Raises:
-        ZooError: W&B is switched off, a workspace is asked for offline, or its extra is not installed.
+        ZooError: W&B is switched off, a workspace is requested offline, or its extra is not installed.
     """
     mode = os.environ.get("WANDB_MODE", "offline")
     if mode not in ("offline", "online"):
@@ -125,7 +125,7 @@ def _is_there(id: str, mode: str, project: str, entity: str | None, folder: Path
 
 
 def _wait_for_files() -> None:
-    """A finished run's file is whole only when W&B's own process has ended: it writes a moment later."""
+    """A finished run's file is complete only when W&B's own process has ended: it writes a moment later."""
     import wandb
 
     wandb.teardown()
@@ -135,9 +135,14 @@ def _settings() -> Any:
     import wandb
 
     return wandb.Settings(
-        console="off", silent=True, x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True,
+        console="off",
+        silent=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        disable_git=True,
+        disable_code=True,
         save_code=False,
-    )  # fmt: skip
+    )
 
 
 def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | None, folder: Path) -> None:
@@ -146,7 +151,12 @@ def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | N
     record = entry.record
     headline = find_task(entry.task).headline
     run = wandb.init(
-        project=project, entity=entity, id=id, mode=mode, dir=str(folder), settings=_settings(),  # type: ignore[arg-type]
+        project=project,
+        entity=entity,
+        id=id,
+        mode=mode,  # type: ignore[arg-type]
+        dir=str(folder),
+        settings=_settings(),
         name=f"{record.method} {record.corpus.id} fold {entry.fold} {record.protocol.name} seed {record.seed}",
         group=f"{record.method}-{record.corpus.id}-{record.protocol.name}-{entry.variant[:8]}",
         job_type="record",
@@ -154,13 +164,20 @@ def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | N
         config={
             **record.config,
             "record": {
-                "id": entry.id, "method": record.method, "config_hash": record.config_hash, "seed": record.seed,
-                "encoder": encoder_of(entry), "status": record.status,
-                "corpus": record.corpus.model_dump(), "protocol": record.protocol.model_dump(),
-                "code": record.code.model_dump(), "machine": record.machine.model_dump(), "inputs": record.inputs,
+                "id": entry.id,
+                "method": record.method,
+                "config_hash": record.config_hash,
+                "seed": record.seed,
+                "encoder": encoder_of(entry),
+                "status": record.status,
+                "corpus": record.corpus.model_dump(),
+                "protocol": record.protocol.model_dump(),
+                "code": record.code.model_dump(),
+                "machine": record.machine.model_dump(),
+                "inputs": record.inputs,
             },
         },
-    )  # fmt: skip
+    )
     try:
         for row in entry.shown_history:
             values = {"epoch": row.get("epoch"), "optimiser_step": row.get("step")}
@@ -190,9 +207,15 @@ def _push_table(
     import wandb
 
     run = wandb.init(
-        project=project, entity=entity, id=id, mode=mode, dir=str(folder), settings=_settings(),  # type: ignore[arg-type]
-        name="leaderboard", job_type="leaderboard",
-    )  # fmt: skip
+        project=project,
+        entity=entity,
+        id=id,
+        mode=mode,  # type: ignore[arg-type]
+        dir=str(folder),
+        settings=_settings(),
+        name="leaderboard",
+        job_type="leaderboard",
+    )
     try:
         rows = [[line.get(name, "") for name in COLUMNS] for line in csv_lines(boards)]
         table = wandb.Table(columns=list(COLUMNS), data=[[str(value) for value in row] for row in rows])

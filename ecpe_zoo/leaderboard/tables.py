@@ -1,18 +1,15 @@
-"""The boards as Markdown, LaTeX and CSV. Printed numbers are percent; CSV keeps fractions."""
+"""The boards as Markdown and LaTeX, in percent; and how numbers are worded."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell, folds_in_words
-from ecpe_zoo.leaderboard.published import Published
+from ecpe_zoo.leaderboard.csv_table import csv_text
 from ecpe_zoo.results.significance import MethodComparison
 from ecpe_zoo.results.statistics import RunSpread
 from ecpe_zoo.tasks import find_task
@@ -204,7 +201,7 @@ def _escaped(text: str) -> str:
 
 
 def between_marks(path: Path) -> tuple[str, str, str]:
-    """What a Markdown file has before, between and behind its marks.
+    """What a Markdown file has before, between and after its marks.
 
     Raises:
         ZooError: no such file, or not exactly one pair of marks in order.
@@ -216,11 +213,11 @@ def between_marks(path: Path) -> tuple[str, str, str]:
     if old.count(START) != 1 or old.count(END) != 1 or old.index(START) > old.index(END):
         raise ZooError(
             f"{path}: expected one line {START!r} and after it one line {END!r}, but got {old.count(START)} and "
-            f"{old.count(END)}. Write both where the table shall stand."
+            f"{old.count(END)}. Write both where the table belongs."
         )
     before, rest = old.split(START)
-    between, behind = rest.split(END)
-    return before, between, behind
+    between, after = rest.split(END)
+    return before, between, after
 
 
 def replace_between_marks(path: Path, text: str) -> bool:
@@ -232,11 +229,11 @@ def replace_between_marks(path: Path, text: str) -> bool:
     Raises:
         ZooError: see `between_marks`.
     """
-    before, between, behind = between_marks(path)
+    before, between, after = between_marks(path)
     inside = f"\n\n{text.strip()}\n\n"
     if inside == between:
         return False
-    new = f"{before}{START}{inside}{END}{behind}"
+    new = f"{before}{START}{inside}{END}{after}"
     with replaced_when_complete(path) as part:
         part.write_text(new, encoding="utf-8")
     return True
@@ -244,20 +241,20 @@ def replace_between_marks(path: Path, text: str) -> bool:
 
 # --- LaTeX
 
-_LATEX = {
+_LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
     "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
-}  # fmt: skip
+})  # fmt: skip
 
 
 def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it stands.
+    r"""Text that LaTeX prints as it is.
 
     >>> print(latex_escaped("50 % of a_b ± 1"))
     50 \% of a\_b $\pm$ 1
     """
-    return re.sub("|".join(map(re.escape, _LATEX)), lambda found: _LATEX[found.group()], text)
+    return text.translate(_LATEX)
 
 
 def latex(boards: Iterable[Board]) -> str:
@@ -277,105 +274,32 @@ def latex(boards: Iterable[Board]) -> str:
             f"To {board.compared_with}, strict",
         )
         lines = [
-            r"\begin{table}", r"  \centering", r"  \small", r"  \begin{tabular}{rlllllll}", r"    \toprule",
-            "    " + " & ".join(map(latex_escaped, heads)) + r" \\", r"    \midrule",
-        ]  # fmt: skip
+            r"\begin{table}",
+            r"  \centering",
+            r"  \small",
+            r"  \begin{tabular}{rlllllll}",
+            r"    \toprule",
+            "    " + " & ".join(map(latex_escaped, heads)) + r" \\",
+            r"    \midrule",
+        ]
         for row in board.rows:
             cells = [latex_escaped(text.replace("\\|", "|")) for text in _cells(row)]
             lines.append("    " + " & ".join(cells) + r" \\")
         notes = " ".join(f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board))
         caption = latex_escaped(f"{board.title}. {NOTES.replace('*', '')} {notes}".strip())
         lines += [
-            r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}",
-            rf"  \label{{tab:{board.slug}}}", r"\end{table}",
-        ]  # fmt: skip
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            rf"  \caption{{{caption}}}",
+            rf"  \label{{tab:{board.slug}}}",
+            r"\end{table}",
+        ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
-# --- CSV
-
-COLUMNS = (
-    "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
-    "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
-    "mean_without_collapsed", "pooled", "precision", "recall", "compared_with", "difference", "difference_low",
-    "difference_high", "documents", "permutation_p", "holm_p", "comparisons", "detectable", "effect_documents",
-    "fold_difference", "fold_low", "fold_high", "fold_t_p", "fold_detectable", "effect_folds", "notes",
-)  # fmt: skip
-
-
-def csv_lines(boards: Iterable[Board]) -> list[dict[str, object]]:
-    """One line a row and protocol, and one a published row, by column."""
-    lines = []
-    for board in boards:
-        for row in board.rows:
-            lines += [
-                _line(board, row, protocol, cell)
-                for protocol, cell in sorted(row.cells.items(), reverse=True)
-            ]
-        lines += [_printed_line(board, printed) for printed in board.published]
-    return lines
-
-
-def csv_text(boards: Iterable[Board]) -> str:
-    """`csv_lines` as a file; fractions, empty where there is nothing."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(csv_lines(boards))
-    return out.getvalue()
-
-
-def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, object]:
-    group, spread, comparison = cell.group, cell.spread, cell.comparison
-    task = find_task(board.task)
-    rule = group.first.record.protocol
-    sides = {name: group.spread(f"{task.leading}_{name}") for name in ("precision", "recall")}
-    values: dict[str, object] = {
-        "task": board.task, "corpus": board.corpus, "kind": "run", "method": row.method, "label": row.label,
-        "encoder": row.encoder, "protocol": protocol, "selection": cell.group.chosen_on, "lexicon": rule.lexicon,
-        "rank": cell.rank, "folds": len(group.folds), "seeds": len(group.seeds), "runs": len(group.finished),
-        "failed": len(group.failed), "collapsed": len(group.collapsed), "metric": task.headline,
-        "pooled": cell.pooled, "notes": "; ".join(cell.notes),
-        **{name: side.over.mean for name, side in sides.items() if side is not None},
-    }  # fmt: skip
-    if spread is not None:
-        over = spread.over
-        values |= {
-            "mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high, "unit": spread.unit,
-            "seed_sd": spread.seed_sd,
-        }  # fmt: skip
-    if cell.without_collapsed is not None:
-        values["mean_without_collapsed"] = cell.without_collapsed.over.mean
-    if comparison is not None:
-        drawn, over_folds = comparison.bootstrap, comparison.fold_test
-        values |= {
-            "compared_with": board.leaders.get(protocol), "difference": drawn.difference,
-            "difference_low": drawn.low, "difference_high": drawn.high, "permutation_p": comparison.permutation_p,
-            "holm_p": comparison.holm_p, "comparisons": comparison.family, "documents": comparison.documents,
-            "detectable": comparison.detectable, "effect_documents": comparison.won.effect,
-            "fold_difference": over_folds.mean, "fold_low": over_folds.low, "fold_high": over_folds.high,
-            "fold_t_p": over_folds.p, "fold_detectable": over_folds.detectable, "effect_folds": over_folds.effect,
-        }  # fmt: skip
-    return {name: _plain(value) for name, value in values.items()}
-
-
-def _plain(value: object) -> object:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
-
-
-def _printed_line(board: Board, printed: Published) -> dict[str, object]:
-    values = {
-        "task": board.task, "corpus": board.corpus, "kind": f"published {printed.kind}", "method": printed.method,
-        "label": printed.method, "protocol": "reported", "selection": printed.selection,
-        "lexicon": printed.lexicon, "metric": find_task(board.task).headline, "mean": printed.f1,
-        "precision": printed.precision, "recall": printed.recall, "notes": f"{printed.paper}, {printed.table}",
-    }  # fmt: skip
-    return {name: _plain(value) for name, value in values.items()}
-
-
 def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
+    """Write a file atomically."""
     with replaced_when_complete(path) as part:
         part.write_text(text, encoding="utf-8")
 

@@ -71,7 +71,7 @@ def gold_of(entry: Entry, root: Path | None = None) -> Documents:
 
     Args:
         entry: the record.
-        root: where the corpora lie; see `load_corpus`.
+        root: folder of the corpora; see `load_corpus`.
 
     Raises:
         ZooError: no such corpus, no files, or files other than those that the record names.
@@ -143,7 +143,7 @@ def metrics_again(entry: Entry, root: Path | None = None) -> dict[str, dict[str,
     scored, record = _scored_task(entry), entry.record
     documents: Documents = gold_of(entry, root)
     predictions = read_predictions(entry.predictions)
-    if record.corpus.scored < len(documents):  # a run that was told to stop early scored what it reached
+    if record.corpus.scored < len(documents):  # a run that was set to stop early scored what it reached
         documents = {p.id: documents[p.id] for p in predictions if p.id in documents}
     thresholds = {"metrics": headline_threshold(entry), "metrics_default": record.protocol.default_threshold}
     return {
@@ -183,7 +183,7 @@ class DocumentCounts(NamedTuple):
     """What one run got right on each test document.
 
     Args:
-        ids: of the D documents, sorted.
+        ids: ids of the D documents, sorted.
         classes: the C classes, sorted; one for pairs.
         counts: (D, C, 3) correct, predicted and gold items of each class.
     """

@@ -1,4 +1,4 @@
-"""Two folders of records side by side: did a number move further than it may?"""
+"""Compare two folders of records: did a number move beyond its tolerance?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, config_hash
+from ecpe_zoo.results.identity import config_hash
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.store import Entry, each_record, main_metric
 from ecpe_zoo.settings import read_yaml
 
@@ -43,7 +44,7 @@ class Tolerances(BaseModel):
     """How far a metric may move, as a fraction: absolute, in both directions.
 
     Args:
-        default: of all metrics that are not named.
+        default: tolerance of all metrics that are not named.
         metrics: by versioned id, or by a pattern with `*`; the first that matches counts.
         methods: the same by method, which win; `default` is one's own default.
     """
@@ -76,7 +77,7 @@ class GoldenRow:
 
     Args:
         key: the cell.
-        metric: versioned id; empty for the cell as a whole.
+        metric: versioned id; empty for the cell itself.
         base: value, or None where there is none.
         new: likewise.
         tolerance: absolute.
@@ -101,10 +102,10 @@ class GoldenComparison:
     """All rows, and where the records are from.
 
     Args:
-        rows: of all cells and metrics, in order.
-        commits: of each cell, in base and new.
+        rows: rows of all cells and metrics, in order.
+        commits: commits of each cell, in base and new.
         configs_differ: cells whose configs are not the same.
-        seconds: of each cell, in base and new.
+        seconds: training time of each cell, in base and new.
     """
 
     rows: Sequence[GoldenRow]
@@ -150,7 +151,7 @@ def records_of(place: Path) -> dict[Key, Entry]:
 
 
 def key_of(path: Path, record: RunRecord) -> Key:
-    """The cell of a record: the variant is what its folder's or its file's name has beside the method's."""
+    """The cell of a record: the variant is what the name of its folder or file adds to the method's."""
     variant = variant_of(path, record.method)
     corpus, protocol = record.corpus, record.protocol
     return Key(record.method, variant, corpus.id, protocol.name, corpus.fold, record.seed)
@@ -177,7 +178,7 @@ def compare(
     new: Mapping[Key, Entry],
     tolerances: Tolerances,
 ) -> GoldenComparison:
-    """Set records side by side.
+    """Compare records cell by cell.
 
     A cell or a metric that only `base` has is missing; one that only `new` has is new, and passes.
     """

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.declared import Declared, declared
 from ecpe_zoo.options import flat
-from ecpe_zoo.results.record import RunRecord, decisive
+from ecpe_zoo.results.identity import decisive
+from ecpe_zoo.results.record import RunRecord
 
 if TYPE_CHECKING:
     from ecpe_zoo.results.store import RunGroup
@@ -135,7 +136,7 @@ def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
             words.append(f"{name}={value[:8]}")
         elif name.startswith("model.") and (name in names or argument in always):
             shown = configured.get(argument)
-            is_file = shown != value  # its content's hash stands in the settings
+            is_file = shown != value  # the settings have the hash of its content
             words.append(f"{argument}={shown} {value[:8]}" if is_file else f"{argument}={_plain(value)}")
     return words
 

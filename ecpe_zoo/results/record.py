@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import created_when_complete, file_sha256
-from ecpe_zoo.options import flat, nested
+from ecpe_zoo.options import nested
+from ecpe_zoo.results.identity import INPUTS as INPUTS
+from ecpe_zoo.results.identity import config_hash as config_hash
+from ecpe_zoo.results.identity import decisive as decisive
+from ecpe_zoo.results.identity import input_hashes as input_hashes
+from ecpe_zoo.results.identity import portable as portable
 
 METRIC_VERSION = "v1"
 
@@ -126,7 +131,9 @@ class Protocol(Part):
     default_threshold: float | None = Field(description="None where the highest score decides")
     tuned_threshold: float | None
     tuned_on: str | None
-    tuned_options: dict[str, float] = Field(default={}, description="what was tuned beside the threshold")
+    tuned_options: dict[str, float] = Field(
+        default={}, description="what was tuned together with the threshold"
+    )
     headline: Literal["default", "tuned"] = Field(description="threshold of `metrics`")
     lexicon: Literal["none"] = "none"
     truncated_segments: int
@@ -209,7 +216,7 @@ class RunRecord(Part):
     status: Literal["ok", "collapsed", "failed"]
 
     def write(self, path: Path) -> None:
-        """Write the record; it appears whole or not at all.
+        """Write the record; it is complete or not there.
 
         Raises:
             ZooError: the file exists: a record is never overwritten.
@@ -252,17 +259,13 @@ def laid_out(content: Mapping[str, Any]) -> str:
     def lines(items: Mapping[str, str]) -> str:
         return "{\n" + ",\n".join(f"{plain(name)}:{text}" for name, text in items.items()) + "}"
 
-    return (
-        lines(
-            {
-                name: lines({inner: plain(item) for inner, item in value.items()})
-                if isinstance(value, Mapping) and value
-                else plain(value)
-                for name, value in content.items()
-            }
-        )
-        + "\n"
-    )
+    parts = {
+        name: lines({inner: plain(item) for inner, item in value.items()})
+        if isinstance(value, Mapping) and value
+        else plain(value)
+        for name, value in content.items()
+    }
+    return lines(parts) + "\n"
 
 
 def read_record(path: Path) -> RunRecord:
@@ -278,7 +281,7 @@ def read_record(path: Path) -> RunRecord:
 
 
 def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
-    """Metric names with the task before and the version of their definition behind; what is undefined is left out.
+    """Metric names between the task and the version of their definition; undefined values are left out.
 
     >>> versioned("ecpe", {"pair_f1": 0.5})
     {'ecpe.pair_f1.v1': 0.5}
@@ -286,142 +289,6 @@ def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
     return {
         f"{task}.{name}.{METRIC_VERSION}": value for name, value in metrics.items() if math.isfinite(value)
     }
-
-
-INPUTS = ("vectors", "encoder.name", "encoder.vectors", "init_from", "labels_from")
-"""Arguments of methods that name a file or folder on which a result depends."""
-
-
-def input_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the files and folders that a method's arguments name (see `INPUTS`), by the last part of their names.
-
-    A folder (a pretrained encoder) is hashed by the names and contents of its files. What is no path on this
-    machine, such as a name on a hub, is left out.
-    """
-    given = flat(arguments)
-    values = (given.get(name) for name in INPUTS)
-    paths = (Path(value).absolute() for value in values if isinstance(value, str) and value)
-    return dict(_input_hash(path, _newest(path)) for path in paths if path.exists())
-
-
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-
-
-def _newest(path: Path) -> int:
-    return max((file.stat().st_mtime_ns for file in _files(path)), default=0)
-
-
-@cache
-def _input_hash(path: Path, changed: int) -> tuple[str, str]:
-    """Name and hash; cached, since every cell of a suite names the same large files."""
-    if path.is_file():
-        return path.name, file_sha256(path)
-    parts = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in _files(path))
-    return path.resolve().name, hashlib.sha256(parts.encode()).hexdigest()
-
-
-def portable(config: dict[str, Any]) -> dict[str, Any]:
-    """The config without the places of one machine: of absolute paths only the last part stays.
-
-    A file that decides a result is known by its hash, in `RunRecord.inputs`.
-
-    >>> portable({"model": {"vectors": "/home/me/w2v.txt"}, "config": ["/home/me/c.yaml"]})
-    {'model': {'vectors': 'w2v.txt'}}
-    """
-
-    def stripped(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: stripped(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [stripped(item) for item in value]
-        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
-
-    kept: dict[str, Any] = stripped({name: value for name, value in config.items() if name != "config"})
-    return kept
-
-
-NO_NUMBER = {
-    "data": ("root", "num_workers", "predict_split", "eval_batch_size", "eval_batch_tokens"),
-    "trainer": (
-        "accelerator", "barebones", "benchmark", "default_root_dir", "detect_anomaly", "deterministic",
-        "enable_autolog_hparams", "enable_model_summary", "enable_progress_bar", "inference_mode", "log_every_n_steps",
-        "logger", "model_registry", "num_sanity_val_steps", "profiler",
-    ),
-    "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
-}  # fmt: skip
-"""Options that change no number, by section: places, what is shown, how evaluation is cut into batches."""
-
-SHOW_OR_SAVE = frozenset(
-    f"lightning.pytorch.callbacks.{name}"
-    for name in (
-        "DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "OnExceptionCheckpoint", "ProgressBar",
-        "RichModelSummary", "RichProgressBar", "TQDMProgressBar", "ThroughputMonitor",
-    )
-)  # fmt: skip
-"""Callbacks that change no number, so that a run with them is one without. Any other may: it is told apart. (A second
-`ModelCheckpoint` too: before version 3 of the record its file was the one that was tested.)"""
-
-_CHOOSING = (
-    "mode",
-    "every_n_train_steps",
-    "every_n_epochs",
-    "train_time_interval",
-    "save_on_train_epoch_end",
-)
-
-
-def decisive(config: dict[str, Any]) -> dict[str, Any]:
-    """What of a config decides a result, flat: `model.init_args.lr` -> 0.001.
-
-    Left out are places, `NO_NUMBER`, callbacks that only show or save, and options that are null: a record from
-    before an option was there is the same as one that leaves it alone. Which checkpoint is tested counts where it is
-    not the default one: that of the highest of the metric that early stopping has, too.
-    """
-    plain = json.loads(json.dumps(portable(config), default=str))
-    kept = {
-        name: plain.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")
-    }
-    chosen = plain.get("checkpoint") or {}
-    choosing = {
-        name: chosen.get(name)
-        for name in _CHOOSING
-        if chosen.get(name) != ("max" if name == "mode" else None)
-    }
-    if chosen.get("monitor") != (plain.get("early_stopping") or {}).get("monitor"):
-        choosing["monitor"] = chosen.get("monitor") or "none"
-    if chosen.get("save_top_k") == 0:  # any other number keeps the best
-        choosing["save_top_k"] = 0
-    if kept["trainer"]:
-        kept["trainer"] = _trainer_options(kept["trainer"])
-    left_out = {f"{section}.{name}" for section, names in NO_NUMBER.items() for name in names}
-    return {
-        name: value
-        for name, value in flat(kept | {"checkpoint": choosing}).items()
-        if value is not None and ".".join(name.split(".")[:2]) not in left_out
-    }
-
-
-def _trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The trainer's options without callbacks that change nothing and without switches at their default."""
-    kept = dict(options)
-    if kept.get("enable_checkpointing") is not False:
-        kept.pop("enable_checkpointing", None)
-    if kept.get("use_distributed_sampler") is not True:
-        kept.pop("use_distributed_sampler", None)
-    given = kept.pop("callbacks", None) or []
-    listed = given if isinstance(given, list) else [given]
-    counted = [
-        callback
-        for callback in listed
-        if not isinstance(callback, Mapping) or callback.get("class_path") not in SHOW_OR_SAVE
-    ]
-    return kept | ({"callbacks": counted} if counted else {})
-
-
-def config_hash(config: dict[str, Any]) -> str:
-    """Hash of what decides a result; see `decisive`."""
-    return hashlib.sha256(json.dumps(decisive(config), sort_keys=True).encode()).hexdigest()
 
 
 @lru_cache
@@ -446,14 +313,11 @@ def code_state() -> Code:
             return None
         return run.stdout.strip()
 
-    if not (folder / ".git").exists():  # an installed package may lie inside somebody else's repository
-        return Code(version=version("ecpe-zoo"), commit=None, dirty=None)
-    status = git("status", "--porcelain", "--untracked-files=no")
-    return Code(
-        version=version("ecpe-zoo"),
-        commit=git("rev-parse", "HEAD"),
-        dirty=None if status is None else bool(status),
-    )
+    commit = status = None
+    if (folder / ".git").exists():  # an installed package may be inside another repository
+        commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    dirty = None if status is None else bool(status)
+    return Code(version=version("ecpe-zoo"), commit=commit, dirty=dirty)
 
 
 def installed_versions() -> dict[str, str]:
@@ -468,13 +332,10 @@ def hardware() -> str:
 
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
-    name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        named = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
-        ]
-        name = named[0] if named else name
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = (line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    name = next(named, platform.processor() or platform.machine())
     return f"{os.cpu_count()} x {name}"
 
 

@@ -1,7 +1,7 @@
 """What choosing on the test fold is worth, measured within single strict runs.
 
 A strict run that watched the test fold knows the test score of every epoch, though none chose by it. Its score at the
-epoch that validation chose beside its best test score is the price of honesty, and nothing else differs: the same
+epoch that validation chose, against its best test score, is the price of honesty, and nothing else differs: the same
 training documents, weights, seed and threshold. (A paper-protocol run differs in more: it trains on a tenth more.)
 
 The gap cannot be negative: a maximum over epochs is at least one of them. Its interval says how large it is, not
@@ -104,9 +104,9 @@ class Prices(NamedTuple):
         best: spread of the test score at the test-best epoch.
         gap_tuned: spread of the gap where each epoch has the threshold that its validation tuned; None where a
             run did not keep it.
-        corrected: of `gap`, with the interval that counts in that folds share training documents; None where
+        corrected: test of `gap`, with the interval that counts in that folds share training documents; None where
             there is one fold.
-        corrected_tuned: of `gap_tuned`.
+        corrected_tuned: test of `gap_tuned`.
     """
 
     runs: tuple[Price, ...]
@@ -159,7 +159,7 @@ def prices(entries: Iterable[Entry]) -> Prices:
 
 
 class PaperArm(NamedTuple):
-    """The same method under the paper protocol, beside the price: it also trains on the validation part.
+    """The same method under the paper protocol, to compare with the price: it also trains on the validation part.
 
     Args:
         paper: spread of its test score, on the folds that both have.
@@ -168,9 +168,9 @@ class PaperArm(NamedTuple):
         gap: spread of `paper` minus `chosen`, fold by fold.
         beyond: spread of `paper` minus `best`: what the other training documents and more frequent looks add.
         looks: test readings of a paper run before its last, least and most.
-        corrected_gap: of `gap`, with the interval that counts in that folds share training documents; None where
+        corrected_gap: test of `gap`, with the interval that counts in that folds share training documents; None where
             there is one fold.
-        corrected_beyond: of `beyond`.
+        corrected_beyond: test of `beyond`.
     """
 
     paper: statistics.RunSpread
@@ -184,7 +184,7 @@ class PaperArm(NamedTuple):
 
 
 def paper_arm(found: Prices, paper: Iterable[Entry]) -> PaperArm | None:
-    """Runs under the paper protocol beside the strict ones, at the default threshold; None without a common fold."""
+    """Runs under the paper protocol against the strict ones, at the default threshold; None without a common fold."""
     scored = [
         (entry, score) for entry in paper if entry.finished and (score := entry.default_score) is not None
     ]
@@ -206,7 +206,12 @@ def paper_arm(found: Prices, paper: Iterable[Entry]) -> PaperArm | None:
     gap, beyond = minus(chosen), minus(best)
     looks = [e.record.protocol.test_reads for e, _ in scored if e.fold in folds]
     return PaperArm(
-        statistics.over_runs(runs), statistics.over_runs(chosen), statistics.over_runs(best),
-        statistics.over_runs(gap), statistics.over_runs(beyond), (min(looks), max(looks)),
-        _corrected(gap, strict), _corrected(beyond, strict),
-    )  # fmt: skip
+        statistics.over_runs(runs),
+        statistics.over_runs(chosen),
+        statistics.over_runs(best),
+        statistics.over_runs(gap),
+        statistics.over_runs(beyond),
+        (min(looks), max(looks)),
+        _corrected(gap, strict),
+        _corrected(beyond, strict),
+    )

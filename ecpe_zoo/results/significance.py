@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results import statistics
+from ecpe_zoo.results import resampling, statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.store import Entry, RunGroup, share_tested
 from ecpe_zoo.tasks import find_task
@@ -25,9 +25,9 @@ class MethodComparison:
 
     Args:
         folds: that both have runs on.
-        runs: of the first and of the second on these folds.
+        runs: numbers of runs of the first and the second on these folds.
         documents: that both were scored on.
-        bootstrap: of the pooled score, over documents.
+        bootstrap: bootstrap of the pooled score, over documents.
         permutation_p: two-sided, over documents.
         won: documents by who errs less.
         fold_test: over folds; its numbers are nan for a single fold.
@@ -39,9 +39,9 @@ class MethodComparison:
     folds: tuple[int, ...]
     runs: tuple[int, int]
     documents: int
-    bootstrap: statistics.Bootstrap
+    bootstrap: resampling.Bootstrap
     permutation_p: float
-    won: statistics.Documents
+    won: resampling.Documents
     fold_test: statistics.FoldTest
     detectable: float
     holm_p: float
@@ -95,10 +95,10 @@ def pooled_counts(
     Args:
         groups: each with finished runs on all the folds.
         folds: in this order.
-        root: of the corpora.
+        root: folder of the corpora.
 
     Returns:
-        (S, D, C, 3) a group; documents by fold and id.
+        (S, D, C, 3) for each group; documents by fold and id.
 
     Raises:
         ZooError: see `document_counts`.
@@ -128,7 +128,7 @@ def pooled_score(group: RunGroup, root: Path | None = None) -> float:
     if not group.finished:
         raise ZooError(f"Expected a finished run of {group.method}, but all {len(group.entries)} failed.")
     (counts,) = pooled_counts([group], group.folds, root)
-    return float(statistics.f1_of(counts.sum(axis=1), find_task(group.task).average).mean())
+    return float(resampling.f1_of(counts.sum(axis=1), find_task(group.task).average).mean())
 
 
 def compare(
@@ -139,9 +139,9 @@ def compare(
     Args:
         first: one group.
         second: another on the same task and corpus.
-        root: of the corpora.
-        resamples: of the bootstrap and of the permutation test.
-        seed: of both.
+        root: folder of the corpora.
+        resamples: draws of the bootstrap and of the permutation test.
+        seed: seed of both.
 
     Raises:
         ZooError: groups of different corpora, tasks or protocols, or without a common fold; or see
@@ -162,8 +162,8 @@ def compare(
     average = find_task(first.task).average
     one, two = pooled_counts([first, second], folds, root)
     fold_runs = [sum(len(group.by_fold()[fold]) for fold in folds) for group in (first, second)]
-    bootstrap = statistics.paired_bootstrap(one, two, average, resamples, seed)
-    p = statistics.permutation_test(one, two, average, resamples, seed)
+    bootstrap = resampling.paired_bootstrap(one, two, average, resamples, seed)
+    p = resampling.permutation_test(one, two, average, resamples, seed)
     fold_test = fold_differences(first, second, folds)
     return MethodComparison(
         folds=folds,
@@ -171,7 +171,7 @@ def compare(
         documents=one.shape[1],
         bootstrap=bootstrap,
         permutation_p=p,
-        won=statistics.documents_won(one, two),
+        won=resampling.documents_won(one, two),
         fold_test=fold_test,
         detectable=statistics.smallest_detectable(bootstrap.error),
         holm_p=p,

@@ -1,11 +1,7 @@
-"""Statistics of scores as pure functions over arrays.
+"""Statistics over runs (folds and seeds): how a score moves when training is repeated.
 
-Two sources of chance are kept apart. The *runs* (folds and seeds) say how a score moves when training is repeated:
-mean, standard deviation, t-interval, the corrected resampled t-test. The *documents* say how it would move on other
-test documents: paired bootstrap and permutation test, on the very documents that both methods were scored on.
-
-Document statistics rest on counts that add up over documents: for each class the items that are correct, predicted
-and gold, an array (D, C, 3). Pair F1 has one class; a weighted or macro F1 over emotions has one a label.
+Mean, standard deviation, t-interval, the corrected resampled t-test, Holm's correction. The other source of chance,
+the test documents, is in `resampling`.
 """
 
 from __future__ import annotations
@@ -18,8 +14,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import special  # scipy.stats takes seconds to import
-
-from ecpe_zoo.metrics.counts import Average, Counts
 
 Array = npt.NDArray[np.float64]
 
@@ -35,17 +29,12 @@ COLLAPSED_SHARE = 0.5
 COLLAPSED_RUNS = 3
 """Runs that such a median needs."""
 
-_CHUNK = 4_000_000  # cells of a chunk of resampling weights: 16 MB in single precision
-
-
-# --- over runs
-
 
 class Spread(NamedTuple):
     """Mean of some values, and how far it can be trusted.
 
     Args:
-        mean: of the values.
+        mean: mean of the values.
         sd: sample standard deviation (n - 1); nan for a single value.
         low: lower end of the 95 % t-interval of the mean; nan for a single value.
         high: its upper end.
@@ -91,7 +80,7 @@ class RunSpread(NamedTuple):
             independent; with several folds the unit is the fold, whose value is the mean over its seeds.
         over: the spread of those units.
         seed_sd: standard deviation of seeds within a fold, pooled over folds; nan where no fold has two.
-        runs: number of runs behind it.
+        runs: number of runs.
     """
 
     unit: Unit
@@ -137,7 +126,7 @@ class FoldTest(NamedTuple):
     """A corrected resampled t-test over folds.
 
     Args:
-        mean: of the fold differences.
+        mean: mean of the fold differences.
         low: lower end of the corrected 95 % interval; nan where there is one fold.
         high: its upper end.
         t: the statistic.
@@ -145,7 +134,7 @@ class FoldTest(NamedTuple):
         effect: mean over standard deviation of the fold differences, with Hedges' correction for few folds.
         folds: how many.
         detectable: the smallest true difference that such folds would show in four of five repetitions:
-            the power of the t-test; it knows the spread over folds and over the seeds behind their means.
+            the power of the t-test, from the spread over folds and over the seeds in their means.
             nan where there is one fold.
     """
 
@@ -166,9 +155,9 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
     (1 / k + n_test / n_train) variance, with k - 1 degrees of freedom.
 
     Args:
-        differences: one a fold, first method minus second, means over seeds.
+        differences: first method minus second for each fold, means over seeds.
         test_share: n_test / n_train; 1/9 for ten folds that train on all the rest.
-        level: of the interval.
+        level: coverage of the interval, in (0, 1).
 
     Raises:
         ValueError: no difference, or a share that is not positive.
@@ -207,7 +196,7 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
 
 @lru_cache
 def _noncentrality(freedom: int, level: float, power: float = POWER) -> float:
-    """How many standard errors from 0 a mean must lie for a t-test to find it with the given power."""
+    """How many standard errors a mean must be from 0 for a t-test to find it with the given power."""
     # scipy's non-central t is nan far out: here over quantiles of the spread that the test may find
     limit = float(special.stdtrit(freedom, 0.5 + level / 2))
     found = np.sqrt(2 * special.gammaincinv(freedom / 2, (np.arange(4000) + 0.5) / 4000) / freedom)
@@ -237,155 +226,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-# --- over documents
-
-
-def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
-    """F1 of summed counts.
-
-    Args:
-        counts: (..., C, 3) of correct, predicted and gold items.
-        average: see `Average`.
-
-    Returns:
-        (...) in [0, 1].
-
-    >>> counts = np.array([[8, 10, 10], [0, 0, 2]])
-    >>> [round(float(f1_of(counts, average)), 4) for average in ("micro", "weighted", "macro")]
-    [0.7273, 0.6667, 0.4]
-    """
-    f1: Array = Counts(*np.moveaxis(counts.astype(np.float64), -1, 0)).averaged(average)
-    return f1
-
-
-class Bootstrap(NamedTuple):
-    """A paired bootstrap over documents.
-
-    Args:
-        difference: first minus second, on the documents as they are.
-        low: lower end of the percentile interval.
-        high: its upper end.
-        error: standard error: standard deviation of the resampled differences.
-        first: the first method's score.
-        second: the second's.
-    """
-
-    difference: float
-    low: float
-    high: float
-    error: float
-    first: float
-    second: float
-
-
-def _scores(sums: npt.NDArray[np.floating], average: Average) -> Array:
-    """(..., S, C, 3) summed counts -> (...) the mean score over S runs."""
-    mean: Array = f1_of(sums, average).mean(axis=-1)
-    return mean
-
-
-def _checked(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> None:
-    for name, counts in (("first", first), ("second", second)):
-        if counts.ndim != 4 or counts.shape[-1] != 3 or not counts.shape[0] or not counts.shape[1]:
-            raise ValueError(
-                f"Expected counts (S, D, C, 3) of the {name} method, but got shape {counts.shape}."
-            )
-    if first.shape[1:] != second.shape[1:]:
-        raise ValueError(
-            f"Expected both methods on the same documents and classes, but got {first.shape[1:]} and "
-            f"{second.shape[1:]}."
-        )
-
-
-def paired_bootstrap(
-    first: npt.NDArray[np.floating],
-    second: npt.NDArray[np.floating],
-    average: Average = "micro",
-    resamples: int = 10_000,
-    seed: int = 0,
-    level: float = LEVEL,
-) -> Bootstrap:
-    """Interval of the difference of two scores, by drawing documents with replacement.
-
-    Both methods are scored on the same draw. Several runs of a method are scored each and averaged within the
-    draw, so that the interval speaks of the mean over runs.
-
-    Args:
-        first: (S, D, C, 3) counts of S runs on D documents.
-        second: (S', D, C, 3), the same documents in the same order.
-        average: how F1 is formed; see `f1_of`.
-        resamples: draws.
-        seed: of the draws.
-        level: of the interval.
-
-    Raises:
-        ValueError: shapes that do not fit.
-    """
-    _checked(first, second)
-    runs, documents, classes, _ = first.shape
-    both = np.concatenate([first, second]).astype(np.float32)  # sums of counts stay exact below 2^24
-    flat = np.ascontiguousarray(both.transpose(1, 0, 2, 3)).reshape(documents, -1)
-    random = np.random.default_rng(seed)
-    drawn = np.empty(resamples)
-    step = max(1, _CHUNK // documents)
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        picks = random.integers(0, documents, (size, documents), dtype=np.int32)
-        picks += np.arange(size, dtype=np.int32)[:, None] * np.int32(documents)
-        weights = np.bincount(picks.ravel(), minlength=size * documents).reshape(size, documents)
-        sums = (weights.astype(np.float32) @ flat).reshape(size, -1, classes, 3)
-        drawn[start : start + size] = _scores(sums[:, :runs], average) - _scores(sums[:, runs:], average)
-    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
-    one = float(_scores(first.sum(axis=1), average))
-    two = float(_scores(second.sum(axis=1), average))
-    return Bootstrap(one - two, float(low), float(high), float(drawn.std(ddof=1)), one, two)
-
-
-def permutation_test(
-    first: npt.NDArray[np.floating],
-    second: npt.NDArray[np.floating],
-    average: Average = "micro",
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> float:
-    """Two-sided p-value of the difference, by swapping the methods' outputs on random documents.
-
-    Under the hypothesis that it does not matter which method labelled a document, every swap is as likely as what
-    was seen. With different numbers of runs each method's runs are repeated to the least common multiple, which
-    changes no mean. (1 + swaps at least as far apart) / (1 + swaps): never 0.
-
-    Args:
-        first: (S, D, C, 3) counts; see `paired_bootstrap`.
-        second: (S', D, C, 3).
-        average: how F1 is formed.
-        resamples: swaps that are drawn.
-        seed: of the draws.
-
-    Raises:
-        ValueError: shapes that do not fit.
-    """
-    _checked(first, second)
-    runs = math.lcm(len(first), len(second))
-    one = np.tile(first, (runs // len(first), 1, 1, 1)).astype(np.float64)
-    two = np.tile(second, (runs // len(second), 1, 1, 1)).astype(np.float64)
-    documents, classes = one.shape[1:3]
-    change = (two - one).transpose(1, 0, 2, 3).reshape(documents, -1)
-    changes = np.ascontiguousarray(change, dtype=np.float32)
-    sums_one, sums_two = one.sum(axis=1), two.sum(axis=1)
-    seen = abs(float(_scores(sums_one, average) - _scores(sums_two, average)))
-    random = np.random.default_rng(seed)
-    extreme = 0
-    step = max(1, _CHUNK // documents)
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        packed = random.integers(0, 256, (size, -(-documents // 8)), dtype=np.uint8)
-        swaps = np.unpackbits(packed, axis=1, count=documents)  # one bit says whether a document is swapped
-        moved = (swaps.astype(np.float32) @ changes).reshape(size, runs, classes, 3)
-        gap = _scores(sums_one + moved, average) - _scores(sums_two - moved, average)
-        extreme += int((np.abs(gap) >= seen - 1e-12).sum())
-    return (1 + extreme) / (1 + resamples)
-
-
 def smallest_detectable(error: float, level: float = LEVEL, power: float = POWER) -> float:
     """The smallest true difference that such data find significant with the given power.
 
@@ -399,42 +239,3 @@ def smallest_detectable(error: float, level: float = LEVEL, power: float = POWER
     0.028
     """
     return float(special.ndtri(0.5 + level / 2) + special.ndtri(power)) * error
-
-
-class Documents(NamedTuple):
-    """On how many documents one method makes fewer mistakes (false and missed items) than the other.
-
-    Args:
-        better: documents where the first method makes fewer, averaged over runs.
-        worse: where it makes more.
-        equal: the rest.
-    """
-
-    better: int
-    worse: int
-    equal: int
-
-    @property
-    def effect(self) -> float:
-        """(better - worse) / all: Cliff's delta of paired documents, from -1 to 1."""
-        return (self.better - self.worse) / sum(self)
-
-
-def documents_won(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> Documents:
-    """Count documents by which method errs less on them.
-
-    Args:
-        first: (S, D, C, 3) counts.
-        second: (S', D, C, 3).
-
-    Raises:
-        ValueError: shapes that do not fit.
-    """
-    _checked(first, second)
-    errors = [
-        (counts[..., 1] + counts[..., 2] - 2 * counts[..., 0]).sum(axis=-1).mean(axis=0, dtype=np.float64)
-        for counts in (first, second)
-    ]
-    gap = np.round(errors[0] - errors[1], 9)
-    better, worse = int((gap < 0).sum()), int((gap > 0).sum())
-    return Documents(better, worse, len(gap) - better - worse)

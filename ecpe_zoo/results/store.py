@@ -1,8 +1,4 @@
-"""A folder tree of records: find them, and group them by what was run.
-
-The scores and the history of a record are beside it, as `NAME.json` and `NAME.npz`, or as a run folder has them,
-`record.json` and `predictions/test.npz`.
-"""
+"""Folders of records: find them, and group them by what was run."""
 
 from __future__ import annotations
 
@@ -17,147 +13,21 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ecpe_zoo.data.history import Rows
-from ecpe_zoo.data.predictions import read_history
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import file_sha256
 from ecpe_zoo.options import flat
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
-from ecpe_zoo.results.naming import declared_method, settings_of
-from ecpe_zoo.results.record import METRIC_VERSION, Overlap, RunRecord, read_record
+from ecpe_zoo.results.entry import Entry as Entry
+from ecpe_zoo.results.naming import declared_method
+from ecpe_zoo.results.record import Overlap, RunRecord, read_record
 from ecpe_zoo.tasks import find_task
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A record and where it lies.
-
-    Args:
-        path: of the record.
-        record: what it says.
-        id: hash of the record's content: the same record in two places has one id.
-    """
-
-    path: Path
-    record: RunRecord
-    id: str
-
-    @property
-    def task(self) -> str:
-        """The part of its metric ids before the first dot; of a failed run without metrics, "" if unknown."""
-        for names in (self.record.metrics, self.record.metrics_default):
-            for name in names:
-                return name.split(".", 1)[0]
-        return ""
-
-    @property
-    def fold(self) -> int:
-        """1-based."""
-        return self.record.corpus.fold
-
-    @property
-    def partial(self) -> bool:
-        """It scored only a part of the test documents, as a run that was told to stop early does."""
-        return self.record.corpus.scored < self.record.corpus.test
-
-    @property
-    def finished(self) -> bool:
-        """It has a score; a collapsed run has one, a failed run has none."""
-        return self.record.status != "failed" and self.score is not None
-
-    @property
-    def score(self) -> float | None:
-        """The headline metric, as a fraction."""
-        return self.metric(find_task(self.task).headline)
-
-    @property
-    def default_score(self) -> float | None:
-        """The headline metric at the method's default threshold, as a fraction."""
-        return _newest(self.record.metrics_default, self.task, find_task(self.task).headline)
-
-    def metric(self, name: str, version: str | None = None) -> float | None:
-        """A metric by its short name at the headline threshold; None where the record has none.
-
-        Args:
-            name: without task and version: `pair_f1`.
-            version: of its definition; the newest by default, `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
-        """
-        if version is not None:
-            return self.record.metrics.get(f"{self.task}.{name}.{version}")
-        return _newest(self.record.metrics, self.task, name)
-
-    def versions(self, name: str) -> list[str]:
-        """The versions of a metric's definition that the record has, newest first."""
-        return [key.rsplit(".", 1)[1] for key in _versions(self.record.metrics, self.task, name)]
-
-    @cached_property
-    def predictions(self) -> Path:
-        """The file of the scores before thresholds and of the history.
-
-        Raises:
-            ZooError: no such file, or one of another record.
-        """
-        places = (self.path.with_suffix(".npz"), self.path.parent / "predictions" / "test.npz")
-        for place in places:
-            if place.is_file():
-                if (sha := file_sha256(place)) != self.record.predictions:
-                    raise ZooError(
-                        f"{place}: expected the predictions of {self.path.name} (sha256 "
-                        f"{self.record.predictions[:12]}...), but got sha256 {sha[:12]}.... It belongs to another run, "
-                        "or was changed."
-                    )
-                return place
-        raise ZooError(
-            f"{self.path}: expected its predictions in {places[0].name} or predictions/test.npz beside it, but "
-            "found neither. Copy them together with the record."
-        )
-
-    @cached_property
-    def history(self) -> Rows:
-        """A row a validation: validation metrics and, if they were watched, test metrics; read when first used.
-
-        Raises:
-            ZooError: see `predictions`.
-        """
-        return read_history(self.predictions) if self.record.history is None else self.record.history
-
-    @property
-    def shown_history(self) -> Rows:
-        """The history for pictures; empty without its file."""
-        try:
-            return self.history
-        except ZooError:
-            return []
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """What decides a result, flat, without seed, fold and protocol; see `naming.settings_of`."""
-        return settings_of(self.record)
-
-    @cached_property
-    def variant(self) -> str:
-        """Hash of `settings`."""
-        text = json.dumps(self.settings, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _versions(metrics: Mapping[str, float], task: str, name: str) -> list[str]:
-    """The ids of a metric, newest version first."""
-    versions = [key for key in metrics if key.startswith(f"{task}.{name}.") and key.count(".") == 2]
-    return sorted(versions, key=lambda key: (len(key), key), reverse=True)
-
-
-def _newest(metrics: Mapping[str, float], task: str, name: str) -> float | None:
-    versions = _versions(metrics, task, name)
-    return metrics[versions[0]] if versions else None
 
 
 def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterator[Entry]:
     """The records in files and folder trees, in order; a record that is in two places comes twice.
 
     Other JSON files are passed over: a record is one that names a schema version, a method and metrics. A damaged
-    file is an error where its name or predictions beside it say that it was one.
+    file is an error if its name, or a file of predictions with the same name, says that it was one.
 
     Args:
         paths: files, and folders with records.
@@ -375,26 +245,18 @@ class RunGroup:
             default: at the method's default threshold, not at the headline's.
         """
         name = metric or find_task(self.task).headline
-        if default:
-            at_default = {
-                (entry.fold, entry.id): _newest(entry.record.metrics_default, self.task, name)
-                for entry in self.finished
-                if not without_collapsed or entry not in self.collapsed
-            }
-            return {key: value for key, value in at_default.items() if value is not None}
-        having = [entry for entry in self.finished if entry.metric(name) is not None]
-        shared = [
-            v
-            for v in (having[0].versions(name) if having else ())
-            if all(v in e.versions(name) for e in having)
-        ]
+        having = [run for run in self.finished if run.metric(name) is not None]
+        versions = having[0].versions(name) if having else []
+        shared = next(
+            (version for version in versions if all(version in run.versions(name) for run in having)), None
+        )
         left_out = set(map(id, self.collapsed)) if without_collapsed else set()
-        found: dict[tuple[int, Hashable], float] = {}
-        for entry in having:
-            value = entry.metric(name, shared[0] if shared else None)
-            if value is not None and id(entry) not in left_out:
-                found[entry.fold, entry.id] = value
-        return found
+        found: dict[tuple[int, Hashable], float | None] = {
+            (run.fold, run.id): run.default_metric(name) if default else run.metric(name, shared)
+            for run in self.finished
+            if id(run) not in left_out
+        }
+        return {key: value for key, value in found.items() if value is not None}
 
     def spread(
         self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
@@ -457,15 +319,6 @@ def encoder_of(entry: Entry) -> str:
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
     return str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
-
-
-def metric_id(task: str, name: str) -> str:
-    """The versioned id of a metric.
-
-    >>> metric_id("ecpe", "pair_f1")
-    'ecpe.pair_f1.v1'
-    """
-    return f"{task}.{name}.{METRIC_VERSION}"
 
 
 def main_metric(record: RunRecord) -> tuple[str, float]:

@@ -1,6 +1,6 @@
 """Pictures of a run: confusion matrix, heatmaps between labels, representations in two dimensions.
 
-Each is written as PNG beside a CSV with its numbers, which appear whole or not at all. Nothing here touches
+Each is a PNG and a CSV with its numbers, written atomically. Nothing here touches
 matplotlib's global state, so a picture can be drawn in any process and thread.
 """
 
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.views import Confusion, Heatmap, View
+from ecpe_zoo.views import Confusion, Heatmap, View, project
 
 Values = npt.NDArray[np.float64]
 Labels = Sequence[str]
@@ -57,7 +57,7 @@ def draw_confusion(path: Path, matrix: npt.ArrayLike, labels: Labels) -> None:
     """Draw a confusion matrix: colours are shares of a gold label, the cells hold counts.
 
     Args:
-        path: of the PNG; the counts go to the CSV of the same name.
+        path: path of the PNG; the counts go to the CSV of the same name.
         matrix: (C, C) counts, gold labels in rows, predicted ones in columns.
         labels: C names.
 
@@ -83,12 +83,12 @@ def draw_heatmap(
     """Draw values between labels: cosines of anchors, correlations.
 
     Args:
-        path: of the PNG; the values go to the CSV of the same name.
+        path: path of the PNG; the values go to the CSV of the same name.
         matrix: (C, C); NaN cells stay grey.
         labels: C names.
         title: above the picture.
         vmin: the value of the first colour.
-        vmax: of the last; a range around 0 is widened on its shorter side, so that white is 0.
+        vmax: the value of the last; a range around 0 is widened on its shorter side, so that white is 0.
 
     Raises:
         ValueError: other shapes, or an empty range.
@@ -119,7 +119,7 @@ def draw_points(
     """Draw representations, and for each label an arrow from its anchor before to the one after stage two.
 
     Args:
-        path: of the PNG; the places go to the CSV of the same name.
+        path: path of the PNG; the places go to the CSV of the same name.
         points: (M, 2)
         labels: (M,) indices into `names`.
         anchors_before: (C, 2), hollow; None where there are no anchors.
@@ -183,9 +183,17 @@ def draw_points(
     for anchors, label, inside in ((before, "anchor before", "white"), (after, "anchor after", "#999999")):
         if anchors is not None:
             handles.append(
-                Line2D([], [], linestyle="none", marker="o", markersize=11, markerfacecolor=inside,
-                       markeredgecolor=EDGE, label=label)
-            )  # fmt: skip
+                Line2D(
+                    [],
+                    [],
+                    linestyle="none",
+                    marker="o",
+                    markersize=11,
+                    markerfacecolor=inside,
+                    markeredgecolor=EDGE,
+                    label=label,
+                )
+            )
     figure.legend(handles=handles, loc="outside right upper", frameon=False, ncols=columns)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(title=title, xlabel="first component", ylabel="second component")
@@ -204,55 +212,7 @@ def draw_points(
     _save_numbers(path, ["kind", "label", "x", "y"], listed)
 
 
-def project(vectors: npt.ArrayLike, *anchors: npt.ArrayLike) -> tuple[Values, ...]:
-    """Lay vectors flat: the two principal components of the normalised vectors.
-
-    The components come from the vectors alone, so that anchors do not choose the view; the same turn is applied
-    to all.
-
-    Args:
-        vectors: (M, H) with at least one row.
-        anchors: any number of (C, H).
-
-    Returns:
-        (M, 2), and (C, 2) for each of the anchors.
-
-    Raises:
-        ValueError: no vector, or another H.
-
-    >>> points, anchors = project([[1, 0, 0], [0, 1, 0]], [[2, 0, 0]])
-    >>> bool(np.allclose(points[0], anchors[0]))
-    True
-    """
-    rows = [_normalised(some) for some in (vectors, *anchors)]
-    widths = {some.shape[1] for some in rows}
-    if not len(rows[0]) or len(widths) > 1:
-        raise ValueError(
-            f"Expected at least one vector, and all of one length, but got shapes {[some.shape for some in rows]}."
-        )
-    centre = rows[0].mean(axis=0)
-    _, _, components = np.linalg.svd(_for_components(rows[0] - centre), full_matrices=False)  # (K, H)
-    turn = np.zeros((2, rows[0].shape[1]))
-    turn[: min(2, len(components))] = components[:2]
-    # The sign of a component is arbitrary: its largest entry is made positive, so that pictures repeat.
-    largest = turn[np.arange(2), np.abs(turn).argmax(axis=1)]
-    turn *= np.where(largest < 0, -1.0, 1.0)[:, None]
-    return tuple((some - centre) @ turn.T for some in rows)
-
-
 # --- inside
-
-
-def _for_components(centred: Values) -> Values:
-    """Something (K, H) with the principal components of (M, H), small where M is far above H."""
-    return centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
-
-
-def _normalised(vectors: npt.ArrayLike) -> Values:
-    """Rows of length 1; a row of zeros stays."""
-    rows = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 def _square(matrix: npt.ArrayLike, labels: Labels) -> Values:
@@ -324,16 +284,16 @@ def _grid(
     cell = max(0.34, (longest + 1.6) * 0.6 * font / 72)  # inches; a digit is 0.6 of its height wide
     cell = min(max(cell, 4.0 / size), 2.0)
     side, gap, thick = cell * size, 0.15, 0.2  # inches
-    # The axes lie where they are told; saving cuts the picture around whatever the labels need.
+    # The axes get a fixed place; saving cuts the picture around whatever the labels need.
     figure = Figure(figsize=(side + gap + thick, side))
     axes = figure.add_axes((0, 0, side / (side + gap + thick), 1))
     scale = matplotlib.colormaps[colours].with_extremes(bad="#D9D9D9")
     image = axes.imshow(np.ma.masked_invalid(values), cmap=scale, vmin=vmin, vmax=vmax, aspect="auto")
     height = min(1.0, 4.0 / side)
-    beside = figure.add_axes(
+    scale_axes = figure.add_axes(
         (1 - thick / (side + gap + thick), 1 - height, thick / (side + gap + thick), height)
     )
-    figure.colorbar(image, cax=beside, label=meaning).outline.set_linewidth(0)
+    figure.colorbar(image, cax=scale_axes, label=meaning).outline.set_linewidth(0)
     upright = max(len(label) for label in labels) * 0.62 * font / 72 > 0.9 * cell
     axes.set_xticks(range(size), labels, rotation=90 if upright else 0, fontsize=font)
     axes.set_yticks(range(size), labels, fontsize=font)
@@ -348,8 +308,15 @@ def _grid(
             if texts[row][column]:
                 red, green, blue, _ = scale(image.norm(values[row, column]))
                 dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-                axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=font - 0.5,
-                          color="white" if dark else EDGE)  # fmt: skip
+                axes.text(
+                    column,
+                    row,
+                    texts[row][column],
+                    ha="center",
+                    va="center",
+                    fontsize=font - 0.5,
+                    color="white" if dark else EDGE,
+                )
     return figure, axes
 
 

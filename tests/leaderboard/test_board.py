@@ -14,12 +14,12 @@ import pytest
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board, build_boards
+from ecpe_zoo.leaderboard.csv_table import csv_text
 from ecpe_zoo.leaderboard.hub import export
 from ecpe_zoo.leaderboard.published import published, published_file
 from ecpe_zoo.leaderboard.tables import (
     END,
     START,
-    csv_text,
     difference,
     latex,
     markdown,

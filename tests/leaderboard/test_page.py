@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import build_boards
+from ecpe_zoo.leaderboard.figures import write_board_picture
 from ecpe_zoo.leaderboard.page import build_page
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
@@ -163,6 +167,45 @@ def test_the_same_records_make_the_same_files(tmp_path: Path) -> None:
         )
     assert contents[0] == contents[1]
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_board_is_drawn_into_a_file_of_its_own(tmp_path: Path) -> None:
+    scores = {(1, 1): 0.5, (1, 2): 0.7, (2, 1): 0.4, (3, 1): 0.65}
+    for (fold, seed), f1 in scores.items():
+        write(tmp_path / "r" / f"{fold}-{seed}.json", raw(f1, fold=fold, seed=seed))
+    for task, method in (("ecpe", "mgcl"), ("erc", "eacl")):
+        write_scored(tmp_path / "r" / f"{task}.json", task, method=method)
+    boards = build_boards(find_records([tmp_path / "r"]), resamples=200)
+    path = tmp_path / "new" / "board.svg"
+    write_board_picture(boards, "xia-ding-2019", path)
+    text = path.read_text(encoding="utf-8")
+    picture = ElementTree.fromstring(text)
+    svg = "{http://www.w3.org/2000/svg}"
+    assert picture.get("viewBox") == f"0 0 {picture.get('width')} {picture.get('height')}"
+    circles = [str(circle.get("class")).split() for circle in picture.iter(f"{svg}circle")]
+    assert [kind for kind, colour in circles if colour == "c0"] == ["fold"] * 3 + ["dot"]
+    assert [kind for kind, colour in circles if colour == "c5"] == ["hollow"]
+    places = [float(str(c.get("cx"))) for c in picture.iter(f"{svg}circle") if "c0" in str(c.get("class"))]
+    assert places[-1] == pytest.approx(sum(places[:3]) / 3, abs=0.1)  # the mean of the folds, not of the runs
+    assert len([line for line in picture.iter(f"{svg}line") if line.get("class") == "line c0"]) == 1
+    style = str(picture.findtext(f"{svg}style"))
+    assert "prefers-color-scheme: dark" in style
+    assert set(re.findall(r"var\((--[\w-]+)\)", style)) <= set(re.findall(r"(--[\w-]+):", style))
+    assert not re.search(r"url\(|@import|href|<script", text)
+    before = path.read_bytes()
+    write_board_picture(boards, "ecpe-xia-ding-2019", path)
+    assert path.read_bytes() == before
+
+
+def test_a_picture_is_of_one_board_with_a_run(tmp_path: Path) -> None:
+    write_scored(tmp_path / "r" / "a.json")
+    boards = build_boards(find_records([tmp_path / "r"]), resamples=200)
+    with pytest.raises(ZooError, match=r"one board to draw \(ecpe-bundled-ecpe\), but got 'xia-ding-2019'"):
+        write_board_picture(boards, "xia-ding-2019", tmp_path / "a.svg")
+    twice = [*boards, replace(boards[0], task="erc")]
+    with pytest.raises(ZooError, match=r"\(ecpe-bundled-ecpe, erc-bundled-ecpe\)"):
+        write_board_picture(twice, "bundled-ecpe", tmp_path / "a.svg")
+    assert not (tmp_path / "a.svg").exists()
 
 
 # --- in a browser

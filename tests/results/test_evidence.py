@@ -13,7 +13,7 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, write_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import file_sha256
-from ecpe_zoo.results import evidence, statistics
+from ecpe_zoo.results import evidence, resampling
 from ecpe_zoo.results.evidence import document_counts, recompute, threshold_sweep
 from ecpe_zoo.results.record import versioned
 from ecpe_zoo.results.significance import compare, pooled_score
@@ -31,7 +31,7 @@ def test_a_sound_record_is_confirmed_and_counts_add_up_to_its_headline(task: str
     assert (compared, differences) == (2 * len(entry.record.metrics), [])
     counted = document_counts(entry)
     assert len(counted.ids) == entry.record.corpus.test
-    total = statistics.f1_of(counted.counts.sum(axis=0), TASKS[task].average)
+    total = resampling.f1_of(counted.counts.sum(axis=0), TASKS[task].average)
     assert float(total) == pytest.approx(entry.score)
     assert counted.counts[:, :, 0].sum() > 0
 

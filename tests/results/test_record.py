@@ -14,7 +14,8 @@ import pytest
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.evidence import recompute
-from ecpe_zoo.results.record import Choice, RunRecord, Stage, code_state, config_hash, read_record, versioned
+from ecpe_zoo.results.identity import config_hash
+from ecpe_zoo.results.record import Choice, RunRecord, Stage, code_state, read_record, versioned
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ecpe_zoo.metrics.counts import Average, Counts
-from ecpe_zoo.results import statistics
+from ecpe_zoo.results import resampling, statistics
 
 Array = npt.NDArray[np.float64]
 
@@ -45,12 +45,12 @@ AVERAGES: list[Average] = ["micro", "weighted", "macro"]
 def test_f1_agrees_with_loops_and_with_the_scorers_counts(average: Average) -> None:
     random = np.random.default_rng(1)
     table = counts(random, 7, 5, 4).sum(axis=1)  # (7, 4, 3)
-    found = statistics.f1_of(table, average)
+    found = resampling.f1_of(table, average)
     assert found == pytest.approx([naive_f1(row, average) for row in table])
     for row, value in zip(table, found, strict=True):
         scorer = Counts(*(row[:, i].astype(np.int64) for i in range(3))).averages()
         assert scorer[f"{average}_f1"] == pytest.approx(value)
-    assert statistics.f1_of(np.zeros((2, 3)), average) == 0
+    assert resampling.f1_of(np.zeros((2, 3)), average) == 0
 
 
 @settings(max_examples=30, deadline=None)
@@ -136,7 +136,7 @@ def test_bootstrap_agrees_with_a_plain_loop(average: Average, runs: tuple[int, i
     second = counts(random, runs[1], 40, classes)
     second[..., 2] = first[:1, ..., 2]
     second[..., 0] = np.minimum(second[..., 0], second[..., 2])
-    found = statistics.paired_bootstrap(first, second, average, resamples=4000)
+    found = resampling.paired_bootstrap(first, second, average, resamples=4000)
 
     def score(table: Array, picks: npt.NDArray[np.int64]) -> float:
         return float(np.mean([naive_f1(run[picks].sum(axis=0), average) for run in table]))
@@ -163,7 +163,7 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
         for _ in range(2):
             right = (random.random((1, 120, 1, 1)) < 0.6) * 1.0
             sides.append(np.concatenate([right, gold, gold], axis=-1))
-        found = statistics.paired_bootstrap(sides[0], sides[1], resamples=400)
+        found = resampling.paired_bootstrap(sides[0], sides[1], resamples=400)
         hits += found.low <= 0 <= found.high
     assert 0.88 <= hits / 150 <= 0.99
 
@@ -186,7 +186,7 @@ def test_permutation_test_agrees_with_all_swaps() -> None:
 
     seen = abs(gap((0,) * 9))
     exact = np.mean([abs(gap(swaps)) >= seen - 1e-12 for swaps in itertools.product((0, 1), repeat=9)])
-    found = statistics.permutation_test(first, second, resamples=20_000)
+    found = resampling.permutation_test(first, second, resamples=20_000)
     assert found == pytest.approx(exact, abs=0.012)
 
 
@@ -198,18 +198,18 @@ def test_permutation_p_is_uniform_where_nothing_differs_and_small_where_it_does(
         right = (random.random((1, 100, 1, 1)) < skill) * 1.0
         return np.concatenate([right, gold, gold], axis=-1)
 
-    found = [statistics.permutation_test(side(0.5), side(0.5), resamples=300) for _ in range(150)]
+    found = [resampling.permutation_test(side(0.5), side(0.5), resamples=300) for _ in range(150)]
     assert np.mean(np.array(found) < 0.05) < 0.11
-    assert statistics.permutation_test(side(0.9), side(0.4), resamples=2000) < 0.001
+    assert resampling.permutation_test(side(0.9), side(0.4), resamples=2000) < 0.001
     same = side(0.5)
-    assert statistics.permutation_test(same, same) == 1.0
+    assert resampling.permutation_test(same, same) == 1.0
 
 
 def test_runs_are_repeated_to_a_common_multiple_without_a_change() -> None:
     random = np.random.default_rng(7)
     first, second = counts(random, 2, 30), counts(random, 3, 30)
-    one = statistics.permutation_test(first, second, resamples=500)
-    two = statistics.permutation_test(
+    one = resampling.permutation_test(first, second, resamples=500)
+    two = resampling.permutation_test(
         np.tile(first, (3, 1, 1, 1)), np.tile(second, (2, 1, 1, 1)), resamples=500
     )
     assert one == two
@@ -243,7 +243,7 @@ def test_the_detectable_difference_of_folds_is_found_four_times_in_five() -> Non
 def test_documents_won_by_hand() -> None:
     first = np.array([[[[1, 1, 1]], [[0, 1, 1]], [[0, 0, 0]]]], dtype=float)
     second = np.array([[[[0, 1, 1]], [[0, 1, 1]], [[0, 0, 0]]]], dtype=float)
-    won = statistics.documents_won(first, second)
+    won = resampling.documents_won(first, second)
     assert won == (1, 0, 2)
     assert won.effect == pytest.approx(1 / 3)
 
@@ -253,7 +253,7 @@ def test_documents_won_by_hand() -> None:
 )
 def test_shapes_that_do_not_fit_are_told(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="Expected"):
-        statistics.paired_bootstrap(np.zeros(shapes[0]), np.zeros(shapes[1]))
+        resampling.paired_bootstrap(np.zeros(shapes[0]), np.zeros(shapes[1]))
 
 
 def test_ten_thousand_draws_of_a_whole_corpus_take_about_a_second() -> None:
@@ -262,7 +262,7 @@ def test_ten_thousand_draws_of_a_whole_corpus_take_about_a_second() -> None:
     best = math.inf
     for _ in range(3):  # another process may hold the core
         start = time.process_time()
-        statistics.paired_bootstrap(first, second)
-        statistics.permutation_test(first, second)
+        resampling.paired_bootstrap(first, second)
+        resampling.permutation_test(first, second)
         best = min(best, time.process_time() - start)
     assert best < 3, f"{best:.2f} s for 10,000 draws and 10,000 swaps of 1,945 documents"

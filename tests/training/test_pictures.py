@@ -11,7 +11,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
-from ecpe_zoo.training.pictures import draw_confusion, draw_heatmap, draw_points, project
+from ecpe_zoo.training.pictures import draw_confusion, draw_heatmap, draw_points
+from ecpe_zoo.views import project
 
 NAMES = tuple(f"emotion{index}" for index in range(28))
 

@@ -1,0 +1,119 @@
+"""The boards as CSV: fractions, one line for each row and protocol, and one for each published figure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+
+from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
+from ecpe_zoo.leaderboard.published import Published
+from ecpe_zoo.tasks import find_task
+
+COLUMNS = (
+    "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
+    "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
+    "mean_without_collapsed", "pooled", "precision", "recall", "compared_with", "difference", "difference_low",
+    "difference_high", "documents", "permutation_p", "holm_p", "comparisons", "detectable", "effect_documents",
+    "fold_difference", "fold_low", "fold_high", "fold_t_p", "fold_detectable", "effect_folds", "notes",
+)  # fmt: skip
+
+
+def csv_lines(boards: Iterable[Board]) -> list[dict[str, object]]:
+    """A line for each row and protocol and for each published row, by column."""
+    lines = []
+    for board in boards:
+        for row in board.rows:
+            lines += [
+                _line(board, row, protocol, cell)
+                for protocol, cell in sorted(row.cells.items(), reverse=True)
+            ]
+        lines += [_printed_line(board, printed) for printed in board.published]
+    return lines
+
+
+def csv_text(boards: Iterable[Board]) -> str:
+    """`csv_lines` as a file; fractions, empty where there is nothing."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(csv_lines(boards))
+    return out.getvalue()
+
+
+def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, object]:
+    group, spread, comparison = cell.group, cell.spread, cell.comparison
+    task = find_task(board.task)
+    rule = group.first.record.protocol
+    sides = {name: group.spread(f"{task.leading}_{name}") for name in ("precision", "recall")}
+    values: dict[str, object] = {
+        "task": board.task,
+        "corpus": board.corpus,
+        "kind": "run",
+        "method": row.method,
+        "label": row.label,
+        "encoder": row.encoder,
+        "protocol": protocol,
+        "selection": cell.group.chosen_on,
+        "lexicon": rule.lexicon,
+        "rank": cell.rank,
+        "folds": len(group.folds),
+        "seeds": len(group.seeds),
+        "runs": len(group.finished),
+        "failed": len(group.failed),
+        "collapsed": len(group.collapsed),
+        "metric": task.headline,
+        "pooled": cell.pooled,
+        "notes": "; ".join(cell.notes),
+        **{name: side.over.mean for name, side in sides.items() if side is not None},
+    }
+    if spread is not None:
+        values |= {name: getattr(spread.over, name) for name in ("mean", "sd", "low", "high")}
+        values |= {"unit": spread.unit, "seed_sd": spread.seed_sd}
+    if cell.without_collapsed is not None:
+        values["mean_without_collapsed"] = cell.without_collapsed.over.mean
+    if comparison is not None:
+        drawn, over_folds = comparison.bootstrap, comparison.fold_test
+        values |= {
+            "compared_with": board.leaders.get(protocol),
+            "difference": drawn.difference,
+            "difference_low": drawn.low,
+            "difference_high": drawn.high,
+            "permutation_p": comparison.permutation_p,
+            "holm_p": comparison.holm_p,
+            "comparisons": comparison.family,
+            "documents": comparison.documents,
+            "detectable": comparison.detectable,
+            "effect_documents": comparison.won.effect,
+            "fold_difference": over_folds.mean,
+            "fold_low": over_folds.low,
+            "fold_high": over_folds.high,
+            "fold_t_p": over_folds.p,
+            "fold_detectable": over_folds.detectable,
+            "effect_folds": over_folds.effect,
+        }
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: object) -> object:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _printed_line(board: Board, printed: Published) -> dict[str, object]:
+    values = {
+        "task": board.task,
+        "corpus": board.corpus,
+        "kind": f"published {printed.kind}",
+        "method": printed.method,
+        "label": printed.method,
+        "protocol": "reported",
+        "selection": printed.selection,
+        "lexicon": printed.lexicon,
+        "metric": find_task(board.task).headline,
+        "mean": printed.f1,
+        "precision": printed.precision,
+        "recall": printed.recall,
+        "notes": f"{printed.paper}, {printed.table}",
+    }
+    return {name: _plain(value) for name, value in values.items()}

@@ -1,0 +1,238 @@
+"""What the pages draw: the forest plot of a board, and the plots of a method's page."""
+
+from __future__ import annotations
+
+import math
+import statistics as plain_statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.leaderboard import plots
+from ecpe_zoo.leaderboard.board import Board, Cell
+from ecpe_zoo.leaderboard.tables import runs, write_text
+from ecpe_zoo.results.evidence import SWEEP, threshold_sweep
+from ecpe_zoo.results.selection import WATCHED
+from ecpe_zoo.results.store import Entry, RunGroup
+from ecpe_zoo.tasks import find_task
+
+TITLES = {"strict": "Strict protocol", "paper": "Paper protocol"}
+
+
+def headline_name(task: str) -> str:
+    """`Pair F1`."""
+    words = find_task(task).headline_in_words or "F1"
+    return words[0].upper() + words[1:]
+
+
+def templates() -> Environment:
+    """The templates of pages and style sheets."""
+    return Environment(
+        loader=PackageLoader("ecpe_zoo.leaderboard"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+
+
+def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str:
+    """The forest plot of a board: means with 95 % intervals, and the figures that papers print.
+
+    Args:
+        board: the rows.
+        with_folds: also draw the values that a mean is taken of.
+        style: CSS for a file of its own; "" for a page.
+
+    Returns:
+        SVG text; "" without a finished run.
+    """
+    dots = []
+    for protocol, colour in (("strict", 0), ("paper", 1)):
+        for row in board.rows:
+            cell = row.cells.get(protocol)
+            if cell is not None and cell.spread is not None:
+                name = f"{row.label}: {TITLES[protocol].lower()}, {runs(cell)}"
+                mean, _, low, high, _ = cell.spread.over
+                folds = [100 * value for value in _averaged(cell.group)] if with_folds else []
+                dots.append(plots.Dot(name, 100 * mean, 100 * low, 100 * high, colour, folds=folds))
+    if not dots:
+        return ""
+    named = {row.reported.method: row.reported for row in board.rows if row.reported is not None}
+    dots += [
+        plots.Dot(f"{row.method}: printed, {row.practice}", 100 * row.f1, colour=5, hollow=True)
+        for row in named.values()
+    ]
+    described = "; ".join(f"{dot.name} {dot.value:.1f}" for dot in dots)
+    title = f"{board.title}: means and intervals"
+    return plots.forest(f"{board.slug}-f", title, described, dots, "F1 in percent", style)
+
+
+def _averaged(group: RunGroup) -> list[float]:
+    """The values that a group's mean is taken of: folds, each the mean of its seeds, or the seeds of a single fold."""
+    folds: defaultdict[int, list[float]] = defaultdict(list)
+    for (fold, _), value in group.values().items():
+        folds[fold].append(value)
+    if len(folds) == 1:
+        return next(iter(folds.values()))
+    return [plain_statistics.fmean(values) for values in folds.values()]
+
+
+def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> None:
+    """Write the forest plot of one board as an SVG file that needs no other file, with light and dark colours.
+
+    Each row has its mean, its 95 % interval, and a small circle for each fold (for each seed if there is one fold).
+
+    Args:
+        boards: all of them.
+        corpus: name of a corpus, or `TASK-CORPUS` if it has boards of several tasks.
+        path: of the file; an existing one is replaced.
+
+    Raises:
+        ZooError: no board of that name has a finished run, or several have.
+    """
+    style = templates().get_template("picture.css").render()
+    drawn = {board: svg for board in boards if (svg := board_forest(board, with_folds=True, style=style))}
+    found = [board for board in drawn if corpus in (board.corpus, board.slug)]
+    if len(found) != 1:
+        choices = ", ".join(sorted(board.slug for board in found or drawn)) or "none has a finished run"
+        raise ZooError(f"Expected the name of one board to draw ({choices}), but got {corpus!r}.")
+    write_text(path, drawn[found[0]] + "\n")
+
+
+def method_plots(
+    board: Board, cell: Cell, prefix: str, root: Path | None, with_sweep: bool
+) -> list[dict[str, Any]]:
+    """The plots of a method under one protocol, each with its caption; none without a finished run."""
+    group = cell.group
+    if not group.finished:
+        return []
+    drawn: list[tuple[str, str]] = [
+        (
+            "Learning curves: validation, and where it was watched the test score of every epoch, which chose nothing. "
+            "Bold: mean over runs.",
+            _learning(group, prefix),
+        ),
+        ("F1 of each fold (mean over seeds; whiskers: lowest and highest seed).", _folds(group, prefix)),
+        (
+            "Precision, recall and F1 by threshold, mean over runs." if with_sweep else "",
+            _sweep(group, prefix, root) if with_sweep else "",
+        ),
+        (find_task(board.task).kinds_caption, _kinds(group, prefix)),
+        ("Minutes of training of each fold, validation included (mean over seeds).", _minutes(group, prefix)),
+    ]
+    return [{"caption": caption, "svg": Markup(svg)} for caption, svg in drawn if svg]
+
+
+def _curve(entry: Entry, part: str) -> list[tuple[float, float]]:
+    name = find_task(entry.task).headline
+    points: list[tuple[float, float]] = []
+    steps_before = 0.0
+    for row in entry.shown_history:
+        value = (row.get(part) or {}).get(name)
+        step = float(row.get("step", 0))
+        if points and step + steps_before < points[-1][0]:
+            steps_before = points[-1][0]  # a later stage counts its steps from 0 again
+        if value is not None:
+            points.append((step + steps_before, 100 * float(value)))
+    return points
+
+
+def _mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
+    """The mean where at least half of the runs have a value at that step."""
+    values: defaultdict[float, list[float]] = defaultdict(list)
+    for curve in curves:
+        for step, value in curve:
+            values[step].append(value)
+    return [
+        (step, plain_statistics.fmean(some))
+        for step, some in sorted(values.items())
+        if 2 * len(some) >= len(curves)
+    ]
+
+
+def _learning(group: RunGroup, prefix: str) -> str:
+    series: list[plots.Series] = []
+    said = []
+    for part, name, colour in (("validation", "validation", 0), (WATCHED, "test fold, watched", 1)):
+        if part == "validation" and group.protocol == "paper":
+            name = "test fold, which chose the epoch"
+        curves = [curve for entry in group.finished if (curve := _curve(entry, part))]
+        if not curves:
+            continue
+        if len(curves) > 1:
+            series += [plots.Series("", curve, colour, faint=True) for curve in curves]
+        mean = _mean_curve(curves) if len(curves) > 1 else curves[0]
+        series.append(plots.Series(name, mean, colour, dashed=part == WATCHED))
+        if mean:
+            said.append(f"{name}: from {mean[0][1]:.1f} to at most {max(value for _, value in mean):.1f}")
+    return plots.lines(
+        f"{prefix}-l", "Learning curves", "; ".join(said), series, "optimiser steps", "F1 in percent"
+    )
+
+
+def _by_fold(group: RunGroup, value: Callable[[Entry], float | None]) -> list[plots.Bar]:
+    made = []
+    for fold, entries in group.by_fold().items():
+        values = [found for entry in entries if (found := value(entry)) is not None]
+        if values:
+            ends = (min(values), max(values)) if len(values) > 1 else (math.nan, math.nan)
+            made.append(plots.Bar(str(fold), round(plain_statistics.fmean(values), 1), *ends))
+    return made
+
+
+def _said(values: Sequence[plots.Bar]) -> str:
+    return ", ".join(f"{bar.name}: {bar.value:g}" for bar in values)
+
+
+def _folds(group: RunGroup, prefix: str) -> str:
+    values = _by_fold(group, lambda entry: 100 * (entry.score or 0.0))
+    return plots.bars(f"{prefix}-b", "F1 of each fold", _said(values), values, "F1 in percent", "fold")
+
+
+def _minutes(group: RunGroup, prefix: str) -> str:
+    values = _by_fold(group, lambda entry: entry.record.machine.seconds / 60)
+    return plots.bars(f"{prefix}-m", "Minutes of training", _said(values), values, "minutes", "fold")
+
+
+def _kinds(group: RunGroup, prefix: str) -> str:
+    kinds = {f"{item}_f1": name for item, name in find_task(group.task).kinds.items()}
+    if not kinds:
+        found = {key.split(".")[1] for key in group.finished[0].record.metrics}
+        names = sorted(key for key in found if key.startswith("class_") and key.endswith("_f1"))
+        kinds = {key: key.removeprefix("class_").removesuffix("_f1") for key in names}
+    values = []
+    for key, name in kinds.items():
+        spread = group.spread(key)
+        if spread is not None:
+            over = spread.over
+            values.append(plots.Bar(name, round(100 * over.mean, 1), 100 * over.low, 100 * over.high))
+    if len(values) > 8:
+        dots = [
+            plots.Dot(bar.name, bar.value, bar.low, bar.high)
+            for bar in sorted(values, key=lambda bar: -bar.value)
+        ]
+        return plots.forest(f"{prefix}-k", "F1 of each class", _said(values), dots, "F1 in percent")
+    return plots.bars(f"{prefix}-k", "F1 by kind", _said(values), values, "F1 in percent")
+
+
+def _sweep(group: RunGroup, prefix: str, root: Path | None) -> str:
+    sweeps = [counts for entry in group.finished if (counts := threshold_sweep(entry, root)) is not None]
+    if not sweeps:
+        return ""
+    series = []
+    for colour, name in enumerate(("f1", "precision", "recall")):
+        means = [
+            (threshold, 100 * plain_statistics.fmean(getattr(counts, name)[place] for counts in sweeps))
+            for place, threshold in enumerate(SWEEP)
+        ]
+        series.append(plots.Series(name.replace("f1", "F1"), means, colour, dashed=name != "f1"))
+    best = max(series[0].points, key=lambda point: point[1])
+    default = group.first.record.protocol.default_threshold
+    described = f"F1 is highest, {best[1]:.1f}, at threshold {best[0]:g}"
+    mark = (default, f"default {default:g}") if default is not None else None
+    return plots.lines(f"{prefix}-s", "Threshold sweep", described, series, "threshold", "percent", mark)
