@@ -83,12 +83,7 @@ def export(
     chosen = [
         group
         for group in groups
-        if group.protocol == protocol
-        and group.finished
-        and group.task in TASKS
-        and not group.partial
-        and not group.content
-        and not group.not_strict
+        if group.protocol == protocol and group.finished and group.task in TASKS and group.comparable
     ]
     if not chosen:
         raise ZooError(

@@ -26,6 +26,12 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
+def headline_name(task: str) -> str:
+    """`Pair F1`."""
+    words = find_task(task).headline_in_words or "F1"
+    return words[0].upper() + words[1:]
+
+
 def signed(value: float) -> str:
     """A difference in points.
 

@@ -40,8 +40,9 @@ def declared_method(record: RunRecord) -> Declared | None:
     return declared(class_path) if class_path.startswith(_METHODS) else None
 
 
-def _model(record: RunRecord) -> tuple[Declared | None, dict[str, Any]]:
-    return declared_method(record), flat((record.config.get("model") or {}).get("init_args") or {})
+def arguments_of(record: RunRecord) -> dict[str, Any]:
+    """The arguments of a record's method, flat."""
+    return flat((record.config.get("model") or {}).get("init_args") or {})
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     names is represented by its content: `model.vectors` -> sha256; other files that were read are `inputs.NAME` ->
     sha256.
     """
-    method, arguments = _model(record)
+    method, arguments = declared_method(record), arguments_of(record)
     default: Mapping[str, Any] = {} if method is None else method.defaults
     idle = frozenset() if method is None else method.idle(arguments)
     named = {str(value) for name, value in arguments.items() if str(value) in record.inputs}
@@ -126,7 +127,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
 
 def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
     """The arguments and files of a group that are named, as words."""
-    method, configured = _model(group.first.record)
+    method, configured = declared_method(group.first.record), arguments_of(group.first.record)
     always = frozenset() if method is None else method.ablations
     words = []
     settings = group.first.settings
