@@ -43,9 +43,7 @@ class Overlap(Part):
     """Train-test overlap in single texts; see `corpora.overlap`."""
 
     texts: int = Field(description="scored texts of five words or more")
-    held: int = Field(
-        description="of those, how many are a judged training text too, but for blanks and letter case"
-    )
+    held: int = Field(description="of those, equal to a judged training text up to blanks and letter case")
     share: float = Field(description="held / texts; 0 where there is no text")
 
     @property
@@ -74,7 +72,7 @@ class Corpus(Part):
     scored: int = Field(description="test documents scored")
     twins_left_out: list[str] = Field(description="training documents equal to a test or validation document")
     near_left_out: list[str] = Field(
-        default=[], description="training documents much like one of another part"
+        default=[], description="training documents close to one of another part"
     )
     overlap: Overlap | None = Field(
         default=None, description="scored texts that training holds; None if not counted"

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special  # scipy.stats takes seconds to import
 
 Array = npt.NDArray[np.float64]
 
@@ -65,8 +64,15 @@ def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
     if len(data) == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
     sd = float(data.std(ddof=1))
-    half = float(special.stdtrit(len(data) - 1, 0.5 + level / 2)) * sd / math.sqrt(len(data))
+    half = _t_quantile(len(data) - 1, level) * sd / math.sqrt(len(data))
     return Spread(mean, sd, mean - half, mean + half, len(data))
+
+
+def _t_quantile(freedom: int, level: float) -> float:
+    """Half the width of a two-sided t-interval, in standard errors."""
+    from scipy import special  # late, for commands that only read records; scipy.stats would take seconds
+
+    return float(special.stdtrit(freedom, 0.5 + level / 2))
 
 
 Unit = Literal["folds", "seeds", "one run"]
@@ -178,7 +184,9 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
         t, p, effect = (0.0, 1.0, 0.0) if same else (math.copysign(math.inf, plain.mean), 0.0, math.nan)
         return FoldTest(plain.mean, plain.mean, plain.mean, t, p, effect, plain.n, 0.0)
     t = plain.mean / error
-    half = float(special.stdtrit(freedom, 0.5 + level / 2)) * error
+    from scipy import special
+
+    half = _t_quantile(freedom, level) * error
     p = 2 * float(special.stdtr(freedom, -abs(t)))
     small = 1 - 3 / (4 * freedom - 1)  # Hedges' correction
     detectable = _noncentrality(freedom, level) * error
@@ -197,16 +205,16 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
 @lru_cache
 def _noncentrality(freedom: int, level: float, power: float = POWER) -> float:
     """How many standard errors a mean must be from 0 for a t-test to find it with the given power."""
+    from scipy import optimize, special
+
     # scipy's non-central t is nan far out: here over quantiles of the spread that the test may find
-    limit = float(special.stdtrit(freedom, 0.5 + level / 2))
+    limit = _t_quantile(freedom, level)
     found = np.sqrt(2 * special.gammaincinv(freedom / 2, (np.arange(4000) + 0.5) / 4000) / freedom)
 
     def missing(shift: float) -> float:
         return power - float(
             np.mean(special.ndtr(shift - limit * found) + special.ndtr(-shift - limit * found))
         )
-
-    from scipy import optimize
 
     return float(optimize.brentq(missing, 0.0, 10 * limit))
 
@@ -238,4 +246,6 @@ def smallest_detectable(error: float, level: float = LEVEL, power: float = POWER
     >>> round(smallest_detectable(0.01), 4)
     0.028
     """
+    from scipy import special
+
     return float(special.ndtri(0.5 + level / 2) + special.ndtri(power)) * error
