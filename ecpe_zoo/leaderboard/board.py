@@ -13,10 +13,11 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.published import Published, published, reported
 from ecpe_zoo.results import statistics
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.significance import RESAMPLES, MethodComparison, compare, compare_sound, pooled_score
-from ecpe_zoo.results.store import Entry, RunGroup, encoder_of, group_records
+from ecpe_zoo.results.store import RunGroup, encoder_of, group_records
 from ecpe_zoo.tasks import find_task
 
 PROTOCOLS = ("strict", "paper")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import statistics as plain_statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -14,9 +14,11 @@ from markupsafe import Markup
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard import plots, tables
 from ecpe_zoo.leaderboard.board import Board, Cell, folds_in_words
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import SWEEP, threshold_sweep
 from ecpe_zoo.results.selection import WATCHED
-from ecpe_zoo.results.store import Entry, RunGroup
+from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
 
 TITLES = {"strict": "Strict protocol", "paper": "Paper protocol"}
@@ -81,12 +83,8 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
 
 def _averaged(group: RunGroup) -> list[float]:
     """The values that a group's mean is taken of: folds, each the mean of its seeds, or the seeds of a single fold."""
-    folds: defaultdict[int, list[float]] = defaultdict(list)
-    for (fold, _), value in group.values().items():
-        folds[fold].append(value)
-    if len(folds) == 1:
-        return next(iter(folds.values()))
-    return [plain_statistics.fmean(values) for values in folds.values()]
+    values = group.values()
+    return list((statistics.fold_means(values) if len(group.folds) > 1 else values).values())
 
 
 def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> None:
@@ -153,11 +151,7 @@ def _mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[f
     for curve in curves:
         for step, value in curve:
             values[step].append(value)
-    return [
-        (step, plain_statistics.fmean(some))
-        for step, some in sorted(values.items())
-        if 2 * len(some) >= len(curves)
-    ]
+    return [(step, fmean(some)) for step, some in sorted(values.items()) if 2 * len(some) >= len(curves)]
 
 
 def _learning(group: RunGroup, prefix: str) -> str:
@@ -186,7 +180,7 @@ def _by_fold(group: RunGroup, value: Callable[[Entry], float | None]) -> list[pl
         values = [found for entry in entries if (found := value(entry)) is not None]
         if values:
             ends = (min(values), max(values)) if len(values) > 1 else (math.nan, math.nan)
-            made.append(plots.Estimate(str(fold), round(plain_statistics.fmean(values), 1), *ends))
+            made.append(plots.Estimate(str(fold), round(fmean(values), 1), *ends))
     return made
 
 
@@ -229,7 +223,7 @@ def _sweep(group: RunGroup, prefix: str, root: Path | None) -> str:
     series = []
     for colour, name in enumerate(("f1", "precision", "recall")):
         means = [
-            (threshold, 100 * plain_statistics.fmean(getattr(counts, name)[place] for counts in sweeps))
+            (threshold, 100 * fmean(getattr(counts, name)[place] for counts in sweeps))
             for place, threshold in enumerate(SWEEP)
         ]
         series.append(plots.Series(name.replace("f1", "F1"), means, colour, dashed=name != "f1"))

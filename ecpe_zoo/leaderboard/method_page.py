@@ -23,10 +23,11 @@ from ecpe_zoo.leaderboard.tables import (
     runs,
     signed,
 )
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import arguments_of
 from ecpe_zoo.results.selection import Prices, prices
 from ecpe_zoo.results.significance import MethodComparison
-from ecpe_zoo.results.store import Entry, RunGroup
+from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
 
 

@@ -23,8 +23,8 @@ from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts
 from ecpe_zoo.metrics.pairs import matched
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.record import METRIC_VERSION, versioned
-from ecpe_zoo.results.store import Entry
 from ecpe_zoo.tasks import TASKS, Documents, Task, find_task
 
 TOLERANCE = 1e-9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,35 @@ from ecpe_zoo.options import flat
 
 INPUTS = ("vectors", "encoder.name", "encoder.vectors", "init_from", "labels_from")
 """Arguments of methods that name a file or folder on which a result depends."""
+
+
+@dataclass(frozen=True, order=True)
+class RunName:
+    """Name of a run among others.
+
+    Args:
+        method: Id of the method.
+        variant: What is changed in it; may be empty.
+        corpus: Id of the corpus.
+        protocol: strict or paper.
+        fold: 1-based.
+        seed: Seed of the run.
+    """
+
+    method: str
+    variant: str
+    corpus: str
+    protocol: str
+    fold: int
+    seed: int
+
+    @property
+    def group(self) -> str:
+        """The folder of its records: the method and the variant."""
+        return f"{self.method}-{self.variant}" if self.variant else self.method
+
+    def __str__(self) -> str:
+        return f"{self.group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
 
 
 def input_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
-from ecpe_zoo.results.entry import Entry as Entry
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import arguments_of, declared_method
 from ecpe_zoo.results.record import Overlap, RunRecord, read_record
 from ecpe_zoo.tasks import find_task
