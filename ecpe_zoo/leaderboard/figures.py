@@ -95,7 +95,7 @@ def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> Non
     Args:
         boards: all of them.
         corpus: name of a corpus, or `TASK-CORPUS` if it has boards of several tasks.
-        path: of the file; an existing one is replaced.
+        path: path of the file; an existing one is replaced.
 
     Raises:
         ZooError: no board of that name has a finished run, or several have.

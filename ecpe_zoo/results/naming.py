@@ -21,23 +21,17 @@ _OWN_FIELDS = {
     "early_stopping": (),
     "checkpoint": (),
 }
-"""Options beside `NO_NUMBER` that a group has fields of its own for, or of which the record keeps what became of them
-(precision, processes)."""
+"""Options for which a group of runs has fields of its own, or of which the record keeps the outcome (precision,
+processes)."""
 
 _BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.counts_from": "first-epoch"}
-"""What records did that were made before an option was there, if it is not today's default."""
-
-_PLAIN_PRECISION = ("32", "32-true")
-
-
-_METHODS = "ecpe_zoo.methods."
-_DATA = "ecpe_zoo.data.module.EmotionDataModule"
+"""What runs did before an option was added, if it is not today's default."""
 
 
 def declared_method(record: RunRecord) -> Declared | None:
     """What the record's method declares; None if it is not in this package (any more)."""
     class_path = str((record.config.get("model") or {}).get("class_path", ""))
-    return declared(class_path) if class_path.startswith(_METHODS) else None
+    return declared(class_path) if class_path.startswith("ecpe_zoo.methods.") else None
 
 
 def arguments_of(record: RunRecord) -> dict[str, Any]:
@@ -62,17 +56,18 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         for name, value in arguments.items()
         if name not in idle and (name not in default or default[name] != value)
     }
-    data = declared(_DATA)
+    data = declared("ecpe_zoo.data.module.EmotionDataModule")
     assert data is not None
-    default = data.defaults
-    # what shows and counts nothing has no such options: a section that the config lacks stays absent
-    before = {n: value for n, value in _BEFORE.items() if record.config.get(n.split(".")[0])}
+    # only of sections that the config has: a run without early stopping has none of its options
+    before = {name: value for name, value in _BEFORE.items() if record.config.get(name.split(".")[0])}
     for name, value in (before | decisive(record.config)).items():
         section, _, option = name.partition(".")
-        usual = section == "data" and option in default and default[option] == value and name not in _BEFORE
-        if section in _OWN_FIELDS and option.split(".")[0] not in _OWN_FIELDS[section] and not usual:
+        if section not in _OWN_FIELDS or option.split(".")[0] in _OWN_FIELDS[section]:
+            continue
+        usual = section == "data" and option in data.defaults and data.defaults[option] == value
+        if name in _BEFORE or not usual:
             found[name] = value
-    if record.machine.precision not in _PLAIN_PRECISION:
+    if record.machine.precision not in ("32", "32-true"):
         found["trainer.precision"] = record.machine.precision
     if record.machine.world_size != 1:
         found["trainer.devices"] = record.machine.world_size
