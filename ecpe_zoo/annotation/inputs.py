@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 from ecpe_zoo.corpora.document import Document, Language
-from ecpe_zoo.corpora.readers.lines import shown
+from ecpe_zoo.corpora.readers.lines import decoded, shown
 from ecpe_zoo.corpora.readers.rows import Line, by_column, table_records
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
@@ -194,16 +194,14 @@ class Source:
                 continue
             raw = raw.removeprefix(_BOM if self._line == 1 else b"").removesuffix(b"\n").removesuffix(b"\r")
             try:
-                text = raw.decode()
-                bad = raw.find(0)  # UTF-16 without its mark looks like this
-            except UnicodeDecodeError as error:
-                text, bad = raw.decode(errors="replace"), error.start
-            if bad < 0:
-                yield text, None
+                text = decoded(self.name, self._line, raw)
+                if (nul := raw.find(0)) >= 0:  # UTF-16 without its mark looks like this
+                    found, hint = f"a NUL byte at column {nul + 1}", "Save the file as UTF-8."
+                    raise self._error(self._line, "UTF-8 text", found, hint)
+            except CorpusError as error:
+                yield raw.decode(errors="replace"), error
             else:
-                found = f"the byte 0x{raw[bad]:02x}" if raw[bad] else "a NUL byte"
-                hint = "Save the file as UTF-8."
-                yield text, self._error(self._line, "UTF-8 text", f"{found} at column {bad + 1}", hint)
+                yield text, None
 
     def _count(self, raw: bytes) -> None:
         self._hash.update(raw)

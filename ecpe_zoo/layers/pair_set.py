@@ -141,11 +141,14 @@ class PairLinear(nn.Linear):
         cause: Size of a cause clause.
         out: Size of the result.
         position: Vectors of the distances; None for none.
+        bias: Whether there is a bias.
     """
 
-    def __init__(self, emotion: int, cause: int, out: int, position: RelativePosition | None = None) -> None:
+    def __init__(
+        self, emotion: int, cause: int, out: int, position: RelativePosition | None = None, bias: bool = True
+    ) -> None:
         further = 0 if position is None else position.table.embedding_dim
-        super().__init__(emotion + cause + further, out)
+        super().__init__(emotion + cause + further, out, bias)
         self.sizes = (emotion, cause, further)
         self.position = position
 

@@ -1,4 +1,4 @@
-"""JSON answers of a language model: found in the text around them, mended and held against a schema."""
+"""JSON answers of a language model: found in the text around them, mended and checked against a schema."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | 
 
 
 class AnswerError(Exception):
-    """An answer that does not serve: the message says what was expected and what was got."""
+    """An answer that cannot be used: the message says what was expected and what was got."""
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     listed: ClassVar[str] = ""
-    """The field whose list may stand alone, and of which a cut answer may have a part."""
+    """The field whose list may come without the object around it, and may be cut."""
 
     @classmethod
     def mend(cls, value: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-        """The object in the form of the schema, and the kinds of faults that were mended."""
+        """Bring the object into the form of the schema; also the kinds of faults that were mended."""
         return value, frozenset()
 
     @property
     def texts(self) -> list[str]:
-        """What the model wrote itself."""
+        """The texts that the model wrote."""
         return []
 
 
@@ -72,7 +72,7 @@ class Cast(_Answer):
 
 
 class Line(_Answer):
-    """What is said in one scene."""
+    """What is said in a scene."""
 
     scene: int
     context: Text
@@ -80,7 +80,7 @@ class Line(_Answer):
 
 
 class Lines(_Answer):
-    """Utterances, at most one a scene."""
+    """Utterances, at most one for each scene."""
 
     listed: ClassVar[str] = "utterances"
 
@@ -102,21 +102,19 @@ class Judgement(_Answer):
     def mend(cls, value: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
         """Read a list of label and score as an object, and scores from 0 to 10 as tenths.
 
-        Labels and expressiveness may have scales of their own. A 1 beside scores from 0 to 10 may be the least or
-        the most: then nothing is changed, and the schema refuses the answer.
+        Labels and expressiveness may have scales of their own. A 1 among scores from 0 to 10 may mean a tenth or
+        all of it: then nothing is changed, and the schema refuses the answer.
         """
         labels, expressiveness = value.get("labels"), _number(value.get("expressiveness"))
         mended: set[str] = set()
-        if isinstance(labels, list) and all(
-            isinstance(one, dict) and isinstance(one.get("label"), str) and "score" in one for one in labels
-        ):
+        if isinstance(labels, list) and all(map(_is_label, labels)):
             labels = {one["label"]: one["score"] for one in labels}
             mended.add(LABEL_LIST)
         scores = {name: _number(score) for name, score in labels.items()} if isinstance(labels, dict) else {}
         most = max(scores.values(), default=0.0)
-        whole_range = all(0 <= score <= 10 for score in (*scores.values(), expressiveness))
+        in_range = all(0 <= score <= 10 for score in (*scores.values(), expressiveness))
         ambiguous = {most, expressiveness} > {1.0} and max(most, expressiveness) > 1
-        if whole_range and not ambiguous:
+        if in_range and not ambiguous:
             if most >= 2:
                 labels = {name: score / 10 for name, score in scores.items()}
                 mended.add(TEN_POINTS)
@@ -126,8 +124,12 @@ class Judgement(_Answer):
         return value | {"labels": labels} if "labels" in value else value, frozenset(mended)
 
 
+def _is_label(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("label"), str) and "score" in value
+
+
 def _number(value: Any) -> float:
-    """A score; NaN for what is none."""
+    """A score; NaN if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return math.nan
     try:
@@ -155,16 +157,16 @@ def read_answer(
 ) -> tuple[AnswerT, frozenset[str]]:
     """The first object in the text that follows the schema, and the kinds of faults that were mended in it.
 
-    What a model thought aloud is passed over. Beside the faults that `find_json` mends, a list may lack the object
-    around it, and objects the list around them.
+    Reasoning in `<think>` marks is passed over. In addition to the faults that `find_json` mends, a list may lack the
+    object around it, and objects the list around them.
 
     Args:
-        text: what the model said.
-        schema: of the object.
-        check: says what is wrong beyond the schema, or None.
+        text: What the model said.
+        schema: Schema of the object.
+        check: Says what is wrong beyond the schema, or None.
 
     Raises:
-        AnswerError: there is none; the message describes the first object.
+        AnswerError: there is no such object; the message describes the first one.
 
     >>> read_answer('{"utterance": "Fine.",}', Rewriting)
     (Rewriting(utterance='Fine.'), frozenset({'trailing comma'}))

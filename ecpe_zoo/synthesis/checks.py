@@ -1,4 +1,4 @@
-"""What a context may not say: the name of the emotion, and the utterance itself."""
+"""Contexts that give away too much: the name of the emotion, or the utterance itself."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _QUOTATION = re.compile(
 
 
 def named_emotion(context: str, emotion: str, character: str = "") -> str | None:
-    """The first word of a context that names an emotion, in whatever inflection; synonyms are no names.
+    """The first word of a context that names an emotion, in any inflection; synonyms are no names.
 
     Args:
-        context: that is checked.
-        emotion: of the taxonomy.
-        character: whose name may be such a word.
+        context: The context.
+        emotion: An emotion of the taxonomy.
+        character: A character whose name may be such a word.
 
     >>> named_emotion("She had feared the dark, angrily.", "fear")
     'feared'
@@ -66,8 +66,8 @@ def named_emotion(context: str, emotion: str, character: str = "") -> str | None
 def quoted_words(context: str, utterance: str) -> str | None:
     """The words of an utterance that its context quotes.
 
-    These are a sentence of at least `FEWEST_WORDS` words, `OVERLAP_WORDS` words in a row, or a shorter utterance in
-    quotation marks.
+    These are a sentence of at least `FEWEST_WORDS` words, `OVERLAP_WORDS` words in a row, or a shorter utterance
+    in quotation marks.
 
     >>> quoted_words("He said that he never wanted it, and left.", "Fine. He never wanted it!")
     'he never wanted it'

@@ -1,4 +1,4 @@
-"""Texts that are nearly the same, and texts that share word sequences with a test set."""
+"""Near-duplicates, and texts that share word sequences with a test set."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 NEAR_WORDS = 3
 SAMPLE = 500
 """Texts in which formulas are counted."""
-_RARE = 2  # in that many of them a word sequence is no formula
+_RARE = 2  # a word sequence in at most so many of them is no formula
 OVERLAP_WORDS = 8
-"""Long enough that two writers seldom hit upon the same words by chance."""
+"""Long enough that two writers seldom use the same words by chance."""
 FEWEST_WORDS = 4
-"""Of a test text shorter than `OVERLAP_WORDS`, which counts as found where all its words stand in a row."""
+"""Words of a test text shorter than `OVERLAP_WORDS` that counts as found if all of them occur in a row."""
 
 
 def words(text: str) -> list[str]:
@@ -33,7 +33,7 @@ def words(text: str) -> list[str]:
 
 
 def grams(tokens: Sequence[str], n: int) -> set[int]:
-    """64-bit hashes of the n-grams; of a shorter text that of all its words; the same in every process.
+    """64-bit hashes of the n-grams, for a shorter text of all its words; the same in every process.
 
     >>> len(grams(words("one two three four"), 3)), len(grams(["one"], 3)), len(grams([], 3))
     (2, 1, 0)
@@ -52,13 +52,13 @@ class NearDuplicates:
     """Finds, among the texts seen so far, one that shares most of its word 3-grams with a new one.
 
     The search is exact, not by sampled hashes: two sets with a Jaccard similarity of at least t share a member
-    among the first `n - ceil(t n) + 1` of each, in any one order of all members, so that only these are
-    indexed. The order puts formulas last, or every text with "that is how" would be compared with every other:
-    what is a formula is counted in the first texts, and the index is built anew once. It lies in a temporary
-    database: memory does not grow.
+    among the first `n - ceil(t n) + 1` of each, in any fixed order of all members, so that only these are
+    indexed. The order puts formulas last, or every text with "that is how" would be compared with every other;
+    formulas are counted in the first texts, and the index is then built anew. The index is a temporary database:
+    memory does not grow.
 
     Args:
-        threshold: of the similarity, above 0 and at most 1.
+        threshold: Least similarity, above 0 and at most 1.
 
     >>> texts = NearDuplicates(0.5)
     >>> texts.add("a", "I never wanted to go there")
@@ -75,10 +75,10 @@ class NearDuplicates:
         self._base.execute("CREATE TABLE prefixes (gram INTEGER, size INTEGER, number INTEGER)")
         self._base.execute("CREATE INDEX by_gram ON prefixes (gram, size)")
         self._count = 0
-        self._formulas: dict[int, int] = {}  # how often the grams of several of the first texts stand there
+        self._formulas: dict[int, int] = {}  # how many of the first texts have a frequent gram
 
     def add(self, id: str, text: str) -> tuple[str, float] | None:
-        """Take a text in, unless it is nearly the same as an earlier one: then that one's id and the similarity."""
+        """Add a text, unless it is nearly the same as an earlier one: then that one's id and the similarity."""
         found = grams(words(text), NEAR_WORDS)
         if not found:
             return None
@@ -86,17 +86,12 @@ class NearDuplicates:
         most = math.floor(size / self.threshold + 1e-9)
         prefix = self._prefix(found)
         candidates: set[int] = set()
+        query = "SELECT number FROM prefixes WHERE gram = ? AND size BETWEEN ? AND ?"
         for gram in prefix:
-            candidates.update(
-                number
-                for (number,) in self._base.execute(
-                    "SELECT number FROM prefixes WHERE gram = ? AND size BETWEEN ? AND ?", (gram, least, most)
-                )
-            )
+            candidates.update(number for (number,) in self._base.execute(query, (gram, least, most)))
+        query = "SELECT id, grams FROM texts WHERE number = ?"
         for number in sorted(candidates):
-            other, raw = self._base.execute(
-                "SELECT id, grams FROM texts WHERE number = ?", (number,)
-            ).fetchone()
+            other, raw = self._base.execute(query, (number,)).fetchone()
             theirs = array("q", raw)
             shared = len(found.intersection(theirs))
             similarity = shared / (size + len(theirs) - shared)
@@ -111,7 +106,7 @@ class NearDuplicates:
         return None
 
     def _least(self, size: int) -> int:
-        """Members that a set of that size shares at least with one that is near to it."""
+        """Fewest members that a set of that size shares with a near-duplicate."""
         return math.ceil(self.threshold * size - 1e-9)
 
     def _prefix(self, members: Iterable[int]) -> list[int]:
@@ -119,14 +114,12 @@ class NearDuplicates:
         return ordered[: len(ordered) - self._least(len(ordered)) + 1]
 
     def _index(self, number: int, size: int, prefix: Iterable[int]) -> None:
-        self._base.executemany(
-            "INSERT INTO prefixes VALUES (?, ?, ?)", ((gram, size, number) for gram in prefix)
-        )
+        rows = ((gram, size, number) for gram in prefix)
+        self._base.executemany("INSERT INTO prefixes VALUES (?, ?, ?)", rows)
 
     def _learn_formulas(self) -> None:
-        texts = [
-            (number, array("q", raw)) for number, raw in self._base.execute("SELECT number, grams FROM texts")
-        ]
+        rows = self._base.execute("SELECT number, grams FROM texts")
+        texts = [(number, array("q", raw)) for number, raw in rows]
         counts = Counter(gram for _, members in texts for gram in members)
         self._formulas = {gram: count for gram, count in counts.items() if count > _RARE}
         self._base.execute("DELETE FROM prefixes")
@@ -138,7 +131,7 @@ class Overlap:
     """Word sequences of a test set.
 
     Args:
-        texts: of the test set.
+        texts: Texts of the test set.
 
     >>> test = Overlap(["What a day.", "Nobody told me that the shop was closed on Mondays"])
     >>> test.shared("he said nobody told me that the shop was closed")
@@ -149,7 +142,7 @@ class Overlap:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = 0
-        self._holders: dict[int, list[int]] = {}  # the test texts in which a gram stands
+        self._holders: dict[int, list[int]] = {}  # the test texts that contain a gram
         self._lengths: set[int] = set()
         self._touched: set[int] = set()
         for text in texts:
@@ -162,13 +155,12 @@ class Overlap:
             self.texts += 1
 
     def shared(self, text: str) -> int:
-        """The number of test texts with which a text shares a sequence; they are noted as touched."""
+        """The number of test texts with which a text shares a sequence; they count as touched."""
         tokens = words(text)
         found: set[int] = set()
         for length in self._lengths:
-            if len(tokens) >= length:
-                for gram in grams(tokens, length):
-                    found.update(self._holders.get(gram, ()))
+            for gram in grams(tokens, length) if len(tokens) >= length else ():
+                found.update(self._holders.get(gram, ()))
         self._touched |= found
         return len(found)
 

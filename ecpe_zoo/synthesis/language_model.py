@@ -1,4 +1,4 @@
-"""The one interface behind which a language model stands."""
+"""What every back end of a language model has in common."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ecpe_zoo.errors import ZooError
 
 @dataclass(frozen=True)
 class Request:
-    """One question to a language model.
+    """A question to a language model.
 
     Args:
-        model: the name of the model that is asked.
-        system: what the model is told about its task.
-        user: the question.
-        seed: of its sampling.
-        temperature: of its sampling; 0 takes the likeliest token.
-        max_tokens: most tokens of the answer.
-        extra: further settings that change answers, as JSON.
-        stage: what is asked for; not part of the hash.
-        attempt: how often it was asked before with other seeds; not part of the hash.
+        model: Name of the model.
+        system: Instructions of the system role.
+        user: The question.
+        seed: Seed of the sampling.
+        temperature: Temperature of the sampling; 0 takes the likeliest token.
+        max_tokens: Most tokens of the answer.
+        extra: Further settings that change answers, as JSON.
+        stage: Stage of the pipeline; not part of the hash.
+        attempt: Earlier attempts with other seeds; not part of the hash.
     """
 
     model: str
@@ -45,35 +45,31 @@ class Request:
 
     @cached_property
     def hash(self) -> str:
-        """Of everything that can change the answer, as hex digits."""
-        values = (
-            self.model,
-            self.system,
-            self.user,
-            self.seed,
-            self.temperature,
-            self.max_tokens,
-            self.extra,
-        )
-        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
+        """Hash of everything that can change the answer."""
+        sampling = (self.seed, self.temperature, self.max_tokens, self.extra)
+        return _hash(self.model, self.system, self.user, *sampling)
 
     @cached_property
     def prompt_hash(self) -> str:
-        """Of the two texts alone."""
-        return hashlib.sha256(json.dumps((self.system, self.user)).encode()).hexdigest()[:32]
+        """Hash of the two texts alone."""
+        return _hash(self.system, self.user)
+
+
+def _hash(*values: object) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model said.
+    """An answer.
 
     Args:
-        text: the answer.
-        prompt_tokens: that it read; None where the server did not say.
-        completion_tokens: that it wrote; None where the server did not say.
-        seconds: from the last attempt's start to its end; for a batch its share.
-        finish: why it stopped: `stop`, `length` or what the server says.
-        refused: why this question will never be answered; empty for an answer.
+        text: The answer.
+        prompt_tokens: Tokens of the question; None if the server does not say.
+        completion_tokens: Tokens of the answer; None if the server does not say.
+        seconds: Duration of the last attempt; for a batch its share.
+        finish: Why it ended: `stop`, `length` or what the server says.
+        refused: Why this question will never be answered; empty for an answer.
     """
 
     text: str
@@ -92,9 +88,9 @@ class LanguageModel(Protocol):
     """A back end.
 
     Attributes:
-        name: says which weights answer; part of every request's hash.
-        calls: how many calls of `complete` may be under way at once.
-        batch: most requests of one call.
+        name: Identifies the weights; part of every request's hash.
+        calls: Most calls of `complete` under way at once.
+        batch: Most requests of a call.
     """
 
     @property
@@ -107,14 +103,14 @@ class LanguageModel(Protocol):
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Answer requests, in their order.
 
-        An answer depends on its own request and seed alone, not on those beside it.
+        An answer depends on its own request and seed alone, not on others in the call.
 
         Raises:
-            Unanswered: no answer this time; the others go on.
+            Unanswered: no answer this time; other requests continue.
             ZooError: the model cannot be used at all.
         """
         ...
 
     def close(self) -> None:
-        """Stop waiting: calls that are under way end soon, with an error."""
+        """Stop waiting: calls under way end soon, with an error."""
         ...

@@ -1,4 +1,4 @@
-"""A causal language model of the transformers library, from a local folder."""
+"""A causal language model of transformers, from a local folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ class SeededSampling(LogitsProcessor):  # type: ignore[misc]
     search over such scores samples, and a row's draws do not depend on the rows beside it.
 
     Args:
-        seeds: one a row.
-        temperatures: one a row; 0 leaves the row as it is, which takes the likeliest token.
+        seeds: Seed of each row.
+        temperatures: Temperature of each row; 0 leaves the row as it is, which takes the likeliest token.
     """
 
     def __init__(self, seeds: Sequence[int], temperatures: Sequence[float]) -> None:
@@ -64,12 +65,12 @@ class LocalModel:
     """A model and its tokenizer, which answer in batches.
 
     Args:
-        folder: of the model, as `save_pretrained` writes it.
-        batch: most requests of one call.
-        device: `cpu`, `cuda`, ...; by default the accelerator where there is one.
+        folder: Folder of the model, as `save_pretrained` writes it.
+        batch: Most requests of a call.
+        device: `cpu`, `cuda`, ...; by default an accelerator if there is one.
 
     Raises:
-        ZooError: a folder without a causal language model.
+        ZooError: the folder holds no causal language model.
     """
 
     calls = 1
@@ -122,26 +123,21 @@ class LocalModel:
         return [reply for reply in replies if reply is not None]
 
     def close(self) -> None:
-        """See `LanguageModel.close`; a batch under way goes on to its end."""
+        """See `LanguageModel.close`; a batch under way is completed."""
 
     def _plain(self, text: str) -> str:
-        """A text without special tokens: a space parts the first character of one that is typed from the rest."""
+        """A text without special tokens: one that is spelled out gets a space after its first character."""
         return self.marks.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", text)
 
     def _tokens(self, request: Request) -> list[int]:
         request = replace(request, system=self._plain(request.system), user=self._plain(request.user))
         if self.tokenizer.chat_template:
-            messages = [
-                {"role": "system", "content": request.system},
-                {"role": "user", "content": request.user},
-            ]
+            format = partial(self.tokenizer.apply_chat_template, tokenize=False, add_generation_prompt=True)
+            system = {"role": "system", "content": request.system}
             try:
-                text = self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True
-                )
-            except Exception:  # templates without a system role raise what they like
-                joined = [{"role": "user", "content": request.merged}]
-                text = self.tokenizer.apply_chat_template(joined, tokenize=False, add_generation_prompt=True)
+                text = format([system, {"role": "user", "content": request.user}])
+            except Exception:  # templates without a system role raise anything
+                text = format([{"role": "user", "content": request.merged}])
             tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         else:
             tokens = self.tokenizer(f"{request.merged}\n\nAnswer:\n")["input_ids"]
@@ -173,7 +169,7 @@ class LocalModel:
 
 
 def fingerprint(folder: Path) -> str:
-    """Of the files of a model: small ones whole, of large ones the size and the end; the folder's name is not in it."""
+    """Hash of a model's files: of large ones the size and the end. The folder's name is not part of it."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja"):

@@ -1,4 +1,9 @@
-"""JSON as small language models write it: found in the text around it, mended, and kept as far as it goes."""
+"""JSON as small language models write it: found in the text around it, mended, and kept as far as it is complete.
+
+Only unambiguous faults are mended, and each kind is reported. The package json-repair does neither: it completes
+strings and numbers that were cut, reads bare words as strings, drops the first of two objects, and does not report
+trailing commas.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +41,9 @@ class Found:
     """A JSON object or list in a text.
 
     Args:
-        value: its value.
-        mended: the kinds of faults that were mended.
-        partial: the top-level field whose list was cut; empty where there is none.
+        value: Its value.
+        mended: Kinds of faults that were mended.
+        partial: Top-level field whose list was cut; empty if there is none.
     """
 
     value: Container
@@ -50,7 +55,7 @@ def find_json(text: str) -> Iterator[Found]:
     r"""Every outermost JSON object or list in a text.
 
     Strings may hold raw line breaks and escapes that JSON does not know, those of an object also quotation marks
-    without a backslash, and a comma may precede a closing bracket. Where the text ends early, the complete fields of
+    without a backslash, and a comma may precede a closing bracket. If the text ends early, the complete fields of
     the outermost object are kept, and of a list in it (or of an outermost list) the complete elements. The time is
     linear in the length of the text.
 
@@ -89,11 +94,11 @@ class _End(Exception):  # noqa: N818
 
 
 class _Scan:
-    """One pass from an opening bracket to its partner, with a stack of its own in place of recursion.
+    """A pass from an opening bracket to its closing one, with a stack instead of recursion.
 
     Args:
-        text: the whole text.
-        start: the position of the bracket.
+        text: The text.
+        start: Position of the bracket.
     """
 
     def __init__(self, text: str, start: int) -> None:
@@ -102,7 +107,7 @@ class _Scan:
         self.mended: set[str] = set()
 
     def run(self) -> Found | None:
-        """The value; None where the text is no JSON, or nothing of it is complete."""
+        """The value; None if the text is no JSON, or nothing of it is complete."""
         try:
             return Found(self._outermost(), frozenset(self.mended))
         except _NoJson:

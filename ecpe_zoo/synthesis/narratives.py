@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from ecpe_zoo.corpora.readers.json_text import Item, json_object
+from ecpe_zoo.corpora.readers.lines import decoded
 from ecpe_zoo.errors import CorpusError, ZooError
 
 _FORMAT = 'an object {"id": ..., "text": ...}'
@@ -21,8 +21,8 @@ class Narrative:
     """A story, a plot summary or a scene.
 
     Args:
-        id: unique in its file.
-        text: not empty.
+        id: Unique in its file.
+        text: Not empty.
     """
 
     id: str
@@ -31,25 +31,24 @@ class Narrative:
     @property
     def key(self) -> int:
         """64 bits of the hash of its words: the same for two narratives that differ in spaces and case only."""
-        words = " ".join(self.text.lower().split())
-        return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8])
+        return _hash(" ".join(self.text.lower().split()))
 
 
 def read_narratives(path: Path) -> Iterator[Narrative]:
     """Read narratives in the order of the file, or of the names in a folder.
 
     Args:
-        path: JSONL with an id and a text a line, a .txt file, or a folder of .txt files (the name is the id).
+        path: JSONL of objects with id and text, a .txt file, or a folder of .txt files (the name is the id).
 
     Raises:
-        ZooError: there is no such file, or a folder without .txt files.
-        CorpusError: a line that is no narrative, with its number.
+        ZooError: there is no such file, or the folder has no .txt files.
+        CorpusError: a line is no narrative.
     """
     if path.is_dir():
         files = sorted(path.rglob("*.txt"))
         if not files:
             raise ZooError(
-                f"Expected .txt files in {path}, but found none. A JSONL file of {_FORMAT} does as well."
+                f"Expected .txt files in {path}, but found none. Or give a JSONL file of {_FORMAT}."
             )
         for file in files:
             yield Narrative(file.relative_to(path).with_suffix("").as_posix(), _read_text(file))
@@ -77,44 +76,42 @@ def _read_lines(path: Path) -> Iterator[Narrative]:
     seen: dict[int, int] = {}  # 64 bits of each id, and its line
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
-            if not raw.strip():
+            raw = raw.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip()
+            if not raw:
                 continue
-            narrative = _parse(path, number, raw)
-            name = int.from_bytes(hashlib.sha256(narrative.id.encode()).digest()[:8])
+            item = json_object(path, number, decoded(path, number, raw))
+            narrative = _parse(item)
+            name = _hash(narrative.id)
             if name in seen:
-                found = f"{narrative.id!r} again, as in line {seen[name]}"
-                raise CorpusError(path, number, "every id once", found)
+                raise item.error("every id once", f"{narrative.id!r} again, as in line {seen[name]}")
             seen[name] = number
             yield narrative
     if not seen:
         raise CorpusError(path, None, f"{_FORMAT} on each line", "an empty file")
 
 
-def _parse(path: Path, number: int, raw: bytes) -> Narrative:
-    try:
-        value: Any = json.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise CorpusError(path, number, "UTF-8 text", f"{error.reason} at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        found = f"{raw.decode(errors='replace').strip()[:60]!r} ({error.msg} at column {error.colno})"
-        raise CorpusError(path, number, _FORMAT, found) from None
-    if not isinstance(value, dict):
-        raise CorpusError(path, number, _FORMAT, f"a JSON {type(value).__name__}")
+def _parse(item: Item) -> Narrative:
+    value = item.value
     for name in ("id", "text"):
         if name not in value:
-            raise CorpusError(path, number, _FORMAT, f"no {name!r} among: {', '.join(value) or 'no fields'}")
-    if isinstance(value["id"], bool) or not isinstance(value["id"], str | int) or value["id"] == "":
-        raise CorpusError(path, number, "a text or an integer as 'id'", repr(value["id"]))
-    if not isinstance(value["text"], str) or not value["text"].strip():
-        raise CorpusError(path, number, "a text that is not empty as 'text'", repr(value["text"])[:60])
-    return Narrative(str(value["id"]), value["text"].strip())
+            raise item.error(_FORMAT, f"no {name!r} among: {', '.join(value) or 'no fields'}")
+    id, text = value["id"], value["text"]
+    if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
+        raise item.error("a text or an integer as 'id'", repr(id))
+    if not isinstance(text, str) or not text.strip():
+        raise item.error("a text that is not empty as 'text'", repr(text)[:60])
+    return Narrative(str(id), text.strip())
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
 def passages(text: str, longest: int) -> list[str]:
-    r"""Cut a text into passages of at most that many characters, at the widest border that serves.
+    r"""Cut a text into passages of at most `longest` characters, at the widest border that fits.
 
-    Borders are empty lines, line ends, sentence ends, spaces; failing all, between two characters. Short pieces
-    are put together again.
+    Borders are empty lines, line ends, sentence ends, spaces, and at last any two characters. Short pieces are
+    joined again.
 
     >>> passages("One. Two.\n\nThree.", longest=12)
     ['One. Two.', 'Three.']

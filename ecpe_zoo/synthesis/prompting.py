@@ -1,6 +1,6 @@
 """Prompts: a template file for each stage, with the blocks `system` and `user`.
 
-A block `example` within `user` holds a worked example: an answer that copies its texts is asked for again.
+A block `example` in `user` holds a worked example: an answer that copies its texts is refused.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ VARIABLES: dict[Prompt, tuple[str, ...]] = {
     "labels_in_context": ("emotions", "context", "character", "utterance"),
     "rewrite": ("emotion", "gloss", "context", "character", "utterance"),
 }
-"""What a template may use; text from a narrative or a model is put in as it stands, never read as a template."""
+"""What a template may use; text from a narrative or a model is inserted as it is, never read as a template."""
 
 
 class Prompts:
     """The templates of all stages.
 
     Args:
-        folder: of files `<stage>.jinja`; a stage without a file there has the package's.
+        folder: Folder of files `<stage>.jinja`; a stage without a file there has the package's.
 
     Raises:
-        ZooError: a folder or a template that does not serve, with the file and the line.
+        ZooError: the folder or a template cannot be used; the message has file and line.
 
     >>> system, user = Prompts().render("labels", emotions={"joy": "happiness"}, utterance="Hooray")
     >>> "Hooray" in user
@@ -45,9 +45,8 @@ class Prompts:
         folders = [PROMPT_FOLDER]
         if folder is not None:
             if not folder.is_dir():
-                raise ZooError(
-                    f"Expected a folder of prompts, but got {folder}. Copy {PROMPT_FOLDER} and change it."
-                )
+                way = f"Copy {PROMPT_FOLDER} and change it."
+                raise ZooError(f"Expected a folder of prompts, but got {folder}. {way}")
             for file in sorted(folder.glob("*.jinja")):
                 if file.stem not in PROMPTS:
                     raise unknown_choice("the name of a prompt file", file.stem, PROMPTS)
@@ -56,7 +55,6 @@ class Prompts:
             loader=jinja2.FileSystemLoader(folders),
             undefined=jinja2.StrictUndefined,
             autoescape=False,  # plain text for a model, no web page
-            trim_blocks=False,
         )
         self._templates: dict[Prompt, jinja2.Template] = {}
         self._examples: dict[Prompt, str] = {}
@@ -66,23 +64,22 @@ class Prompts:
             try:
                 template = environment.get_template(file.name)
                 if missing := {"system", "user"} - set(template.blocks):
-                    raise ZooError(
-                        f"{file}: expected the blocks system and user, but {missing.pop()} is missing"
-                    )
+                    expected = "expected the blocks system and user"
+                    raise ZooError(f"{file}: {expected}, but {missing.pop()} is missing")
                 self._templates[name] = template
                 self.hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-                self.render(name, **_TRIAL[name])
-                self._examples[name] = self._block(name, "example", _TRIAL[name])
+                trial = {key: _TRIAL.get(key, key) for key in VARIABLES[name]}
+                self.render(name, **trial)
+                self._examples[name] = self._block(name, "example", trial)
             except jinja2.TemplateSyntaxError as error:
-                raise ZooError(
-                    f"{file}:{error.lineno}: expected a Jinja template, but {error.message}"
-                ) from None
+                place = f"{file}:{error.lineno}"
+                raise ZooError(f"{place}: expected a Jinja template, but {error.message}") from None
             except (jinja2.UndefinedError, UnicodeDecodeError) as error:
                 known = ", ".join(VARIABLES[name])
                 raise ZooError(f"{file}: expected only the variables {known}, but {error}") from None
 
     def example(self, name: Prompt) -> str:
-        """The worked example of a stage; empty where its template has none."""
+        """The worked example of a stage; empty if its template has none."""
         return self._examples[name]
 
     def render(self, name: Prompt, **variables: object) -> tuple[str, str]:
@@ -96,12 +93,8 @@ class Prompts:
         return "".join(template.blocks[block](template.new_context(dict(variables)))).strip()
 
 
-_SCENE = {"number": 1, "character": "c", "description": "d", "event": "e"}
-_WORDS: Mapping[str, object] = {name: name for names in VARIABLES.values() for name in names}
-_TRIAL: dict[Prompt, dict[str, object]] = {
-    name: {**{key: _WORDS[key] for key in names}, **({"scenes": [_SCENE]} if "scenes" in names else {})}
-    for name, names in VARIABLES.items()
+_TRIAL: dict[str, object] = {
+    "scenes": [{"number": 1, "character": "c", "description": "d", "event": "e"}],
+    "emotions": {"joy": "happiness"},
 }
-for _variables in _TRIAL.values():
-    if "emotions" in _variables:
-        _variables["emotions"] = {"joy": "happiness"}
+"""Variables for a trial of each template; those that are not listed are their own names."""

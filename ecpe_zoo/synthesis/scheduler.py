@@ -1,4 +1,4 @@
-"""Who answers the requests of the steps: a model and the journal, or the journal alone."""
+"""Runs the steps, with replies from a model and the journal, or from the journal alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecpe_zoo.synthesis.language_model import LanguageModel, Reply, Request, Una
 from ecpe_zoo.synthesis.stages import Step
 
 GIVE_UP_AFTER = 5
-"""Calls in a row without an answer, after all retries: then the model is gone."""
+"""Calls in a row without an answer, after all retries, that mean that the model is gone."""
 
 
 @dataclass(slots=True)
@@ -24,12 +24,7 @@ class _Root:
     open: int = 1
 
 
-@dataclass(slots=True)
-class _Waiting:
-    step: Step
-    root: _Root
-
-
+Open = tuple[Step, _Root]
 Batch = list[Request]
 Done = tuple[Batch, list[Reply] | BaseException]
 
@@ -41,25 +36,25 @@ def drive(
     on_reply: Callable[[Request, Reply], None] = lambda request, reply: None,
     on_root: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run steps until none is left: what the journal has not is asked of the model and written down.
+    """Run steps until none is left: what the journal does not hold is requested from the model and stored.
 
-    The steps run in this thread, the model's calls in others. A new passage is begun only when the calls are
-    short of work, and a passage begun goes before the next, so that few are open. An answer is on the disk
-    before its step goes on. A request that two steps share is asked once.
+    The steps run in this thread, the model's calls in others. A new passage is started only when the calls lack
+    work, and a started passage comes before the next, so that few are open. An answer is on the disk before its
+    step continues. A request that two steps share is sent once.
 
     Args:
-        roots: first steps, one a passage.
-        model: that is asked.
-        journal: of answers.
-        on_reply: called for each new answer.
-        on_root: called for each passage that is done.
+        roots: First step of each passage.
+        model: Model that answers.
+        journal: Stored answers.
+        on_reply: Called for each new answer.
+        on_root: Called for each passage that is done.
 
     Raises:
         ZooError: the model cannot be used; what was answered is in the journal.
     """
-    ready: deque[tuple[_Waiting, Reply | None]] = deque()
+    ready: deque[tuple[Open, Reply | None]] = deque()
     pending: deque[Request] = deque()
-    waiting: dict[str, list[_Waiting]] = {}  # by the hash of a request that is pending or under way
+    waiting: dict[str, list[Open]] = {}  # by the hash of a request that is pending or under way
     tasks: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[Done] = queue.SimpleQueue()
     free, in_a_row = model.calls, 0
@@ -72,16 +67,17 @@ def drive(
             except BaseException as error:
                 done.put((batch, error))
 
-    def advance(one: _Waiting, reply: Reply | None) -> None:
-        """Run a step until it needs an answer that is not there."""
+    def advance(one: Open, reply: Reply | None) -> None:
+        """Run a step until it needs an answer that the journal does not hold."""
+        step, root = one
         while True:
             try:
-                request = next(one.step) if reply is _START else one.step.send(reply)
+                request = next(step) if reply is _START else step.send(reply)
             except StopIteration as stop:
                 following: list[Step] = stop.value
-                one.root.open += len(following) - 1
-                ready.extendleft((_Waiting(step, one.root), _START) for step in reversed(following))
-                if not one.root.open:
+                root.open += len(following) - 1
+                ready.extendleft(((later, root), _START) for later in reversed(following))
+                if not root.open:
                     on_root()
                 return
             if (known := journal.get(request)) is None:
@@ -102,7 +98,7 @@ def drive(
                 if ready:
                     advance(*ready.popleft())
                 elif (root := next(roots, None)) is not None:
-                    advance(_Waiting(root, _Root()), _START)
+                    advance((root, _Root()), _START)
                 else:
                     more = False
             while failed is None and free and pending:
@@ -117,7 +113,7 @@ def drive(
                 in_a_row += 1
                 if in_a_row >= max(GIVE_UP_AFTER, model.calls):
                     failed = failed or ZooError(
-                        f"{answer} Nothing is lost: the same command goes on from here."
+                        f"{answer} Nothing is lost: the same command resumes from here."
                     )
                     model.close()
                 ready.extend((one, None) for request in batch for one in waiting.pop(request.hash))
@@ -139,16 +135,16 @@ def drive(
             tasks.put(None)
 
 
-_START = Reply("")  # stands for "nothing was asked yet"
+_START = Reply("")  # the step has not made a request yet
 
 
 def replay(step: Step, journal: Journal, note: Callable[[Request, Reply | None], None]) -> None:
-    """Run a step and all that follow it with the journal's answers alone, depth first, so in one fixed order.
+    """Run a step and all that follow it with the journal's answers alone, depth first and so in a fixed order.
 
     Args:
-        step: to run.
-        journal: of answers.
-        note: told of each request and its answer, None for one without.
+        step: Step to run.
+        journal: Stored answers.
+        note: Takes each request and its answer, None if there is none.
     """
     try:
         request = next(step)

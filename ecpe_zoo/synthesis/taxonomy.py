@@ -1,4 +1,4 @@
-"""The 28 labels of GoEmotions, what each means, and where near names go."""
+"""The 28 labels of GoEmotions, their meanings, and other names that are read as one of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EMOTIONS: dict[str, str] = {
     "surprise": "being struck by something unexpected",
     NEUTRAL: "no emotion in particular",
 }
-"""Each label with a gloss in our words; the order is that of the GoEmotions label file."""
+"""Each label with a gloss in our words, in the order of the GoEmotions label file."""
 
 SYNONYMS: dict[str, str] = {
     "admiring": "admiration", "awe": "admiration", "respect": "admiration",
@@ -70,11 +70,11 @@ SYNONYMS: dict[str, str] = {
     "amazement": "surprise", "astonishment": "surprise", "shock": "surprise", "surprised": "surprise",
     "calm": NEUTRAL, "indifference": NEUTRAL, "none": NEUTRAL,
 }  # fmt: skip
-"""Names outside the taxonomy that a model gives, and the one label each is read as. All others are dropped."""
+"""Names outside the taxonomy that models give, and the label each is read as. All others are dropped."""
 
 
 def map_label(name: str) -> str | None:
-    """The label of the taxonomy that a name is read as; None for a name that belongs to none.
+    """The label of the taxonomy that a name is read as; None if there is none.
 
     >>> map_label(" Joy "), map_label("happiness"), map_label("nostalgia")
     ('joy', 'joy', None)
@@ -84,10 +84,10 @@ def map_label(name: str) -> str | None:
 
 
 def map_scores(scores: Mapping[str, float]) -> tuple[dict[str, float], list[str], list[str]]:
-    """Bring scores into the taxonomy; where two names meet, the higher score stays.
+    """Bring scores into the taxonomy; of two names for one label the higher score counts.
 
     Args:
-        scores: in [0, 1], by the name that the model gave.
+        scores: Scores in [0, 1] by the name that the model gave.
 
     Returns:
         Scores above 0 by label, in the taxonomy's order; the mapped names as `name -> label`; the dropped names.

@@ -102,7 +102,9 @@ def test_running_text_has_its_clauses_cut_and_its_words_apart() -> None:
     english = Annotator(method)._read(entry_of(1, "He won (again), so he's glad."))
     assert english.document is not None
     assert (english.document.language, [s.text for s in english.document.segments]) == (
-        "en", ["He won ( again )", "so he's glad"])  # fmt: skip
+        "en",
+        ["He won ( again )", "so he's glad"],
+    )
 
 
 def test_a_text_method_reads_the_text_uncut_and_keeps_blank_ones() -> None:

@@ -53,10 +53,13 @@ class Lengths(Method):
     def decode(self, batch: Batch) -> list[Prediction]:
         longest = max(self.tokens(document) for document in batch.documents)
         return [
-            Prediction(d.id, {"emotions": np.array([[self.tokens(d) % 10 / 10, longest % 7 / 7]], dtype=np.float32)},
-                       labels=("joy", "fear"))
+            Prediction(
+                d.id,
+                {"emotions": np.array([[self.tokens(d) % 10 / 10, longest % 7 / 7]], dtype=np.float32)},
+                labels=("joy", "fear"),
+            )
             for d in batch.documents
-        ]  # fmt: skip
+        ]
 
 
 def annotator(batch_tokens: int = 60) -> Annotator:
@@ -80,7 +83,10 @@ def file_of(path: Path, identity: dict[str, Any] | None = None, overwrite: bool 
 def test_lines_and_their_ids(tmp_path: Path) -> None:
     found = entries(tmp_path / "a.txt", "\ufeffI won\r\n\n他 输 了")
     assert [(e.number, e.line, e.id, e.texts, e.whole) for e in found] == [
-        (1, 1, "1", ("I won",), True), (2, 2, "2", ("",), True), (3, 3, "3", ("他 输 了",), True)]  # fmt: skip
+        (1, 1, "1", ("I won",), True),
+        (2, 2, "2", ("",), True),
+        (3, 3, "3", ("他 输 了",), True),
+    ]
 
 
 def test_json_lines_are_recognised_and_may_hold_segments(tmp_path: Path) -> None:
@@ -347,8 +353,21 @@ def test_tables_have_a_row_a_segment(tmp_path: Path) -> None:
 
 
 def command(checkpoint: Path, source: Path, out: Path) -> list[str]:
-    return ["annotate", "--ckpt_path", str(checkpoint), "--input", str(source), "--output", str(out),
-            "--window", "40", "--scores", "all", "--device", "cpu"]  # fmt: skip
+    return [
+        "annotate",
+        "--ckpt_path",
+        str(checkpoint),
+        "--input",
+        str(source),
+        "--output",
+        str(out),
+        "--window",
+        "40",
+        "--scores",
+        "all",
+        "--device",
+        "cpu",
+    ]
 
 
 def slowly(arguments: list[str]) -> None:

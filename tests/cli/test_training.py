@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -180,39 +181,64 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
 
 
 @pytest.mark.distributed
-def test_two_processes_score_like_one(fitted: tuple[str, Path], tmp_path: Path) -> None:
-    """Batches of 7: their number does not divide by two."""
-    id, run = fitted
-    best = str(checkpoint_of(run))
-    found = {}
-    for devices in (1, 2):
-        folder = tmp_path / str(devices)
-        options = ["--trainer.devices", str(devices), "--data.eval_batch_size", "7", "--ckpt_path", best]
-        if devices == 2:
-            options += ["--trainer.strategy", "ddp"]
-        process = in_process("test", *config(id, folder, *options))
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, output
-        found[devices] = read_predictions(run_folder(folder) / "predictions" / "test.npz")
-    method = load_method(best)
-    for one, two in zip(found[1], found[2], strict=True):
-        assert one.id == two.id
-        for name, scores in one.scores.items():
-            np.testing.assert_allclose(scores, two.scores[name], atol=STORED)
-        for threshold in (method.threshold, method.tuned or 0.5):
-            assert decisions(method, one, threshold) == decisions(method, two, threshold)
+def test_two_processes_train_and_score_like_one(tmp_path: Path) -> None:
+    """All methods, in one pair of processes. Batches of 7: their number does not divide by two."""
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.eval_batch_size", "7"]
+    train = ["--trainer.max_epochs", "1", "--data.batch_size", "7", "--data.eval_batch_size", "7"]
+    both_processes([["fit", *config(id, tmp_path / id, *two, *train)] for id in sorted(CONTRACT)], tmp_path)
+    runs = {id: run_folder(tmp_path / id) for id in sorted(CONTRACT)}
+    for id, run in runs.items():
+        record = read_record(run / "record.json")
+        assert record.machine.world_size == 2, id
+        assert record.corpus.scored == len(held_out(id)), id
+        best = str(checkpoint_of(run))
+        assert main(["test", *config(id, tmp_path / f"{id}-1"), "--ckpt_path", best]) == 0, id
+        one_process = read_predictions(run_folder(tmp_path / f"{id}-1") / "predictions" / "test.npz")
+        method = load_method(best)
+        for one, other in zip(one_process, read_predictions(run / "predictions" / "test.npz"), strict=True):
+            assert one.id == other.id
+            for name, scores in one.scores.items():
+                np.testing.assert_allclose(scores, other.scores[name], atol=STORED, err_msg=id)
+            for threshold in (method.threshold, method.tuned or 0.5):
+                assert decisions(method, one, threshold) == decisions(method, other, threshold), id
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("id", sorted(CONTRACT))
-def test_two_processes_train(id: str, tmp_path: Path) -> None:
+def test_the_command_starts_its_second_process(tmp_path: Path) -> None:
     options = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_epochs", "1"]
-    process = in_process("fit", *config(id, tmp_path, *options, "--data.batch_size", "7"))
+    process = in_process("fit", *config("e2eecpe", tmp_path, *options))
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
-    record = read_record(run_folder(tmp_path) / "record.json")
-    assert record.machine.world_size == 2
-    assert record.corpus.scored == len(held_out(id))
+    assert read_record(run_folder(tmp_path) / "record.json").machine.world_size == 2
+
+
+def both_processes(commands: list[list[str]], folder: Path) -> None:
+    """Run commands in two processes that start as a launcher such as torchrun starts them."""
+    path = folder / "commands.json"
+    path.write_text(json.dumps(commands), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.two_processes", str(path)],
+            env=os.environ
+            | {"OMP_NUM_THREADS": "1", "LOCAL_RANK": rank, "NODE_RANK": "0", "WORLD_SIZE": "2"}
+            | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+        )
+        for rank in ("0", "1")
+    ]
+    outputs = []
+    try:
+        outputs = [process.communicate(timeout=420)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0, 0], outputs[0][-4000:] + outputs[1][-4000:]
 
 
 def test_a_run_killed_in_any_stage_resumes_as_if_it_had_not_been(

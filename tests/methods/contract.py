@@ -10,10 +10,12 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.eacl import EACL
+from ecpe_zoo.methods.ecpe_2d import ECPE2D
 from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.jcb import JCB
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.pairgcn import PairGCN
 from ecpe_zoo.methods.pbje import PBJE
 from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.rule import Rule
@@ -42,6 +44,8 @@ CONTRACT = {
                     {"word_width": 16, "node": 10, "dropout": 0.0, "smoothing": 100.0}),
     "eacl": line(EACL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "adapt_epochs": 2},
                  {"encoder_dropout": 0.0}),
+    "ecpe_2d": line(ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
+                    {"encoder_dropout": 0.0, "dropout": 0.0}),
     "emo_pillars": line(EmoPillars, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                         {"encoder_dropout": 0.0, "dropout": 0.0}),
     "eqn": line(EQN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
@@ -49,6 +53,8 @@ CONTRACT = {
     "jcb": line(JCB, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                 {"encoder_dropout": 0.0, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
+    "pairgcn": line(PairGCN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
+                    {"encoder_dropout": 0.0, "dropout": 0.0}),
     "pbje": line(PBJE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                  {"encoder_dropout": 0.0, "dropout": 0.0}),
     "rankcp": line(RANKCP, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"encoder_dropout": 0.0}),
@@ -61,6 +67,10 @@ VARIANTS = {
     "e2eecpe-encoder": line(
         E2EECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
         {"node": 10, "dropout": 0.0, "encoder_dropout": 0.0, "smoothing": 100.0}),
+    "ecpe_2d-windowed": line(
+        ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "inter-ce",
+                 "interaction": "windowed", "layers": 1, "pairs": {"window": 3}},
+        {"encoder_dropout": 0.0, "dropout": 0.0}),
 }
 """Methods with options that make another network of them; they keep the same promises."""
 # fmt: on

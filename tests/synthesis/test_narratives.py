@@ -27,14 +27,18 @@ def test_lines_and_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b"{broken", "but got '{broken' (Expecting property name"),
-        (b"[1]", "but got a JSON list"),
+        (b"{broken", "a JSON object (expecting property name enclosed in double quotes), but got '{broken'"),
+        (b"[1]", "a JSON object, but got '[1]'"),
+        (b"[" * 100_000, "a JSON object (fewer brackets in each other)"),
+        (b'{"id": 1, "text": "a", "more": ' + b"9" * 5000 + b"}", "a number of at most 4,300 digits"),
+        (b'{"id": 1, "text": "\\ud800 Once"}', "whole characters"),
+        (b'{"id": 1, "text": "a\x00"}', "a JSON object (invalid control character at)"),
         (b'{"id": 1}', "but got no 'text' among: id"),
         (b"{}", "but got no 'id' among: no fields"),
         (b'{"id": true, "text": "a"}', "a text or an integer as 'id', but got True"),
         (b'{"id": 1, "text": "  "}', "a text that is not empty as 'text', but got '  '"),
         (b'{"id": "a", "text": "a"}', "every id once, but got 'a' again, as in line 1"),
-        (b'{"id": 1, "text": "\xff"}', "UTF-8 text, but got invalid start byte at byte"),
+        (b'{"id": 1, "text": "\xff"}', "UTF-8 text, but got the byte 0xff at column 20"),
     ],
 )
 def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: bytes, told: str) -> None:

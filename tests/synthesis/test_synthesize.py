@@ -541,7 +541,7 @@ def test_a_server_that_is_gone_stops_the_run_and_its_return_goes_on(
         server.scripted = [(503, {})] * 1000
         assert main(command(server, tmp_path / "out", "--retries", "1", "--concurrency", "2")) == 1
         told = capsys.readouterr().err
-        assert "HTTP 503: as the script says, 2 times. Nothing is lost: the same command goes on" in told
+        assert "HTTP 503: as the script says, 2 times. Nothing is lost: the same command resumes" in told
         assert len(server.bodies) < 30
         server.scripted = []
         assert main(command(server, tmp_path / "out", "--retries", "1")) == 0

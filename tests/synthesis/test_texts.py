@@ -129,6 +129,8 @@ def test_what_small_models_get_wrong_is_mended(text: str, wanted: object, mended
     [
         ('{"labels": {"joy": 0.5, "fear": 0.', "labels: Field required"),
         ('{"expressiveness": 0.5, "labels": {"joy": 0.5, "fear": 0.', "labels: Field required"),
+        ('{"labels": {"joy": high}, "expressiveness": 0.5}', "got none"),
+        ("{'labels': {'joy': 0.5}, 'expressiveness': 0.5}", "got none"),
         (
             '{"expressiveness": 0.5, "labels": [{"label": "joy", "score": 0.5}, {"label',
             "labels: Field required",
@@ -315,3 +317,9 @@ def test_small_sets_of_narratives_are_split_too() -> None:
     assert set(split_narratives([1, 2], 0.1, 0.1).values()) == {"train"}
     assert split_narratives([3, 1, 2], 0.1, 0.1) == {1: "test", 2: "validation", 3: "train"}
     assert set(split_narratives(range(9), 0.0, 0.0).values()) == {"train"}
+
+
+@pytest.mark.parametrize("text", ['{"utterance": half', '{"utterance": "hal', '{"utterance": half}', "half"])
+def test_texts_are_not_completed(text: str) -> None:
+    with pytest.raises(AnswerError):
+        read_answer(text, Rewriting)

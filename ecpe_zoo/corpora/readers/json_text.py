@@ -136,12 +136,20 @@ def json_line(lines: Lines, index: int) -> Item:
     Raises:
         CorpusError: there is none.
     """
-    line = lines[index]
+    return json_object(lines.path, index + 1, lines[index])
+
+
+def json_object(path: Path, line: int, text: str) -> Item:
+    """The object in a line of JSON text.
+
+    Raises:
+        CorpusError: there is none.
+    """
     try:
-        item = Item(lines.path, index + 1, json.loads(line))
-        _check_characters(line, item.value)
+        item = Item(path, line, json.loads(text))
+        _check_characters(text, item.value)
     except (ValueError, RecursionError) as error:
-        raise lines.error(index, f"a JSON object ({_wanted(error)})", shown(line)) from None
+        raise CorpusError(path, line, f"a JSON object ({_wanted(error)})", shown(text)) from None
     item.mapping("a JSON object")
     return item
 

@@ -118,12 +118,7 @@ class Lines:
         return CorpusError(self.path, index + 1, expected, found, hint)
 
     def __getitem__(self, index: int) -> str:
-        try:
-            return self._raw[index].decode()
-        except UnicodeDecodeError as error:
-            byte = self._raw[index][error.start]
-            expected, found = "UTF-8 text", f"the byte 0x{byte:02x} at column {error.start + 1}"
-            raise self.error(index, expected, found, "Save the file as UTF-8.") from None
+        return decoded(self.path, index + 1, self._raw[index])
 
     def rough(self, index: int) -> str:
         """The line with bad bytes replaced: enough to see where a document starts."""
@@ -132,6 +127,19 @@ class Lines:
     def escaped(self, index: int) -> str:
         """The line with bad bytes as lone surrogates, from which `mending` makes what they were."""
         return self._raw[index].decode(errors="surrogateescape")
+
+
+def decoded(path: Path | str, line: int, raw: bytes) -> str:
+    """A line as text.
+
+    Raises:
+        CorpusError: it is not UTF-8.
+    """
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        found = f"the byte 0x{raw[error.start]:02x} at column {error.start + 1}"
+        raise CorpusError(path, line, "UTF-8 text", found, "Save the file as UTF-8.") from None
 
 
 def shown(text: str, most: int = 60) -> str:
