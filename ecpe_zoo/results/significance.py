@@ -79,8 +79,8 @@ class MethodComparison:
         said += "."
         if min(self.runs) <= len(self.folds):
             said += (
-                " Tests over documents hold the trained weights fixed: with one seed for each fold they are about these "
-                "runs, not about what other seeds would give."
+                " Tests over documents hold the trained weights fixed: with one seed for each fold they are about "
+                "these runs, not about what other seeds would give."
             )
         return said
 
