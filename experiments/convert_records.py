@@ -16,9 +16,10 @@ from pathlib import Path
 from ecpe_zoo.data.predictions import read_predictions, rounded, write_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import file_sha256, replaced_when_complete
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import metrics_again
 from ecpe_zoo.results.record import laid_out
-from ecpe_zoo.results.store import Entry, each_record
+from ecpe_zoo.results.store import each_record
 from experiments import run
 
 MOVED = {"history", "predictions", "converted_from"}

@@ -12,7 +12,7 @@ from ecpe_zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from ecpe_zoo.leaderboard.board import Board
-    from ecpe_zoo.results.store import Entry
+    from ecpe_zoo.results.entry import Entry
 
 
 def build(

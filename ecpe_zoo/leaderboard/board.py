@@ -13,10 +13,11 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.published import Published, published, reported
 from ecpe_zoo.results import statistics
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.significance import RESAMPLES, MethodComparison, compare, compare_sound, pooled_score
-from ecpe_zoo.results.store import Entry, RunGroup, encoder_of, group_records
+from ecpe_zoo.results.store import RunGroup, encoder_of, group_records
 from ecpe_zoo.tasks import find_task
 
 PROTOCOLS = ("strict", "paper")
@@ -49,11 +50,6 @@ class Cell:
     sound: MethodComparison | None = None
 
     @property
-    def comparable(self) -> bool:
-        """Whether its scores may be ranked with others: the same test documents, chosen as its protocol says."""
-        return not self.group.partial and not self.group.content and not self.group.not_strict
-
-    @property
     def notes(self) -> list[str]:
         """What a reader must know about the number."""
         group, said = self.group, []
@@ -78,7 +74,7 @@ class Cell:
         for reason in dict.fromkeys(reason for _, reason in group.not_strict):
             runs = [entry for entry, why in group.not_strict if why == reason]
             said.append(f"{reason} ({_places(runs)}): not ranked")
-        if self.spread is not None and not self.complete and self.comparable:
+        if self.spread is not None and not self.complete and self.group.comparable:
             said.append(f"{folds_in_words(group.folds)} only: not ranked")
         if group.overlap is not None and group.overlap.notable:
             said.append(group.overlap.in_words)
@@ -115,6 +111,34 @@ class BoardRow:
     cells: dict[str, Cell]
     reported: Published | None
     encoder: str
+
+    @property
+    def change(self) -> str:
+        """What the label adds to the method."""
+        return self.label[len(self.method) :].strip(" []")
+
+    @property
+    def protocols(self) -> list[str]:
+        """Protocols that it has numbers of; "reported" for its paper's own figure."""
+        return [*self.cells, *(["reported"] if self.reported is not None else [])]
+
+    @property
+    def lexicons(self) -> list[str]:
+        """Lexicons of its runs."""
+        return sorted({cell.group.first.record.protocol.lexicon for cell in self.cells.values()})
+
+    @property
+    def selections(self) -> list[str]:
+        """Documents that chose the epoch of its runs."""
+        return sorted({cell.group.chosen_on for cell in self.cells.values()})
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes of its cells, after the protocol if it has several."""
+        several = len(self.cells) > 1
+        return [
+            f"{name}: {note}" if several else note for name, cell in self.cells.items() for note in cell.notes
+        ]
 
     @property
     def best_mean(self) -> float:
@@ -191,24 +215,17 @@ def build_boards(
         raise ZooError(
             f"Expected a row to compare with ({', '.join(sorted(set(names.values())))}), but got {against!r}."
         )
-    boards: defaultdict[tuple[str, str], list[RunGroup]] = defaultdict(list)
+    members: defaultdict[tuple[str, str], list[RunGroup]] = defaultdict(list)
     for group in groups:
-        boards[group.task, group.corpus].append(group)
-    made = [
-        _board(task, corpus, members, names, root, against, resamples)
-        for (task, corpus), members in sorted(
-            boards.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1])
-        )
-    ]
-    known = {(board.task, board.corpus) for board in made}
-    for task, corpus in sorted({(row.task, row.corpus) for row in published()} - known):
-        rows = _sorted_published(published(task, corpus))
-        made.append(Board(task, corpus, (), tuple(rows)))
-    return made
+        members[group.task, group.corpus].append(group)
+    by_size = sorted(members.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
+    made = [_board(*place, some, names, root, against, resamples) for place, some in by_size]
+    printed_only = {(row.task, row.corpus) for row in published()} - members.keys()
+    return made + [Board(*place, (), _sorted_published(*place)) for place in sorted(printed_only)]
 
 
-def _sorted_published(rows: Sequence[Published]) -> list[Published]:
-    return sorted(rows, key=lambda row: -row.f1)
+def _sorted_published(task: str, corpus: str) -> tuple[Published, ...]:
+    return tuple(sorted(published(task, corpus), key=lambda row: -row.f1))
 
 
 def slug_of(label: str) -> str:
@@ -234,35 +251,29 @@ def _board(
     against: str | None,
     resamples: int,
 ) -> Board:
-    by_label: defaultdict[str, dict[str, RunGroup]] = defaultdict(dict)
+    placed: dict[tuple[str, str], RunGroup] = {}
     for group in groups:
-        if group.protocol in by_label[names[id(group)]]:
-            raise ValueError(f"Expected labels of their own, but two groups are {names[id(group)]!r}.")
-        by_label[names[id(group)]][group.protocol] = group
-    uncounted = {id(group): _why_uncounted(group, root) for group in groups if group.finished}
+        place = names[id(group)], group.protocol
+        if place in placed:
+            raise ValueError(f"Expected labels of their own, but two groups are {place[0]!r}.")
+        placed[place] = group
+    uncounted = {place: _why_uncounted(group, root) for place, group in placed.items() if group.finished}
     missing = next(iter(uncounted.values())) if uncounted and all(uncounted.values()) else ""
-    every_fold = {
-        protocol: {
-            fold
-            for group in groups
-            if group.protocol == protocol and not group.not_strict
-            for fold in group.folds
-        }
-        for protocol in PROTOCOLS
+    every_fold: defaultdict[str, set[int]] = defaultdict(set)
+    for group in groups:
+        if not group.not_strict:
+            every_fold[group.protocol] |= set(group.folds)
+    cells = {
+        (label, protocol): Cell(
+            group,
+            group.spread(),
+            group.spread(without_collapsed=True) if group.collapsed else None,
+            complete=bool(group.folds) and group.comparable and set(group.folds) == every_fold[protocol],
+            pooled=pooled_score(group, root) if uncounted.get((label, protocol)) == "" else None,
+            uncounted="" if missing else uncounted.get((label, protocol), ""),
+        )
+        for (label, protocol), group in placed.items()
     }
-    cells: dict[tuple[str, str], Cell] = {}
-    for label, protocols in by_label.items():
-        for protocol, group in protocols.items():
-            counted = not uncounted.get(id(group), "not finished")
-            cell = Cell(
-                group,
-                group.spread(),
-                group.spread(without_collapsed=True) if group.collapsed else None,
-                pooled=pooled_score(group, root) if counted else None,
-                uncounted="" if missing else uncounted.get(id(group), ""),
-            )
-            on_every_fold = bool(group.folds) and set(group.folds) == every_fold[protocol]
-            cells[label, protocol] = replace(cell, complete=on_every_fold and cell.comparable)
     tests, leaders = 0, {}
     for protocol in PROTOCOLS:
         leader = _rank(cells, protocol, against)
@@ -271,28 +282,14 @@ def _board(
             if cells[leader, protocol].pooled is not None:
                 tests += _compare_all(cells, protocol, leader, root, resamples)
     rows = []
-    for label, protocols in by_label.items():
-        first = next(iter(protocols.values()))
-        rows.append(
-            BoardRow(
-                label=label,
-                method=first.method,
-                slug=f"{task}-{corpus}-{slug_of(label)}",
-                cells={protocol: cells[label, protocol] for protocol in protocols},
-                reported=reported(task, corpus, first.method) if label == first.method else None,
-                encoder=encoder_of(first.first),
-            )
-        )
+    for label in dict.fromkeys(label for label, _ in cells):
+        own = {protocol: cell for (of, protocol), cell in cells.items() if of == label}
+        group = next(iter(own.values())).group
+        printed = reported(task, corpus, group.method) if label == group.method else None
+        slug = f"{task}-{corpus}-{slug_of(label)}"
+        rows.append(BoardRow(label, group.method, slug, own, printed, encoder_of(group.first)))
     rows.sort(key=_order)
-    return Board(
-        task,
-        corpus,
-        tuple(rows),
-        tuple(_sorted_published(published(task, corpus))),
-        missing,
-        tests,
-        leaders,
-    )
+    return Board(task, corpus, tuple(rows), _sorted_published(task, corpus), missing, tests, leaders)
 
 
 def _order(row: BoardRow) -> tuple[float, bool, float, str]:

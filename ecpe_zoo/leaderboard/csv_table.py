@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.published import Published
 from ecpe_zoo.tasks import find_task
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 COLUMNS = (
     "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
@@ -20,9 +21,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def csv_lines(boards: Iterable[Board]) -> list[dict[str, object]]:
-    """A line for each row and protocol and for each published row, by column."""
-    lines = []
+def csv_frame(boards: Iterable[Board]) -> DataFrame:
+    """A line for each row and protocol and for each published row; fractions, null if there is nothing."""
+    from pandas import DataFrame  # 0.3 s that other commands over records do without
+
+    lines: list[dict[str, object]] = []
     for board in boards:
         for row in board.rows:
             lines += [
@@ -30,16 +33,12 @@ def csv_lines(boards: Iterable[Board]) -> list[dict[str, object]]:
                 for protocol, cell in sorted(row.cells.items(), reverse=True)
             ]
         lines += [_printed_line(board, printed) for printed in board.published]
-    return lines
+    return DataFrame(lines, columns=list(COLUMNS), dtype=object)
 
 
 def csv_text(boards: Iterable[Board]) -> str:
-    """`csv_lines` as a file; fractions, empty where there is nothing."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(csv_lines(boards))
-    return out.getvalue()
+    """`csv_frame` as a file."""
+    return str(csv_frame(boards).to_csv(index=False, lineterminator="\n"))
 
 
 def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, object]:
@@ -93,15 +92,11 @@ def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, o
             "fold_detectable": over_folds.detectable,
             "effect_folds": over_folds.effect,
         }
-    return {name: _plain(value) for name, value in values.items()}
-
-
-def _plain(value: object) -> object:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+    return values
 
 
 def _printed_line(board: Board, printed: Published) -> dict[str, object]:
-    values = {
+    return {
         "task": board.task,
         "corpus": board.corpus,
         "kind": f"published {printed.kind}",
@@ -116,4 +111,3 @@ def _printed_line(board: Board, printed: Published) -> dict[str, object]:
         "recall": printed.recall,
         "notes": f"{printed.paper}, {printed.table}",
     }
-    return {name: _plain(value) for name, value in values.items()}

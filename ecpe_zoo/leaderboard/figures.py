@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import math
-import statistics as plain_statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard import plots
-from ecpe_zoo.leaderboard.board import Board, Cell
-from ecpe_zoo.leaderboard.tables import runs, write_text
+from ecpe_zoo.leaderboard import plots, tables
+from ecpe_zoo.leaderboard.board import Board, Cell, folds_in_words
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import SWEEP, threshold_sweep
 from ecpe_zoo.results.selection import WATCHED
-from ecpe_zoo.results.store import Entry, RunGroup
+from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
 
 TITLES = {"strict": "Strict protocol", "paper": "Paper protocol"}
 
 
-def headline_name(task: str) -> str:
-    """`Pair F1`."""
-    words = find_task(task).headline_in_words or "F1"
-    return words[0].upper() + words[1:]
-
-
 def templates() -> Environment:
-    """The templates of pages and style sheets."""
-    return Environment(
+    """The templates of pages and style sheets, with filters for numbers."""
+    environment = Environment(
         loader=PackageLoader("ecpe_zoo.leaderboard"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    words = (
+        tables.common_folds,
+        tables.gap,
+        tables.headline_name,
+        tables.interval,
+        tables.mean_and_sd,
+        tables.p_value,
+        tables.percent,
+        tables.runs,
+        tables.without_collapsed,
+        folds_in_words,
+    )
+    environment.filters |= {function.__name__: function for function in words}
+    environment.filters["forest"] = lambda board: Markup(board_forest(board))
+    return environment
 
 
 def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str:
@@ -56,15 +65,15 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
         for row in board.rows:
             cell = row.cells.get(protocol)
             if cell is not None and cell.spread is not None:
-                name = f"{row.label}: {TITLES[protocol].lower()}, {runs(cell)}"
+                name = f"{row.label}: {TITLES[protocol].lower()}, {tables.runs(cell)}"
                 mean, _, low, high, _ = cell.spread.over
                 folds = [100 * value for value in _averaged(cell.group)] if with_folds else []
-                dots.append(plots.Dot(name, 100 * mean, 100 * low, 100 * high, colour, folds=folds))
+                dots.append(plots.Estimate(name, 100 * mean, 100 * low, 100 * high, colour, folds=folds))
     if not dots:
         return ""
     named = {row.reported.method: row.reported for row in board.rows if row.reported is not None}
     dots += [
-        plots.Dot(f"{row.method}: printed, {row.practice}", 100 * row.f1, colour=5, hollow=True)
+        plots.Estimate(f"{row.method}: printed, {row.practice}", 100 * row.f1, colour=5, hollow=True)
         for row in named.values()
     ]
     described = "; ".join(f"{dot.name} {dot.value:.1f}" for dot in dots)
@@ -74,12 +83,8 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
 
 def _averaged(group: RunGroup) -> list[float]:
     """The values that a group's mean is taken of: folds, each the mean of its seeds, or the seeds of a single fold."""
-    folds: defaultdict[int, list[float]] = defaultdict(list)
-    for (fold, _), value in group.values().items():
-        folds[fold].append(value)
-    if len(folds) == 1:
-        return next(iter(folds.values()))
-    return [plain_statistics.fmean(values) for values in folds.values()]
+    values = group.values()
+    return list((statistics.fold_means(values) if len(group.folds) > 1 else values).values())
 
 
 def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> None:
@@ -90,7 +95,7 @@ def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> Non
     Args:
         boards: all of them.
         corpus: name of a corpus, or `TASK-CORPUS` if it has boards of several tasks.
-        path: of the file; an existing one is replaced.
+        path: path of the file; an existing one is replaced.
 
     Raises:
         ZooError: no board of that name has a finished run, or several have.
@@ -101,31 +106,29 @@ def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> Non
     if len(found) != 1:
         choices = ", ".join(sorted(board.slug for board in found or drawn)) or "none has a finished run"
         raise ZooError(f"Expected the name of one board to draw ({choices}), but got {corpus!r}.")
-    write_text(path, drawn[found[0]] + "\n")
+    tables.write_text(path, drawn[found[0]] + "\n")
 
 
-def method_plots(
-    board: Board, cell: Cell, prefix: str, root: Path | None, with_sweep: bool
-) -> list[dict[str, Any]]:
-    """The plots of a method under one protocol, each with its caption; none without a finished run."""
+def method_plots(cell: Cell, prefix: str, root: Path | None) -> list[tuple[str, Markup]]:
+    """The plots of a method under one protocol, each after its caption; none without a finished run."""
     group = cell.group
     if not group.finished:
         return []
-    drawn: list[tuple[str, str]] = [
+    drawn = (
         (
-            "Learning curves: validation, and where it was watched the test score of every epoch, which chose nothing. "
-            "Bold: mean over runs.",
+            "Learning curves: validation and, if watched, the test score of every epoch, which chose nothing. Bold: "
+            "mean over runs.",
             _learning(group, prefix),
         ),
         ("F1 of each fold (mean over seeds; whiskers: lowest and highest seed).", _folds(group, prefix)),
         (
-            "Precision, recall and F1 by threshold, mean over runs." if with_sweep else "",
-            _sweep(group, prefix, root) if with_sweep else "",
+            "Precision, recall and F1 by threshold, mean over runs.",
+            _sweep(group, prefix, root) if cell.pooled is not None else "",
         ),
-        (find_task(board.task).kinds_caption, _kinds(group, prefix)),
+        (find_task(group.task).kinds_caption, _kinds(group, prefix)),
         ("Minutes of training of each fold, validation included (mean over seeds).", _minutes(group, prefix)),
-    ]
-    return [{"caption": caption, "svg": Markup(svg)} for caption, svg in drawn if svg]
+    )
+    return [(caption, Markup(svg)) for caption, svg in drawn if svg]
 
 
 def _curve(entry: Entry, part: str) -> list[tuple[float, float]]:
@@ -148,11 +151,7 @@ def _mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[f
     for curve in curves:
         for step, value in curve:
             values[step].append(value)
-    return [
-        (step, plain_statistics.fmean(some))
-        for step, some in sorted(values.items())
-        if 2 * len(some) >= len(curves)
-    ]
+    return [(step, fmean(some)) for step, some in sorted(values.items()) if 2 * len(some) >= len(curves)]
 
 
 def _learning(group: RunGroup, prefix: str) -> str:
@@ -175,17 +174,17 @@ def _learning(group: RunGroup, prefix: str) -> str:
     )
 
 
-def _by_fold(group: RunGroup, value: Callable[[Entry], float | None]) -> list[plots.Bar]:
+def _by_fold(group: RunGroup, value: Callable[[Entry], float | None]) -> list[plots.Estimate]:
     made = []
     for fold, entries in group.by_fold().items():
         values = [found for entry in entries if (found := value(entry)) is not None]
         if values:
             ends = (min(values), max(values)) if len(values) > 1 else (math.nan, math.nan)
-            made.append(plots.Bar(str(fold), round(plain_statistics.fmean(values), 1), *ends))
+            made.append(plots.Estimate(str(fold), round(fmean(values), 1), *ends))
     return made
 
 
-def _said(values: Sequence[plots.Bar]) -> str:
+def _said(values: Sequence[plots.Estimate]) -> str:
     return ", ".join(f"{bar.name}: {bar.value:g}" for bar in values)
 
 
@@ -210,13 +209,10 @@ def _kinds(group: RunGroup, prefix: str) -> str:
         spread = group.spread(key)
         if spread is not None:
             over = spread.over
-            values.append(plots.Bar(name, round(100 * over.mean, 1), 100 * over.low, 100 * over.high))
+            values.append(plots.Estimate(name, round(100 * over.mean, 1), 100 * over.low, 100 * over.high))
     if len(values) > 8:
-        dots = [
-            plots.Dot(bar.name, bar.value, bar.low, bar.high)
-            for bar in sorted(values, key=lambda bar: -bar.value)
-        ]
-        return plots.forest(f"{prefix}-k", "F1 of each class", _said(values), dots, "F1 in percent")
+        ordered = sorted(values, key=lambda bar: -bar.value)
+        return plots.forest(f"{prefix}-k", "F1 of each class", _said(values), ordered, "F1 in percent")
     return plots.bars(f"{prefix}-k", "F1 by kind", _said(values), values, "F1 in percent")
 
 
@@ -227,7 +223,7 @@ def _sweep(group: RunGroup, prefix: str, root: Path | None) -> str:
     series = []
     for colour, name in enumerate(("f1", "precision", "recall")):
         means = [
-            (threshold, 100 * plain_statistics.fmean(getattr(counts, name)[place] for counts in sweeps))
+            (threshold, 100 * fmean(getattr(counts, name)[place] for counts in sweeps))
             for place, threshold in enumerate(SWEEP)
         ]
         series.append(plots.Series(name.replace("f1", "F1"), means, colour, dashed=name != "f1"))

@@ -17,8 +17,9 @@ import yaml
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import slug_of
 from ecpe_zoo.leaderboard.tables import counted, write_text
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.store import Entry, RunGroup, group_records
+from ecpe_zoo.results.store import RunGroup, group_records
 from ecpe_zoo.tasks import TASKS
 
 SOURCE_NAME = "ecpe-zoo records"
@@ -83,12 +84,7 @@ def export(
     chosen = [
         group
         for group in groups
-        if group.protocol == protocol
-        and group.finished
-        and group.task in TASKS
-        and not group.partial
-        and not group.content
-        and not group.not_strict
+        if group.protocol == protocol and group.finished and group.task in TASKS and group.comparable
     ]
     if not chosen:
         raise ZooError(

@@ -35,33 +35,17 @@ class Series(NamedTuple):
     faint: bool = False
 
 
-class Bar(NamedTuple):
-    """A bar with an optional interval.
+class Estimate(NamedTuple):
+    """A value with an optional interval: a bar, or a row of a forest plot.
 
     Args:
-        name: below it.
-        value: its height.
-        low: lower end of its interval; nan for none.
-        high: upper end.
-    """
-
-    name: str
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-
-
-class Dot(NamedTuple):
-    """A row of a forest plot.
-
-    Args:
-        name: at the left.
-        value: place of the dot; nan for none.
-        low: lower end of the interval; nan for none.
-        high: upper end.
-        colour: 0-based.
-        hollow: for figures that are not measured here.
-        folds: the values that the mean is taken of, as small circles.
+        name: Below the bar, or above the row.
+        value: Height of the bar, or place of the dot; nan for none.
+        low: Lower end of the interval; nan for none.
+        high: Upper end.
+        colour: Of the row, 0-based.
+        hollow: Whether the row is a figure that was not measured here.
+        folds: Values that the mean is taken of, as small circles.
     """
 
     name: str
@@ -209,7 +193,7 @@ def _pieces(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, flo
 
 
 def bars(
-    name: str, title: str, description: str, values: Sequence[Bar], y_label: str, x_label: str = ""
+    name: str, title: str, description: str, values: Sequence[Estimate], y_label: str, x_label: str = ""
 ) -> str:
     """A bar plot from 0.
 
@@ -257,7 +241,7 @@ def bars(
 
 
 def forest(
-    name: str, title: str, description: str, dots: Sequence[Dot], x_label: str, style: str = ""
+    name: str, title: str, description: str, dots: Sequence[Estimate], x_label: str, style: str = ""
 ) -> str:
     """Dots with their intervals, one below the other, the name above each.
 

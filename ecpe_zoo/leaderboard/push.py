@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board
-from ecpe_zoo.leaderboard.csv_table import COLUMNS, csv_lines, csv_text
+from ecpe_zoo.leaderboard.csv_table import csv_frame, csv_text
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.selection import WATCHED
-from ecpe_zoo.results.store import Entry, encoder_of
+from ecpe_zoo.results.store import encoder_of
 from ecpe_zoo.tasks import find_task
 
 ID_LENGTH = 16
@@ -81,104 +82,96 @@ def push(
         )
     if workspace and mode != "online":
         raise ZooError(
-            "Expected WANDB_MODE=online for --workspace: a workspace lives on the server only. Push without it, `wandb "
-            "sync`, then push again with WANDB_MODE=online --workspace."
+            "Expected WANDB_MODE=online for --workspace: a workspace lives on the server only. Push without it, "
+            "`wandb sync`, then push again with WANDB_MODE=online --workspace."
         )
     folder.mkdir(parents=True, exist_ok=True)
+    target = _Target(mode, project, entity, folder)
     made: list[str] = []
     there: list[str] = []
     wanted: list[tuple[str, Entry | None]] = [(run_id(entry), entry) for entry in entries]
     try:
         for id, entry in [*wanted, (table_id(entries, boards), None)]:
-            if _is_there(id, mode, project, entity, folder):
+            if target.has(id):
                 there.append(id)
                 continue
             if entry is not None:
-                _push_record(entry, id, mode, project, entity, folder)
+                _push_record(entry, id, target)
             else:
-                _push_table(boards, id, mode, project, entity, folder)
+                _push_table(boards, id, target)
             made.append(id)
     finally:
         if made:
-            _wait_for_files()
+            import wandb
+
+            wandb.teardown()  # a run's file is complete only when W&B's own process has ended
     for id in made:
-        for path in (folder / "wandb").glob(f"offline-run-*-{id}"):
+        for path in target.folders(id):
             (path / WHOLE).touch()
     notes = [save_workspace(project, entity, boards)] if workspace else []
     return Pushed(tuple(made), tuple(there), mode, tuple(notes))
 
 
-def _is_there(id: str, mode: str, project: str, entity: str | None, folder: Path) -> bool:
-    if mode == "offline":
-        found = [path for path in (folder / "wandb").glob(f"offline-run-*-{id}") if path.is_dir()]
-        broken = [path for path in found if not (path / WHOLE).is_file()]
-        for path in broken:  # a push that was broken off left it
-            shutil.rmtree(path)
-        return len(found) > len(broken)
-    import wandb
+class _Target(NamedTuple):
+    """Where runs go; see `push`."""
 
-    try:
-        run = wandb.Api().run("/".join(part for part in (entity, project, id) if part))
-    except (wandb.errors.CommError, ValueError):
-        return False
-    return bool(run.state == "finished")
+    mode: str
+    project: str
+    entity: str | None
+    folder: Path
+
+    def folders(self, id: str) -> list[Path]:
+        """Folders of an offline run."""
+        return [path for path in (self.folder / "wandb").glob(f"offline-run-*-{id}") if path.is_dir()]
+
+    def has(self, id: str) -> bool:
+        """Whether a run is complete there; what an interrupted push left of it is removed."""
+        if self.mode == "offline":
+            found = self.folders(id)
+            broken = [path for path in found if not (path / WHOLE).is_file()]
+            for path in broken:
+                shutil.rmtree(path)
+            return len(found) > len(broken)
+        import wandb
+
+        try:
+            run = wandb.Api().run("/".join(part for part in (self.entity, self.project, id) if part))
+        except (wandb.errors.CommError, ValueError):
+            return False
+        return bool(run.state == "finished")
+
+    def run(self, id: str, **fields: Any) -> Any:
+        """A new run, with nothing of this machine in it; a context that finishes it."""
+        import wandb
+
+        settings = wandb.Settings(
+            console="off",
+            silent=True,
+            x_disable_stats=True,
+            x_disable_meta=True,
+            disable_git=True,
+            disable_code=True,
+            save_code=False,
+        )
+        place: dict[str, Any] = {"mode": self.mode, "project": self.project, "entity": self.entity}
+        return wandb.init(id=id, dir=str(self.folder), settings=settings, **place, **fields)
 
 
-def _wait_for_files() -> None:
-    """A finished run's file is complete only when W&B's own process has ended: it writes a moment later."""
-    import wandb
-
-    wandb.teardown()
-
-
-def _settings() -> Any:
-    import wandb
-
-    return wandb.Settings(
-        console="off",
-        silent=True,
-        x_disable_stats=True,
-        x_disable_meta=True,
-        disable_git=True,
-        disable_code=True,
-        save_code=False,
-    )
-
-
-def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | None, folder: Path) -> None:
+def _push_record(entry: Entry, id: str, target: _Target) -> None:
     import wandb
 
     record = entry.record
     headline = find_task(entry.task).headline
-    run = wandb.init(
-        project=project,
-        entity=entity,
-        id=id,
-        mode=mode,  # type: ignore[arg-type]
-        dir=str(folder),
-        settings=_settings(),
+    parts = "method config_hash seed status corpus protocol code machine inputs"
+    about = record.model_dump(include=set(parts.split()))
+    with target.run(
+        id,
         name=f"{record.method} {record.corpus.id} fold {entry.fold} {record.protocol.name} seed {record.seed}",
         group=f"{record.method}-{record.corpus.id}-{record.protocol.name}-{entry.variant[:8]}",
         job_type="record",
         tags=[entry.task or "unknown", record.corpus.id, record.protocol.name, record.status],
-        config={
-            **record.config,
-            "record": {
-                "id": entry.id,
-                "method": record.method,
-                "config_hash": record.config_hash,
-                "seed": record.seed,
-                "encoder": encoder_of(entry),
-                "status": record.status,
-                "corpus": record.corpus.model_dump(),
-                "protocol": record.protocol.model_dump(),
-                "code": record.code.model_dump(),
-                "machine": record.machine.model_dump(),
-                "inputs": record.inputs,
-            },
-        },
-    )
-    try:
+        config={**record.config, "record": {"id": entry.id, "encoder": encoder_of(entry), **about}},
+    ) as run:
         for row in entry.shown_history:
             values = {"epoch": row.get("epoch"), "optimiser_step": row.get("step")}
             for part in ("validation", WATCHED):
@@ -186,42 +179,22 @@ def _push_record(entry: Entry, id: str, mode: str, project: str, entity: str | N
             run.log(values)
         run.summary.update(record.metrics)
         run.summary.update({"headline": entry.score, "headline_metric": headline, "status": record.status})
-        artifact = wandb.Artifact(
-            f"record-{entry.id[:ID_LENGTH]}",
-            type="record",
-            metadata={"sha256": entry.id, "method": record.method},
-        )
+        metadata = {"sha256": entry.id, "method": record.method}
+        artifact = wandb.Artifact(f"record-{entry.id[:ID_LENGTH]}", type="record", metadata=metadata)
         artifact.add_file(str(entry.path), name="record.json")
         try:
             artifact.add_file(str(entry.predictions), name="predictions.npz")
         except ZooError:
-            artifact.description = "The predictions did not lie beside the record."
+            artifact.description = "The record had no file of predictions."
         run.log_artifact(artifact)
-    finally:
-        run.finish()
 
 
-def _push_table(
-    boards: Sequence[Board], id: str, mode: str, project: str, entity: str | None, folder: Path
-) -> None:
+def _push_table(boards: Sequence[Board], id: str, target: _Target) -> None:
     import wandb
 
-    run = wandb.init(
-        project=project,
-        entity=entity,
-        id=id,
-        mode=mode,  # type: ignore[arg-type]
-        dir=str(folder),
-        settings=_settings(),
-        name="leaderboard",
-        job_type="leaderboard",
-    )
-    try:
-        rows = [[line.get(name, "") for name in COLUMNS] for line in csv_lines(boards)]
-        table = wandb.Table(columns=list(COLUMNS), data=[[str(value) for value in row] for row in rows])
-        run.log({"leaderboard": table})
-    finally:
-        run.finish()
+    with target.run(id, name="leaderboard", job_type="leaderboard") as run:
+        texts = csv_frame(boards).fillna("").astype(str)
+        run.log({"leaderboard": wandb.Table(columns=list(texts), data=texts.values.tolist())})
 
 
 def save_workspace(project: str, entity: str | None, boards: Sequence[Board]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,11 +37,9 @@ class Entry:
 
     @property
     def task(self) -> str:
-        """The part of its metric ids before the first dot; of a failed run without metrics, "" if unknown."""
-        for names in (self.record.metrics, self.record.metrics_default):
-            for name in names:
-                return name.split(".", 1)[0]
-        return ""
+        """The part of its metric ids before the first dot; "" for a failed run without metrics."""
+        ids = (*self.record.metrics, *self.record.metrics_default, "")
+        return ids[0].split(".", 1)[0]
 
     @property
     def fold(self) -> int:
@@ -67,26 +64,34 @@ class Entry:
     @property
     def default_score(self) -> float | None:
         """The headline metric at the method's default threshold, as a fraction."""
-        return self.default_metric(find_task(self.task).headline)
+        return next(iter(self.versions(find_task(self.task).headline, default=True).values()), None)
 
-    def metric(self, name: str, version: str | None = None) -> float | None:
-        """A metric by its short name at the headline threshold; None where the record has none.
+    @property
+    def threshold(self) -> float | None:
+        """The threshold of `metrics`; None for a task without one."""
+        protocol = self.record.protocol
+        return protocol.tuned_threshold if protocol.headline == "tuned" else protocol.default_threshold
+
+    def metric(self, name: str) -> float | None:
+        """A metric at the headline threshold, by its newest definition; None if the record does not have it.
 
         Args:
-            name: without task and version: `pair_f1`.
-            version: version of its definition; the newest by default, `ecpe.pair_f1.v2` over `ecpe.pair_f1.v1`.
+            name: Name without task and version: `pair_f1`.
         """
-        if version is not None:
-            return self.record.metrics.get(f"{self.task}.{name}.{version}")
-        return _newest(self.record.metrics, self.task, name)
+        return next(iter(self.versions(name).values()), None)
 
-    def default_metric(self, name: str) -> float | None:
-        """A metric by its short name at the method's default threshold; None if the record has none."""
-        return _newest(self.record.metrics_default, self.task, name)
+    def versions(self, name: str, default: bool = False) -> dict[str, float]:
+        """A metric by the versions of its definition, the newest first: `v2`, `v1`.
 
-    def versions(self, name: str) -> list[str]:
-        """The versions of a metric's definition that the record has, newest first."""
-        return [key.rsplit(".", 1)[1] for key in _versions(self.record.metrics, self.task, name)]
+        Args:
+            name: Name without task and version.
+            default: Whether the threshold is the method's default, not the headline's.
+        """
+        metrics = self.record.metrics_default if default else self.record.metrics
+        prefix = f"{self.task}.{name}."
+        found = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
+        newest_first = sorted(found, key=lambda version: (len(version), version), reverse=True)
+        return {version: found[version] for version in newest_first if "." not in version}
 
     @cached_property
     def predictions(self) -> Path:
@@ -137,14 +142,3 @@ class Entry:
         """Hash of `settings`."""
         text = json.dumps(self.settings, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _versions(metrics: Mapping[str, float], task: str, name: str) -> list[str]:
-    """The ids of a metric, newest version first."""
-    versions = [key for key in metrics if key.startswith(f"{task}.{name}.") and key.count(".") == 2]
-    return sorted(versions, key=lambda key: (len(key), key), reverse=True)
-
-
-def _newest(metrics: Mapping[str, float], task: str, name: str) -> float | None:
-    versions = _versions(metrics, task, name)
-    return metrics[versions[0]] if versions else None

@@ -23,8 +23,8 @@ from ecpe_zoo.data.predictions import read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts
 from ecpe_zoo.metrics.pairs import matched
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.record import METRIC_VERSION, versioned
-from ecpe_zoo.results.store import Entry
 from ecpe_zoo.tasks import TASKS, Documents, Task, find_task
 
 TOLERANCE = 1e-9
@@ -95,12 +95,6 @@ def gold_of(entry: Entry, root: Path | None = None) -> Documents:
     return documents
 
 
-def headline_threshold(entry: Entry) -> float | None:
-    """The threshold of `metrics`; None for a task without one."""
-    protocol = entry.record.protocol
-    return protocol.tuned_threshold if protocol.headline == "tuned" else protocol.default_threshold
-
-
 # --- all metrics again
 
 
@@ -110,7 +104,7 @@ def _scored_task(entry: Entry) -> Task:
             f"{entry.path}: expected metrics of a known task ({', '.join(TASKS)}), but got {entry.task!r}."
         )
     task = TASKS[entry.task]
-    if task.thresholded and headline_threshold(entry) is None:
+    if task.thresholded and entry.threshold is None:
         raise ZooError(
             f"{entry.path}: expected a threshold, which task {entry.task!r} needs, but it names none."
         )
@@ -145,7 +139,7 @@ def metrics_again(entry: Entry, root: Path | None = None) -> dict[str, dict[str,
     predictions = read_predictions(entry.predictions)
     if record.corpus.scored < len(documents):  # a run that was set to stop early scored what it reached
         documents = {p.id: documents[p.id] for p in predictions if p.id in documents}
-    thresholds = {"metrics": headline_threshold(entry), "metrics_default": record.protocol.default_threshold}
+    thresholds = {"metrics": entry.threshold, "metrics_default": record.protocol.default_threshold}
     return {
         name: versioned(entry.task, scored.score(predictions, documents, threshold))
         for name, threshold in thresholds.items()
@@ -213,7 +207,7 @@ def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
         for prediction, document in matched(read_predictions(entry.predictions), documents)
     }
     ids = tuple(sorted(documents))
-    threshold = headline_threshold(entry)
+    threshold = entry.threshold
     tables = [task.count([rows[id]] if id in rows else [], {id: documents[id]}, threshold) for id in ids]
     classes = tuple(sorted({name for table in tables for name in table}))
     counts = np.zeros((len(ids), len(classes), 3))

@@ -8,33 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.results.identity import config_hash
+from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.identity import RunName, config_hash
 from ecpe_zoo.results.record import RunRecord
-from ecpe_zoo.results.store import Entry, each_record, main_metric
+from ecpe_zoo.results.store import each_record, main_metric
 from ecpe_zoo.settings import read_yaml
 
 TOLERANCES = "tolerances.yaml"
-
-
-class Key(NamedTuple):
-    """What two records share that are compared."""
-
-    method: str
-    variant: str
-    corpus: str
-    protocol: str
-    fold: int
-    seed: int
-
-    def __str__(self) -> str:
-        group = f"{self.method}-{self.variant}" if self.variant else self.method
-        return f"{group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
 
 
 NotNegative = Annotated[float, Field(ge=0)]
@@ -84,7 +70,7 @@ class GoldenRow:
         verdict: same, within the tolerance, beyond it; missing (a cell or a metric), collapsed, new.
     """
 
-    key: Key
+    key: RunName
     metric: str
     base: float | None
     new: float | None
@@ -109,9 +95,9 @@ class GoldenComparison:
     """
 
     rows: Sequence[GoldenRow]
-    commits: Mapping[Key, tuple[str, str]]
-    configs_differ: frozenset[Key]
-    seconds: Mapping[Key, tuple[float | None, float | None]]
+    commits: Mapping[RunName, tuple[str, str]]
+    configs_differ: frozenset[RunName]
+    seconds: Mapping[RunName, tuple[float | None, float | None]]
 
     @property
     def passed(self) -> bool:
@@ -133,13 +119,13 @@ def read_tolerances(path: Path) -> Tolerances:
     return read_yaml(path, Tolerances, "tolerances")
 
 
-def records_of(place: Path) -> dict[Key, Entry]:
+def records_of(place: Path) -> dict[RunName, Entry]:
     """The records of a folder, or the one of a file.
 
     Raises:
         ZooError: there is none, or two are of the same cell.
     """
-    found: dict[Key, Entry] = {}
+    found: dict[RunName, Entry] = {}
     for entry in each_record([place]) if place.exists() else ():
         key = key_of(entry.path, entry.record)
         if key in found:
@@ -150,11 +136,11 @@ def records_of(place: Path) -> dict[Key, Entry]:
     return found
 
 
-def key_of(path: Path, record: RunRecord) -> Key:
+def key_of(path: Path, record: RunRecord) -> RunName:
     """The cell of a record: the variant is what the name of its folder or file adds to the method's."""
     variant = variant_of(path, record.method)
     corpus, protocol = record.corpus, record.protocol
-    return Key(record.method, variant, corpus.id, protocol.name, corpus.fold, record.seed)
+    return RunName(record.method, variant, corpus.id, protocol.name, corpus.fold, record.seed)
 
 
 def variant_of(path: Path, method: str) -> str:
@@ -174,65 +160,66 @@ def variant_of(path: Path, method: str) -> str:
 
 
 def compare(
-    base: Mapping[Key, Entry],
-    new: Mapping[Key, Entry],
+    base: Mapping[RunName, Entry],
+    new: Mapping[RunName, Entry],
     tolerances: Tolerances,
 ) -> GoldenComparison:
     """Compare records cell by cell.
 
     A cell or a metric that only `base` has is missing; one that only `new` has is new, and passes.
     """
+    keys = sorted(base.keys() | new.keys())
+    both = base.keys() & new.keys()
     rows: list[GoldenRow] = []
-    for key in sorted(base.keys() | new.keys()):
-        if key not in new:
-            name, value = main_metric(base[key].record)
-            rows.append(GoldenRow(key, name, value, None, 0.0, "MISSING"))
-        elif key not in base:
+    for key in keys:
+        if key in both:
+            rows += _rows(key, base[key].record, new[key].record, tolerances)
+        elif key in base:
+            rows.append(GoldenRow(key, *main_metric(base[key].record), None, 0.0, "MISSING"))
+        else:
             name, value = main_metric(new[key].record)
             rows.append(GoldenRow(key, name, None, value, 0.0, "new"))
-        else:
-            rows.extend(_rows(key, base[key].record, new[key].record, tolerances))
-
-    commits = {key: (_commit(base.get(key)), _commit(new.get(key))) for key in base.keys() | new.keys()}
-    seconds = {key: (_seconds(base.get(key)), _seconds(new.get(key))) for key in base.keys() | new.keys()}
-    differ = {
-        key
-        for key in base.keys() & new.keys()
-        if config_hash(base[key].record.config) != config_hash(new[key].record.config)
-    }
-    return GoldenComparison(rows, commits, frozenset(differ), seconds)
+    return GoldenComparison(
+        rows,
+        commits={key: (_commit(base.get(key)), _commit(new.get(key))) for key in keys},
+        configs_differ=frozenset(
+            key for key in both if config_hash(base[key].record.config) != config_hash(new[key].record.config)
+        ),
+        seconds={key: (_seconds(base.get(key)), _seconds(new.get(key))) for key in keys},
+    )
 
 
-def _rows(key: Key, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[GoldenRow]:
-    rows = []
+def _rows(key: RunName, base: RunRecord, new: RunRecord, tolerances: Tolerances) -> list[GoldenRow]:
     main = main_metric(base)[0]
+    collapsed = base.status == "ok" and new.status != "ok"
+    rows = []
     for name in sorted(base.metrics.keys() | new.metrics.keys(), key=lambda name: (name != main, name)):
         before, after = base.metrics.get(name), new.metrics.get(name)
         tolerance = tolerances.of(key.method, name)
-        verdict: Verdict
-        if after is None:
-            verdict = "MISSING"
-        elif before is None:
-            verdict = "new"
-        elif name == main and base.status == "ok" and new.status != "ok":
-            verdict = "COLLAPSED"
-        elif before == after:
-            verdict = "same"
-        else:
-            # floats of the difference itself must not decide: 0.3 - 0.2 is more than 0.1
-            close = (
-                math.isclose(abs(after - before), tolerance, abs_tol=1e-12) or abs(after - before) < tolerance
-            )
-            verdict = "within" if close else "BEYOND"
+        verdict = _verdict(before, after, tolerance, collapsed and name == main)
         rows.append(GoldenRow(key, name, before, after, tolerance, verdict))
     return rows
+
+
+def _verdict(before: float | None, after: float | None, tolerance: float, collapsed: bool) -> Verdict:
+    if after is None:
+        return "MISSING"
+    if before is None:
+        return "new"
+    if collapsed:
+        return "COLLAPSED"
+    if before == after:
+        return "same"
+    # rounding must not decide: 0.3 - 0.2 is more than 0.1
+    moved = abs(after - before)
+    return "within" if moved < tolerance or math.isclose(moved, tolerance, abs_tol=1e-12) else "BEYOND"
 
 
 def _commit(found: Entry | None) -> str:
     if found is None:
         return "-"
     code = found.record.code
-    return (code.commit or "unknown")[:9] + ("+" if code.dirty else "")
+    return (code.commit or "unknown")[:9] + "+" * bool(code.dirty)
 
 
 def _seconds(found: Entry | None) -> float | None:
@@ -288,7 +275,7 @@ def how_to_accept(base: str, new: str) -> str:
     )
 
 
-def accept(base_folder: Path, base: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> list[Path]:
+def accept(base_folder: Path, base: Mapping[RunName, Entry], new: Mapping[RunName, Entry]) -> list[Path]:
     """Put new records where the golden ones are; those without a counterpart get a place of their own.
 
     Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,35 @@ from ecpe_zoo.options import flat
 
 INPUTS = ("vectors", "encoder.name", "encoder.vectors", "init_from", "labels_from")
 """Arguments of methods that name a file or folder on which a result depends."""
+
+
+@dataclass(frozen=True, order=True)
+class RunName:
+    """Name of a run among others.
+
+    Args:
+        method: Id of the method.
+        variant: What is changed in it; may be empty.
+        corpus: Id of the corpus.
+        protocol: strict or paper.
+        fold: 1-based.
+        seed: Seed of the run.
+    """
+
+    method: str
+    variant: str
+    corpus: str
+    protocol: str
+    fold: int
+    seed: int
+
+    @property
+    def group(self) -> str:
+        """The folder of its records: the method and the variant."""
+        return f"{self.method}-{self.variant}" if self.variant else self.method
+
+    def __str__(self) -> str:
+        return f"{self.group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
 
 
 def input_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -61,21 +91,18 @@ def portable(config: dict[str, Any]) -> dict[str, Any]:
             return [stripped(item) for item in value]
         return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
-    kept: dict[str, Any] = stripped({name: value for name, value in config.items() if name != "config"})
-    return kept
+    return {name: stripped(value) for name, value in config.items() if name != "config"}
 
 
-NO_NUMBER = {
-    "data": ("root", "num_workers", "predict_split", "eval_batch_size", "eval_batch_tokens"),
-    "trainer": (
-        "accelerator", "barebones", "benchmark", "default_root_dir", "detect_anomaly", "deterministic",
-        "enable_autolog_hparams", "enable_model_summary", "enable_progress_bar", "inference_mode", "log_every_n_steps",
-        "logger", "model_registry", "num_sanity_val_steps", "profiler",
-    ),
-    "early_stopping": ("strict", "verbose", "log_rank_zero_only"),
-}  # fmt: skip
-"""Options that change no number, by section: places, what is shown, how evaluation is cut into batches."""
-
+IRRELEVANT = frozenset({
+    "data.root", "data.num_workers", "data.predict_split", "data.eval_batch_size", "data.eval_batch_tokens",
+    "trainer.accelerator", "trainer.barebones", "trainer.benchmark", "trainer.default_root_dir",
+    "trainer.detect_anomaly", "trainer.deterministic", "trainer.enable_autolog_hparams",
+    "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.inference_mode",
+    "trainer.log_every_n_steps", "trainer.logger", "trainer.model_registry", "trainer.num_sanity_val_steps",
+    "trainer.profiler", "early_stopping.strict", "early_stopping.verbose", "early_stopping.log_rank_zero_only",
+})  # fmt: skip
+"""Options that change no number: paths, what is shown, how evaluation is cut into batches."""
 
 SHOW_OR_SAVE = frozenset(
     f"lightning.pytorch.callbacks.{name}"
@@ -94,43 +121,38 @@ SHOW_OR_SAVE = frozenset(
 """Callbacks that change no number: a run with them is the same as one without. Any other callback may change one, and
 counts. (A second `ModelCheckpoint` too: before version 3 of the record its file was the one that was tested.)"""
 
-_CHOOSING = (
-    "mode",
-    "every_n_train_steps",
-    "every_n_epochs",
-    "train_time_interval",
-    "save_on_train_epoch_end",
-)
+_CHECKPOINT = {  # option -> its default
+    "mode": "max",
+    "every_n_train_steps": None,
+    "every_n_epochs": None,
+    "train_time_interval": None,
+    "save_on_train_epoch_end": None,
+}
 
 
 def decisive(config: dict[str, Any]) -> dict[str, Any]:
-    """What of a config decides a result, flat: `model.init_args.lr` -> 0.001.
+    """The options of a config that decide a result, flat: `model.init_args.lr` -> 0.001.
 
-    Left out are places, `NO_NUMBER`, callbacks that only show or save, and options that are null: a record from
-    before an option was there is the same as one that leaves it alone. Which checkpoint is tested counts where it is
-    not the default one: that of the highest of the metric that early stopping has, too.
+    Left out are paths, `IRRELEVANT` options, callbacks that only show or save, and null options: a record from before
+    an option was added is the same as one that leaves it alone. Which checkpoint is tested counts if it is not the
+    default one, that of the highest value of the metric that early stopping reads too.
     """
     plain = json.loads(json.dumps(portable(config), default=str))
     kept = {
         name: plain.get(name) for name in ("seed_everything", "model", "data", "trainer", "early_stopping")
     }
-    chosen = plain.get("checkpoint") or {}
-    choosing = {
-        name: chosen.get(name)
-        for name in _CHOOSING
-        if chosen.get(name) != ("max" if name == "mode" else None)
-    }
-    if chosen.get("monitor") != (plain.get("early_stopping") or {}).get("monitor"):
-        choosing["monitor"] = chosen.get("monitor") or "none"
-    if chosen.get("save_top_k") == 0:  # any other number keeps the best
-        choosing["save_top_k"] = 0
     if kept["trainer"]:
         kept["trainer"] = _trainer_options(kept["trainer"])
-    left_out = {f"{section}.{name}" for section, names in NO_NUMBER.items() for name in names}
+    given = plain.get("checkpoint") or {}
+    checkpoint = {name: given.get(name) for name, usual in _CHECKPOINT.items() if given.get(name) != usual}
+    if given.get("monitor") != (plain.get("early_stopping") or {}).get("monitor"):
+        checkpoint["monitor"] = given.get("monitor") or "none"
+    if given.get("save_top_k") == 0:  # any other number keeps the best
+        checkpoint["save_top_k"] = 0
     return {
         name: value
-        for name, value in flat(kept | {"checkpoint": choosing}).items()
-        if value is not None and ".".join(name.split(".")[:2]) not in left_out
+        for name, value in flat(kept | {"checkpoint": checkpoint}).items()
+        if value is not None and ".".join(name.split(".")[:2]) not in IRRELEVANT
     }
 
 
@@ -142,13 +164,12 @@ def _trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if kept.get("use_distributed_sampler") is not True:
         kept.pop("use_distributed_sampler", None)
     given = kept.pop("callbacks", None) or []
-    listed = given if isinstance(given, list) else [given]
-    counted = [
+    callbacks = [
         callback
-        for callback in listed
+        for callback in (given if isinstance(given, list) else [given])
         if not isinstance(callback, Mapping) or callback.get("class_path") not in SHOW_OR_SAVE
     ]
-    return kept | ({"callbacks": counted} if counted else {})
+    return kept | ({"callbacks": callbacks} if callbacks else {})
 
 
 def config_hash(config: dict[str, Any]) -> str:

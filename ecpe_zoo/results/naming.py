@@ -21,27 +21,22 @@ _OWN_FIELDS = {
     "early_stopping": (),
     "checkpoint": (),
 }
-"""Options beside `NO_NUMBER` that a group has fields of its own for, or of which the record keeps what became of them
-(precision, processes)."""
+"""Options for which a group of runs has fields of its own, or of which the record keeps the outcome (precision,
+processes)."""
 
 _BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.counts_from": "first-epoch"}
-"""What records did that were made before an option was there, if it is not today's default."""
-
-_PLAIN_PRECISION = ("32", "32-true")
-
-
-_METHODS = "ecpe_zoo.methods."
-_DATA = "ecpe_zoo.data.module.EmotionDataModule"
+"""What runs did before an option was added, if it is not today's default."""
 
 
 def declared_method(record: RunRecord) -> Declared | None:
     """What the record's method declares; None if it is not in this package (any more)."""
     class_path = str((record.config.get("model") or {}).get("class_path", ""))
-    return declared(class_path) if class_path.startswith(_METHODS) else None
+    return declared(class_path) if class_path.startswith("ecpe_zoo.methods.") else None
 
 
-def _model(record: RunRecord) -> tuple[Declared | None, dict[str, Any]]:
-    return declared_method(record), flat((record.config.get("model") or {}).get("init_args") or {})
+def arguments_of(record: RunRecord) -> dict[str, Any]:
+    """The arguments of a record's method, flat."""
+    return flat((record.config.get("model") or {}).get("init_args") or {})
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
@@ -52,7 +47,7 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     names is represented by its content: `model.vectors` -> sha256; other files that were read are `inputs.NAME` ->
     sha256.
     """
-    method, arguments = _model(record)
+    method, arguments = declared_method(record), arguments_of(record)
     default: Mapping[str, Any] = {} if method is None else method.defaults
     idle = frozenset() if method is None else method.idle(arguments)
     named = {str(value) for name, value in arguments.items() if str(value) in record.inputs}
@@ -61,17 +56,18 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         for name, value in arguments.items()
         if name not in idle and (name not in default or default[name] != value)
     }
-    data = declared(_DATA)
+    data = declared("ecpe_zoo.data.module.EmotionDataModule")
     assert data is not None
-    default = data.defaults
-    # what shows and counts nothing has no such options: a section that the config lacks stays absent
-    before = {n: value for n, value in _BEFORE.items() if record.config.get(n.split(".")[0])}
+    # only of sections that the config has: a run without early stopping has none of its options
+    before = {name: value for name, value in _BEFORE.items() if record.config.get(name.split(".")[0])}
     for name, value in (before | decisive(record.config)).items():
         section, _, option = name.partition(".")
-        usual = section == "data" and option in default and default[option] == value and name not in _BEFORE
-        if section in _OWN_FIELDS and option.split(".")[0] not in _OWN_FIELDS[section] and not usual:
+        if section not in _OWN_FIELDS or option.split(".")[0] in _OWN_FIELDS[section]:
+            continue
+        usual = section == "data" and option in data.defaults and data.defaults[option] == value
+        if name in _BEFORE or not usual:
             found[name] = value
-    if record.machine.precision not in _PLAIN_PRECISION:
+    if record.machine.precision not in ("32", "32-true"):
         found["trainer.precision"] = record.machine.precision
     if record.machine.world_size != 1:
         found["trainer.devices"] = record.machine.world_size
@@ -126,7 +122,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
 
 def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
     """The arguments and files of a group that are named, as words."""
-    method, configured = _model(group.first.record)
+    method, configured = declared_method(group.first.record), arguments_of(group.first.record)
     always = frozenset() if method is None else method.ablations
     words = []
     settings = group.first.settings

@@ -20,11 +20,6 @@ from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import created_when_complete, file_sha256
 from ecpe_zoo.options import nested
-from ecpe_zoo.results.identity import INPUTS as INPUTS
-from ecpe_zoo.results.identity import config_hash as config_hash
-from ecpe_zoo.results.identity import decisive as decisive
-from ecpe_zoo.results.identity import input_hashes as input_hashes
-from ecpe_zoo.results.identity import portable as portable
 
 METRIC_VERSION = "v1"
 

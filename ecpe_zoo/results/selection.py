@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import not_strict, selection_metric
-from ecpe_zoo.results.store import Entry, share_tested
+from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.store import share_tested
 from ecpe_zoo.tasks import find_task
 
 WATCHED = "watched_test"
@@ -56,11 +55,9 @@ class Price(NamedTuple):
     @property
     def gap_tuned(self) -> float | None:
         """The same at the thresholds that each epoch's validation tuned."""
-        return (
-            None
-            if self.best_tuned is None or self.chosen_tuned is None
-            else self.best_tuned - self.chosen_tuned
-        )
+        if self.best_tuned is None or self.chosen_tuned is None:
+            return None
+        return self.best_tuned - self.chosen_tuned
 
 
 def price_of(entry: Entry) -> Price | None:
@@ -69,9 +66,8 @@ def price_of(entry: Entry) -> Price | None:
     rows = [row for row in entry.history if name in (row.get(WATCHED) or {})]
     if entry.record.protocol.name != "strict" or not rows or not_strict(entry.record):
         return None
-    rows = [
-        row for row in rows if row.get("stage") == rows[-1].get("stage")
-    ]  # earlier stages choose other weights
+    last = rows[-1].get("stage")
+    rows = [row for row in rows if row.get("stage") == last]  # earlier stages choose other weights
 
     def at(row: Mapping[str, Any], part: str) -> float:
         return float(row[part][name])
@@ -120,10 +116,9 @@ class Prices(NamedTuple):
 
 def _corrected(values: Mapping[tuple[int, str], float], runs: Iterable[Price]) -> statistics.FoldTest | None:
     """The corrected resampled t-test on the means of each fold; None for one fold."""
-    folds = sorted({fold for fold, _ in values})
-    if len(folds) < 2:
+    means = list(statistics.fold_means(values).values())
+    if len(means) < 2:
         return None
-    means = [float(np.mean([value for (of, _), value in values.items() if of == fold])) for fold in folds]
     return statistics.corrected_t_test(means, share_tested(run.entry for run in runs))
 
 
@@ -192,26 +187,23 @@ def paper_arm(found: Prices, paper: Iterable[Entry]) -> PaperArm | None:
     if not folds:
         return None
     strict = [run for run in found.runs if run.entry.fold in folds]
-    runs = {(e.fold, e.id): score for e, score in scored if e.fold in folds}
+    runs = {(entry.fold, entry.id): score for entry, score in scored if entry.fold in folds}
     chosen = {(run.entry.fold, run.entry.id): run.chosen for run in strict}
     best = {(run.entry.fold, run.entry.id): run.best for run in strict}
 
     def minus(other: Mapping[tuple[int, str], float]) -> dict[tuple[int, str], float]:
-        means = [
-            {fold: float(np.mean([v for (f, _), v in some.items() if f == fold])) for fold in folds}
-            for some in (runs, other)
-        ]
-        return {(fold, ""): means[0][fold] - means[1][fold] for fold in sorted(folds)}
+        theirs = statistics.fold_means(other)
+        return {(fold, ""): mean - theirs[fold] for fold, mean in statistics.fold_means(runs).items()}
 
     gap, beyond = minus(chosen), minus(best)
-    looks = [e.record.protocol.test_reads for e, _ in scored if e.fold in folds]
+    looks = [entry.record.protocol.test_reads for entry, _ in scored if entry.fold in folds]
     return PaperArm(
-        statistics.over_runs(runs),
-        statistics.over_runs(chosen),
-        statistics.over_runs(best),
-        statistics.over_runs(gap),
-        statistics.over_runs(beyond),
-        (min(looks), max(looks)),
-        _corrected(gap, strict),
-        _corrected(beyond, strict),
+        paper=statistics.over_runs(runs),
+        chosen=statistics.over_runs(chosen),
+        best=statistics.over_runs(best),
+        gap=statistics.over_runs(gap),
+        beyond=statistics.over_runs(beyond),
+        looks=(min(looks), max(looks)),
+        corrected_gap=_corrected(gap, strict),
+        corrected_beyond=_corrected(beyond, strict),
     )

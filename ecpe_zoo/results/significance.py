@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import resampling, statistics
 from ecpe_zoo.results.evidence import document_counts
-from ecpe_zoo.results.store import Entry, RunGroup, share_tested
+from ecpe_zoo.results.store import RunGroup, share_tested
 from ecpe_zoo.tasks import find_task
 
 RESAMPLES = 10_000
@@ -79,8 +79,8 @@ class MethodComparison:
         said += "."
         if min(self.runs) <= len(self.folds):
             said += (
-                " Tests over documents hold the trained weights fixed: with one seed a fold they speak of these runs, "
-                "not of what other seeds would give."
+                " Tests over documents hold the trained weights fixed: with one seed for each fold they are about "
+                "these runs, not about what other seeds would give."
             )
         return said
 
@@ -192,11 +192,6 @@ def compare_sound(
 
 def fold_differences(first: RunGroup, second: RunGroup, folds: tuple[int, ...]) -> statistics.FoldTest:
     """The corrected resampled t-test over the folds, on means over seeds."""
-
-    def mean(entries: list[Entry]) -> float:
-        return float(np.mean([entry.score or 0.0 for entry in entries]))
-
-    one, two = first.by_fold(), second.by_fold()
-    differences = [mean(one[fold]) - mean(two[fold]) for fold in folds]
-    share = share_tested(entry for fold in folds for entry in one[fold])
-    return statistics.corrected_t_test(differences, share)
+    one, two = (statistics.fold_means(group.values()) for group in (first, second))
+    share = share_tested(entry for fold in folds for entry in first.by_fold()[fold])
+    return statistics.corrected_t_test([one[fold] - two[fold] for fold in folds], share)

@@ -7,6 +7,7 @@ the test documents, is in `resampling`.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -102,16 +103,30 @@ def over_runs(values: Mapping[tuple[int, Any], float]) -> RunSpread:
     >>> result.unit, round(result.over.mean, 4), round(result.seed_sd, 4), result.runs
     ('folds', 0.625, 0.0707, 3)
     """
-    folds: dict[int, list[float]] = {}
-    for (fold, _), value in values.items():
-        folds.setdefault(fold, []).append(value)
+    folds = _by_fold(values)
     squares = [(float(np.var(runs, ddof=1)), len(runs) - 1) for runs in folds.values() if len(runs) > 1]
     freedom = sum(df for _, df in squares)
     seed_sd = math.sqrt(sum(v * df for v, df in squares) / freedom) if freedom else math.nan
     if len(folds) > 1:
-        return RunSpread("folds", spread([float(np.mean(r)) for r in folds.values()]), seed_sd, len(values))
+        return RunSpread("folds", spread(list(fold_means(values).values())), seed_sd, len(values))
     runs = next(iter(folds.values()), [])
     return RunSpread("seeds" if len(runs) > 1 else "one run", spread(runs), seed_sd, len(values))
+
+
+def fold_means(values: Mapping[tuple[int, Any], float]) -> dict[int, float]:
+    """The mean over the runs of each fold, by fold.
+
+    >>> fold_means({(2, 1): 0.75, (1, 1): 0.5, (1, 2): 1.0})
+    {1: 0.75, 2: 0.75}
+    """
+    return {fold: float(np.mean(runs)) for fold, runs in sorted(_by_fold(values).items())}
+
+
+def _by_fold(values: Mapping[tuple[int, Any], float]) -> dict[int, list[float]]:
+    folds: defaultdict[int, list[float]] = defaultdict(list)
+    for (fold, _), value in values.items():
+        folds[fold].append(value)
+    return folds
 
 
 def collapsed(values: Sequence[float]) -> list[bool]:

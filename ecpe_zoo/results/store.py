@@ -14,11 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.options import flat
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
-from ecpe_zoo.results.entry import Entry as Entry
-from ecpe_zoo.results.naming import declared_method
+from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.naming import arguments_of, declared_method
 from ecpe_zoo.results.record import Overlap, RunRecord, read_record
 from ecpe_zoo.tasks import find_task
 
@@ -168,22 +167,19 @@ class RunGroup:
     @cached_property
     def collapsed(self) -> tuple[Entry, ...]:
         """Runs that collapsed: their own status says so, or see `statistics.collapsed`."""
-        runs = self.finished
-        found = statistics.collapsed([run.score or 0.0 for run in runs]) if runs else []
-        return tuple(
-            run for run, low in zip(runs, found, strict=True) if low or run.record.status == "collapsed"
-        )
+        found = statistics.collapsed([run.score or 0.0 for run in self.finished])
+        pairs = zip(self.finished, found, strict=True)
+        return tuple(run for run, low in pairs if low or run.record.status == "collapsed")
 
     @cached_property
     def sound(self) -> RunGroup:
         """The group without its collapsed and failed runs."""
-        left_out = set(map(id, self.collapsed))
-        return replace(self, entries=tuple(run for run in self.finished if id(run) not in left_out))
+        return replace(self, entries=tuple(run for run in self.finished if run not in self.collapsed))
 
     @property
     def folds(self) -> tuple[int, ...]:
         """Folds with a finished run."""
-        return tuple(sorted({entry.fold for entry in self.finished}))
+        return tuple(self.by_fold())
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -205,6 +201,11 @@ class RunGroup:
         """Finished strict runs that were not chosen on a validation part, and why."""
         found = ((entry, not_strict(entry.record)) for entry in self.finished)
         return tuple((entry, reason) for entry, reason in found if reason)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its scores may be ranked with others: the same test documents, chosen as its protocol says."""
+        return not self.partial and not self.content and not self.not_strict
 
     @property
     def overlap(self) -> Overlap | None:
@@ -245,18 +246,16 @@ class RunGroup:
             default: at the method's default threshold, not at the headline's.
         """
         name = metric or find_task(self.task).headline
-        having = [run for run in self.finished if run.metric(name) is not None]
-        versions = having[0].versions(name) if having else []
+        found = {run: versions for run in self.finished if (versions := run.versions(name, default))}
+        newest = next(iter(found.values()), {})
         shared = next(
-            (version for version in versions if all(version in run.versions(name) for run in having)), None
+            (version for version in newest if all(version in some for some in found.values())), None
         )
-        left_out = set(map(id, self.collapsed)) if without_collapsed else set()
-        found: dict[tuple[int, Hashable], float | None] = {
-            (run.fold, run.id): run.default_metric(name) if default else run.metric(name, shared)
-            for run in self.finished
-            if id(run) not in left_out
+        return {
+            (run.fold, run.id): versions[shared] if shared else next(iter(versions.values()))
+            for run, versions in found.items()
+            if not (without_collapsed and run in self.collapsed)
         }
-        return {key: value for key, value in found.items() if value is not None}
 
     def spread(
         self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
@@ -277,11 +276,9 @@ def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
     for entry in entries:
         record, corpus = entry.record, entry.record.corpus
         task = entry.task or tasks.get(record.method) or _task_of(entry)
-        other = tuple(
-            sorted((name, sha) for name, sha in corpus.files.items() if usual[corpus.id, name] != sha)
-        )
+        other = sorted((name, sha) for name, sha in corpus.files.items() if usual[corpus.id, name] != sha)
         key = (task, corpus.id, record.protocol.name, record.method, entry.variant)
-        gathered[key, other].append(entry)
+        gathered[key, tuple(other)].append(entry)
     return [
         RunGroup(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
         for (key, content), runs in sorted(gathered.items())
@@ -314,8 +311,7 @@ def share_tested(entries: Iterable[Entry]) -> float:
 
 def encoder_of(entry: Entry) -> str:
     """The encoder that a run used, in words; "own network" for a method that takes none."""
-    arguments = flat((entry.record.config.get("model") or {}).get("init_args") or {})
-    method = declared_method(entry.record)
+    arguments, method = arguments_of(entry.record), declared_method(entry.record)
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
     return str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")

@@ -14,7 +14,8 @@ from typing import Any
 
 from ecpe_zoo.corpora.registry import corpus_files, find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
-from ecpe_zoo.results.record import RunRecord, config_hash, decisive, input_hashes
+from ecpe_zoo.results.identity import RunName, config_hash, decisive, input_hashes
+from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.runner.suite import Matrix, Shared, Suite, SuiteEntry
 
 Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
@@ -22,29 +23,17 @@ Resolver = Callable[[Sequence[str]], tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(RunName):
     """One fit.
 
     Args:
-        method: Id of the method.
-        variant: Label of the suite's entry; may be empty.
-        corpus: Id of the corpus.
-        protocol: strict or paper.
-        fold: 1-based.
-        seed: Seed of the run.
         arguments: Arguments of `ecpe-zoo fit`, without the paths that the runner chooses.
         config: Resolved config, as in a record.
         config_hash: Hash of the config.
         files: Corpus file -> sha256.
-        inputs: Other file that the config names -> sha256; see `record.input_hashes`.
+        inputs: Other file that the config names -> sha256; see `identity.input_hashes`.
     """
 
-    method: str
-    variant: str
-    corpus: str
-    protocol: str
-    fold: int
-    seed: int
     arguments: tuple[str, ...] = field(compare=False)
     config: dict[str, Any] = field(compare=False, repr=False)
     config_hash: str = ""
@@ -52,14 +41,9 @@ class Cell:
     inputs: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
-    def group(self) -> str:
-        """The folder of its records: the method and the variant."""
-        return f"{self.method}-{self.variant}" if self.variant else self.method
-
-    @property
     def key(self) -> str:
         """Its name: the record's path below the store, without the ending."""
-        return f"{self.group}/{self.corpus}-fold{self.fold}-{self.protocol}-seed{self.seed}"
+        return str(self)
 
     def differences(self, record: RunRecord) -> list[str]:
         """How a record in this cell's place differs from what the cell would record."""

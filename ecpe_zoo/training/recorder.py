@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.overlap import long_texts, text_overlap
 from ecpe_zoo.files import file_sha256
-from ecpe_zoo.results import record
+from ecpe_zoo.results import identity, record
 from ecpe_zoo.training.checkpoints import best_checkpoint, chosen_by, stopped_by
 from ecpe_zoo.training.folders import predictions_folder
 from ecpe_zoo.training.scorer import Scorer, threshold_of, zoo_parts
@@ -88,9 +88,9 @@ class Recorder(Callback):
         choice = _choice_of(trainer, data.protocol)
         made = record.RunRecord(
             method=method.id,
-            config=record.portable(self.config),
-            config_hash=record.config_hash(self.config),
-            inputs=record.input_hashes(method.hparams),
+            config=identity.portable(self.config),
+            config_hash=identity.config_hash(self.config),
+            inputs=identity.input_hashes(method.hparams),
             corpus=record.Corpus(
                 id=data.loaded.corpus,
                 fold=data.fold,

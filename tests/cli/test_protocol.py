@@ -11,7 +11,8 @@ from ecpe_zoo.cli.main import main
 from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.tables import markdown
 from ecpe_zoo.methods.loading import read_checkpoint
-from ecpe_zoo.results.record import RunRecord, config_hash, read_record
+from ecpe_zoo.results.identity import config_hash
+from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.results.store import find_records
 from tests.cli.test_training import config, run_folder
 

@@ -246,8 +246,8 @@ def test_the_verdict_says_what_took_a_difference_away(board: Board) -> None:
         "e2eecpe (strict): over the folds the difference is −10.0 [−30.0, +10.0], p = 0.20: not shown."
         in shown
     )
-    assert "of these runs" not in comparison.limits  # two seeds
-    assert "of these runs" in replace(comparison, runs=(2, 1)).limits
+    assert "about these runs" not in comparison.limits  # two seeds
+    assert "about these runs" in replace(comparison, runs=(2, 1)).limits
 
 
 def test_a_difference_stands_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_methods_page_says_how_its_numbers_were_made(site: Path) -> None:
     text = (site / "methods" / "ecpe-bundled-ecpe-mgcl.html").read_text(encoding="utf-8")
     for words in (
         "Strict protocol", "Paper protocol", "Learning curves", "Threshold sweep", "Minutes of training",
-        "fold 1, seed 2", "What choosing the epoch on the test fold would add", "The whole config",
+        "fold 1, seed 2", "What choosing the epoch on the test fold would add", "The full config",
         "ecpe-zoo fit --config configs/ecpe-bundled-ecpe-mgcl-strict.yaml --data.fold 1 --seed_everything 2",
     ):  # fmt: skip
         assert words in text, words

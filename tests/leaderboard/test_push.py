@@ -16,7 +16,8 @@ import pytest
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.push import WHOLE, push, run_id, save_workspace, table_id
-from ecpe_zoo.results.store import Entry, find_records
+from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.store import find_records
 from tests.results.making import raw, write, write_scored
 
 BLOCK = 32768

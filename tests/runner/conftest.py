@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from ecpe_zoo.files import file_sha256
-from ecpe_zoo.results.record import RunRecord, config_hash, read_record
+from ecpe_zoo.results.identity import config_hash
+from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.runner import executors
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.executors import LocalExecutor

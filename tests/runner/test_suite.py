@@ -10,7 +10,7 @@ import pytest
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import file_sha256
-from ecpe_zoo.results.record import INPUTS
+from ecpe_zoo.results.identity import INPUTS
 from ecpe_zoo.runner.cells import Cell, expand, select
 from ecpe_zoo.runner.estimates import START, Estimates
 from ecpe_zoo.runner.suite import read_suite

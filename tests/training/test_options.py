@@ -14,9 +14,10 @@ import ecpe_zoo
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.cli.resolver import Resolver
 from ecpe_zoo.methods.rule import Rule
+from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.identity import config_hash
 from ecpe_zoo.results.naming import settings_of
-from ecpe_zoo.results.record import config_hash
-from ecpe_zoo.results.store import Entry, encoder_of
+from ecpe_zoo.results.store import encoder_of
 from ecpe_zoo.training.options import grouped, spelled
 from tests.cli.test_training import QUIET, run_folder
 from tests.conftest import ROOT
