@@ -56,6 +56,21 @@ class ZooCLI(LightningCLI):
         """Options of the callbacks that every run has."""
         add_options(parser)
 
+    def instantiate_classes(self) -> None:
+        """Build the objects.
+
+        Raises:
+            ZooError: an option that its class refuses. The parser packs this error into one about all types that the
+                value could have had.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            packed: BaseException | None = error
+            while packed is not None and not isinstance(packed, ZooError):
+                packed = packed.__cause__ or packed.__context__
+            raise packed or error from None
+
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         assert isinstance(args, list)

@@ -276,6 +276,14 @@ def stage_of(checkpoint: Path) -> str | None:
         return None
 
 
+def test_an_option_that_its_class_refuses_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *config("rankcp", tmp_path, "--model.pairs.window", "0")]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error == "ecpe-zoo: Expected --model.pairs.window to be at least 1, but got 0."
+
+
 def test_typed_options_win_over_the_checkpoint_and_say_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
