@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
-FLOOR ?= 90
+FLOOR ?= 80
 ARGS ?=
 
 # Corpora that lie beside the checkout are used; elsewhere ECPE_ZOO_DATA or the user's cache decides.
