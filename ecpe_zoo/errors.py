@@ -40,6 +40,16 @@ def first_few(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def at_least(option: str, value: float | None, least: float) -> None:
+    """Check an option; None is an option that is not given.
+
+    Raises:
+        ZooError: it is below `least`.
+    """
+    if value is not None and value < least:
+        raise ZooError(f"Expected {option} to be at least {least}, but got {value}.")
+
+
 def unknown_choice(what: str, value: object, choices: object) -> ZooError:
     """An error for a name that is not in a written list; it lists the choices."""
     listed = ", ".join(str(choice) for choice in choices)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import DenseGATConv, DenseGCNConv
 
-from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.errors import ZooError, at_least, unknown_choice
 from ecpe_zoo.options import ClauseEdges, ClauseEncoderKind, ClauseSettings
 from ecpe_zoo.text.recurrent import BiLSTM
 
@@ -136,10 +136,7 @@ class GraphClauseEncoder(nn.Module):
 
     def __init__(self, size: int, settings: ClauseSettings) -> None:
         super().__init__()
-        if settings.window < 1:
-            raise ZooError(
-                f"Expected --model.clause_encoder.window to be at least 1, but got {settings.window}."
-            )
+        at_least("--model.clause_encoder.window", settings.window, 1)
         self.gate: nn.Linear | None = None
         self.layer: nn.Module
         if settings.kind == "gat":

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import at_least
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet, RelativePosition
 
 
@@ -203,8 +203,7 @@ class PairGraph(nn.Module):
         joint: bool = False,
     ) -> None:
         super().__init__()
-        if layers < 0:
-            raise ZooError(f"Expected --model.layers to be at least 0, but got {layers}.")
+        at_least("--model.layers", layers, 0)
         self.pair, self.position = PairLinear(size, size, size), position
         self.norm: nn.Module = nn.LayerNorm(size) if norm else nn.Identity()
         self.layers = nn.ModuleList(

@@ -23,7 +23,7 @@ class Encoded(NamedTuple):
     clauses: Tensor
     """(B, N, H) fp32, 0 on padding."""
     document: Tensor
-    """(B, H) fp32, mean of the tokens of all clauses."""
+    """(B, H) fp32, mean of the clauses, weighted by their tokens: if tokens are averaged, the mean of them all."""
 
 
 class SegmentEncoder(nn.Module):
@@ -65,7 +65,7 @@ class SegmentEncoder(nn.Module):
             clauses = clauses.masked_scatter(batch.segment_mask[..., None], flat)
         mask = batch.segment_mask[..., None]
         clauses = clauses * mask
-        weights = self._clause_tokens(batch)[..., None]  # (B, N, 1)
+        weights = batch.clause_tokens[..., None].float()  # (B, N, 1)
         document = (clauses * weights).sum(1) / weights.sum(1).clamp(min=1)
         return Encoded(clauses, document)
 
@@ -89,12 +89,3 @@ class SegmentEncoder(nn.Module):
             pooled: Tensor = self.attention(hidden, clause_of, starts.shape[1])
             return pooled
         return mean_by_group(hidden, clause_of, starts.shape[1])
-
-    def _clause_tokens(self, batch: DocumentRows) -> Tensor:
-        """Tokens (B, N) of each clause, fp32."""
-        numbers = torch.arange(batch.starts.shape[1], device=batch.tokens.device)
-        counts = (batch.clause_of[:, None, :] == numbers[None, :, None]).sum(-1)  # (R, clauses of a row)
-        if self.settings.read == "document":
-            return counts.float()
-        filled = torch.zeros_like(batch.segment_mask, dtype=torch.long)
-        return filled.masked_scatter(batch.segment_mask, counts[:, 0]).float()

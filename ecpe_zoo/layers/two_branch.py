@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import unknown_choice
+from ecpe_zoo.errors import at_least, unknown_choice
 from ecpe_zoo.text.recurrent import BiLSTM
 
 Link = Literal["none", "probs", "states"]
@@ -35,12 +35,15 @@ class Branch(nn.Module):
         hidden: Units in each direction.
         dropout: Dropout on the clause vectors.
         head: Whether clauses are classified.
+        context: Takes the place of the BiLSTM: clause vectors (B, N, size) and lengths (B,) to states.
     """
 
-    def __init__(self, size: int, hidden: int, dropout: float, head: bool) -> None:
+    def __init__(
+        self, size: int, hidden: int, dropout: float, head: bool, context: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.recurrent = BiLSTM(size, hidden)
+        self.recurrent = BiLSTM(size, hidden) if context is None else context
         self.head = nn.Linear(2 * hidden, 1) if head else None
 
     def forward(self, clauses: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -63,24 +66,26 @@ class TwoBranch(nn.Module):
         detach: Whether the second branch's gradient stops at the link.
         dropout: Dropout on what the branches read.
         heads: Whether clauses are classified; `probs` needs it.
+        context: Takes the place of the first branch's BiLSTM; see `Branch`.
 
     Raises:
-        ZooError: an unknown link or first branch.
+        ZooError: an unknown link or first branch, or no units.
     """
 
     def __init__(
         self, size: int, hidden: int, link: Link = "none", first: First = "emotion", detach: bool = False,
-        dropout: float = 0.0, heads: bool = True,
+        dropout: float = 0.0, heads: bool = True, context: nn.Module | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         if link not in get_args(Link):
             raise unknown_choice("a link", link, get_args(Link))
         if first not in get_args(First):
             raise unknown_choice("a first branch", first, get_args(First))
+        at_least("--model.hidden", hidden, 1)
         assert heads or link != "probs"
         self.link, self.emotion_first, self.detach = link, first == "emotion", detach
         further = {"none": 0, "probs": 1, "states": 2 * hidden}[link]
-        self.first = Branch(size, hidden, dropout, heads)
+        self.first = Branch(size, hidden, dropout, heads, context)
         self.second = Branch(size + further, hidden, dropout, heads)
 
     def forward(self, emotions: Tensor, causes: Tensor, mask: Tensor) -> Branches:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document
@@ -20,7 +21,7 @@ from ecpe_zoo.layers.pair_set import PairSet, RelativePosition
 from ecpe_zoo.layers.segment_encoder import Encoded, SegmentEncoder
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
-from ecpe_zoo.text.clause_batch import ClauseGold
+from ecpe_zoo.text.clause_batch import ClauseGold, gold_of
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 
@@ -178,16 +179,25 @@ class EncodedPairMethod(Method):
         return RelativePosition(self.pair_settings.window or radius, size, smooth)
 
     def start(self, documents: Sequence[Document]) -> None:
-        """Set the bias of the pair head to the logit of the share of gold pairs among the candidates."""
+        """Set the bias of the pair head to the logit of the share of gold pairs among the candidates.
+
+        Gold pairs outside of the window are reported.
+        """
+        gold = missed = candidates = 0
+        for document in documents:
+            pairs = PairSet.build(torch.ones(1, len(document), dtype=torch.bool), self.pair_settings.window)
+            grid = gold_of([document], len(document)).pairs
+            gold += int(pairs.flat(grid).sum())
+            missed += int(pairs.missed(grid))
+            candidates += len(pairs.document)
+        if missed:
+            rank_zero_info(
+                f"The window of {self.pair_settings.window} clauses leaves out {missed:,} of {gold + missed:,} gold "
+                "pairs of the training documents; those of the test documents count as missed."
+            )
         if not self.pair_settings.prior:
             return
-        window = self.pair_settings.window
-        inside = candidates = 0
-        for document in documents:
-            n, reach = len(document), len(document) if window is None else min(window, len(document) - 1)
-            candidates += n * n if window is None else n + sum(2 * (n - gap) for gap in range(1, reach + 1))
-            inside += sum(window is None or abs(e - c) <= window for e, c in document.pairs or ())
-        share = torch.tensor(min(max(inside, 1) / max(candidates, 2), 0.5))
+        share = torch.tensor(min(max(gold, 1) / max(candidates, 2), 0.5))
         head = self.heads.pair_head
         assert isinstance(head, nn.Linear)
         with torch.no_grad():

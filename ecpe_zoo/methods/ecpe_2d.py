@@ -7,6 +7,9 @@ classified. The released code is NUSTM/ECPE-2D.
 ==========================  ==================================  ====================================================
 argument                    default                             released code
 ==========================  ==================================  ====================================================
+`form`                      inter-ec: two BiLSTMs               the same; with BERT the emotion branch is a transformer
+                                                                layer over clauses (`bert`), and clauses are read one
+                                                                by one (`reading.read: clause`)
 `detach_link`               False                               True with BERT: the cause branch's loss does not reach
                                                                 the emotion branch
 `detach_states`             False                               True with BERT: the loss of pairs does not reach the
@@ -21,8 +24,8 @@ Departures from the released code:
 
 - Attention masks padding. There a cell counts as padding if its features add up to 0, which none does after the first
   layer: pairs attend to padding, and in a window from the first layer on.
-- Both branches read one encoder and are BiLSTMs. With BERT, the emotion branch there is a transformer layer over
-  clauses that BERT reads one by one, and the cause branch has word vectors of its own.
+- Both branches read one encoder, also with `form: bert`. With BERT, the cause branch there has word vectors of its own,
+  so that BERT learns from emotions alone. The attention between clauses there sees padding, which a bias made non-zero.
 - Vectors of distances are trained, and up to 12 clauses apart, or the window. There they are random constants.
 - Weight decay is the optimiser's, on all matrices; there it is a loss on the three classifiers.
 - LayerNorm keeps its usual epsilon; 1e-8 is 0 in half precision.
@@ -39,23 +42,45 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.errors import ZooError, at_least, unknown_choice
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet, RelativePosition
 from ecpe_zoo.layers.segment_encoder import Encoded
 from ecpe_zoo.layers.two_branch import First, Link, TwoBranch
 from ecpe_zoo.methods.ecpe import EncodedPairMethod, PairLogits
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 
-Form = Literal["indep", "inter-ce", "inter-ec"]
+Form = Literal["indep", "inter-ce", "inter-ec", "bert"]
 Interaction = Literal["none", "windowed", "cross-road"]
 
 FORMS: dict[Form, tuple[Link, First]] = {
     "indep": ("none", "emotion"),
     "inter-ce": ("probs", "cause"),
     "inter-ec": ("probs", "emotion"),
+    "bert": ("probs", "emotion"),
 }
 RADIUS, POSITION = 12, 50
 """Clauses, if there is no window, and size of a position vector; the size is the released code's."""
+
+
+class ClauseTransformer(nn.Module):
+    """A transformer layer with one head over the clauses of a document, without positions; for BERT's emotion branch.
+
+    Args:
+        size: Size of a clause vector.
+        width: W, size of a state.
+    """
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(size, width)
+        # the branch drops out its input
+        self.layer = nn.TransformerEncoderLayer(width, 1, width, dropout=0.0, batch_first=True)
+
+    def forward(self, clauses: Tensor, lengths: Tensor) -> Tensor:
+        """(B, N, size) and (B,) lengths, each at least 1 -> (B, N, W); values at padding have no meaning."""
+        padding = torch.arange(clauses.shape[1], device=clauses.device) >= lengths[:, None]
+        found: Tensor = self.layer(self.reduce(clauses), src_key_padding_mask=padding)
+        return found
 
 
 class Attention(nn.Module):
@@ -195,7 +220,7 @@ class ECPE2D(EncodedPairMethod):
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         reading: How clauses become vectors; each clause alone in the released code.
         form: `inter-ec` gives the probabilities of emotions to the cause branch, `inter-ce` those of causes to the
-            emotion branch, `indep` none.
+            emotion branch, `indep` none. `bert` is `inter-ec` with a transformer layer for the emotion branch.
         interaction: `cross-road` lets a pair see the pairs of its row and column, `windowed` all pairs of its document
             within `pairs.window`, `none` no other.
         layers: Blocks of the interaction; 2 in the paper, 1 if windowed.
@@ -242,14 +267,15 @@ class ECPE2D(EncodedPairMethod):
         ):
             if value not in choices:
                 raise unknown_choice(name, value, choices)
-        if self.layers < 0:
-            raise ZooError(f"Expected --model.layers to be at least 0, but got {self.layers}.")
+        at_least("--model.layers", self.layers, 0)
+        at_least("--model.size", self.size, 1)
         if self.interaction == "windowed" and self.pair_settings.window is None:
             raise ZooError(
                 "Expected --model.pairs.window with --model.interaction windowed, 3 in the paper, but got none."
             )
         link, first = FORMS[self.form]
-        branches = TwoBranch(size, self.hidden, link, first, self.detach_link, self.dropout)
+        context = ClauseTransformer(size, 2 * self.hidden) if self.form == "bert" else None
+        branches = TwoBranch(size, self.hidden, link, first, self.detach_link, self.dropout, context=context)
         interactions = Interactions(self.size, self.interaction, self.layers)
         position = self.make_position(RADIUS, POSITION)
         return Heads(branches, self.hidden, self.size, interactions, position, self.detach_states)

@@ -43,7 +43,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import at_least
 from ecpe_zoo.layers.pair_set import PairSet
 from ecpe_zoo.layers.relational_mean import PairGraph, wide
 from ecpe_zoo.layers.segment_encoder import Encoded
@@ -248,9 +248,9 @@ class JCB(EncodedPairMethod):
 
     def make_heads(self, size: int) -> Heads:
         """See `EncodedPairMethod.make_heads`."""
-        for name in ("asymmetry", "contrastive", "margin"):
-            if (value := getattr(self, name)) < 0:
-                raise ZooError(f"Expected --model.{name} to be at least 0, but got {value}.")
+        at_least("--model.asymmetry", self.asymmetry, 0)
+        at_least("--model.contrastive", self.contrastive, 0)
+        at_least("--model.margin", self.margin, 0)
         graph = PairGraph(
             size,
             self.layers,

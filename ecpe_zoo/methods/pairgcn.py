@@ -37,7 +37,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import at_least
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet
 from ecpe_zoo.layers.segment_encoder import Encoded
 from ecpe_zoo.layers.two_branch import TwoBranch
@@ -187,8 +187,7 @@ class PairGCN(EncodedPairMethod):
 
     def make_heads(self, size: int) -> Heads:
         """See `EncodedPairMethod.make_heads`."""
-        if self.layers < 0:
-            raise ZooError(f"Expected --model.layers to be at least 0, but got {self.layers}.")
+        at_least("--model.layers", self.layers, 0)
         branches = TwoBranch(size, self.hidden, self.link, dropout=self.dropout, heads=False)
         signed = self.signed if self.pair_settings.position else None
         return Heads(branches, self.hidden, self.layers, self.normalise_last, signed, self.dropout)

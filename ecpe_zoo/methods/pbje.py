@@ -60,10 +60,8 @@ class Heads(nn.Module):
         self.graph = graph
         self.emotion, self.cause = nn.Linear(size, 1), nn.Linear(size, 1)
         # a linear layer over [pair ; emotion ; cause], in two parts
-        self.of_pair, self.of_clauses = (
-            nn.Linear(size, 3 * size, bias=False),
-            PairLinear(size, size, 3 * size),
-        )
+        self.of_pair = nn.Linear(size, 3 * size, bias=False)
+        self.of_clauses = PairLinear(size, size, 3 * size)
         self.dropout = nn.Dropout(dropout)
         self.pair_head = nn.Linear(3 * size, 1)
 

@@ -43,6 +43,8 @@ class DocumentRows(NamedTuple):
     """Clauses of each document that are shortened or not read."""
     segment_mask: Tensor
     """(B, N) True for clauses that are read."""
+    clause_tokens: Tensor
+    """(B, N) tokens of each clause, special ones left out; 0 on padding."""
     gold: ClauseGold
 
 
@@ -113,6 +115,9 @@ class DocumentCollator:
                 self._cut(document, clauses) for document, clauses in zip(documents, read, strict=True)
             ),
             segment_mask=torch.arange(size) < counts[:, None],
+            clause_tokens=torch.tensor(
+                [[*map(len, clauses)] + [0] * (size - len(clauses)) for clauses in read]
+            ),
             gold=gold_of(documents, max(map(len, documents))).cut_to(size),
         )
 

@@ -22,7 +22,7 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.options import EMBEDDED, flat
+from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS, flat
 from ecpe_zoo.training.checkpoints import BestCheckpoint, LastCheckpoint, best_checkpoint, refuse_test_fold
 from ecpe_zoo.training.folders import predictions_folder, run_loggers
 from ecpe_zoo.training.memory import BoundMemory
@@ -185,13 +185,20 @@ class Run:
                 return
 
     def _say_what_counts(self) -> None:
-        """Say when scores say nothing about the method."""
+        """Say when scores say nothing about the method, or an encoder of random weights will not learn."""
         if self.data.corpus.startswith("bundled"):
             rank_zero_info(
                 f"NOTE: the corpus {self.data.corpus!r} is invented text that shows that the zoo runs; its scores say "
                 "nothing about the method."
             )
-        if flat(self.method.hparams).get("encoder.name") == EMBEDDED:
+        options = flat(self.method.hparams)
+        name, rate, lr = (options.get(f) for f in ("encoder.name", "optimiser.encoder_lr", "optimiser.lr"))
+        if name in (EMBEDDED, RECURRENT, WORDS) and rate is not None and lr is not None and rate < lr / 10:
+            rank_zero_warn(
+                f"The encoder {name!r} starts from random weights and hardly moves at its learning rate of {rate:g}, "
+                f"which suits pretrained ones. Give --model.optimiser.encoder_lr {lr:g}."
+            )
+        if name == EMBEDDED:
             rank_zero_info(
                 "NOTE: the 'embedded' encoder is a small transformer with random weights; without pretrained "
                 "weights the scores say nothing about the method."

@@ -276,6 +276,14 @@ def stage_of(checkpoint: Path) -> str | None:
         return None
 
 
+def test_a_rate_that_leaves_random_weights_untrained_is_reported(tmp_path: Path) -> None:
+    """The rates of a paper suit its pretrained encoder."""
+    options = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--test", "false"]
+    options += ["--model.optimiser.encoder_lr", "0.00002"]
+    with pytest.warns(UserWarning, match=r"'recurrent' starts from random weights .*encoder_lr 0\.005"):
+        assert main(["fit", *config("pairgcn", tmp_path, *options, "--model.encoder", "recurrent")]) == 0
+
+
 def test_an_option_that_its_class_refuses_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

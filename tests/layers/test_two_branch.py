@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.two_branch import Branch, First, Link, TwoBranch
+from ecpe_zoo.text.recurrent import BiLSTM
 
 SIZE, HIDDEN = 6, 4
 MASK = torch.tensor([[i < size for i in range(5)] for size in (5, 3, 1)])
@@ -31,6 +32,7 @@ def lstm(layer: nn.Module, steps: list[Tensor]) -> list[Tensor]:
 def of_branch(branch: Branch, clauses: Tensor) -> tuple[Tensor, Tensor]:
     """States (N, 2 hidden) and logits (N,) of one document."""
     steps = list(clauses)
+    assert isinstance(branch.recurrent, BiLSTM)
     onward = lstm(branch.recurrent.onward[0], steps)
     backward = lstm(branch.recurrent.backward_[0], steps[::-1])[::-1]
     states = torch.stack([torch.cat(both) for both in zip(onward, backward, strict=True)])

@@ -67,6 +67,13 @@ VARIANTS = {
     "e2eecpe-encoder": line(
         E2EECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
         {"node": 10, "dropout": 0.0, "encoder_dropout": 0.0, "smoothing": 100.0}),
+    "ecpe_2d-bert": line(
+        ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "bert"},
+        {"encoder_dropout": 0.0, "dropout": 0.0}),
+    "ecpe_2d-none": line(
+        ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "indep",
+                 "interaction": "none", "pairs": {"window": 3}},
+        {"encoder_dropout": 0.0, "dropout": 0.0}),
     "ecpe_2d-windowed": line(
         ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "inter-ce",
                  "interaction": "windowed", "layers": 1, "pairs": {"window": 3}},

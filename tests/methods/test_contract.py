@@ -15,7 +15,9 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.ecpe import EncodedPairMethod
 from ecpe_zoo.methods.loading import arguments_of
+from ecpe_zoo.tasks import ECPE
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, VARIANTS, WITHOUT_LEARNING, decisions
 
@@ -142,6 +144,22 @@ def test_a_few_documents_can_be_learned_by_heart(method: Method, documents: list
             if best == 1.0:
                 break
     assert best == 1.0
+
+
+def test_a_document_of_one_clause_without_a_pair(method: Method, documents: list[Document]) -> None:
+    if method.task != ECPE:
+        pytest.skip("no pairs")
+    lone = Document("lone", documents[0].segments[:1], frozenset(), language=documents[0].language)
+    if method.id not in WITHOUT_LEARNING:
+        total = torch.stack(list(method.losses(training_batch(method, [lone])).values())).sum()
+        total.backward()
+        assert total.isfinite()
+        assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+        if isinstance(method, EncodedPairMethod):
+            assert all(p.grad is not None for p in method.heads.parameters())
+    alone, mate = decode(method, [lone])["lone"], decode(method, [*documents, lone])["lone"]
+    for name, scores in alone.scores.items():
+        np.testing.assert_allclose(scores, mate.scores[name], atol=1e-6)
 
 
 def test_the_loss_sees_gold_and_the_prediction_does_not(method: Method, documents: list[Document]) -> None:

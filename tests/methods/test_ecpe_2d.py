@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,8 +14,17 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.pair_set import PairSet, RelativePosition
 from ecpe_zoo.layers.two_branch import TwoBranch
-from ecpe_zoo.methods.ecpe_2d import ECPE2D, Attention, Block, Form, Heads, Interaction, Interactions
-from ecpe_zoo.options import EncoderSettings, PairSettings
+from ecpe_zoo.methods.ecpe_2d import (
+    ECPE2D,
+    Attention,
+    Block,
+    ClauseTransformer,
+    Form,
+    Heads,
+    Interaction,
+    Interactions,
+)
+from ecpe_zoo.options import EncoderSettings
 
 SMALL = EncoderSettings("embedded", 16, heads=2, dropout=0.0)
 SIZE, HIDDEN, PAIR = 6, 4, 5
@@ -26,7 +34,7 @@ Grid = dict[tuple[int, int], Tensor]
 
 def built(documents: list[Document], **options: Any) -> ECPE2D:
     torch.manual_seed(0)
-    method = ECPE2D(SMALL, hidden=8, **options)
+    method = ECPE2D(SMALL, **({"hidden": 8} | options))
     method.build_from(documents)
     return method
 
@@ -144,17 +152,50 @@ def test_the_losses_are_mean_cross_entropies_of_the_same_weight() -> None:
 
 @pytest.mark.parametrize(
     ("form", "link", "emotion_first"),
-    [("indep", "none", True), ("inter-ce", "probs", False), ("inter-ec", "probs", True)],
+    [
+        ("indep", "none", True),
+        ("inter-ce", "probs", False),
+        ("inter-ec", "probs", True),
+        ("bert", "probs", True),
+    ],
 )
 def test_forms(form: Form, link: str, emotion_first: bool) -> None:
     branches = heads_of(built(list(load_corpus("bundled-ecpe").train[:4]), form=form)).branches
     assert (branches.link, branches.emotion_first) == (link, emotion_first)
+    assert isinstance(branches.first.recurrent, ClauseTransformer) == (form == "bert")
+    assert not isinstance(branches.second.recurrent, ClauseTransformer)
 
 
+def test_the_emotion_branch_of_bert_equals_its_formula() -> None:
+    torch.manual_seed(0)
+    context = ClauseTransformer(SIZE, PAIR).double()
+    for parameter in context.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    clauses, sizes = torch.randn(3, 4, SIZE).double(), (4, 2, 1)
+    layer = context.layer
+    weights, biases = layer.self_attn.in_proj_weight.chunk(3), layer.self_attn.in_proj_bias.chunk(3)
+    for training in (True, False):  # evaluation has a kernel of its own
+        context.train(training)
+        with torch.set_grad_enabled(training):
+            found = context(clauses, torch.tensor(sizes))
+        for row, size in enumerate(sizes):
+            nodes = [context.reduce(clauses[row, i]) for i in range(size)]
+            query, key, value = (
+                [w @ node + b for node in nodes] for w, b in zip(weights, biases, strict=True)
+            )
+            for i in range(size):
+                shares = torch.softmax(torch.stack([query[i] @ k for k in key]) / PAIR**0.5, dim=0)
+                mixed = torch.stack([share * v for share, v in zip(shares, value, strict=True)]).sum(0)
+                hidden = layer.norm1(nodes[i] + layer.self_attn.out_proj(mixed))
+                further = layer.linear2(torch.relu(layer.linear1(hidden)))
+                torch.testing.assert_close(found[row, i], layer.norm2(hidden + further))
+
+
+@pytest.mark.parametrize("form", ["inter-ec", "bert"])
 @pytest.mark.parametrize("detach", [False, True])
-def test_gradients_stop_where_the_released_code_stops_them(detach: bool) -> None:
+def test_gradients_stop_where_the_released_code_stops_them(detach: bool, form: Form) -> None:
     documents = list(load_corpus("bundled-ecpe").train[:6])
-    method = built(documents, detach_link=detach, detach_states=detach)
+    method = built(documents, form=form, detach_link=detach, detach_states=detach)
     losses = method.losses(method.collator(True)(documents))
     branches = heads_of(method).branches
 
@@ -181,17 +222,8 @@ def test_bad_options() -> None:
             built(documents, **options)
 
 
-@pytest.mark.parametrize("interaction", ["none", "windowed", "cross-road"])
-def test_documents_of_one_clause_and_without_pairs(interaction: Interaction) -> None:
+@pytest.mark.parametrize("option", ["hidden", "size"])
+def test_a_network_without_units_is_refused(option: str) -> None:
     documents = list(load_corpus("bundled-ecpe").train[:4])
-    lone = Document("lone", documents[0].segments[:1], frozenset())
-    method = built([*documents, lone], interaction=interaction, pairs=PairSettings(3))
-    total = torch.stack(list(method.losses(method.collator(True)([lone])).values())).sum()
-    total.backward()
-    assert total.isfinite()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.heads.parameters())
-    method.eval()
-    alone = method.decode(method.collator(False)([lone]))[0]
-    together = method.decode(method.collator(False)([*documents, lone]))[-1]
-    for name in alone.scores:
-        np.testing.assert_allclose(alone.scores[name], together.scores[name], atol=1e-6)
+    with pytest.raises(ZooError, match=f"--model.{option} to be at least 1, but got 0"):
+        built(documents, **{option: 0})

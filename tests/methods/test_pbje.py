@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -167,18 +166,3 @@ def test_distances_count_only_with_position() -> None:
         assert position is not None
         assert position.radius == radius
     assert heads_of(built(documents, pairs=PairSettings(3, position=False))).graph.position is None
-
-
-def test_documents_of_one_clause_and_without_pairs() -> None:
-    documents = list(load_corpus("bundled-ecpe").train[:4])
-    lone = Document("lone", documents[0].segments[:1], frozenset())
-    method = built([*documents, lone])
-    losses = method.losses(method.collator(True)([lone]))
-    total = torch.stack(list(losses.values())).sum()
-    total.backward()
-    assert total.isfinite()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.heads.parameters())
-    method.eval()
-    alone = method.decode(method.collator(False)([lone]))[0]
-    together = method.decode(method.collator(False)([*documents, lone]))[-1]
-    np.testing.assert_allclose(alone.scores["pair"], together.scores["pair"], atol=1e-6)

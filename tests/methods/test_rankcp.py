@@ -104,6 +104,18 @@ def test_the_prior_is_the_share_of_gold_pairs_among_the_candidates() -> None:
         assert float(torch.sigmoid(bias)) == pytest.approx(gold / candidates, rel=1e-5)
 
 
+def test_gold_pairs_outside_of_the_window_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    train = load_corpus("bundled-ecpe").train[:30]
+    pairs = [pair for document in train for pair in document.pairs or ()]
+    far = sum(abs(e - c) > 1 for e, c in pairs)
+    assert far
+    method = RANKCP(SMALL, pairs=PairSettings(window=1, prior=False))
+    method.build_from(train)
+    with caplog.at_level("INFO"):
+        method.start(train)
+    assert f"leaves out {far} of {len(pairs)} gold pairs" in caplog.text
+
+
 def test_the_released_decoding_predicts_one_to_three_pairs() -> None:
     documents = list(load_corpus("bundled-ecpe").test[:8])
     method = RANKCP(SMALL, pairs=PairSettings(window=12, top=3, force_first=True))

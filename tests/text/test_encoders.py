@@ -151,6 +151,16 @@ def test_pretrained_facts(bert_folder: str) -> None:
         torch.testing.assert_close(value, stored[name.removeprefix("model.")].float())
 
 
+def test_the_lowest_layers_of_a_pretrained_encoder_are_kept(bert_folder: str) -> None:
+    whole, low = (build(EncoderSettings(bert_folder, layers=layers))[0] for layers in (None, 1))
+    stored = whole.state_dict()
+    assert {name for name in stored if ".layer.1." in name} == stored.keys() - low.state_dict().keys()
+    for name, value in low.state_dict().items():
+        torch.testing.assert_close(value, stored[name])
+    with pytest.raises(ZooError, match=r"layers from 1 to the 2 layers of .* but got 3"):
+        build(EncoderSettings(bert_folder, layers=3))
+
+
 def test_a_checkpoint_of_the_first_releases_holds_json_texts(bert_folder: str) -> None:
     settings = EncoderSettings(bert_folder)
     encoder, source = build(settings)
