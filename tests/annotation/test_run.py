@@ -323,6 +323,7 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     file_of(tmp_path / "out.jsonl").close()
 
 
+@pytest.mark.no_cover  # coverage's own memory would count
 def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         (tmp_path / "in.txt").write_text("".join(f"{number} {'x' * 2000}\n" for number in range(count)))
