@@ -21,6 +21,7 @@ LAYERS = (
     "metrics",
     "tasks",
     "corpora",
+    "layers.dropout",
     "text",
     "synthesis",
     "data",

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.dropout import use_cheap_dropout
 from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS, EncoderSettings
+from ecpe_zoo.text.attention import use_cheap_attention
 from ecpe_zoo.text.recurrent import BiLSTM
 from ecpe_zoo.text.tokenizers import (
     FROM_FILE,
@@ -118,6 +120,8 @@ class TransformerEncoder(TokenEncoder):
             if isinstance(dense, nn.Linear):
                 self.pooler_start = dense.weight.detach(), dense.bias.detach()
             model.pooler = None
+        use_cheap_attention(model)
+        use_cheap_dropout(model)
         self.model = model
         self.tokenizer, self.max_tokens = tokenizer, max_tokens
         self.hidden_size = int(model.config.hidden_size)
