@@ -23,11 +23,13 @@ class Declared(NamedTuple):
         defaults: Argument -> its default, flat: `encoder.size` -> None.
         ablations: See `Method.ablations`.
         idle: See `Method.idle`.
+        seedless: See `Method.seedless`.
     """
 
     defaults: Mapping[str, Any]
     ablations: frozenset[str]
     idle: Callable[[Mapping[str, Any]], frozenset[str]]
+    seedless: bool = False
 
 
 @cache
@@ -47,7 +49,8 @@ def declared(class_path: str) -> Declared | None:
     functions = {node.name: node for node in found.body if isinstance(node, ast.FunctionDef)}
     defaults = _defaults(functions["__init__"], known) if "__init__" in functions else {}
     idle = _function(functions["idle"], known) if "idle" in functions else lambda cls, options: frozenset()
-    return Declared(defaults, values.get("ablations", frozenset()), lambda given: idle(None, given))
+    ablations, seedless = values.get("ablations", frozenset()), values.get("seedless", False)
+    return Declared(defaults, ablations, lambda given: idle(None, given), seedless)
 
 
 def _value(node: ast.expr, known: dict[str, Any]) -> Any:

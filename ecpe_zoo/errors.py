@@ -40,6 +40,15 @@ def first_few(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "fold"), counted(10, "more fold")
+    ('1 fold', '10 more folds')
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def at_least(option: str, value: float | None, least: float) -> None:
     """Check an option; None is an option that is not given.
 

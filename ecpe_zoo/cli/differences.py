@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.cli.spreads import show_remarks
-from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, p_value, percent, signed, without_collapsed
+from ecpe_zoo.errors import ZooError, counted
+from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, percent, tests, without_collapsed
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.significance import MethodComparison, compare, compare_sound, pooled_score
 from ecpe_zoo.results.store import RunGroup
+from ecpe_zoo.results.verdict import components, folds_of, seeds_for
 
 
 def show_difference(
@@ -34,34 +35,61 @@ def show_difference(
     columns = ("method", ">folds", ">runs", ">mean ± sd", ">interval", ">pooled", ">pooled,\ncommon folds")
     show_table(f"{first.corpus}, {first.protocol}: headline F1 in percent", columns, rows)
     show_remarks((name, group) for name, group, _ in sides)
-    heads = ("test", ">points", ">95 % interval", ">p", "effect")
-    show_table(f"{one} minus {two}", heads, _tests(result))
-    say(f"Verdict: {result.verdict}. {result.limits}")
+    heads = ("test", ">points", ">95 % interval", ">p", "")
+    show_table(f"{one} minus {two}", heads, tests(result.verdict, result))
+    say(f"Verdict: {result.verdict.in_words}. {result.limits}")
     sound = compare_sound(first, second, root, resamples, seed)
     if sound is not None:
         say(without_collapsed(sound))
     return result
 
 
-def _tests(result: MethodComparison) -> Iterator[tuple[str, ...]]:
-    """Rows of a test: its name, the difference, its interval, p and the size of the effect."""
-    drawn, folds, won = result.bootstrap, result.fold_test, result.won
+PLANNED_FOLDS, PLANNED_SEEDS = (3, 5, 10), (1, 3, 5, 10)
 
-    def between(low: float, high: float) -> str:
-        return "–" if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
 
-    def p(value: float) -> str:
-        return "–" if math.isnan(value) else p_value(value).removeprefix("p ").removeprefix("= ")
+def show_plan(first: RunGroup, second: RunGroup, effect: float) -> None:
+    """Print what numbers of folds and seeds could show; see `verdict.components`.
 
-    permuted = f"{won.better} documents better, {won.worse} worse, {won.equal} equal ({won.effect:+.2f})"
-    hedges = "–" if math.isnan(folds.effect) else f"Hedges' g of fold differences {folds.effect:+.2f}"
-    points, bounds = signed(drawn.difference), between(drawn.low, drawn.high)
-    name = f"paired bootstrap, {result.documents} documents"
-    yield name, points, bounds, "", f"standard error {percent(drawn.error, 2)}"
-    yield "paired permutation of documents", points, "", p(result.permutation_p), permuted
-    name = f"corrected resampled t-test, {folds.folds} fold{'s' * (folds.folds != 1)}"
-    size = "–" if math.isnan(folds.p) else hedges
-    yield name, signed(folds.mean), between(folds.low, folds.high), p(folds.p), size
+    Args:
+        first: One method.
+        second: The other.
+        effect: Difference to be shown, as a fraction.
+
+    Raises:
+        ZooError: fewer than two common folds.
+    """
+    try:
+        found = components(first, second)
+    except ValueError as error:
+        raise ZooError(f"{error} A plan needs the spread of the difference from fold to fold.") from error
+    corpus_folds = folds_of((first, second))
+    planned = [folds for folds in PLANNED_FOLDS if folds <= corpus_folds]
+    rows = [
+        (str(folds), *(percent(found.detectable(folds, seeds)) for seeds in PLANNED_SEEDS))
+        for folds in planned
+    ]
+    heads = (">folds", *(f">{counted(seeds, 'seed')}" for seeds in PLANNED_SEEDS))
+    show_table("Smallest true difference shown in four of five repetitions, in points", heads, rows)
+    say(
+        f"Spread of the difference: sd {percent(found.fold, 2)} from fold to fold, sd {percent(found.seeds[0], 2)} and "
+        f"{percent(found.seeds[1], 2)} from seed to seed."
+    )
+    if found.assumed:
+        say(
+            f"No fold of {' and '.join(found.assumed)} has two seeds: their spread is not known and was taken as the "
+            "other method's, or as 0. The folds' own spread then holds it, and more seeds would help more than shown."
+        )
+    seeds = seeds_for(found, effect, corpus_folds)
+    if seeds is not None:
+        say(
+            f"{100 * effect:g} points: {corpus_folds} folds with {counted(seeds, 'seed')} each for both methods."
+        )
+        return
+    limit = percent(found.detectable(corpus_folds, 1000))
+    say(
+        f"{100 * effect:g} points: no number of seeds shows it on {corpus_folds} folds, since the difference varies "
+        f"from fold to fold. With any number of seeds {limit} points is the smallest."
+    )
 
 
 def as_dict(result: MethodComparison) -> dict[str, Any]:
@@ -74,4 +102,4 @@ def as_dict(result: MethodComparison) -> dict[str, Any]:
             return None
         return list(value) if isinstance(value, tuple) else value
 
-    return {name: plain(value) for name, value in vars(result).items()} | {"verdict": result.verdict}
+    return {name: plain(value) for name, value in vars(result).items()} | {"says": result.verdict.in_words}

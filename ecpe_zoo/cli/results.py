@@ -101,6 +101,37 @@ def diff(
     return 0
 
 
+def plan(
+    first: str,
+    second: str,
+    *,
+    effect: float,
+    records: Sequence[Path] = (),
+    protocol: Literal["strict", "paper"] = "strict",
+    corpus: str | None = None,
+) -> int:
+    """Say how many folds and seeds would show a difference, from the spread of the runs that are there.
+
+    Args:
+        first: A record, or a folder with the records of one method; with --records a label from `results show`.
+        second: The same for the other method.
+        effect: True difference to be shown in four of five repetitions, in points.
+        records: Records among which FIRST and SECOND are labels.
+        protocol: Protocol of the records.
+        corpus: Corpus of the records; needed if they hold more than one.
+    """
+    from ecpe_zoo.cli.differences import show_plan
+
+    if effect <= 0:
+        raise ZooError(f"Expected --effect in points above 0, but got {effect}.")
+    one, two = (
+        _one_group(records or [Path(name)], name, protocol, corpus, name if records else None)
+        for name in (first, second)
+    )
+    show_plan(one, two, effect / 100)
+    return 0
+
+
 def selection(paths: Sequence[Path]) -> int:
     """Show what choosing the epoch on the test fold is worth.
 
@@ -159,4 +190,11 @@ def _one_group(
     return fitting[0]
 
 
-COMMANDS = {"recompute": recompute, "show": show, "diff": diff, "selection": selection, "schema": schema}
+COMMANDS = {
+    "recompute": recompute,
+    "show": show,
+    "diff": diff,
+    "plan": plan,
+    "selection": selection,
+    "schema": schema,
+}

@@ -7,16 +7,17 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.leaderboard.comparisons import Against, compare_rows
 from ecpe_zoo.leaderboard.published import Published, published, reported
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.significance import RESAMPLES, MethodComparison, compare, compare_sound, pooled_score
+from ecpe_zoo.results.significance import RESAMPLES, pooled_score
 from ecpe_zoo.results.store import RunGroup, encoder_of, group_records
 from ecpe_zoo.tasks import find_task
 
@@ -34,9 +35,8 @@ class Cell:
         complete: it has runs on every fold that any row of the board has under this protocol.
         rank: among complete rows of the protocol, 1 is best; None for the others.
         pooled: the out-of-fold score of all folds' documents together; None where they cannot be counted.
-        comparison: with the row of rank 1; None for that row, and without a common fold or countable documents.
+        against: comparisons with other rows, the most telling one first; see `comparisons`.
         uncounted: why its documents cannot be counted, "" where they can.
-        sound: `comparison` without the collapsed runs of both rows; None where none collapsed.
     """
 
     group: RunGroup
@@ -45,9 +45,8 @@ class Cell:
     complete: bool = False
     rank: int | None = None
     pooled: float | None = None
-    comparison: MethodComparison | None = None
+    against: tuple[Against, ...] = ()
     uncounted: str = ""
-    sound: MethodComparison | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -160,8 +159,7 @@ class Board:
         rows: ranked strict rows first, by rank; then the others.
         published: figures of the headline item, as printed; never ranked with rows.
         missing: why document statistics are not there for any row, "" where some are.
-        tests: comparisons that Holm's correction counted.
-        leaders: protocol -> label of the row that the others are compared with.
+        tests: comparisons that Holm's correction counted, over both protocols.
     """
 
     task: str
@@ -170,7 +168,6 @@ class Board:
     published: tuple[Published, ...]
     missing: str = ""
     tests: int = 0
-    leaders: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -181,15 +178,6 @@ class Board:
     def slug(self) -> str:
         """For links."""
         return f"{self.task}-{self.corpus}"
-
-    @property
-    def compared_with(self) -> str:
-        """The row that strict rows are compared with, for a heading: `the first`, or its label where one was named."""
-        leader = self.leaders.get("strict")
-        first = next(
-            (row.label for row in self.rows if "strict" in row.cells and row.cells["strict"].rank == 1), None
-        )
-        return "the first" if leader is None or leader == first else leader
 
 
 def build_boards(
@@ -203,7 +191,7 @@ def build_boards(
     Args:
         entries: records.
         root: folder of the corpora, for statistics over documents; if a corpus is missing, its board says so.
-        against: label of the row that the others are compared with; the row of rank 1 by default.
+        against: label of the row that all others are compared with; see `comparisons` for the fixed ones.
         resamples: draws of bootstrap and permutation test.
 
     Raises:
@@ -274,13 +262,10 @@ def _board(
         )
         for (label, protocol), group in placed.items()
     }
-    tests, leaders = 0, {}
+    tests = 0
     for protocol in PROTOCOLS:
-        leader = _rank(cells, protocol, against)
-        if leader is not None:
-            leaders[protocol] = leader
-            if cells[leader, protocol].pooled is not None:
-                tests += _compare_all(cells, protocol, leader, root, resamples)
+        _rank(cells, protocol)
+        tests += _compare_all(cells, protocol, against, root, resamples)
     rows = []
     for label in dict.fromkeys(label for label, _ in cells):
         own = {protocol: cell for (of, protocol), cell in cells.items() if of == label}
@@ -289,7 +274,7 @@ def _board(
         slug = f"{task}-{corpus}-{slug_of(label)}"
         rows.append(BoardRow(label, group.method, slug, own, printed, encoder_of(group.first)))
     rows.sort(key=_order)
-    return Board(task, corpus, tuple(rows), _sorted_published(task, corpus), missing, tests, leaders)
+    return Board(task, corpus, tuple(rows), _sorted_published(task, corpus), missing, tests)
 
 
 def _order(row: BoardRow) -> tuple[float, bool, float, str]:
@@ -299,8 +284,8 @@ def _order(row: BoardRow) -> tuple[float, bool, float, str]:
     return (rank, strict is None or strict.spread is None, -row.best_mean, row.label)
 
 
-def _rank(cells: dict[tuple[str, str], Cell], protocol: str, against: str | None) -> str | None:
-    """Rank the complete rows of a protocol; returns the label that the others are compared with."""
+def _rank(cells: dict[tuple[str, str], Cell], protocol: str) -> None:
+    """Rank the complete rows of a protocol."""
     complete = [
         (-cell.spread.over.mean, label)
         for (label, of), cell in cells.items()
@@ -308,29 +293,26 @@ def _rank(cells: dict[tuple[str, str], Cell], protocol: str, against: str | None
     ]
     for rank, (_, label) in enumerate(sorted(complete), start=1):
         cells[label, protocol] = replace(cells[label, protocol], rank=rank)
-    if against is not None:
-        return against if (against, protocol) in cells and cells[against, protocol].group.finished else None
-    return min(complete)[1] if complete else None
 
 
 def _compare_all(
-    cells: dict[tuple[str, str], Cell], protocol: str, leader: str, root: Path | None, resamples: int
+    cells: dict[tuple[str, str], Cell], protocol: str, against: str | None, root: Path | None, resamples: int
 ) -> int:
-    """Compare every row of a protocol with one; returns how many tests there were."""
-    reference = cells[leader, protocol].group
-    found: dict[str, MethodComparison] = {}
-    for (label, of), cell in cells.items():
-        shared = set(cell.group.folds) & set(reference.folds)
-        honest = not cell.group.not_strict
-        if of == protocol and label != leader and shared and cell.pooled is not None and honest:
-            found[label] = compare(cell.group, reference, root, resamples)
-    adjusted = statistics.holm([comparison.permutation_p for comparison in found.values()])
-    for (label, comparison), p in zip(found.items(), adjusted, strict=True):
-        group = cells[label, protocol].group
-        tested = replace(comparison, holm_p=p, family=len(found))
-        sound = compare_sound(group, reference, root, resamples)
-        cells[label, protocol] = replace(cells[label, protocol], comparison=tested, sound=sound)
-    return len(found)
+    """Compare the rows of a protocol; returns how many comparisons have a verdict."""
+    own = {label: cell for (label, of), cell in cells.items() if of == protocol}
+    groups = {
+        label: cell.group
+        for label, cell in own.items()
+        if cell.group.finished
+        and not cell.group.not_strict
+        and not cell.group.content
+        and not cell.group.partial
+    }
+    countable = frozenset(label for label, cell in own.items() if cell.pooled is not None)
+    found = compare_rows(groups, countable, against, root, resamples)
+    for label, made in found.items():
+        cells[label, protocol] = replace(cells[label, protocol], against=made)
+    return sum(not one.verdict.missing for made in found.values() for one in made)
 
 
 def _why_uncounted(group: RunGroup, root: Path | None) -> str:

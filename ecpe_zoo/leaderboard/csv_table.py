@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 COLUMNS = (
     "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
     "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
-    "mean_without_collapsed", "pooled", "precision", "recall", "compared_with", "difference", "difference_low",
-    "difference_high", "documents", "permutation_p", "holm_p", "comparisons", "detectable", "effect_documents",
-    "fold_difference", "fold_low", "fold_high", "fold_t_p", "fold_detectable", "effect_folds", "notes",
+    "mean_without_collapsed", "pooled", "precision", "recall", "difference", "difference_low",
+    "difference_high", "documents", "permutation_p", "detectable", "effect_documents", "fold_difference", "fold_low",
+    "fold_high", "fold_t_p", "effect_folds", "compared_with", "compared_as", "verdict", "runs_unit", "runs_compared",
+    "runs_difference", "runs_low", "runs_high", "runs_p", "runs_holm_p", "comparisons", "runs_detectable", "notes",
 )  # fmt: skip
 
 
@@ -42,7 +43,8 @@ def csv_text(boards: Iterable[Board]) -> str:
 
 
 def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, object]:
-    group, spread, comparison = cell.group, cell.spread, cell.comparison
+    group, spread = cell.group, cell.spread
+    comparison = cell.against[0].documents if cell.against else None
     task = find_task(board.task)
     rule = group.first.record.protocol
     sides = {name: group.spread(f"{task.leading}_{name}") for name in ("precision", "recall")}
@@ -72,16 +74,29 @@ def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, o
         values |= {"unit": spread.unit, "seed_sd": spread.seed_sd}
     if cell.without_collapsed is not None:
         values["mean_without_collapsed"] = cell.without_collapsed.over.mean
+    if cell.against:
+        first, verdict = cell.against[0], cell.against[0].verdict
+        values |= {
+            "compared_with": first.label,
+            "compared_as": first.why,
+            "verdict": verdict.in_words,
+            "runs_unit": verdict.unit,
+            "runs_compared": len(verdict.differences),
+            "runs_difference": verdict.mean,
+            "runs_low": verdict.low,
+            "runs_high": verdict.high,
+            "runs_p": verdict.p,
+            "runs_holm_p": verdict.holm_p,
+            "comparisons": verdict.family,
+            "runs_detectable": verdict.detectable,
+        }
     if comparison is not None:
         drawn, over_folds = comparison.bootstrap, comparison.fold_test
         values |= {
-            "compared_with": board.leaders.get(protocol),
             "difference": drawn.difference,
             "difference_low": drawn.low,
             "difference_high": drawn.high,
             "permutation_p": comparison.permutation_p,
-            "holm_p": comparison.holm_p,
-            "comparisons": comparison.family,
             "documents": comparison.documents,
             "detectable": comparison.detectable,
             "effect_documents": comparison.won.effect,
@@ -89,7 +104,6 @@ def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, o
             "fold_low": over_folds.low,
             "fold_high": over_folds.high,
             "fold_t_p": over_folds.p,
-            "fold_detectable": over_folds.detectable,
             "effect_folds": over_folds.effect,
         }
     return values

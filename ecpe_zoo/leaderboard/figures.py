@@ -33,12 +33,11 @@ def templates() -> Environment:
         trim_blocks=True,
     )
     words = (
-        tables.common_folds,
+        tables.difference,
         tables.gap,
         tables.headline_name,
         tables.interval,
         tables.mean_and_sd,
-        tables.p_value,
         tables.percent,
         tables.runs,
         tables.without_collapsed,

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.leaderboard.board import slug_of
-from ecpe_zoo.leaderboard.tables import counted, write_text
+from ecpe_zoo.leaderboard.tables import write_text
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import RunGroup, group_records

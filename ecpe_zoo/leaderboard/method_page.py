@@ -14,19 +14,17 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.figures import method_plots
 from ecpe_zoo.leaderboard.tables import (
-    counted,
     headline_name,
     interval,
     mean_and_sd,
-    p_value,
     percent,
     runs,
     signed,
+    tests,
 )
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import arguments_of
 from ecpe_zoo.results.selection import Prices, prices
-from ecpe_zoo.results.significance import MethodComparison
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
 
@@ -38,7 +36,7 @@ def method_part(board: Board, row: BoardRow, protocol: str, cell: Cell, root: Pa
         "protocol": protocol,
         "cell": cell,
         "facts": _facts(board, cell),
-        "tests": _tests(cell.comparison) if cell.comparison is not None else [],
+        "comparisons": [(one, list(tests(one.verdict, one.documents))) for one in cell.against],
         "runs": [_run(entry, group) for entry in group.entries],
         "plots": method_plots(cell, name, root),
         "price": _price(group),
@@ -92,30 +90,6 @@ def _code(group: RunGroup) -> str:
         for entry in group.entries
     }
     return ", ".join(sorted(commits))
-
-
-def _tests(comparison: MethodComparison) -> list[tuple[str, str, str, str, str]]:
-    """Rows of test, difference, its interval, p and the size of the effect."""
-    drawn, folds, won = comparison.bootstrap, comparison.fold_test, comparison.won
-    points, effect = signed(drawn.difference), "needs two folds"
-    if not math.isnan(folds.effect):
-        effect = f"Hedges' g {folds.effect:+.2f}"
-
-    def between(low: float, high: float) -> str:
-        return "–" if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
-
-    def p(value: float) -> str:
-        return "–" if math.isnan(value) else p_value(value).removeprefix("p ").removeprefix("= ")
-
-    permuted = f"{p(comparison.permutation_p)} (Holm {p(comparison.holm_p)})"
-    documents = f"{won.better} documents better, {won.worse} worse, {won.equal} equal"
-    over_folds = f"Corrected resampled t-test, {counted(folds.folds, 'fold')}"
-    error = f"standard error {percent(drawn.error, 2)}"
-    return [
-        ("Paired bootstrap over documents", points, between(drawn.low, drawn.high), "", error),
-        ("Permutation of documents", points, "", permuted, documents),
-        (over_folds, signed(folds.mean), between(folds.low, folds.high), p(folds.p), effect),
-    ]
 
 
 def _name(entry: Entry) -> str:

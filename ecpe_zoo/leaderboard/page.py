@@ -18,13 +18,14 @@ from ecpe_zoo.leaderboard.tables import NOTES, write_tables, write_text
 from ecpe_zoo.results.significance import RESAMPLES
 
 METHOD_NOTE = (
-    "Spread is over folds, each the mean of its seeds; t-intervals treat folds as if independent, which they are not "
-    "quite: they share training documents. The difference of two methods is tested on the documents that both were "
-    f"scored on: {RESAMPLES:,} paired bootstrap draws for the interval, as many random swaps of their outputs for p, "
-    "Holm-adjusted within protocol and board; over folds by the corrected resampled t-test of Nadeau and Bengio. The "
-    "smallest difference that could be seen is 2.80 standard errors (80 % power at 5 %); over folds it comes from the "
-    "spread of the folds' differences, seeds included. A run has collapsed if it scores 0, has learned one class only, "
-    "or scores below half of its method's median; it stays in the mean, and the mean without it is given too."
+    "Spread is over folds, each the mean of its seeds. Runs decide whether two methods differ: with ten folds and "
+    "three seeds each the exact sign-flip test of the fold differences, on a corpus with one official split five seeds "
+    "and a t-test whose variance is that over seeds plus that over documents; Holm-adjusted within protocol and board. "
+    "With fewer runs there is no verdict. The t-interval treats folds as independent; the one below it counts in that "
+    "they share training documents (Nadeau and Bengio). Rows of these weights are tests on the documents that both "
+    f"were scored on: {RESAMPLES:,} paired bootstrap draws, as many random swaps of the outputs. The smallest "
+    "difference that could be shown has 80 % power at 5 %. A run has collapsed if it scores 0, has learned one class "
+    "only, or scores below half of its method's median; it stays in the mean, and the mean without it is given too."
 )
 
 

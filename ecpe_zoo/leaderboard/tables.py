@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell, folds_in_words
+from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell
+from ecpe_zoo.leaderboard.comparisons import Against
 from ecpe_zoo.leaderboard.csv_table import csv_text
 from ecpe_zoo.results.significance import MethodComparison
 from ecpe_zoo.results.statistics import FoldTest, RunSpread
+from ecpe_zoo.results.verdict import Verdict
 from ecpe_zoo.tasks import find_task
 
 START, END = "<!-- leaderboard:start -->", "<!-- leaderboard:end -->"
@@ -51,15 +53,6 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.01 else f"p = {p:.2f}"
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "fold"), counted(10, "fold")
-    ('1 fold', '10 folds')
-    """
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 def mean_and_sd(spread: RunSpread | None) -> str:
     """`52.6 ± 5.7`; the mean alone where there is one value."""
     if spread is None:
@@ -86,18 +79,55 @@ def runs(cell: Cell) -> str:
     return f"{folds} × {counted(each[0], 'run' if cell.group.repeated else 'seed')}"
 
 
-def difference(cell: Cell | None) -> str:
-    """`−1.1 [−3.9, +1.6] on fold 1, p = 0.41`: see `gap` and `common_folds`, and the Holm-adjusted permutation test."""
-    if cell is None or cell.comparison is None:
+def difference(one: Against) -> str:
+    """`−1.1 [−3.9, +1.6] to rankcp on 3 folds: no verdict: 7 more common folds`; p is Holm-adjusted."""
+    verdict = one.verdict
+    bounds = "" if math.isnan(verdict.low) else f" [{signed(verdict.low)}, {signed(verdict.high)}]"
+    p = "" if verdict.missing else f", {p_value(verdict.holm_p)}"
+    return f"{signed(verdict.mean)}{bounds} to {one.label} on {verdict.counted}{p}: {verdict.in_words}"
+
+
+def differences(cell: Cell | None) -> str:
+    """All comparisons of a row, and the first one over documents."""
+    if cell is None or not cell.against:
         return "–"
-    where = common_folds(cell)
-    return f"{gap(cell.comparison)}{where and ' '}{where}, {p_value(cell.comparison.holm_p)}"
+    said = [difference(one) for one in cell.against]
+    documents = cell.against[0].documents
+    if documents is not None:
+        said.insert(1, f"these weights {gap(documents)}")
+    return "; ".join(said)
 
 
 def gap(comparison: MethodComparison) -> str:
     """`−1.1 [−3.9, +1.6]`: points, 95 % interval over documents."""
     drawn = comparison.bootstrap
     return f"{signed(drawn.difference)} [{signed(drawn.low)}, {signed(drawn.high)}]"
+
+
+def tests(verdict: Verdict, documents: MethodComparison | None) -> Iterator[tuple[str, str, str, str, str]]:
+    """All tests of a difference: name, points, 95 % interval, p, and a remark."""
+
+    def between(low: float, high: float) -> str:
+        return "–" if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
+
+    def p(value: float) -> str:
+        return "–" if math.isnan(value) else p_value(value).removeprefix("p ").removeprefix("= ")
+
+    kind = "exact sign-flip" if verdict.unit == "fold" else "t-test with the error over documents"
+    adjusted = f"Holm-adjusted for {verdict.family}: {p(verdict.holm_p)}" if verdict.family > 1 else ""
+    interval = between(verdict.low, verdict.high)
+    yield f"{verdict.counted}: {kind}", signed(verdict.mean), interval, p(verdict.p), adjusted
+    if documents is None:
+        return
+    drawn, folds, won = documents.bootstrap, documents.fold_test, documents.won
+    if not math.isnan(folds.p):
+        effect = f"corrected resampled t-test, Hedges' g {folds.effect:+.2f}"
+        yield "  with shared training documents", "", between(folds.low, folds.high), p(folds.p), effect
+    points, error = signed(drawn.difference), f"standard error {percent(drawn.error, 2)}"
+    name = f"these weights, {documents.documents} documents: paired bootstrap"
+    yield name, points, between(drawn.low, drawn.high), "", error
+    counts = f"{won.better} documents better, {won.worse} worse, {won.equal} equal ({won.effect:+.2f})"
+    yield "these weights: paired permutation", "", "", p(documents.permutation_p), counts
 
 
 def without_collapsed(comparison: MethodComparison) -> str:
@@ -111,21 +141,16 @@ def _over_folds(test: FoldTest) -> str:
     return f"{signed(test.mean)} [{signed(test.low)}, {signed(test.high)}], {p_value(test.p)}"
 
 
-def common_folds(cell: Cell) -> str:
-    """`on fold 1`: of its comparison, where the row lacks some; else ""."""
-    if cell.comparison is None or cell.complete:
-        return ""
-    return f"on {folds_in_words(cell.comparison.folds)}"
-
-
 NOTES = (
     "F1 in percent. Mean ± sample standard deviation over folds (over seeds where there is one fold) and its 95 % "
     "t-interval. Under *strict* a validation part of the training fold chooses epoch and threshold; under *paper "
     "protocol* the test fold chooses the epoch, as in published code; *reported* is what the paper prints. The three "
-    "are never ranked together. The difference to the first row of a protocol (or to the row in the heading) is that "
-    "of the pooled score on the folds both have, with a 95 % interval (paired bootstrap over documents) and a "
-    "permutation test; the interval is each row's own, p is Holm-adjusted within protocol and board. Both hold the "
-    "trained weights fixed: where a row has one seed a fold, they do not know what other seeds would give."
+    "are never ranked together. A method is compared with the best method of its encoder and with the rule without "
+    "training, an ablation with its method. Runs decide: with ten folds and three seeds each, an exact sign-flip test "
+    "of the fold differences (collapsed runs as they scored), on a corpus with one split five seeds; p is "
+    "Holm-adjusted within protocol and board. With fewer runs there is no verdict. The interval is the t-interval over "
+    "folds or seeds; *these weights* is the paired bootstrap over documents, which holds the trained weights fixed and "
+    "cannot know what other seeds or folds would give."
 )
 
 
@@ -146,8 +171,7 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
         lines = [
             f"**{board.title}** ({find_task(board.task).headline_in_words})",
             "",
-            "| | method | encoder | reported | paper protocol | strict | strict runs | "
-            f"to {_escaped(board.compared_with)}, strict |",
+            "| | method | encoder | reported | paper protocol | strict | strict runs | difference, strict |",
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in board.rows]
@@ -162,21 +186,14 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
 
 
 def all_notes(board: Board) -> list[tuple[BoardRow, str, str]]:
-    """(row, protocol, note) of a board: failed and collapsed runs, missing folds, tests that disagree."""
+    """(row, protocol, note) of a board: failed and collapsed runs, missing folds."""
     return [
         (row, protocol, note)
         for row in board.rows
         for protocol in PROTOCOLS
         if protocol in row.cells
-        for note in (*row.cells[protocol].notes, *_disagreement(row.cells[protocol]))
+        for note in row.cells[protocol].notes
     ]
-
-
-def _disagreement(cell: Cell) -> list[str]:
-    if cell.comparison is None or not cell.comparison.folds_disagree:
-        return []
-    folds = cell.comparison.fold_test
-    return [f"over the folds the difference is {_over_folds(folds)}: not shown"]
 
 
 def _cells(row: BoardRow) -> list[str]:
@@ -189,7 +206,7 @@ def _cells(row: BoardRow) -> list[str]:
         _score(paper),
         _score(strict),
         runs(strict) if strict is not None else "–",
-        difference(strict),
+        differences(strict),
     ]
 
 
@@ -269,7 +286,7 @@ def latex(boards: Iterable[Board]) -> str:
         if not board.rows:
             continue
         heads = ["", "Method", "Encoder", "Reported", "Paper protocol", "Strict", "Runs"]
-        heads.append(f"To {board.compared_with}, strict")
+        heads.append("Difference, strict")
         rows = [[latex_escaped(text) for text in _cells(row)] for row in board.rows]
         table = DataFrame(rows, columns=list(map(latex_escaped, heads))).style.hide(axis="index")
         notes = " ".join(f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board))

@@ -66,6 +66,9 @@ class Method(LightningModule):
     """Arguments that make another method of it where they are not at their default: results name them always, and
     the paper's figure does not stand beside them."""
 
+    seedless: ClassVar[bool] = False
+    """Whether every seed gives the same scores, since nothing is drawn: one run stands for all seeds."""
+
     threshold: float = 0.5
     """Pairs or emotions score above it: the method's default, which chooses the epoch. Without meaning where one
     emotion of each segment is asked for."""

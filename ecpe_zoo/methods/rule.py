@@ -41,6 +41,7 @@ class Rule(Method):
     """
 
     id: ClassVar[str] = "rule"
+    seedless: ClassVar[bool] = True
     ablations: ClassVar[frozenset[str]] = frozenset({"offset"})
     sort_by: Literal["tokens", "segments"] = "segments"
 

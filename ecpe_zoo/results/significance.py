@@ -14,6 +14,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import resampling, statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.store import RunGroup, share_tested
+from ecpe_zoo.results.verdict import Verdict, folds_of, judge
 from ecpe_zoo.tasks import find_task
 
 RESAMPLES = 10_000
@@ -32,8 +33,7 @@ class MethodComparison:
         won: documents by who errs less.
         fold_test: over folds; its numbers are nan for a single fold.
         detectable: the smallest true difference that these documents would show in four of five repetitions.
-        holm_p: `permutation_p` adjusted for the comparisons of its table; equal to it where there is no table.
-        family: how many comparisons that table has.
+        verdict: what the runs say; it decides.
     """
 
     folds: tuple[int, ...]
@@ -44,45 +44,21 @@ class MethodComparison:
     won: resampling.Documents
     fold_test: statistics.FoldTest
     detectable: float
-    holm_p: float
-    family: int = 1
-
-    @property
-    def verdict(self) -> str:
-        """What the data say, in words."""
-        level = 1 - statistics.LEVEL
-        if self.permutation_p < level <= self.holm_p:
-            return f"not shown, once corrected for {self.family} comparisons"
-        if self.holm_p >= level:
-            return "not shown" + "; smaller than these documents can show" * (
-                abs(self.bootstrap.difference) < self.detectable
-            )
-        if self.bootstrap.low <= 0 <= self.bootstrap.high:
-            return "not certain"
-        return "a difference" + " over the documents, not shown over the folds" * self.folds_disagree
-
-    @property
-    def folds_disagree(self) -> bool:
-        """Whether the documents show a difference that the test over folds does not, for the folds vary too much."""
-        level = 1 - statistics.LEVEL
-        return self.holm_p < level <= self.fold_test.p
+    verdict: Verdict
 
     @property
     def limits(self) -> str:
-        """What could have been seen, and what the tests do not know, in sentences."""
-        said = (
-            "The smallest difference that these documents would show in four of five repetitions is "
-            f"{100 * self.detectable:.1f} points"
-        )
-        if not math.isnan(self.fold_test.detectable):
-            said += f", over the folds {100 * self.fold_test.detectable:.1f}"
-        said += "."
-        if min(self.runs) <= len(self.folds):
-            said += (
-                " Tests over documents hold the trained weights fixed: with one seed for each fold they are about "
-                "these runs, not about what other seeds would give."
+        """What could have been seen, and what the tests over documents do not know, in sentences."""
+        said = ""
+        if not math.isnan(self.verdict.detectable):
+            said = (
+                "The smallest difference that as many runs would show in four of five repetitions is "
+                f"{100 * self.verdict.detectable:.1f} points. "
             )
-        return said
+        return (
+            f"{said}Tests over documents hold the trained weights fixed (they would show {100 * self.detectable:.1f} "
+            "points): they are about these runs, not about what other seeds or folds would give."
+        )
 
 
 def pooled_counts(
@@ -174,7 +150,7 @@ def compare(
         won=resampling.documents_won(one, two),
         fold_test=fold_test,
         detectable=statistics.smallest_detectable(bootstrap.error),
-        holm_p=p,
+        verdict=judge(first, second, folds_of((first, second)), bootstrap.error),
     )
 
 

@@ -65,15 +65,22 @@ def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
     if len(data) == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
     sd = float(data.std(ddof=1))
-    half = _t_quantile(len(data) - 1, level) * sd / math.sqrt(len(data))
+    half = t_quantile(len(data) - 1, level) * sd / math.sqrt(len(data))
     return Spread(mean, sd, mean - half, mean + half, len(data))
 
 
-def _t_quantile(freedom: int, level: float) -> float:
+def t_quantile(freedom: float, level: float = LEVEL) -> float:
     """Half the width of a two-sided t-interval, in standard errors."""
     from scipy import special  # late, for commands that only read records; scipy.stats would take seconds
 
     return float(special.stdtrit(freedom, 0.5 + level / 2))
+
+
+def t_test_p(t: float, freedom: float) -> float:
+    """Two-sided p of Student's t."""
+    from scipy import special
+
+    return 2 * float(special.stdtr(freedom, -abs(t)))
 
 
 Unit = Literal["folds", "seeds", "one run"]
@@ -199,12 +206,10 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
         t, p, effect = (0.0, 1.0, 0.0) if same else (math.copysign(math.inf, plain.mean), 0.0, math.nan)
         return FoldTest(plain.mean, plain.mean, plain.mean, t, p, effect, plain.n, 0.0)
     t = plain.mean / error
-    from scipy import special
-
-    half = _t_quantile(freedom, level) * error
-    p = 2 * float(special.stdtr(freedom, -abs(t)))
+    half = t_quantile(freedom, level) * error
+    p = t_test_p(t, freedom)
     small = 1 - 3 / (4 * freedom - 1)  # Hedges' correction
-    detectable = _noncentrality(freedom, level) * error
+    detectable = detectable_mean(error, freedom, level)
     return FoldTest(
         plain.mean,
         plain.mean - half,
@@ -217,13 +222,22 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
     )
 
 
+def detectable_mean(error: float, freedom: float, level: float = LEVEL) -> float:
+    """Smallest true mean that a t-test with this standard error finds in four of five repetitions.
+
+    >>> round(detectable_mean(0.01, 9), 4)
+    0.0313
+    """
+    return _noncentrality(freedom, level) * error
+
+
 @lru_cache
-def _noncentrality(freedom: int, level: float, power: float = POWER) -> float:
+def _noncentrality(freedom: float, level: float, power: float = POWER) -> float:
     """How many standard errors a mean must be from 0 for a t-test to find it with the given power."""
     from scipy import optimize, special
 
     # scipy's non-central t is nan far out: here over quantiles of the spread that the test may find
-    limit = _t_quantile(freedom, level)
+    limit = t_quantile(freedom, level)
     found = np.sqrt(2 * special.gammaincinv(freedom / 2, (np.arange(4000) + 0.5) / 4000) / freedom)
 
     def missing(shift: float) -> float:

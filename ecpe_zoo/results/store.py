@@ -187,6 +187,12 @@ class RunGroup:
         return tuple(sorted({entry.record.seed for entry in self.finished}))
 
     @property
+    def seedless(self) -> bool:
+        """Whether its method draws nothing, so that one run stands for all seeds."""
+        method = declared_method(self.first.record)
+        return method is not None and method.seedless
+
+    @property
     def partial(self) -> tuple[Entry, ...]:
         """Finished runs that scored only a part of the test documents."""
         return tuple(entry for entry in self.finished if entry.partial)

@@ -100,14 +100,14 @@ def test_diff_runs_all_tests(records: Path, tmp_path: Path, capsys: pytest.Captu
         "mgcl minus e2eecpe",
         "paired bootstrap",
         "paired permutation",
-        "corrected resampled",
         "Verdict",
     ):
         assert words in shown
     values: dict[str, Any] = json.loads(out.read_text())
     assert values["bootstrap"]["low"] > 0
     assert values["fold_test"]["p"] is None  # one fold
-    assert values["verdict"] == "a difference"
+    assert values["says"] == "no verdict: 3 more common seeds"
+    assert values["verdict"]["unit"] == "seed"
 
 
 def test_diff_says_what_there_is(records: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from ecpe_zoo.leaderboard.published import published, published_file
 from ecpe_zoo.leaderboard.tables import (
     END,
     START,
-    difference,
     latex,
     markdown,
     replace_between_marks,
@@ -77,12 +75,13 @@ def test_strict_rows_are_ranked_among_themselves(board: Board) -> None:
         ("e2eecpe", "paper"): 1,
         ("rule", "strict"): None,
     }
-    assert board.leaders == {"strict": "mgcl", "paper": "e2eecpe"}
-    comparison = board.rows[1].cells["strict"].comparison
-    assert comparison is not None
-    assert comparison.bootstrap.high < 0
-    assert comparison.holm_p == comparison.permutation_p  # one test
-    assert board.rows[0].cells["strict"].comparison is None
+    (against,) = board.rows[1].cells["strict"].against
+    assert (against.label, against.why) == ("mgcl", "the best of its encoder")
+    assert against.documents is not None
+    assert against.documents.bootstrap.high < 0
+    assert against.verdict.missing == "3 more common seeds"
+    assert board.tests == 0
+    assert board.rows[0].cells["strict"].against == ()
     assert board.rows[0].cells["strict"].pooled == pytest.approx(board.rows[0].best_mean)
 
 
@@ -125,17 +124,12 @@ def test_long_texts_that_training_holds_are_a_note_and_cost_no_rank(tmp_path: Pa
     assert cell.rank == 1
 
 
-def test_a_difference_says_its_folds_where_the_row_lacks_some(board: Board) -> None:
-    cell = board.rows[1].cells["strict"]
-    assert " on fold" not in difference(cell)
-    assert "] on fold 1, p " in difference(replace(cell, complete=False))
-
-
 def test_another_row_can_be_what_the_others_are_compared_with(board: Board, tmp_path: Path) -> None:
     other = build_boards(find_records([tmp_path]), against="e2eecpe", resamples=500)[0]
-    comparison = other.rows[0].cells["strict"].comparison
-    assert comparison is not None
-    assert comparison.bootstrap.low > 0
+    (against,) = other.rows[0].cells["strict"].against
+    assert (against.label, against.why) == ("e2eecpe", "chosen")
+    assert against.documents is not None
+    assert against.documents.bootstrap.low > 0
     with pytest.raises(ZooError, match=r"compare with \(e2eecpe, mgcl, rule\), but got 'x'"):
         build_boards(find_records([tmp_path]), against="x")
 
@@ -178,8 +172,13 @@ def test_a_row_whose_documents_cannot_be_counted_harms_no_other(tmp_path: Path) 
     board = build_boards(find_records([tmp_path]), resamples=200)[0]
     cells = {row.label: row.cells["strict"] for row in board.rows}
     assert not board.missing
-    assert cells["rule"].comparison is not None
-    assert (cells["e2eecpe"].comparison, cells["e2eecpe"].pooled, cells["e2eecpe"].rank) == (None, None, 2)
+    assert all(one.documents is not None for one in cells["mgcl"].against)
+    assert [one.label for one in cells["mgcl"].against] == ["rule"]
+    assert (cells["e2eecpe"].pooled, cells["e2eecpe"].rank) == (None, 2)
+    assert [(one.label, one.documents) for one in cells["e2eecpe"].against] == [
+        ("mgcl", None),
+        ("rule", None),
+    ]
     (note,) = cells["e2eecpe"].notes
     assert note.startswith("no pooled score and no difference: e2eecpe.json: expected its predictions")
     assert str(tmp_path) not in markdown([board])
@@ -194,7 +193,7 @@ def test_a_run_that_scored_a_part_is_not_ranked(tmp_path: Path) -> None:
     board = build_boards(find_records([tmp_path]), resamples=200)[0]
     assert [(row.label, row.cells["strict"].rank) for row in board.rows] == [("mgcl", 1), ("e2eecpe", None)]
     cell = board.rows[1].cells["strict"]
-    assert (cell.pooled, cell.comparison) == (None, None)
+    assert (cell.pooled, cell.against) == (None, ())
     assert cell.notes[0].startswith("1 run scored a part of the test documents (fold 1 seed 1: ")
 
 
@@ -218,36 +217,8 @@ def test_rows_of_the_paper_protocol_alone_stand_below(tmp_path: Path) -> None:
     assert [row.label for row in board.rows] == ["mgcl", "e2eecpe", "rule"]
 
 
-def test_the_heading_names_the_row_that_others_are_compared_with(board: Board, tmp_path: Path) -> None:
-    assert "| to the first, strict |" in markdown([board])
-    (other, *_) = build_boards(find_records([tmp_path]), against="e2eecpe", resamples=200)
-    assert "| to e2eecpe, strict |" in markdown([other])
-    assert "To e2eecpe, strict" in latex([other])
-
-
 def test_a_failed_cell_without_a_record_is_in_the_table(board: Board) -> None:
     assert "Failed, without a record and in no mean: rule/x." in markdown([board], ["rule/x"])
-
-
-def test_the_verdict_says_what_took_a_difference_away(board: Board) -> None:
-    comparison = board.rows[1].cells["strict"].comparison
-    assert comparison is not None
-    assert comparison.verdict == "a difference"
-    corrected = replace(comparison, permutation_p=0.02, holm_p=0.12, family=6)
-    assert corrected.verdict == "not shown, once corrected for 6 comparisons"
-    small = replace(comparison, permutation_p=0.4, holm_p=0.4, detectable=1.0)
-    assert small.verdict == "not shown; smaller than these documents can show"
-    assert replace(small, detectable=0.0).verdict == "not shown"
-    wide = replace(comparison, fold_test=comparison.fold_test._replace(mean=-0.1, low=-0.3, high=0.1, p=0.2))
-    assert wide.verdict == "a difference over the documents, not shown over the folds"
-    cell = replace(board.rows[1].cells["strict"], comparison=wide)
-    shown = markdown([replace(board, rows=(replace(board.rows[1], cells={"strict": cell}),))])
-    assert (
-        "e2eecpe (strict): over the folds the difference is −10.0 [−30.0, +10.0], p = 0.20: not shown."
-        in shown
-    )
-    assert "about these runs" not in comparison.limits  # two seeds
-    assert "about these runs" in replace(comparison, runs=(2, 1)).limits
 
 
 def test_a_difference_stands_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:
@@ -259,12 +230,13 @@ def test_a_difference_stands_with_and_without_the_collapsed_runs(tmp_path: Path)
     write(tmp_path / "other3.json", record | {"status": "collapsed"})
     board = build_boards(find_records([tmp_path]), resamples=200)[0]
     good, other = (row.cells["strict"] for row in board.rows)
-    assert good.sound is None
-    assert other.comparison is not None
-    assert other.sound is not None
-    assert other.sound.runs == (2, 3)
-    assert abs(other.sound.bootstrap.difference) < abs(other.comparison.bootstrap.difference)
-    assert without_collapsed(other.sound).startswith("Without the collapsed runs: ")
+    assert good.against == ()
+    (against,) = other.against
+    assert against.documents is not None
+    assert against.sound is not None
+    assert against.sound.runs == (2, 3)
+    assert abs(against.sound.bootstrap.difference) < abs(against.documents.bootstrap.difference)
+    assert without_collapsed(against.sound).startswith("Without the collapsed runs: ")
 
 
 def test_runs_in_words(tmp_path: Path) -> None:
@@ -280,9 +252,10 @@ def test_csv_holds_every_number(board: Board) -> None:
     lines = list(csv.DictReader(io.StringIO(csv_text([board]))))
     runs = {(line["label"], line["protocol"]): line for line in lines if line["kind"] == "run"}
     line = runs["e2eecpe", "strict"]
-    cell = board.rows[1].cells["strict"]
-    assert cell.comparison is not None
-    assert float(line["difference"]) == cell.comparison.bootstrap.difference
+    (against,) = board.rows[1].cells["strict"].against
+    assert against.documents is not None
+    assert float(line["difference"]) == against.documents.bootstrap.difference
+    assert float(line["runs_difference"]) == against.verdict.mean
     assert float(line["mean"]) == board.rows[1].best_mean
     assert (line["runs"], line["unit"], line["compared_with"]) == ("2", "seeds", "mgcl")
     assert runs["rule", "strict"]["failed"] == "1"
