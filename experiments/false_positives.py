@@ -48,7 +48,7 @@ class Draws:
         runs = self.folds[fold]
         random = self.random
         if random.random() < self.collapse:
-            empty = runs[0].copy()
+            empty: Array = runs[0].copy()
             empty[..., :2] = 0
             return empty
         weights = random.dirichlet(np.full(len(runs), 0.5))
