@@ -51,7 +51,7 @@ def references(groups: Mapping[str, RunGroup], against: str | None = None) -> di
             {(label, against): "chosen" for label in groups if label != against} if against in groups else {}
         )
     found: dict[tuple[str, str], Why] = {}
-    rules = [label for label, group in groups.items() if group.method == RULE and not _ablated(group)]
+    rules = [name for name, group in groups.items() if group.method == RULE and not _ablated(group)]
     best = _best_by_encoder(groups)
     for label, group in groups.items():
         if (method := _method_of(label, groups)) is not None:
@@ -64,26 +64,28 @@ def references(groups: Mapping[str, RunGroup], against: str | None = None) -> di
     return found
 
 
-def _ablated(group: RunGroup) -> frozenset[str]:
-    """The ablations that its runs have, as setting names."""
+def _ablated(group: RunGroup) -> dict[str, object]:
+    """The ablations that its runs have, by setting name."""
     method = declared_method(group.first.record)
     names = frozenset() if method is None else method.ablations
-    return frozenset(f"model.{name}" for name in names) & group.first.settings.keys()
+    settings = group.first.settings
+    return {f"model.{name}": settings[f"model.{name}"] for name in names if f"model.{name}" in settings}
 
 
 def _method_of(label: str, groups: Mapping[str, RunGroup]) -> str | None:
-    """The row that differs from an ablation in its ablations alone, being none itself."""
+    """The row that an ablation is one of: it has a part of its ablations, the fewest, and all of its other settings."""
     group = groups[label]
-    ablated = _ablated(group)
-    if not ablated:
-        return None
-    rest = {name: value for name, value in group.first.settings.items() if name not in ablated}
-    same = (
-        other
+    own = _ablated(group).items()
+    rest = group.first.settings.items() - own
+    found = [
+        (len(theirs), other)
         for other, it in groups.items()
-        if it.method == group.method and it.content == group.content and it.first.settings == rest
-    )
-    return next(same, None)
+        if it.method == group.method
+        and it.content == group.content
+        and (theirs := _ablated(it).items()) < own
+        and it.first.settings.items() - theirs == rest
+    ]
+    return min(found)[1] if found else None
 
 
 def _best_by_encoder(groups: Mapping[str, RunGroup]) -> dict[str, str]:

@@ -80,11 +80,11 @@ def runs(cell: Cell) -> str:
 
 
 def difference(one: Against) -> str:
-    """`−1.1 [−3.9, +1.6] to rankcp on 3 folds: no verdict: 7 more common folds`; p is Holm-adjusted."""
+    """`−1.1 [−3.9, +1.6] to rankcp on 3 folds (no verdict: 7 more folds)`; p is Holm-adjusted."""
     verdict = one.verdict
     bounds = "" if math.isnan(verdict.low) else f" [{signed(verdict.low)}, {signed(verdict.high)}]"
-    p = "" if verdict.missing else f", {p_value(verdict.holm_p)}"
-    return f"{signed(verdict.mean)}{bounds} to {one.label} on {verdict.counted}{p}: {verdict.in_words}"
+    p = "" if verdict.missing else f"{p_value(verdict.holm_p)}, "
+    return f"{signed(verdict.mean)}{bounds} to {one.label} on {verdict.counted} ({p}{verdict.in_words})"
 
 
 def differences(cell: Cell | None) -> str:

@@ -172,16 +172,18 @@ def _missing_folds(groups: Sequence[RunGroup], folds: Sequence[int], folds_of_co
     needed = min(FOLDS, folds_of_corpus)
     if 2 * 0.5**needed >= 1 - statistics.LEVEL:
         return f"the exact test over {needed} folds cannot reach p < .05"
-    said = []
-    if len(folds) < needed:
-        said.append(f"{counted(needed - len(folds), 'more common fold')}")
-    for group in groups:
-        if group.seedless:
-            continue
-        seeds = min(len({run.record.seed for run in group.by_fold()[fold]}) for fold in folds)
-        if seeds < SEEDS:
-            said.append(f"{counted(SEEDS - seeds, 'more seed')} a fold for {group.method}")
-    return ", ".join(dict.fromkeys(said))
+    said = [counted(needed - len(folds), "more fold")] if len(folds) < needed else []
+    drawn = [group for group in groups if not group.seedless]
+    lacking = {
+        group.method: SEEDS - min(len({run.record.seed for run in group.by_fold()[fold]}) for fold in folds)
+        for group in drawn
+    }
+    lacking = {method: seeds for method, seeds in lacking.items() if seeds > 0}
+    if len(lacking) == len({group.method for group in drawn}) and len(set(lacking.values())) == 1:
+        said.append(f"{counted(next(iter(lacking.values())), 'more seed')} a fold")
+    else:
+        said += [f"{counted(seeds, 'more seed')} a fold for {method}" for method, seeds in lacking.items()]
+    return ", ".join(said)
 
 
 def _over_seeds(first: RunGroup, second: RunGroup, document_error: float) -> Verdict:
@@ -194,7 +196,7 @@ def _over_seeds(first: RunGroup, second: RunGroup, document_error: float) -> Ver
         fixed.update(dict.fromkeys(other, value))
     seeds = sorted(set(one) & set(two))
     more = SPLIT_SEEDS - len(seeds)
-    missing = counted(more, "more common seed") if more > 0 else ""
+    missing = counted(more, "more seed") if more > 0 else ""
     if math.isnan(document_error):
         missing = ", ".join(filter(None, [missing, "the test documents, to count errors in"]))
         document_error = 0.0

@@ -106,7 +106,7 @@ def test_diff_runs_all_tests(records: Path, tmp_path: Path, capsys: pytest.Captu
     values: dict[str, Any] = json.loads(out.read_text())
     assert values["bootstrap"]["low"] > 0
     assert values["fold_test"]["p"] is None  # one fold
-    assert values["says"] == "no verdict: 3 more common seeds"
+    assert values["says"] == "no verdict: 3 more seeds"
     assert values["verdict"]["unit"] == "seed"
 
 

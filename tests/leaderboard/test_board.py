@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_strict_rows_are_ranked_among_themselves(board: Board) -> None:
     assert (against.label, against.why) == ("mgcl", "the best of its encoder")
     assert against.documents is not None
     assert against.documents.bootstrap.high < 0
-    assert against.verdict.missing == "3 more common seeds"
+    assert against.verdict.missing == "3 more seeds"
     assert board.tests == 0
     assert board.rows[0].cells["strict"].against == ()
     assert board.rows[0].cells["strict"].pooled == pytest.approx(board.rows[0].best_mean)
@@ -288,3 +289,32 @@ def test_the_readme_changes_between_its_marks_only(tmp_path: Path) -> None:
             replace_between_marks(path, "new")
     with pytest.raises(ZooError, match="Markdown file"):
         replace_between_marks(tmp_path / "missing.md", "new")
+
+
+def test_comparisons_are_fixed_by_what_the_rows_are(tmp_path: Path) -> None:
+    rule = {"class_path": "ecpe_zoo.methods.rule.Rule", "init_args": {}}
+    made: dict[str, tuple[float, str, dict[str, Any]]] = {
+        "plain": (0.5, "mgcl", {"mark_asked": True}),
+        "without": (0.4, "mgcl", {"mark_asked": True, "ablation": "distillation"}),
+        "other": (0.6, "other", {}),
+        "far": (0.9, "far", {"encoder": "recurrent"}),
+    }
+    for name, (f1, method, model) in made.items():
+        write(tmp_path / f"{name}.json", raw(f1, method=method, model=model))
+    record = raw(0.3, method="rule")
+    record["config"]["model"] = rule
+    write(tmp_path / "rule.json", record)
+    board = build_boards(find_records([tmp_path]))[0]
+    found = {row.label: [(one.label, one.why) for one in row.cells["strict"].against] for row in board.rows}
+    plain, without = "mgcl [mark_asked=true]", "mgcl [ablation=distillation, mark_asked=true]"
+    assert found == {
+        "far": [("rule", "the rule")],  # the best of its encoder itself
+        "other": [("rule", "the rule")],
+        plain: [("other", "the best of its encoder"), ("rule", "the rule")],
+        without: [(plain, "its method")],
+        "rule": [],
+    }
+    assert (
+        "−10.0 to mgcl [mark_asked=true] on 1 fold (no verdict: 9 more folds, 2 more seeds a fold)"
+        in markdown([board])
+    )

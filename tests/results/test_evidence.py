@@ -150,7 +150,7 @@ def test_two_methods_are_told_apart_where_they_differ_much(task: str, tmp_path: 
     assert result.permutation_p < 0.01
     assert (result.runs, result.folds) == ((2, 1), (1,))
     assert result.won.better > result.won.worse
-    assert result.verdict.in_words == "no verdict: 4 more common seeds"
+    assert result.verdict.in_words == "no verdict: 4 more seeds"
     backwards = compare(bad, good, resamples=2000)
     assert backwards.bootstrap.difference == pytest.approx(-result.bootstrap.difference)
 

@@ -82,7 +82,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     rule = group(tmp_path, [[0.4]] * 10, "rule")
     assert rule.seedless
     found = judge(one, rule, 10, math.nan)
-    assert found.in_words == "no verdict: 7 more common folds, 2 more seeds a fold for mgcl"
+    assert found.in_words == "no verdict: 7 more folds, 2 more seeds a fold"
     assert judge(one, rule, 5, math.nan).missing == "the exact test over 5 folds cannot reach p < .05"
     single = judge(group(tmp_path / "b", [[0.5]]), rule, 10, math.nan)
     assert math.isnan(single.p)
