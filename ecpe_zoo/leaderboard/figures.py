@@ -61,7 +61,7 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
     """
     dots = []
     for protocol, colour in (("strict", 0), ("paper", 1)):
-        for row in board.rows:
+        for row in (row for row in board.rows if not row.apart):
             cell = row.cells.get(protocol)
             if cell is not None and cell.spread is not None:
                 name = f"{row.label}: {TITLES[protocol].lower()}, {tables.runs(cell)}"

@@ -174,7 +174,9 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
             "| | method | encoder | reported | paper protocol | strict | strict runs | difference, strict |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        lines += [f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in board.rows]
+        for heading, rows in board.parts:
+            lines += [f"| | *{heading}* | | | | | | |"] if heading else []
+            lines += [f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in rows]
         notes = [f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board)]
         if board.missing:
             notes.append(f"Pooled scores and differences are left out: {board.missing}")

@@ -1,0 +1,389 @@
+"""What each practice of published code adds to an honest score, from kept test scores and watched epochs.
+
+Nothing is trained: a strict run of emotion-cause pairs is scored again as the practice would score it, and the
+difference is taken within the run. Practices that choose by the maximum of something on the test fold (epoch,
+threshold, each task at its own epoch) cannot lower a score; the others can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ecpe_zoo.corpora.corpus import data_root
+from ecpe_zoo.corpora.document import Document, Pair
+from ecpe_zoo.corpora.lexicon import EmotionFilter, Lexicon, emotion_filter
+from ecpe_zoo.corpora.readers.blocks import Blocks
+from ecpe_zoo.corpora.registry import find_corpus, load_corpus
+from ecpe_zoo.corpora.splits import partition
+from ecpe_zoo.data.predictions import Prediction, read_predictions
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.metrics.counts import Counts, count_sets
+from ecpe_zoo.metrics.pairs import matched, predicted_pairs, tune_threshold
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.evidence import corpus_of, gold_of
+from ecpe_zoo.results.resampling import Bootstrap, paired_bootstrap
+from ecpe_zoo.results.selection import WATCHED, watched_epochs
+from ecpe_zoo.results.store import RunGroup
+from ecpe_zoo.tasks import ECPE
+
+Item = Literal["pair", "emotion", "cause"]
+Pairs = dict[str, set[Pair]]
+"""Document -> pairs."""
+Array = npt.NDArray[np.float64]
+
+WORDS = {"pair": "pairs", "emotion": "emotions", "cause": "causes"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A practice.
+
+    Args:
+        id: Short name.
+        title: In words.
+        done_by: Methods whose code or paper is known to do it.
+        item: What it is measured on.
+    """
+
+    id: str
+    title: str
+    done_by: str
+    item: Item = "pair"
+
+
+EPOCH = Arm(
+    "epoch",
+    "epoch chosen on test",
+    "Indep, Inter-CE, Inter-EC, E2EECPE, ECPE-2D, RANKCP, PBJE, MM-R, CD-MRC (their ten folds), PairGCN (its logs)",
+)
+THRESHOLD = Arm(
+    "threshold", "threshold chosen on test", "CD-MRC (best of 12 read-outs); E2EECPE prints the sweep"
+)
+OWN_EPOCH = "E2EECPE, ECPE-2D, ECPE-MLL, CD-MRC"
+MAXIMA = (
+    Arm("pair-maximum", "per-task maxima: pairs at their own epoch", OWN_EPOCH),
+    Arm("emotion-maximum", "per-task maxima: emotions", OWN_EPOCH, "emotion"),
+    Arm("cause-maximum", "per-task maxima: causes", OWN_EPOCH, "cause"),
+)
+DUPLICATES = Arm("duplicates", "missed gold pairs counted as often as annotated", "MM-R")
+WINDOWS = tuple(
+    (window, cut, Arm(f"window-{window}{'-gold' * cut}", f"window {window}{', gold cut alike' * cut}", by))
+    for window, cut, by in (
+        (3, False, "PBJE, JCB, ECPE-2D (windowed), ECPE-MLL; RANKCP 12, MM-R 11"),
+        (3, True, "none known"),
+        (2, False, "none known"),
+        (2, True, "none known"),
+    )
+)
+LEAK = Arm("rankcp_file", "released list as a filter (gold)", "RANKCP, MM-R, CD-MRC, MGCL (†)")
+HONEST = Arm("train_words", "keywords of training as a filter", "none: the list without the leak")
+LISTS: tuple[tuple[Lexicon, Arm], ...] = (("rankcp_file", LEAK), ("train_words", HONEST))
+TRAINED = {"data.lexicon": "RANKCP, MM-R, CD-MRC", "data.truncation": "RANKCP, MM-R, CD-MRC"}
+"""Options whose runs are set against those without -> who does it."""
+
+ARMS = (EPOCH, THRESHOLD, *MAXIMA, DUPLICATES, *(arm for *_, arm in WINDOWS), LEAK, HONEST)
+
+
+class Scored(NamedTuple):
+    """Pairs of a run's test documents, as decided and as annotated."""
+
+    found: Pairs
+    gold: Pairs
+
+    def counts(self) -> Array:
+        """(D, 3) correct, predicted and gold pairs; documents by id."""
+        return np.array([count_sets(self.found[id], self.gold[id]) for id in sorted(self.gold)], dtype=float)
+
+
+def scored(predictions: Sequence[Prediction], documents: Mapping[str, Document], threshold: float) -> Scored:
+    """The pairs above a threshold beside gold; a document without a prediction has none."""
+    found: Pairs = {id: set() for id in documents}
+    found |= {prediction.id: predicted_pairs(prediction, threshold) for prediction in predictions}
+    return Scored(found, {id: set(document.pairs or ()) for id, document in documents.items()})
+
+
+def windowed(run: Scored, window: int, gold_too: bool) -> Scored:
+    """Pairs of at most `window` clauses between emotion and cause; gold of other distances is missed, or cut alike."""
+
+    def near(pairs: Pairs) -> Pairs:
+        return {id: {pair for pair in some if abs(pair[1] - pair[0]) <= window} for id, some in pairs.items()}
+
+    return Scored(near(run.found), near(run.gold) if gold_too else run.gold)
+
+
+def listed(run: Scored, documents: Mapping[str, Document], passes: EmotionFilter) -> Scored:
+    """Pairs whose emotion clause passes a filter."""
+    kept: Pairs = {}
+    for id, pairs in run.found.items():
+        passed = passes(documents[id]) if pairs else ()
+        kept[id] = {pair for pair in pairs if passed[pair[0]]}
+    return Scored(kept, run.gold)
+
+
+def repeated(run: Scored, annotated: Mapping[str, Sequence[Pair]]) -> Array:
+    """Counts (D, 3) as MM-R's code counts: a found pair once, a missed one as often as it is annotated."""
+    rows = []
+    for id in sorted(run.gold):
+        correct, predicted, _ = count_sets(run.found[id], run.gold[id])
+        missed = sum(pair not in run.found[id] for pair in annotated[id])
+        rows.append((correct, predicted, correct + missed))
+    return np.array(rows, dtype=float)
+
+
+def f1(counts: Array) -> float:
+    """F1 of counts (D, 3)."""
+    return float(Counts(*counts.sum(axis=0)).f1)
+
+
+# --- one run
+
+
+@dataclass(frozen=True, eq=False)
+class RunArms:
+    """One run.
+
+    Args:
+        entry: Its record.
+        strict: Pair F1 as recorded.
+        gains: Arm -> what it adds, as a fraction.
+        counts: Arm -> counts (D, 3) of its documents; "" -> the strict ones. Arms over epochs have none.
+        missing: Arm -> why it cannot be computed.
+    """
+
+    entry: Entry
+    strict: float
+    gains: Mapping[str, float]
+    counts: Mapping[str, Array]
+    missing: Mapping[str, str]
+
+
+def run_arms(entry: Entry, root: Path | None = None) -> RunArms:
+    """All arms of a run that is ranked as strict; what is missing is said.
+
+    Raises:
+        ZooError: see `read_predictions`.
+    """
+    gains, missing, counts = {}, {}, {}
+    for arm in (EPOCH, *MAXIMA):
+        gain = epoch_gain(entry, arm.item)
+        if gain is None:
+            missing[arm.id] = "no test score of every epoch was kept (--scorer.watch_test true)"
+        else:
+            gains[arm.id] = gain
+    made = {arm.id: partial(_rescored, arm.id) for arm in ARMS if arm.id not in gains | missing}
+    predictions = read_predictions(entry.predictions)
+    try:
+        documents = gold_of(entry, root)
+        matched(predictions, documents)
+    except ZooError as error:
+        return RunArms(entry, entry.score or 0.0, gains, {}, missing | dict.fromkeys(made, str(error)))
+    assert entry.threshold is not None
+    run = scored(predictions, documents, entry.threshold)
+    counts[""] = run.counts()
+    for id, make in made.items():
+        try:
+            counts[id] = make(run, entry, predictions, documents, root)
+            gains[id] = f1(counts[id]) - f1(counts[""])
+        except ZooError as error:
+            missing[id] = str(error)
+    return RunArms(entry, f1(counts[""]), gains, counts, missing)
+
+
+def epoch_gain(entry: Entry, item: Item) -> float | None:
+    """Best test F1 of any epoch minus that of the chosen one, each at its tuned threshold where it was kept."""
+    watched = watched_epochs(entry)
+    if watched is None:
+        return None
+    rows, chosen = watched
+    tuned, name = f"{WATCHED}_at_tuned", f"{item}_f1"
+    part = tuned if all(tuned in row for row in rows) else WATCHED
+    if not all(name in row[part] for row in rows):
+        return None
+    return float(max(row[part][name] for row in rows) - chosen[part][name])
+
+
+def _rescored(
+    id: str, run: Scored, entry: Entry, predictions: Sequence[Prediction], documents: Mapping[str, Document],
+    root: Path | None,
+) -> Array:  # fmt: skip
+    """Counts (D, 3) of one arm."""
+    if id == THRESHOLD.id:
+        default = entry.threshold or 0.0
+        best, _ = tune_threshold(predictions, documents, default)
+        return scored(predictions, documents, best).counts()
+    if id == DUPLICATES.id:
+        return repeated(run, annotated_pairs(entry, root))
+    for window, gold_too, arm in WINDOWS:
+        if id == arm.id:
+            return windowed(run, window, gold_too).counts()
+    lexicon = next(lexicon for lexicon, arm in LISTS if arm.id == id)
+    return listed(run, documents, _filter(entry, lexicon, root)).counts()
+
+
+def annotated_pairs(entry: Entry, root: Path | None = None) -> dict[str, list[Pair]]:
+    """All annotated pairs of the test documents, with those that are given again.
+
+    Raises:
+        ZooError: a corpus in another format.
+    """
+    corpus = find_corpus(corpus_of(entry, root))
+    found: dict[str, list[Pair]] = {}
+    for file, reader in corpus.splits(entry.fold)["test"].items():
+        if not isinstance(reader, Blocks):
+            raise ZooError(f"The files of {corpus.id} do not give a pair twice.")
+        found |= reader.annotated(corpus.folder(root) / file)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _filter_of(
+    corpus: str, root: Path | None, fold: int, skip: bool, lexicon: Lexicon, protocol: Literal["strict", "paper"],
+    share: float, seed: int, version: Literal[1, 2],
+) -> tuple[EmotionFilter, int]:  # fmt: skip
+    loaded = load_corpus(corpus, root, fold, "skip" if skip else "raise")
+    train = (
+        partition(loaded, protocol, share, seed, version).train if lexicon == "train_words" else loaded.train
+    )
+    passes = emotion_filter(lexicon, corpus, root, train)
+    assert passes is not None
+    return passes, len(train)
+
+
+def _filter(entry: Entry, lexicon: Lexicon, root: Path | None) -> EmotionFilter:
+    """The filter that a run with this option would have had."""
+    rule, skip = entry.record.protocol, (entry.record.config.get("data") or {}).get("on_error") == "skip"
+    passes, size = _filter_of(
+        corpus_of(entry, root), data_root(root), entry.fold, skip, lexicon, rule.name, rule.validation_share,
+        rule.split_seed, rule.split_version,
+    )  # fmt: skip
+    if lexicon == "train_words" and size != entry.record.corpus.train:
+        raise ZooError(
+            f"{entry.path}: expected the {entry.record.corpus.train} training documents of its run, but its options "
+            f"give {size} now."
+        )
+    return passes
+
+
+# --- over runs
+
+
+@dataclass(frozen=True, eq=False)
+class ArmResult:
+    """An arm over the runs of a group.
+
+    Args:
+        arm: Which.
+        gain: Spread of what it adds, over folds (means over seeds) or over seeds; None where no run has it.
+        drawn: Its difference on the pooled test documents, with the interval over documents; the trained weights and
+            whatever the arm chose are held fixed. None for arms over epochs.
+        missing: Why runs lack it.
+    """
+
+    arm: Arm
+    gain: statistics.RunSpread | None
+    drawn: Bootstrap | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class GroupArms:
+    """All arms of a group.
+
+    Args:
+        group: Its runs.
+        runs: Those that may be ranked as strict, with their arms.
+        strict: Spread of their pair F1.
+        results: One for each arm.
+    """
+
+    group: RunGroup
+    runs: tuple[RunArms, ...]
+    strict: statistics.RunSpread
+    results: tuple[ArmResult, ...]
+
+
+def group_arms(
+    group: RunGroup, others: Iterable[RunGroup] = (), root: Path | None = None, resamples: int = 10_000,
+    seed: int = 0,
+) -> GroupArms | None:  # fmt: skip
+    """All arms of a group of strict runs of emotion-cause pairs; None for another group, and where no run finished.
+
+    Args:
+        group: The runs.
+        others: Groups among which those are looked for that differ in lexicon or truncation alone.
+        root: Folder of the corpora.
+        resamples: Draws of the bootstrap; 0 for none.
+        seed: Seed of the draws.
+    """
+    if group.task != ECPE.id or group.protocol != "strict" or not group.finished or not group.comparable:
+        return None
+    runs = tuple(run_arms(entry, root) for entry in group.finished)
+    results = [_over(arm, runs, resamples, seed) for arm in ARMS]
+    for other in others:
+        if (arm := trained_arm(group, other)) is not None:
+            found = _between(group, other)
+            results.append(ArmResult(arm, statistics.over_runs(found) if found else None))
+    strict = {(run.entry.fold, run.entry.id): run.strict for run in runs}
+    return GroupArms(group, runs, statistics.over_runs(strict), tuple(results))
+
+
+def _over(arm: Arm, runs: Sequence[RunArms], resamples: int, seed: int) -> ArmResult:
+    """An arm over runs."""
+    having = [run for run in runs if arm.id in run.gains]
+    missing = tuple(dict.fromkeys(run.missing[arm.id] for run in runs if arm.id in run.missing))
+    if not having:
+        return ArmResult(arm, None, None, missing)
+    gains: dict[tuple[int, Hashable], float] = {(r.entry.fold, r.entry.id): r.gains[arm.id] for r in having}
+    drawn = None
+    if resamples and all(arm.id in run.counts for run in having):
+        pair = (_pooled(having, lambda run, id=id: run.counts[id]) for id in (arm.id, ""))  # type: ignore[misc]
+        drawn = paired_bootstrap(*pair, "micro", resamples, seed)
+    return ArmResult(arm, statistics.over_runs(gains), drawn, missing)
+
+
+def _pooled(runs: Sequence[RunArms], counts: Callable[[RunArms], Array]) -> Array:
+    """(S, D, 1, 3) counts of the documents of all folds; see `significance.pooled_counts`."""
+    folds: dict[int, list[Array]] = {}
+    for run in runs:
+        folds.setdefault(run.entry.fold, []).append(counts(run))
+    most = math.lcm(*map(len, folds.values()))
+    parts = [np.tile(np.stack(some), (most // len(some), 1, 1)) for _, some in sorted(folds.items())]
+    return np.concatenate(parts, axis=1)[:, :, None]
+
+
+def trained_arm(group: RunGroup, other: RunGroup) -> Arm | None:
+    """The arm that another group is of this one: the same but for lexicon and truncation; None if it is none."""
+    if (group.corpus, group.method, group.protocol) != (other.corpus, other.method, other.protocol):
+        return None
+    mine, theirs = group.first.settings, other.first.settings
+    options = [name for name in TRAINED if name in theirs and name not in mine]
+
+    def rest(settings: Mapping[str, object]) -> dict[str, object]:
+        return {n: value for n, value in settings.items() if n not in TRAINED and not n.startswith("inputs.")}
+
+    if not options or rest(mine) != rest(theirs) or any(name in mine for name in TRAINED):
+        return None
+    given = ", ".join(f"{name.removeprefix('data.')} {theirs[name]}" for name in options)
+    return Arm(f"trained-{given}".replace(" ", "-"), f"trained and tuned with {given}", TRAINED[options[0]])
+
+
+def _between(group: RunGroup, other: RunGroup) -> dict[tuple[int, Hashable], float]:
+    """What the other group's runs add in the folds and seeds that both have: (fold, seed) -> difference."""
+
+    def means(some: RunGroup) -> dict[tuple[int, Hashable], float]:
+        found: dict[tuple[int, Hashable], list[float]] = {}
+        for entry in some.finished:
+            found.setdefault((entry.fold, entry.record.seed), []).append(entry.score or 0.0)
+        return {place: sum(scores) / len(scores) for place, scores in found.items()}
+
+    mine, theirs = means(group), means(other)
+    return {place: theirs[place] - mine[place] for place in sorted(mine.keys() & theirs.keys(), key=str)}
