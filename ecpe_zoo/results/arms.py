@@ -7,8 +7,7 @@ threshold, each task at its own epoch) cannot lower a score; the others can.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from ecpe_zoo.corpora.corpus import data_root
 from ecpe_zoo.corpora.document import Document, Pair
-from ecpe_zoo.corpora.lexicon import EmotionFilter, Lexicon, emotion_filter
+from ecpe_zoo.corpora.lexicon import EmotionFilter, Lexicon, emotion_filter, filtered
 from ecpe_zoo.corpora.readers.blocks import Blocks
 from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import partition
@@ -27,13 +26,9 @@ from ecpe_zoo.data.predictions import Prediction, read_predictions
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts, count_sets
 from ecpe_zoo.metrics.pairs import matched, predicted_pairs, tune_threshold
-from ecpe_zoo.results import statistics
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import corpus_of, gold_of
-from ecpe_zoo.results.resampling import Bootstrap, paired_bootstrap
 from ecpe_zoo.results.selection import WATCHED, watched_epochs
-from ecpe_zoo.results.store import RunGroup
-from ecpe_zoo.tasks import ECPE
 
 Item = Literal["pair", "emotion", "cause"]
 Pairs = dict[str, set[Pair]]
@@ -86,11 +81,14 @@ WINDOWS = tuple(
 )
 LEAK = Arm("rankcp_file", "released list as a filter (gold)", "RANKCP, MM-R, CD-MRC, MGCL (†)")
 HONEST = Arm("train_words", "keywords of training as a filter", "none: the list without the leak")
-LISTS: tuple[tuple[Lexicon, Arm], ...] = (("rankcp_file", LEAK), ("train_words", HONEST))
-TRAINED = {"data.lexicon": "RANKCP, MM-R, CD-MRC", "data.truncation": "RANKCP, MM-R, CD-MRC"}
-"""Options whose runs are set against those without -> who does it."""
-
-ARMS = (EPOCH, THRESHOLD, *MAXIMA, DUPLICATES, *(arm for *_, arm in WINDOWS), LEAK, HONEST)
+LISTS: tuple[tuple[Lexicon, bool, Arm], ...] = (
+    ("rankcp_file", False, LEAK),
+    ("rankcp_file", True, Arm("rankcp_file-threshold", "the same, threshold chosen on test", LEAK.done_by)),
+    ("train_words", False, HONEST),
+    ("train_words", True, Arm("train_words-threshold", "the same, threshold chosen on test", HONEST.done_by)),
+)
+"""Lexicon, whether the threshold is chosen anew, and the arm."""
+ARMS = (EPOCH, THRESHOLD, *MAXIMA, DUPLICATES, *(arm for *_, arm in (*WINDOWS, *LISTS)))
 
 
 class Scored(NamedTuple):
@@ -118,15 +116,6 @@ def windowed(run: Scored, window: int, gold_too: bool) -> Scored:
         return {id: {pair for pair in some if abs(pair[1] - pair[0]) <= window} for id, some in pairs.items()}
 
     return Scored(near(run.found), near(run.gold) if gold_too else run.gold)
-
-
-def listed(run: Scored, documents: Mapping[str, Document], passes: EmotionFilter) -> Scored:
-    """Pairs whose emotion clause passes a filter."""
-    kept: Pairs = {}
-    for id, pairs in run.found.items():
-        passed = passes(documents[id]) if pairs else ()
-        kept[id] = {pair for pair in pairs if passed[pair[0]]}
-    return Scored(kept, run.gold)
 
 
 def repeated(run: Scored, annotated: Mapping[str, Sequence[Pair]]) -> Array:
@@ -216,17 +205,21 @@ def _rescored(
     root: Path | None,
 ) -> Array:  # fmt: skip
     """Counts (D, 3) of one arm."""
+    threshold = entry.threshold or 0.0
     if id == THRESHOLD.id:
-        default = entry.threshold or 0.0
-        best, _ = tune_threshold(predictions, documents, default)
+        best, _ = tune_threshold(predictions, documents, threshold)
         return scored(predictions, documents, best).counts()
     if id == DUPLICATES.id:
         return repeated(run, annotated_pairs(entry, root))
     for window, gold_too, arm in WINDOWS:
         if id == arm.id:
             return windowed(run, window, gold_too).counts()
-    lexicon = next(lexicon for lexicon, arm in LISTS if arm.id == id)
-    return listed(run, documents, _filter(entry, lexicon, root)).counts()
+    lexicon, anew = next((lexicon, anew) for lexicon, anew, arm in LISTS if arm.id == id)
+    passes = _filter(entry, lexicon, root)
+    kept = [filtered(prediction, passes(documents[prediction.id])) for prediction in predictions]
+    return scored(
+        kept, documents, tune_threshold(kept, documents, threshold)[0] if anew else threshold
+    ).counts()
 
 
 def annotated_pairs(entry: Entry, root: Path | None = None) -> dict[str, list[Pair]]:
@@ -271,119 +264,3 @@ def _filter(entry: Entry, lexicon: Lexicon, root: Path | None) -> EmotionFilter:
             f"give {size} now."
         )
     return passes
-
-
-# --- over runs
-
-
-@dataclass(frozen=True, eq=False)
-class ArmResult:
-    """An arm over the runs of a group.
-
-    Args:
-        arm: Which.
-        gain: Spread of what it adds, over folds (means over seeds) or over seeds; None where no run has it.
-        drawn: Its difference on the pooled test documents, with the interval over documents; the trained weights and
-            whatever the arm chose are held fixed. None for arms over epochs.
-        missing: Why runs lack it.
-    """
-
-    arm: Arm
-    gain: statistics.RunSpread | None
-    drawn: Bootstrap | None = None
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class GroupArms:
-    """All arms of a group.
-
-    Args:
-        group: Its runs.
-        runs: Those that may be ranked as strict, with their arms.
-        strict: Spread of their pair F1.
-        results: One for each arm.
-    """
-
-    group: RunGroup
-    runs: tuple[RunArms, ...]
-    strict: statistics.RunSpread
-    results: tuple[ArmResult, ...]
-
-
-def group_arms(
-    group: RunGroup, others: Iterable[RunGroup] = (), root: Path | None = None, resamples: int = 10_000,
-    seed: int = 0,
-) -> GroupArms | None:  # fmt: skip
-    """All arms of a group of strict runs of emotion-cause pairs; None for another group, and where no run finished.
-
-    Args:
-        group: The runs.
-        others: Groups among which those are looked for that differ in lexicon or truncation alone.
-        root: Folder of the corpora.
-        resamples: Draws of the bootstrap; 0 for none.
-        seed: Seed of the draws.
-    """
-    if group.task != ECPE.id or group.protocol != "strict" or not group.finished or not group.comparable:
-        return None
-    runs = tuple(run_arms(entry, root) for entry in group.finished)
-    results = [_over(arm, runs, resamples, seed) for arm in ARMS]
-    for other in others:
-        if (arm := trained_arm(group, other)) is not None:
-            found = _between(group, other)
-            results.append(ArmResult(arm, statistics.over_runs(found) if found else None))
-    strict = {(run.entry.fold, run.entry.id): run.strict for run in runs}
-    return GroupArms(group, runs, statistics.over_runs(strict), tuple(results))
-
-
-def _over(arm: Arm, runs: Sequence[RunArms], resamples: int, seed: int) -> ArmResult:
-    """An arm over runs."""
-    having = [run for run in runs if arm.id in run.gains]
-    missing = tuple(dict.fromkeys(run.missing[arm.id] for run in runs if arm.id in run.missing))
-    if not having:
-        return ArmResult(arm, None, None, missing)
-    gains: dict[tuple[int, Hashable], float] = {(r.entry.fold, r.entry.id): r.gains[arm.id] for r in having}
-    drawn = None
-    if resamples and all(arm.id in run.counts for run in having):
-        pair = (_pooled(having, lambda run, id=id: run.counts[id]) for id in (arm.id, ""))  # type: ignore[misc]
-        drawn = paired_bootstrap(*pair, "micro", resamples, seed)
-    return ArmResult(arm, statistics.over_runs(gains), drawn, missing)
-
-
-def _pooled(runs: Sequence[RunArms], counts: Callable[[RunArms], Array]) -> Array:
-    """(S, D, 1, 3) counts of the documents of all folds; see `significance.pooled_counts`."""
-    folds: dict[int, list[Array]] = {}
-    for run in runs:
-        folds.setdefault(run.entry.fold, []).append(counts(run))
-    most = math.lcm(*map(len, folds.values()))
-    parts = [np.tile(np.stack(some), (most // len(some), 1, 1)) for _, some in sorted(folds.items())]
-    return np.concatenate(parts, axis=1)[:, :, None]
-
-
-def trained_arm(group: RunGroup, other: RunGroup) -> Arm | None:
-    """The arm that another group is of this one: the same but for lexicon and truncation; None if it is none."""
-    if (group.corpus, group.method, group.protocol) != (other.corpus, other.method, other.protocol):
-        return None
-    mine, theirs = group.first.settings, other.first.settings
-    options = [name for name in TRAINED if name in theirs and name not in mine]
-
-    def rest(settings: Mapping[str, object]) -> dict[str, object]:
-        return {n: value for n, value in settings.items() if n not in TRAINED and not n.startswith("inputs.")}
-
-    if not options or rest(mine) != rest(theirs) or any(name in mine for name in TRAINED):
-        return None
-    given = ", ".join(f"{name.removeprefix('data.')} {theirs[name]}" for name in options)
-    return Arm(f"trained-{given}".replace(" ", "-"), f"trained and tuned with {given}", TRAINED[options[0]])
-
-
-def _between(group: RunGroup, other: RunGroup) -> dict[tuple[int, Hashable], float]:
-    """What the other group's runs add in the folds and seeds that both have: (fold, seed) -> difference."""
-
-    def means(some: RunGroup) -> dict[tuple[int, Hashable], float]:
-        found: dict[tuple[int, Hashable], list[float]] = {}
-        for entry in some.finished:
-            found.setdefault((entry.fold, entry.record.seed), []).append(entry.score or 0.0)
-        return {place: sum(scores) / len(scores) for place, scores in found.items()}
-
-    mine, theirs = means(group), means(other)
-    return {place: theirs[place] - mine[place] for place in sorted(mine.keys() & theirs.keys(), key=str)}
