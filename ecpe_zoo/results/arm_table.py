@@ -115,7 +115,8 @@ def trained_arm(group: RunGroup, other: RunGroup) -> Arm | None:
     if not options or rest(mine) != rest(theirs) or any(name in mine for name in TRAINED):
         return None
     given = ", ".join(f"{name.removeprefix('data.')} {theirs[name]}" for name in options)
-    return Arm(f"trained-{given}".replace(" ", "-"), f"trained and tuned with {given}", TRAINED[options[0]])
+    done_by = "no leak" if given == "lexicon train_words" else TRAINED[options[0]]
+    return Arm(f"trained-{given}".replace(" ", "-"), "trained", f"trained and tuned with {given}", done_by)
 
 
 def _between(group: RunGroup, other: RunGroup) -> dict[tuple[int, Hashable], float]:

@@ -35,8 +35,6 @@ Pairs = dict[str, set[Pair]]
 """Document -> pairs."""
 Array = npt.NDArray[np.float64]
 
-WORDS = {"pair": "pairs", "emotion": "emotions", "cause": "causes"}
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -44,12 +42,14 @@ class Arm:
 
     Args:
         id: Short name.
+        head: The same as the head of a narrow column.
         title: In words.
         done_by: Methods whose code or paper is known to do it.
         item: What it is measured on.
     """
 
     id: str
+    head: str
     title: str
     done_by: str
     item: Item = "pair"
@@ -57,38 +57,54 @@ class Arm:
 
 EPOCH = Arm(
     "epoch",
-    "epoch chosen on test",
+    "epoch",
+    "epoch chosen on test (maximum of pairs)",
     "Indep, Inter-CE, Inter-EC, E2EECPE, ECPE-2D, RANKCP, PBJE, MM-R, CD-MRC (their ten folds), PairGCN (its logs)",
-)
-THRESHOLD = Arm(
-    "threshold", "threshold chosen on test", "CD-MRC (best of 12 read-outs); E2EECPE prints the sweep"
 )
 OWN_EPOCH = "E2EECPE, ECPE-2D, ECPE-MLL, CD-MRC"
 MAXIMA = (
-    Arm("pair-maximum", "per-task maxima: pairs at their own epoch", OWN_EPOCH),
-    Arm("emotion-maximum", "per-task maxima: emotions", OWN_EPOCH, "emotion"),
-    Arm("cause-maximum", "per-task maxima: causes", OWN_EPOCH, "cause"),
+    Arm("emotion-maximum", "emotion\nepoch", "emotions at their own epoch on test", OWN_EPOCH, "emotion"),
+    Arm("cause-maximum", "cause\nepoch", "causes at their own epoch on test", OWN_EPOCH, "cause"),
 )
-DUPLICATES = Arm("duplicates", "missed gold pairs counted as often as annotated", "MM-R")
+THRESHOLD = Arm(
+    "threshold",
+    "thres-\nhold",
+    "threshold chosen on test",
+    "CD-MRC (the best of 12 read-outs); E2EECPE prints the sweep",
+)
+DUPLICATES = Arm("duplicates", "dupli-\ncates", "missed gold pairs counted as often as annotated", "MM-R")
 WINDOWS = tuple(
-    (window, cut, Arm(f"window-{window}{'-gold' * cut}", f"window {window}{', gold cut alike' * cut}", by))
-    for window, cut, by in (
+    (
+        window,
+        cut,
+        Arm(
+            f"window-{window}{'-gold' * cut}",
+            f"win. {window}{chr(10)}{'gold' * cut}".strip(),
+            f"window of {window} clauses{', gold cut alike' * cut}",
+            done_by,
+        ),
+    )
+    for window, cut, done_by in (
         (3, False, "PBJE, JCB, ECPE-2D (windowed), ECPE-MLL; RANKCP 12, MM-R 11"),
         (3, True, "none known"),
         (2, False, "none known"),
         (2, True, "none known"),
     )
 )
-LEAK = Arm("rankcp_file", "released list as a filter (gold)", "RANKCP, MM-R, CD-MRC, MGCL (†)")
-HONEST = Arm("train_words", "keywords of training as a filter", "none: the list without the leak")
+LEAKING, ANEW = "RANKCP, MM-R, CD-MRC, MGCL (†)", "the same, threshold chosen on test"
 LISTS: tuple[tuple[Lexicon, bool, Arm], ...] = (
-    ("rankcp_file", False, LEAK),
-    ("rankcp_file", True, Arm("rankcp_file-threshold", "the same, threshold chosen on test", LEAK.done_by)),
-    ("train_words", False, HONEST),
-    ("train_words", True, Arm("train_words-threshold", "the same, threshold chosen on test", HONEST.done_by)),
+    ("rankcp_file", False, Arm("rankcp_file", "list", "released list as a filter (holds gold)", LEAKING)),
+    ("rankcp_file", True, Arm("rankcp_file-threshold", "list\nthres.", ANEW, LEAKING)),
+    (
+        "train_words",
+        False,
+        Arm("train_words", "words", "keywords of the training part as a filter", "no leak"),
+    ),
+    ("train_words", True, Arm("train_words-threshold", "words\nthres.", ANEW, "no leak but the threshold")),
 )
 """Lexicon, whether the threshold is chosen anew, and the arm."""
-ARMS = (EPOCH, THRESHOLD, *MAXIMA, DUPLICATES, *(arm for *_, arm in (*WINDOWS, *LISTS)))
+
+ARMS = (EPOCH, *MAXIMA, THRESHOLD, DUPLICATES, *(arm for *_, arm in (*WINDOWS, *LISTS)))
 
 
 class Scored(NamedTuple):
@@ -232,7 +248,7 @@ def annotated_pairs(entry: Entry, root: Path | None = None) -> dict[str, list[Pa
     found: dict[str, list[Pair]] = {}
     for file, reader in corpus.splits(entry.fold)["test"].items():
         if not isinstance(reader, Blocks):
-            raise ZooError(f"The files of {corpus.id} do not give a pair twice.")
+            raise ZooError(f"{file}: repeated pairs are only known of corpora in blocks of lines.")
         found |= reader.annotated(corpus.folder(root) / file)
     return found
 
