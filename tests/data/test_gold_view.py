@@ -51,7 +51,7 @@ def test_the_end_far_from_the_first_pair_goes(
     document = document_from_texts("1", TEXTS, pairs=pairs, language="en")
     part = at_most(most)(document)
     assert "".join(segment.text[-1] for segment in part.segments) == kept
-    assert part.pairs == left
+    assert set(part.pairs or ()) == left
 
 
 def test_predictions_come_back_on_whole_documents() -> None:
@@ -93,7 +93,7 @@ def test_batches_say_what_they_cut() -> None:
     builder = QueryBuilder(tokenizer, 30)
     part = GoldView(QueryCollator(builder, False))(document)
     assert 2 <= len(part) < 6
-    assert part.pairs == {(len(part) - 1, len(part) - 2)}
+    assert set(part.pairs or ()) == {(len(part) - 1, len(part) - 2)}
     assert builder.tokenise(document).cut > 0
     whole = DocumentCollator(tokenizer, None, "document")
     assert GoldView(whole)(document) is document
