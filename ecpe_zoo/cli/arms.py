@@ -24,9 +24,14 @@ def show_arms(found: GroupArms, label: str) -> None:
     runs = "one run" if strict.runs == 1 else f"{strict.over.n} {strict.unit}, {strict.runs} runs"
     score = " ".join(filter(None, (mean_and_sd(strict), interval(strict))))
     title = f"{label} on {found.group.corpus}, strict: pair F1 {score}, {runs}"
-    columns = ("practice", ">points", ">95 % interval", ">over documents", ">runs", "done by")
-    rows = [_row(result) for result in found.results if result.gain is not None]
+    collapsed = found.group.collapsed
+    without = (">without\ncollapsed",) if collapsed else ()
+    columns = ("practice", ">points", ">95 % interval", *without, ">over documents", ">runs", "done by")
+    rows = [_row(result, bool(collapsed)) for result in found.results if result.gain is not None]
     show_table(title, columns, rows, least=30)
+    if collapsed:
+        places = ", ".join(f"fold {run.fold} seed {run.record.seed}" for run in collapsed)
+        say(f"Collapsed, and in the means: {places}.")
     ids = [result.arm for result in found.results if any(result.arm.id in run.gains for run in found.runs)]
     heads = [f">{arm.head}" for arm in ids]
     cells = (
@@ -48,13 +53,13 @@ def show_arms(found: GroupArms, label: str) -> None:
     say(*(f"Not for all runs: {', '.join(arms)}: {reason}" for reason, arms in reasons.items()))
 
 
-def _row(result: ArmResult) -> Iterable[str]:
-    gain, drawn = result.gain, result.drawn
+def _row(result: ArmResult, without_collapsed: bool) -> Iterable[str]:
+    gain, drawn, sound = result.gain, result.drawn, result.sound
     assert gain is not None
-    between = "" if drawn is None else _between(drawn.low, drawn.high)
-    over = gain.over
-    points, folds = _points(over.mean), _between(over.low, over.high)
-    return result.arm.title, points, folds, between, str(gain.runs), result.arm.done_by
+    yield from (result.arm.title, _points(gain.over.mean), _between(gain.over.low, gain.over.high))
+    if without_collapsed:
+        yield "–" if sound is None else _points(sound.over.mean)
+    yield from ("" if drawn is None else _between(drawn.low, drawn.high), str(gain.runs), result.arm.done_by)
 
 
 def _points(value: float) -> str:
@@ -84,6 +89,9 @@ def as_dict(found: GroupArms, label: str) -> dict[str, Any]:
         if gain is not None:
             over = {name: plain(getattr(gain.over, name)) for name in ("mean", "sd", "low", "high")}
             values |= over | {"n": gain.over.n, "unit": gain.unit, "runs": gain.runs}
+        if result.sound is not None:
+            over = {name: plain(getattr(result.sound.over, name)) for name in ("mean", "sd", "low", "high")}
+            values["without_collapsed"] = over
         if drawn is not None:
             names = ("difference", "low", "high")
             values["documents"] = {name: plain(getattr(drawn, name)) for name in names}

@@ -11,6 +11,7 @@ import numpy as np
 
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.arms import ARMS, Arm, Array, RunArms, run_arms
+from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.resampling import Bootstrap, paired_bootstrap
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import ECPE
@@ -29,12 +30,14 @@ class ArmResult:
         drawn: Its difference on the pooled test documents, with the interval over documents; the trained weights and
             whatever the arm chose are held fixed. None for arms over epochs.
         missing: Why runs lack it.
+        sound: `gain` without the collapsed runs; None where none collapsed.
     """
 
     arm: Arm
     gain: statistics.RunSpread | None
     drawn: Bootstrap | None = None
     missing: tuple[str, ...] = ()
+    sound: statistics.RunSpread | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ def group_arms(
     if group.task != ECPE.id or group.protocol != "strict" or not group.finished or not group.comparable:
         return None
     runs = tuple(run_arms(entry, root) for entry in group.finished)
-    results = [_over(arm, runs, resamples, seed) for arm in ARMS]
+    results = [_over(arm, runs, group.collapsed, resamples, seed) for arm in ARMS]
     for other in others:
         if (arm := trained_arm(group, other)) is not None:
             found = _between(group, other)
@@ -79,17 +82,24 @@ def group_arms(
     return GroupArms(group, runs, statistics.over_runs(strict), tuple(results))
 
 
-def _over(arm: Arm, runs: Sequence[RunArms], resamples: int, seed: int) -> ArmResult:
+def _over(
+    arm: Arm, runs: Sequence[RunArms], collapsed: Sequence[Entry], resamples: int, seed: int
+) -> ArmResult:
     """An arm over runs."""
     having = [run for run in runs if arm.id in run.gains]
     missing = tuple(dict.fromkeys(run.missing[arm.id] for run in runs if arm.id in run.missing))
     if not having:
         return ArmResult(arm, None, None, missing)
-    gains: dict[tuple[int, Hashable], float] = {(r.entry.fold, r.entry.id): r.gains[arm.id] for r in having}
+
+    def spread(some: Iterable[RunArms]) -> statistics.RunSpread | None:
+        gains: dict[tuple[int, Hashable], float] = {(r.entry.fold, r.entry.id): r.gains[arm.id] for r in some}
+        return statistics.over_runs(gains) if gains else None
+
     drawn = None
     if resamples and all(arm.id in run.counts for run in having):
         drawn = paired_bootstrap(_pooled(having, arm.id), _pooled(having, ""), "micro", resamples, seed)
-    return ArmResult(arm, statistics.over_runs(gains), drawn, missing)
+    sound = spread(run for run in having if run.entry not in collapsed) if collapsed else None
+    return ArmResult(arm, spread(having), drawn, missing, sound)
 
 
 def _pooled(runs: Sequence[RunArms], id: str) -> Array:

@@ -203,6 +203,23 @@ def test_over_runs_and_documents(corpus: Path, tmp_path: Path) -> None:
     assert all(each.drawn is None for each in found.results if each.arm.id in ("epoch", "cause-maximum"))
 
 
+def test_collapsed_runs_stay_in_the_mean_and_are_named(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [made(tmp_path, corpus, seed) for seed in (1, 2)]
+    record = json.loads(paths[1].read_text("utf-8"))
+    record |= {"status": "collapsed", "history": epochs((0.5, 0.0, 0.0, 0.0), (0.4, 0.6, 0.6, 0.6))}
+    write(paths[1], record)
+    found = group_arms(group_of(*paths), resamples=0)
+    assert found is not None
+    first = found.results[0]
+    assert first.gain is not None
+    assert first.sound is not None
+    assert (first.gain.over.mean, first.sound.over.mean) == pytest.approx((0.325, 0.05))
+    assert main(["results", "arms", *map(str, paths), "--resamples", "0"]) == 0
+    assert "Collapsed, and in the means: fold 1 seed 2." in capsys.readouterr().out
+
+
 def test_what_is_missing_is_said(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without the corpus the epochs are left; without watched epochs the scores are."""
     path = made(tmp_path, corpus)
