@@ -22,6 +22,7 @@ from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
 from tests.cli.test_training import config, run_folder
+from tests.conftest import ROOT
 
 LEXICONS = {
     "none": "none",
@@ -131,6 +132,31 @@ def test_the_leak_helps_and_is_shown_apart(
     assert "trained and tuned with lexicon rankcp_file" in " ".join(shown.split())
     assert "trained and tuned with lexicon train_words" in " ".join(shown.split())
     assert shown.count("strict: pair F1") == 2  # the leak is no base of its own
+
+
+def test_a_suite_knows_the_list_by_its_content(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its record is there for the same list, and of other data once the list has changed."""
+    suite = tmp_path / "leak.yaml"
+    suite.write_text(
+        f"name: leak\ncells:\n- config: {ROOT / 'configs' / 'rule.yaml'}\n  variant: leak\n"
+        "  overrides: {data.lexicon: rankcp_file}\n"
+        f"  matrix: {{corpora: {corpus}, protocols: strict, folds: 1, seeds: 0}}\n",
+        encoding="utf-8",
+    )
+    command = ["run", str(suite), "--results", str(tmp_path / "results")]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main([*command, "--dry-run"]) == 0
+    assert "0 of 1 cells to run" in capsys.readouterr().out
+    path = corpus.parent / LIST
+    before = path.read_text("utf-8")
+    path.write_text(before + " ", encoding="utf-8")
+    main([*command, "--dry-run"])
+    path.write_text(before, encoding="utf-8")
+    shown = capsys.readouterr()
+    assert f"the content of {LIST}" in " ".join((shown.out + shown.err).split())
 
 
 def test_other_tasks_and_corpora_refuse_the_options(
