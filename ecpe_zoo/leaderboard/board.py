@@ -13,8 +13,7 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.comparisons import Against, compare_rows
 from ecpe_zoo.leaderboard.published import Published, published, reported
-from ecpe_zoo.results import statistics
-from ecpe_zoo.results.choosing import gold_read
+from ecpe_zoo.results import choosing, statistics
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
@@ -23,9 +22,6 @@ from ecpe_zoo.results.store import RunGroup, encoder_of, group_records
 from ecpe_zoo.tasks import find_task
 
 PROTOCOLS = ("strict", "paper")
-
-APART = "Read gold of the test documents: shows what that is worth, never ranked"
-"""Heading of rows that are shown apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +124,7 @@ class BoardRow:
     @property
     def apart(self) -> bool:
         """Whether gold of the test documents was read: it is shown apart and never ranked."""
-        return any(gold_read(cell.group.first.record) for cell in self.cells.values())
+        return any(choosing.gold_read(cell.group.first.record) for cell in self.cells.values())
 
     @property
     def lexicons(self) -> list[str]:
@@ -182,12 +178,6 @@ class Board:
     def title(self) -> str:
         """For people."""
         return f"{find_task(self.task).title} on {self.corpus}"
-
-    @property
-    def parts(self) -> list[tuple[str, list[BoardRow]]]:
-        """Headings with their rows: "" for those that may be compared, and those that are shown apart, if any."""
-        kept = [(name, [row for row in self.rows if row.apart == bool(name)]) for name in ("", APART)]
-        return [(name, rows) for name, rows in kept if rows]
 
     @property
     def slug(self) -> str:

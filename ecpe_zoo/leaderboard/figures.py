@@ -38,6 +38,7 @@ def templates() -> Environment:
         tables.headline_name,
         tables.interval,
         tables.mean_and_sd,
+        tables.row_groups,
         tables.percent,
         tables.runs,
         tables.without_collapsed,

@@ -14,10 +14,10 @@ from ecpe_zoo.corpora.corpus import BUNDLED_FOLDER
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import read_predictions
-from ecpe_zoo.leaderboard.board import APART, build_boards
+from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.csv_table import csv_frame
 from ecpe_zoo.leaderboard.page import build_page
-from ecpe_zoo.leaderboard.tables import markdown
+from ecpe_zoo.leaderboard.tables import APART, markdown, row_groups
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
@@ -116,7 +116,7 @@ def test_the_leak_helps_and_is_shown_apart(
     assert (leak.rank, leak.comparison) == (None, None)
     assert {cell.rank for cell in rows.values()} == {1, 2, None}
     assert any("holds the gold emotion clauses" in note and "not ranked" in note for note in leak.notes)
-    assert [(name, [row.label for row in some]) for name, some in board.parts][1] == (
+    assert [(name, [row.label for row in some]) for name, some in row_groups(board)][1] == (
         APART, ["rule [lexicon=rankcp_file]"],
     )  # fmt: skip
     text = markdown([board])
