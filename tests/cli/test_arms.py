@@ -113,7 +113,7 @@ def test_the_leak_helps_and_is_shown_apart(
     assert set(rows) == {"rule", "rule [lexicon=rankcp_file]", "rule [lexicon=train_words]"}
     leak = rows["rule [lexicon=rankcp_file]"]
     assert leak.group.first.score > rows["rule"].group.first.score  # type: ignore[operator]
-    assert (leak.rank, leak.comparison) == (None, None)
+    assert (leak.rank, leak.against) == (None, ())
     assert {cell.rank for cell in rows.values()} == {1, 2, None}
     assert any("holds the gold emotion clauses" in note and "not ranked" in note for note in leak.notes)
     assert [(name, [row.label for row in some]) for name, some in row_groups(board)][1] == (
