@@ -34,7 +34,8 @@ experiments:
   compare BASE NEW                                 two folders of records; exit status 1 if a number moved too far
 
 records:
-  results show | diff | selection | recompute      spread, tests, the price of choosing on test, metrics again
+  results show | diff | selection | arms           spread, tests, what choosing on test and other practices add
+  results recompute | schema                       metrics again from saved scores; the form of a record
   leaderboard build | push | export                tables and web page; W&B; Hugging Face
 
   --version, --help

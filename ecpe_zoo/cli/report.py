@@ -53,7 +53,8 @@ def show_results(
         chosen = "the checkpoint does not say what chose it"
     say(f"Protocol {data.protocol}: {chosen}; percent; {task.decision}.")
     if record is not None and (reason := not_strict(record)):
-        say(f"NOTE: not ranked among strict results: {reason}.")
+        among = " among strict results" * (record.protocol.name == "strict")
+        say(f"NOTE: not ranked{among}: {reason}.")
     if record is not None and (overlap := record.corpus.overlap) is not None and overlap.notable:
         say(f"NOTE: {overlap.in_words}.")
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]

@@ -151,6 +151,52 @@ def selection(paths: Sequence[Path]) -> int:
     return 0
 
 
+def arms(
+    paths: Sequence[Path],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+    root: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Show what each practice of published code adds to strict scores of emotion-cause pairs.
+
+    Scores kept test scores again: epoch or threshold chosen on test, each task at its own epoch, duplicates of gold
+    pairs, windows, the released list (which holds gold) and an honest one. Nothing is trained; runs that were trained
+    with --data.lexicon or --data.truncation are set against those without.
+
+    Args:
+        paths: Records, or folders of them.
+        resamples: Draws of the bootstrap over documents, at least 100; 0 for none.
+        seed: Seed of the draws.
+        root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
+        json: File for every number.
+    """
+    from ecpe_zoo.cli.arms import NOTE, as_dict, show_arms
+    from ecpe_zoo.leaderboard.tables import write_text
+    from ecpe_zoo.results.arm_table import group_arms
+    from ecpe_zoo.results.naming import labels
+    from ecpe_zoo.results.store import find_records, group_records
+
+    if resamples != 0 and resamples < 100:
+        raise ZooError(f"Expected --resamples to be at least 100, or 0 for none, but got {resamples}.")
+    groups = group_records(find_records(paths))
+    names = labels(groups)
+    found = [(group_arms(group, groups, root, resamples, seed), names[id(group)]) for group in groups]
+    shown = [(result, name) for result, name in found if result is not None]
+    if not shown:
+        raise ZooError(
+            f"Expected finished strict runs of emotion-cause pairs in {', '.join(map(str, paths))} that may be ranked, "
+            f"but none of {len(groups)} groups of runs has them."
+        )
+    for result, name in shown:
+        show_arms(result, name)
+    say(NOTE)
+    if json is not None:
+        write_text(json, json_format.dumps([as_dict(*each) for each in shown], indent=1) + "\n")
+    return 0
+
+
 def schema(*, output: Path | None = None) -> int:
     """Print the JSON Schema of a record.
 
@@ -196,5 +242,6 @@ COMMANDS = {
     "diff": diff,
     "plan": plan,
     "selection": selection,
+    "arms": arms,
     "schema": schema,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -12,8 +12,11 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.lexicon import EmotionFilter, Lexicon, emotion_filter, filtered, lexicon_files
 from ecpe_zoo.corpora.registry import CORPORA, SPLITS, LoadedCorpus, find_corpus, load_corpus
 from ecpe_zoo.corpora.splits import Partition, partition
+from ecpe_zoo.data.gold_view import GoldView, Truncation
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError, first_few
 from ecpe_zoo.tasks import Task
@@ -67,6 +70,11 @@ class EmotionDataModule(LightningDataModule):
         num_workers: processes that build batches; 0 builds them in the training process.
         on_error: `raise` stops at the first malformed document; `skip` leaves it out and counts it.
         predict_split: what `ecpe-zoo predict` reads.
+        lexicon: filter on the emotion clauses of emotion-cause predictions, before scoring and tuning. `train_words`
+            passes clauses with an emotion keyword of the training documents; `rankcp_file` those of the list that
+            RANKCP, MM-R and CD-MRC use, which holds the gold emotion clauses: never ranked.
+        truncation: `lengths` shortens documents that are too long for the encoder by lengths alone; `gold` keeps
+            their first gold pair in view, as RANKCP, MM-R and CD-MRC do: never ranked.
     """
 
     def __init__(
@@ -86,6 +94,8 @@ class EmotionDataModule(LightningDataModule):
         num_workers: int = 0,
         on_error: Literal["raise", "skip"] = "raise",
         predict_split: Split = "test",
+        lexicon: Lexicon = "none",
+        truncation: Truncation = "lengths",
     ) -> None:
         super().__init__()
         self.corpus, self.root, self.fold, self.protocol = corpus, root, fold, protocol
@@ -95,6 +105,10 @@ class EmotionDataModule(LightningDataModule):
         self.eval_batch_size, self.eval_batch_tokens = eval_batch_size, eval_batch_tokens
         self.num_workers, self.on_error = num_workers, on_error
         self.predict_split: Split = predict_split
+        self.lexicon: Lexicon = lexicon
+        self.truncation: Truncation = truncation
+        self.passes: EmotionFilter | None = None
+        self.view: GoldView | None = None
         self.watch_test = False  # set by the scorer: validation then reads the test documents beside its own
         self.loaded: LoadedCorpus | None = None
         self.parts: Partition | None = None
@@ -115,6 +129,7 @@ class EmotionDataModule(LightningDataModule):
             self.parts = partition(
                 self.loaded, self.protocol, self.validation_share, self.split_seed, self.split_version
             )
+            self.passes = emotion_filter(self.lexicon, self.corpus, self.root, self.parts.train)
             skipped = {name: n for name, n in self.loaded.counts.items() if n and "skipped" in name}
             if skipped:
                 rank_zero_warn(f"Malformed documents were left out of {self.corpus!r}: {skipped}")
@@ -165,6 +180,12 @@ class EmotionDataModule(LightningDataModule):
                 )
 
     def _check_task(self, method: Batcher) -> None:
+        for option, usual in (("lexicon", "none"), ("truncation", "lengths")):
+            if (given := getattr(self, option)) != usual and method.task.labelled:
+                raise ZooError(
+                    f"Expected --data.{option} {given} with a method of emotion-cause pairs, but the method's task is "
+                    f"{method.task.id!r}. Leave the option out."
+                )
         corpus = find_corpus(self.corpus)
         if not method.annotations & set(corpus.tasks):
             fitting = [other.id for other in CORPORA.values() if method.annotations & set(other.tasks)]
@@ -178,6 +199,19 @@ class EmotionDataModule(LightningDataModule):
         assert self.parts is not None, "setup() comes first"
         documents: Sequence[Document] = getattr(self.parts, split)
         return documents
+
+    @property
+    def lexicon_files(self) -> dict[str, str]:
+        """Files that the lexicon is read from: name -> sha256."""
+        return lexicon_files(self.lexicon, self.corpus, self.root)
+
+    def as_scored(self, predictions: Iterable[Prediction], split: Split) -> list[Prediction]:
+        """Predictions of a part as they are scored and tuned on: of whole documents, after the lexicon."""
+        found = [self.view.restored(p) for p in predictions] if self.view is not None else list(predictions)
+        if self.passes is None:
+            return found
+        documents = {document.id: document for document in self.documents(split)}
+        return [filtered(p, self.passes(documents[p.id])) if p.id in documents else p for p in found]
 
     @property
     def train_documents(self) -> Sequence[Document]:
@@ -206,11 +240,11 @@ class EmotionDataModule(LightningDataModule):
         assert self.trainer is not None
         trainer, method = self.trainer, self._method()
         if training:
-            documents = list(method.training_units(self.learned_documents))
+            documents = list(method.training_units(self._in_view(split, self.learned_documents, method)))
+        elif split == self.predict_split and self.asked is not None:
+            documents = [document.without_gold() for document in self.asked]
         else:  # the structural promise: outside of training, no batch is built from gold
-            given = self.documents(split)
-            if split == self.predict_split and self.asked is not None:
-                given = self.asked
+            given = self._in_view(split, self.documents(split), method)
             documents = [document.without_gold() for document in given]
         costs = [method.tokens(document) for document in documents]
         lengths = costs if method.sort_by == "tokens" else [len(document) for document in documents]
@@ -239,6 +273,20 @@ class EmotionDataModule(LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=trainer.strategy.root_device.type == "cuda",
         )
+
+    def _in_view(self, split: Split, documents: Sequence[Document], method: Batcher) -> Sequence[Document]:
+        """The documents, or under `truncation: gold` what published code would show of them."""
+        if self.truncation == "lengths":
+            return documents
+        if self.view is None:
+            self.view = GoldView(method.collator(training=False))
+        seen = [self.view(document) for document in documents]
+        count = sum(len(part) < len(document) for part, document in zip(seen, documents, strict=True))
+        rank_zero_info(
+            f"Truncation looks at gold: {count} of {len(documents)} documents of the {split} part are cut so that "
+            "their first gold pair stays."
+        )
+        return seen
 
     def train_dataloader(self) -> DataLoader[Document]:
         """Training batches, with gold."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.comparisons import Against, compare_rows
 from ecpe_zoo.leaderboard.published import Published, published, reported
-from ecpe_zoo.results import statistics
+from ecpe_zoo.results import choosing, statistics
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
@@ -122,6 +122,11 @@ class BoardRow:
         return [*self.cells, *(["reported"] if self.reported is not None else [])]
 
     @property
+    def apart(self) -> bool:
+        """Whether gold of the test documents was read: it is shown apart and never ranked."""
+        return any(choosing.gold_read(cell.group.first.record) for cell in self.cells.values())
+
+    @property
     def lexicons(self) -> list[str]:
         """Lexicons of its runs."""
         return sorted({cell.group.first.record.protocol.lexicon for cell in self.cells.values()})
@@ -156,7 +161,7 @@ class Board:
     Args:
         task: as in metric ids.
         corpus: its name.
-        rows: ranked strict rows first, by rank; then the others.
+        rows: ranked strict rows first, by rank; then the others; those that read gold of the test documents last.
         published: figures of the headline item, as printed; never ranked with rows.
         missing: why document statistics are not there for any row, "" where some are.
         tests: comparisons that Holm's correction counted, over both protocols.
@@ -277,11 +282,11 @@ def _board(
     return Board(task, corpus, tuple(rows), _sorted_published(task, corpus), missing, tests)
 
 
-def _order(row: BoardRow) -> tuple[float, bool, float, str]:
-    """By rank, then by strict mean, then the rows of the paper protocol alone."""
+def _order(row: BoardRow) -> tuple[bool, float, bool, float, str]:
+    """By rank, then by strict mean, then the rows of the paper protocol alone, then those that are shown apart."""
     strict = row.cells.get("strict")
     rank = strict.rank if strict is not None and strict.rank is not None else math.inf
-    return (rank, strict is None or strict.spread is None, -row.best_mean, row.label)
+    return (row.apart, rank, strict is None or strict.spread is None, -row.best_mean, row.label)
 
 
 def _rank(cells: dict[tuple[str, str], Cell], protocol: str) -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 COLUMNS = (
-    "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "rank", "folds",
-    "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
+    "task", "corpus", "kind", "method", "label", "encoder", "protocol", "selection", "lexicon", "truncation", "rank",
+    "folds", "seeds", "runs", "failed", "collapsed", "metric", "mean", "sd", "low", "high", "unit", "seed_sd",
     "mean_without_collapsed", "pooled", "precision", "recall", "difference", "difference_low",
     "difference_high", "documents", "permutation_p", "detectable", "effect_documents", "fold_difference", "fold_low",
     "fold_high", "fold_t_p", "effect_folds", "compared_with", "compared_as", "verdict", "runs_unit", "runs_compared",
@@ -58,6 +58,7 @@ def _line(board: Board, row: BoardRow, protocol: str, cell: Cell) -> dict[str, o
         "protocol": protocol,
         "selection": cell.group.chosen_on,
         "lexicon": rule.lexicon,
+        "truncation": rule.truncation,
         "rank": cell.rank,
         "folds": len(group.folds),
         "seeds": len(group.seeds),

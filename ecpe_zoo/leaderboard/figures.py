@@ -38,6 +38,7 @@ def templates() -> Environment:
         tables.headline_name,
         tables.interval,
         tables.mean_and_sd,
+        tables.row_groups,
         tables.percent,
         tables.runs,
         tables.without_collapsed,
@@ -61,7 +62,7 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
     """
     dots = []
     for protocol, colour in (("strict", 0), ("paper", 1)):
-        for row in board.rows:
+        for row in (row for row in board.rows if not row.apart):
             cell = row.cells.get(protocol)
             if cell is not None and cell.spread is not None:
                 name = f"{row.label}: {TITLES[protocol].lower()}, {tables.runs(cell)}"

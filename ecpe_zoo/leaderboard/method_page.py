@@ -52,6 +52,7 @@ def _facts(board: Board, cell: Cell) -> list[tuple[str, str]]:
         ("Epoch chosen on", group.chosen_on),
         ("Threshold", _threshold_fact(group)),
         ("Lexicon", group.first.record.protocol.lexicon),
+        ("Truncation", group.first.record.protocol.truncation),
         ("Runs", f"{runs(cell)}; failed {len(group.failed)}, collapsed {len(group.collapsed)}"),
     ]
     if cell.spread is not None:

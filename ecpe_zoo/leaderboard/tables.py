@@ -19,6 +19,16 @@ from ecpe_zoo.tasks import find_task
 START, END = "<!-- leaderboard:start -->", "<!-- leaderboard:end -->"
 
 
+APART = "Read gold of the test documents: shows what that is worth, never ranked"
+"""Heading of rows that are shown apart."""
+
+
+def row_groups(board: Board) -> list[tuple[str, list[BoardRow]]]:
+    """Headings with their rows: "" for those that may be compared, and those that are shown apart, if any."""
+    kept = [(name, [row for row in board.rows if row.apart == bool(name)]) for name in ("", APART)]
+    return [(name, rows) for name, rows in kept if rows]
+
+
 def percent(value: float | None, digits: int = 1) -> str:
     """A fraction as percent, without the sign.
 
@@ -174,7 +184,9 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
             "| | method | encoder | reported | paper protocol | strict | strict runs | difference, strict |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        lines += [f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in board.rows]
+        for heading, rows in row_groups(board):
+            lines += [f"| | *{heading}* | | | | | | |"] if heading else []
+            lines += [f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in rows]
         notes = [f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board)]
         if board.missing:
             notes.append(f"Pooled scores and differences are left out: {board.missing}")

@@ -36,8 +36,24 @@ def selection_metric(record: RunRecord) -> str | None:
     return (record.config.get("checkpoint") or {}).get("monitor")
 
 
+def gold_read(record: RunRecord) -> str:
+    """What read the gold of the test documents before they were scored, in words; "" where nothing did."""
+    found = []
+    if record.protocol.lexicon.startswith("rankcp_file"):
+        found.append("its lexicon holds the gold emotion clauses of the test documents")
+    if record.protocol.truncation.startswith("gold"):
+        found.append("its truncation keeps the gold clauses of the test documents in view")
+    return "; ".join(found)
+
+
 def not_strict(record: RunRecord) -> str:
-    """Why a record under `strict` must not be ranked as strict, in words; "" where it may, and for other protocols."""
+    """Why a record must not be ranked under its protocol, in words; "" where it may.
+
+    Under either protocol it must not where gold of the test documents was read (`gold_read`), under `strict` not where
+    something else than a validation part chose.
+    """
+    if reason := gold_read(record):
+        return reason
     if record.protocol.name != "strict":
         return ""
     on, metric = chosen_on(record), selection_metric(record)

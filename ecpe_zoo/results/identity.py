@@ -130,12 +130,17 @@ _CHECKPOINT = {  # option -> its default
 }
 
 
+_ADDED = {"data.lexicon": "none", "data.truncation": "lengths"}
+"""Options that were added later, at the value that leaves a run as it was before them."""
+
+
 def decisive(config: dict[str, Any]) -> dict[str, Any]:
     """The options of a config that decide a result, flat: `model.init_args.lr` -> 0.001.
 
-    Left out are paths, `IRRELEVANT` options, callbacks that only show or save, and null options: a record from before
-    an option was added is the same as one that leaves it alone. Which checkpoint is tested counts if it is not the
-    default one, that of the highest value of the metric that early stopping reads too.
+    Left out are paths, `IRRELEVANT` options, callbacks that only show or save, null options, and `_ADDED` ones that
+    change nothing: a record from before an option was added is the same as one that leaves it alone. Which checkpoint
+    is tested counts if it is not the default one, that of the highest value of the metric that early stopping reads
+    too.
     """
     plain = json.loads(json.dumps(portable(config), default=str))
     kept = {
@@ -152,7 +157,9 @@ def decisive(config: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in flat(kept | {"checkpoint": checkpoint}).items()
-        if value is not None and ".".join(name.split(".")[:2]) not in IRRELEVANT
+        if value is not None
+        and ".".join(name.split(".")[:2]) not in IRRELEVANT
+        and not (name in _ADDED and _ADDED[name] == value)
     }
 
 

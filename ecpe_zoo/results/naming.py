@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ecpe_zoo.corpora.lexicon import FILES as LEXICON_FILES
 from ecpe_zoo.declared import Declared, declared
 from ecpe_zoo.options import flat
 from ecpe_zoo.results.identity import decisive
@@ -23,6 +24,9 @@ _OWN_FIELDS = {
 }
 """Options for which a group of runs has fields of its own, or of which the record keeps the outcome (precision,
 processes)."""
+
+_ARMS = ("data.lexicon", "data.truncation")
+"""Practice that is named on the groups that have it, and on no other."""
 
 _BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.counts_from": "first-epoch"}
 """What runs did before an option was added, if it is not today's default."""
@@ -90,6 +94,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
     Named are, where they are not at the method's default:
 
     - the arguments that make another method of it (`Method.ablations`), always;
+    - the lexicon and the truncation, always;
     - arguments and files that differ between the method's groups on one corpus.
 
     Practice (data, trainer, early stopping) is named on all of a method's groups of one protocol as soon as two of
@@ -128,7 +133,7 @@ def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
     settings = group.first.settings
     for name, value in sorted(settings.items(), key=lambda item: (item[0].startswith("inputs."), item[0])):
         argument = name.removeprefix("model.")
-        if name.startswith("inputs.") and name in names:
+        if name.startswith("inputs.") and name in names and name.removeprefix("inputs.") not in LEXICON_FILES:
             words.append(f"{name}={value[:8]}")
         elif name.startswith("model.") and (name in names or argument in always):
             shown = configured.get(argument)
@@ -140,9 +145,12 @@ def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
 def _practices(members: Sequence[RunGroup]) -> list[list[str]]:
     """For each group of one protocol the practice in which any of them differ, as words."""
     settings = [group.first.settings for group in members]
-    names = [name for name in differing(settings) if not name.startswith(("model.", "inputs."))]
+    names = [name for name in differing(settings) if not name.startswith(("model.", "inputs.", *_ARMS))]
     return [
-        [f"{name.removeprefix('data.')}={_plain(setting.get(name))}" for name in names]
+        [
+            f"{name.removeprefix('data.')}={_plain(setting.get(name))}"
+            for name in (*(arm for arm in _ARMS if arm in setting), *names)
+        ]
         for setting in settings
     ]
 

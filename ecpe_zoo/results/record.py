@@ -128,7 +128,12 @@ class Protocol(Part):
         default={}, description="what was tuned together with the threshold"
     )
     headline: Literal["default", "tuned"] = Field(description="threshold of `metrics`")
-    lexicon: Literal["none"] = "none"
+    lexicon: Literal["none", "rankcp_file (holds the gold emotion clauses)", "train_words"] = Field(
+        default="none", description="filter on predicted emotion clauses"
+    )
+    truncation: Literal["lengths", "gold (keeps the first gold pair in view)"] = Field(
+        default="lengths", description="what decides which text of a long document is read"
+    )
     truncated_segments: int
     test_reads: int = Field(description="times that this run's test documents were scored before the last")
     validation_share: float

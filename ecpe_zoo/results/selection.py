@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ecpe_zoo.data.history import Rows
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import not_strict, selection_metric
@@ -60,21 +61,34 @@ class Price(NamedTuple):
         return self.best_tuned - self.chosen_tuned
 
 
-def price_of(entry: Entry) -> Price | None:
-    """The price within one run; None where it did not watch the test fold, failed, or validation did not choose."""
+def watched_epochs(entry: Entry) -> tuple[Rows, dict[str, Any]] | None:
+    """Rows of the last stage's history with test scores, and the one that validation chose; None as `price_of`."""
     name = find_task(entry.task).headline
+    if entry.record.protocol.name != "strict" or not_strict(entry.record):
+        return None
     rows = [row for row in entry.history if name in (row.get(WATCHED) or {})]
-    if entry.record.protocol.name != "strict" or not rows or not_strict(entry.record):
+    if not rows:
         return None
     last = rows[-1].get("stage")
     rows = [row for row in rows if row.get("stage") == last]  # earlier stages choose other weights
+    metric = (selection_metric(entry.record) or "").removeprefix("val/")
+    by = metric if all(metric in row["validation"] for row in rows) else name
+    return rows, max(
+        rows, key=lambda row: float(row["validation"][by])
+    )  # the first of equals, as the checkpoint
+
+
+def price_of(entry: Entry) -> Price | None:
+    """The price within one run; None where it did not watch the test fold, failed, or validation did not choose."""
+    name = find_task(entry.task).headline
+    watched = watched_epochs(entry)
+    if watched is None:
+        return None
+    rows, chosen = watched
 
     def at(row: Mapping[str, Any], part: str) -> float:
         return float(row[part][name])
 
-    metric = (selection_metric(entry.record) or "").removeprefix("val/")
-    by = metric if all(metric in row["validation"] for row in rows) else name
-    chosen = max(rows, key=lambda row: float(row["validation"][by]))  # the first of equals, as the checkpoint
     best = max(rows, key=lambda row: at(row, WATCHED))
     tuned = f"{WATCHED}_at_tuned"
     kept = all(tuned in row for row in rows)

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ecpe_zoo.corpora.lexicon import lexicon_files
 from ecpe_zoo.corpora.registry import corpus_files, find_corpus
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.results.identity import RunName, config_hash, decisive, input_hashes
@@ -227,7 +228,10 @@ def _cell(
 ) -> Cell:
     data, root = config["data"], config["data"].get("root")
     try:
-        files = corpus_files(data["corpus"], Path(root) if root else None, data["fold"])
+        folder = Path(root) if root else None
+        files = corpus_files(data["corpus"], folder, data["fold"])
+        inputs = input_hashes(config.get("model", {}).get("init_args", {}))
+        inputs |= lexicon_files(data.get("lexicon", "none"), data["corpus"], folder)
     except ZooError as error:
         raise ZooError(f"{where}: {error}") from error
     return Cell(
@@ -241,5 +245,5 @@ def _cell(
         config=config,
         config_hash=config_hash(config),
         files=files,
-        inputs=input_hashes(config.get("model", {}).get("init_args", {})),
+        inputs=inputs,
     )

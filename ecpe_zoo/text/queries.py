@@ -92,6 +92,11 @@ class QueryBatch(NamedTuple):
     documents: list[TokenisedDocument]
     rows: QueryRows
 
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Clauses of each document that are shortened or lost."""
+        return tuple(document.cut for document in self.documents)
+
 
 class QueryBuilder:
     """Builds the rows of one tokenizer.

@@ -168,6 +168,11 @@ class ParserBatch(NamedTuple):
     actions: Tensor | None = None
     """(S,)."""
 
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """See `DocumentRows`."""
+        return self.rows.cut
+
 
 class ParserCollator:
     """Documents to a `ParserBatch`.

@@ -11,7 +11,9 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.lexicon import RECORDED as LEXICONS
 from ecpe_zoo.corpora.overlap import long_texts, text_overlap
+from ecpe_zoo.data.gold_view import RECORDED as TRUNCATIONS
 from ecpe_zoo.files import file_sha256
 from ecpe_zoo.results import identity, record
 from ecpe_zoo.training.checkpoints import best_checkpoint, chosen_by, stopped_by
@@ -90,7 +92,7 @@ class Recorder(Callback):
             method=method.id,
             config=identity.portable(self.config),
             config_hash=identity.config_hash(self.config),
-            inputs=identity.input_hashes(method.hparams),
+            inputs=identity.input_hashes(method.hparams) | data.lexicon_files,
             corpus=record.Corpus(
                 id=data.loaded.corpus,
                 fold=data.fold,
@@ -113,6 +115,8 @@ class Recorder(Callback):
                 tuned_on=None if method.tuned is None else "validation part",
                 tuned_options=method.tuned_options,
                 headline=headline,
+                lexicon=LEXICONS[data.lexicon],
+                truncation=TRUNCATIONS[data.truncation],
                 truncated_segments=scorer.truncated_segments,
                 test_reads=scorer.test_reads,
                 validation_share=data.validation_share,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from lightning import Callback, LightningModule, Trainer
@@ -107,15 +106,16 @@ class Scorer(Callback):
     on_predict_batch_end = on_test_batch_end  # type: ignore[assignment]
 
     def _complete(
-        self, trainer: Trainer, split: Split, limit: float | int, documents: Sequence[Document]
+        self, trainer: Trainer, split: Split, limit: float | int, data: EmotionDataModule
     ) -> tuple[list[Prediction], dict[str, Document]]:
-        """The predictions of all ranks and the documents they are scored on.
+        """The predictions of all ranks as they are scored (`as_scored`), and the documents they are scored on.
 
         Every document is expected once; where Lightning was told to stop early (`limit_*_batches`), only
         documents that were reached are scored.
         """
-        predictions = [rounded(prediction) for prediction in gather_over_ranks(self.gathered.pop(split))]
-        by_id = {document.id: document for document in documents}
+        gathered = data.as_scored(gather_over_ranks(self.gathered.pop(split)), split)
+        predictions = [rounded(prediction) for prediction in gathered]
+        by_id = {document.id: document for document in data.documents(split)}
         reached = {prediction.id for prediction in predictions}
         everything = isinstance(limit, float) and limit == 1.0  # the int 1 is one batch
         if everything and not trainer.fast_dev_run and not trainer.sanity_checking:
@@ -136,7 +136,7 @@ class Scorer(Callback):
         task = method.task
         limit = trainer.limit_val_batches
         fitting = trainer.state.fn == "fit"  # else a finished checkpoint is validated: show, change nothing
-        predictions, gold = self._complete(trainer, "validation", limit, data.documents("validation"))
+        predictions, gold = self._complete(trainer, "validation", limit, data)
         default = threshold_of(method)
         metrics = task.score(predictions, gold, default)
         task.check(metrics, gold.values())
@@ -169,7 +169,7 @@ class Scorer(Callback):
             if trainer.is_global_zero:
                 write_predictions(folder / "validation-best.npz", predictions)
         if data.watch_test and "test" in self.gathered:
-            predictions, gold = self._complete(trainer, "test", limit, data.documents("test"))
+            predictions, gold = self._complete(trainer, "test", limit, data)
             watched = task.score(predictions, gold, default)
             self.test_reads += 1
             row[WATCHED] = task.short(watched)
@@ -188,8 +188,7 @@ class Scorer(Callback):
         """Score the test documents at the tuned and at the default threshold, log and save."""
         data, method = zoo_parts(trainer, pl_module)
         task = method.task
-        documents = data.documents("test")
-        predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, documents)
+        predictions, gold = self._complete(trainer, "test", trainer.limit_test_batches, data)
         self.results = {"default": task.score(predictions, gold, threshold_of(method))}
         task.check(self.results["default"], gold.values())
         if method.tuned is not None:
@@ -211,7 +210,8 @@ class Scorer(Callback):
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save all scores, the extra ones of `predict_step` included."""
         data, _ = zoo_parts(trainer, pl_module)
-        predictions = sorted(gather_over_ranks(self.gathered.pop("test")), key=lambda p: p.id)
+        gathered = data.as_scored(gather_over_ranks(self.gathered.pop("test")), data.predict_split)
+        predictions = sorted(gathered, key=lambda prediction: prediction.id)
         path = predictions_folder(trainer) / f"predict-{data.predict_split}.npz"
         if trainer.is_global_zero:
             write_predictions(path, predictions)

@@ -142,6 +142,7 @@ def callback(name: str, **options: Any) -> dict[str, Any]:
 def test_the_hash_of_an_old_config_stays() -> None:
     """Computed before callbacks counted; records that are committed keep theirs."""
     assert config_hash(OLD) == "10e99bdb87f2636aa902682be780dfad14e42951309d7baf1aa3f54af376657c"
+    assert config_hash(changed("data", lexicon="none", truncation="lengths")) == config_hash(OLD)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,8 @@ def test_the_hash_of_an_old_config_stays() -> None:
         changed("trainer", callbacks=[callback("StochasticWeightAveraging", swa_lrs=0.2)]),
         changed("trainer", callbacks=callback("Timer")),
         changed("early_stopping", counts_from="first-score"),
+        changed("data", lexicon="train_words"),
+        changed("data", truncation="gold"),
     ],
 )
 def test_what_changes_a_number_changes_the_hash(config: dict[str, Any]) -> None:

@@ -50,6 +50,19 @@ class Blocks:
             collector.add(partial(self._document, lines, block), block.start + 1)
         return collector.reading(f"documents of numbered {self.unit}s")
 
+    def annotated(self, path: Path) -> dict[str, list[Pair]]:
+        """All annotated pairs of each document, 0-based, with those that its pair line gives again.
+
+        Raises:
+            CorpusError: a malformed document that is not known as such.
+        """
+        lines, found = Lines(path), {}
+        for block in self._blocks(lines):
+            name, size = self._header(lines, block.start)
+            if name not in self.malformed:
+                found[name] = self._listed(lines, block.start + 1, size)
+        return found
+
     def _blocks(self, lines: Lines) -> Iterator[range]:
         """The ranges of lines that hold one document each.
 
@@ -98,7 +111,11 @@ class Blocks:
         return fields[0], int(fields[1])
 
     def _pairs(self, lines: Lines, index: int, size: int, counts: Counter[str]) -> frozenset[Pair]:
-        """The distinct pairs of a line like ` (7,9), (7,8)`, 0-based. The line is matched, never evaluated.
+        """The distinct pairs of a pair line, 0-based."""
+        return distinct_pairs(self._listed(lines, index, size), counts)
+
+    def _listed(self, lines: Lines, index: int, size: int) -> list[Pair]:
+        """The pairs of a line like ` (7,9), (7,8)`, 0-based. The line is matched, never evaluated.
 
         A comma at its end is allowed: some corpora have one.
         """
@@ -112,7 +129,7 @@ class Blocks:
             if not all(1 <= number <= size for number in pair):
                 expected = f"pairs within the document, {self.unit}s 1 to {size}"
                 raise lines.error(index, expected, f"({pair[0]},{pair[1]})")
-        return distinct_pairs(((emotion - 1, cause - 1) for emotion, cause in listed), counts)
+        return [(emotion - 1, cause - 1) for emotion, cause in listed]
 
     def _segment_lines(self, lines: Lines, block: range, size: int) -> range:
         """The lines of a block's segments, after its header and its pair line."""
