@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import visible
 
 HELP = """\
 usage: ecpe-zoo COMMAND [OPTIONS]
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except ZooError as error:
-        print(f"ecpe-zoo: {error}", file=sys.stderr)
+        print(f"ecpe-zoo: {visible(str(error), keep=chr(10))}", file=sys.stderr)
         return 1
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from ecpe_zoo.cli.functions import Repeated
 from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import visible
 
 if TYPE_CHECKING:
     from ecpe_zoo.runner.cells import Cell
@@ -148,7 +149,7 @@ def run(
         try:
             everything = Scheduler(store, executor, screen, threads, **options).run(cells)
         except KeyboardInterrupt:
-            console.print("Interrupted. The same command resumes from here.")
+            say("Interrupted. The same command resumes from here.", to=console)
             return 130
     return _summary(everything, store)
 
@@ -164,7 +165,7 @@ def _executor(fits: Fits, threads: int) -> Executor:
         try:
             return training.run(arguments)
         except ZooError as error:
-            print(f"ecpe-zoo: {error}")
+            print(f"ecpe-zoo: {visible(str(error), keep=chr(10))}")
             return 1
 
     gpus = fits.gpus_per_cell

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import shell_quoted
 from ecpe_zoo.results.record import TEST_FOLD, Choice, documents_of
 from ecpe_zoo.tasks import Task
 
@@ -52,7 +53,8 @@ class LastCheckpoint(ModelCheckpoint):
         super().on_exception(trainer, pl_module, exception)
         if self.best_model_path:
             config = Path(self.best_model_path).parents[1] / "config.yaml"
-            rank_zero_info(f"To go on: ecpe-zoo fit --config {config} --ckpt_path {self.best_model_path}")
+            words = map(shell_quoted, ("--config", str(config), "--ckpt_path", self.best_model_path))
+            rank_zero_info(f"To go on: ecpe-zoo fit {' '.join(words)}")
 
 
 def best_checkpoint(trainer: Trainer) -> BestCheckpoint | None:
