@@ -44,7 +44,11 @@ def show_results(
     for item, label in task.table_rows(scorer.results[headline]).items():
         cells = [scorer.results[name].get(f"{item}_{score}") for name in order for score in THREE]
         style = "bold" if item == task.leading else None
-        table.add_row(Text(visible(label)), *("" if value is None else f"{100 * value:.2f}" for value in cells), style=style)
+        table.add_row(
+            Text(visible(label)),
+            *("" if value is None else f"{100 * value:.2f}" for value in cells),
+            style=style,
+        )
     Console().print(table)
     say(*task.lines(scorer.results[headline]))
     if record is not None:

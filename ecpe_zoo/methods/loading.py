@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import is_class_path, visible
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.stored import fitting
 from ecpe_zoo.options import flat_default, nested
 from ecpe_zoo.settings import shown
 
@@ -38,20 +40,26 @@ def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
     if not Path(path).is_file():
         raise ZooError(f"{path}: expected a checkpoint, but there is no such file. Check --ckpt_path.")
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other programs, which are refused below
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make the unpickler fail in any way
         reason = visible((str(error).splitlines() or [type(error).__name__])[0])
         raise ZooError(f"{path}: expected a whole checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
     if problem := _wrong_part(checkpoint, finite):
-        raise ZooError(f"{path}: expected {problem}. The file is damaged, or was not written by `ecpe-zoo fit`.")
+        raise ZooError(
+            f"{path}: expected {problem}. The file is damaged, or was not written by `ecpe-zoo fit`."
+        )
     class_path = checkpoint["ecpe_zoo"]["class_path"]
     if is_own(class_path):
         try:
             options = nested(checkpoint["hyper_parameters"], arguments_of(class_path), class_path)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ZooError(f"{path}: expected the options of {class_path}, but got others: {error}") from error
+            raise ZooError(
+                f"{path}: expected the options of {class_path}, but got others: {error}"
+            ) from error
         checkpoint["hyper_parameters"] = options
     return checkpoint
 
@@ -74,13 +82,18 @@ def _wrong_part(checkpoint: dict[str, Any], finite: bool) -> str | None:
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
         return f"options by name as `hyper_parameters`, but got {shown(options)}"
     weights = checkpoint.get("state_dict")
-    if not isinstance(weights, Mapping) or not all(isinstance(item, torch.Tensor) for item in weights.values()):
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(item, torch.Tensor) for item in weights.values()
+    ):
         return f"weights by name as `state_dict`, but got {shown(type(weights).__name__)}"
     # a mask may hold -inf, and a threshold that was never tuned is NaN
     wrong = [
         name
         for name, value in weights.items()
-        if finite and value.dim() and value.is_floating_point() and (value.isnan() | (value == torch.inf)).any()
+        if finite
+        and value.dim()
+        and value.is_floating_point()
+        and (value.isnan() | (value == torch.inf)).any()
     ]
     if wrong:
         return f"weights that are numbers, but {len(wrong)} of {len(weights)} tensors hold NaN or inf: {wrong[0]}"
@@ -162,19 +175,15 @@ def load_method(path: Path | str, method: type[Method] | str | None = None) -> M
     """
     stored = read_checkpoint(path)
     found = _class_of(path, stored["ecpe_zoo"]["class_path"], method)
+    known = inspect.signature(found).parameters
+    options = {name: value for name, value in stored["hyper_parameters"].items() if name in known}
     try:
         # not by Lightning's `load_from_checkpoint`, which imports the function that a checkpoint's options name
-        known = inspect.signature(found).parameters
-        loaded = found(**{name: value for name, value in stored["hyper_parameters"].items() if name in known})
-        loaded.on_load_checkpoint(stored)
-        loaded.load_state_dict(stored["state_dict"])
+        with fitting(class_path_of(found)):
+            loaded = found(**options)
+            loaded.on_load_checkpoint(stored)
+            loaded.load_state_dict(stored["state_dict"])
     except ZooError as error:
         raise ZooError(f"{path}: {error}") from error
-    except Exception as error:  # options and vocabulary of a stranger: a constructor can fail in any way
-        reason = visible((str(error).splitlines() or [""])[0])
-        raise ZooError(
-            f"{path}: expected a whole checkpoint of {class_path_of(found)}, but its content does not fit: "
-            f"{type(error).__name__}: {reason}"
-        ) from error
     loaded.eval()
     return loaded

@@ -275,7 +275,9 @@ def read_record(path: Path) -> RunRecord:
     except (ValueError, RecursionError, AttributeError, TypeError, OverflowError) as error:
         raise ZooError(f"{path}: expected a result record, but got: {in_one_line(error)}.") from error
     if problem := wrong_form(record):
-        raise ZooError(f"{path}: expected {problem}. Records come from `ecpe-zoo fit`: ask for the original file.")
+        raise ZooError(
+            f"{path}: expected {problem}. Records come from `ecpe-zoo fit`: ask for the original file."
+        )
     return record
 
 

@@ -66,7 +66,9 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
 def _record_id(path: Path, content: Mapping[str, Any] | None) -> str:
     """Hash of a record as data: layout and line ends do not matter."""
     if content is None:
-        raise ZooError(f"{path}: expected a result record, but got JSON that is too deep or has too long a number.")
+        raise ZooError(
+            f"{path}: expected a result record, but got JSON that is too deep or has too long a number."
+        )
     kept = content.get("converted_from")
     return kept or hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -92,10 +92,12 @@ def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
         checkpoint: its content.
         path: its place; a file that was renamed since is not recognised.
     """
-    for name, state in (checkpoint.get("callbacks") or {}).items():
+    callbacks = checkpoint.get("callbacks")
+    for name, state in callbacks.items() if isinstance(callbacks, Mapping) else ():
         # the second name: of checkpoints before the class above
-        ours = name.startswith((BestCheckpoint.__name__, ModelCheckpoint.__name__))
-        if ours and state["monitor"] is not None and Path(state["best_model_path"]).name == path.name:
+        ours = str(name).startswith((BestCheckpoint.__name__, ModelCheckpoint.__name__))
+        known = ours and isinstance(state, Mapping) and state.get("monitor") is not None
+        if known and Path(str(state.get("best_model_path"))).name == path.name:
             return str(state["monitor"])
     return None
 
