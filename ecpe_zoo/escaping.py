@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from pathlib import Path
-
-from ecpe_zoo.errors import ZooError
 
 NAME = "letters and digits of any script, blanks and _ . - + ( ) , inside, 100 at most"
 """The form of a name, in words."""
@@ -124,15 +121,3 @@ def shell_quoted(text: str) -> str:
     a.txt 'a; rm -r b'
     """
     return shlex.quote(visible(text))
-
-
-def below(folder: Path, *names: str) -> Path:
-    """A path below a folder.
-
-    Raises:
-        ZooError: it leaves the folder, by `..`, an absolute name or a link.
-    """
-    path = folder.joinpath(*names)
-    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
-        raise ZooError(f"Expected a file below {folder}, but got the name {visible('/'.join(names))!r}.")
-    return path

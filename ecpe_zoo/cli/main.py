@@ -10,7 +10,6 @@ from importlib import import_module
 from importlib.metadata import version
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import visible
 
 HELP = """\
 usage: ecpe-zoo COMMAND [OPTIONS]
@@ -79,8 +78,9 @@ def main(argv: list[str] | None = None) -> int:
         if error.errno is None:
             raise
         where = f"{error.filename}: " if error.filename is not None else ""
-        message = f"{where}expected to read or write here, but got: {error.strerror}. Solve this and repeat."
-    print(f"ecpe-zoo: {visible(message, keep=chr(10))}", file=sys.stderr)
+        problem = ZooError(f"{where}expected to read or write here, but got: {error.strerror}. Solve this.")
+        message = str(problem)
+    print(f"ecpe-zoo: {message}", file=sys.stderr)
     return 1
 
 

@@ -17,7 +17,6 @@ from rich.console import Console
 from ecpe_zoo.cli.functions import Repeated
 from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import visible
 
 if TYPE_CHECKING:
     from ecpe_zoo.runner.cells import Cell
@@ -165,7 +164,7 @@ def _executor(fits: Fits, threads: int) -> Executor:
         try:
             return training.run(arguments)
         except ZooError as error:
-            print(f"ecpe-zoo: {visible(str(error), keep=chr(10))}")
+            print(f"ecpe-zoo: {error}")
             return 1
 
     gpus = fits.gpus_per_cell

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ecpe_zoo.escaping import below
+from ecpe_zoo.files import below
 from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.figures import TITLES, templates
 from ecpe_zoo.leaderboard.method_page import config_text, method_part

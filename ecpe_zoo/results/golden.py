@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import below, markdown_escaped
-from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.escaping import markdown_escaped
+from ecpe_zoo.files import below, replaced_when_complete
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.identity import RunName, config_hash
 from ecpe_zoo.results.record import RunRecord
