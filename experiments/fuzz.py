@@ -1,7 +1,8 @@
 """Damaged and hostile inputs for everything that reads a file: `python -m experiments.fuzz --seconds 120`.
 
-Small files in the true formats are mutated: bytes, lines and fields are dropped, doubled, swapped and replaced by values
-that parsers stumble on (5,000 digits, deep brackets, half characters, NaN, tags of YAML), and JSON trees node by node.
+Small files in the true formats are mutated: bytes, lines and fields are dropped, doubled, swapped and replaced by
+values that parsers stumble on (5,000 digits, deep brackets, half characters, NaN, tags of YAML), and JSON trees node by
+node.
 Each reader has to read its input or to refuse it by a `ZooError`. Anything else is counted by the place where it was
 raised; the exit status is then 1, and the first input of each place can be kept (--keep FOLDER).
 """
@@ -199,7 +200,9 @@ def _place(error: BaseException) -> str:
 
 def main() -> int:
     """Fuzz all formats in turn; 1 if a reader failed other than by a ZooError."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--inputs", type=int, default=1000, help="inputs of each format at most")
     parser.add_argument("--seconds", type=float, default=600.0, help="for all formats together")
     parser.add_argument("--seed", type=int, default=0, help="of the mutations")
@@ -214,7 +217,9 @@ def main() -> int:
         for place, format in enumerate(chosen):
             share = time.monotonic() + (end - time.monotonic()) / (len(chosen) - place)
             work = Path(folder) / format.name
-            found = fuzz(format, options.inputs, work, options.seed, lambda limit=share: time.monotonic() > limit)  # type: ignore[misc]
+            found = fuzz(
+                format, options.inputs, work, options.seed, lambda limit=share: time.monotonic() > limit
+            )  # type: ignore[misc]
             total += found.inputs
             print(
                 f"{format.name:<16} {found.inputs:>7,} inputs {found.read:>7,} read {found.refused:>7,} refused "

@@ -77,7 +77,9 @@ EMORYNLP = b"""Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,St
 Hi!,"['Ann Lee', ""Bob O'Neil""]",Mad,1,2,1,2,00:00:02.877,00:00:07.548
 Alone.,['Cem'],Neutral,2,1,1,2,00:00:02.877,00:00:07.548
 """
-EMOCONTEXT = b'id\tturn1\tturn2\tturn3\tlabel\r\n0\tWhen "did\twho\tnever\tangry\r\n1\thi\thello\tyes\thappy\r\n'
+EMOCONTEXT = (
+    b'id\tturn1\tturn2\tturn3\tlabel\r\n0\tWhen "did\twho\tnever\tangry\r\n1\thi\thello\tyes\thappy\r\n'
+)
 XIA_DING = """1 3
  (2,1), (3,1)
 1,null,null,他 丢 了 钱包
@@ -89,7 +91,9 @@ XIA_DING = """1 3
 """.encode()
 ECF = b"1 2\n(2,1),(2,2)\n1 | Ann | neutral | We won . | S1E1: 0\n2 | Bob | joy | Great ! | S1E1: 1\n"
 COMMENTS = b"So what\t27\tid1\nThanks, love it\t18,15\tid2\n  lol \t1\tid3\n"
-ISEAR = b"ID|EMOT|INTS|Field1|MYKEY|SIT|STATE|\n11001|1|4|joy|k1|When we met.|1|\n11001|3|0|anger|k2|A row.|1|\n"
+ISEAR = (
+    b"ID|EMOT|INTS|Field1|MYKEY|SIT|STATE|\n11001|1|4|joy|k1|When we met.|1|\n11001|3|0|anger|k2|A row.|1|\n"
+)
 RECCON = {
     "tr_1": [
         [
@@ -105,13 +109,15 @@ IEMOCAP = [
     [{"text": "Excuse me.", "speaker": "F", "label": "exc"}, {"text": "Do you", "speaker": "M"}],
     [{"text": "No.", "speaker": "M", "label": "fru"}],
 ]
-TABLE = b"body,feeling,talk,who\nI won,joy,1,Ann\n\"I, too\",joy,1,Bob\nNo,anger,2,Ann\n"
+TABLE = b'body,feeling,talk,who\nI won,joy,1,Ann\n"I, too",joy,1,Bob\nNo,anger,2,Ann\n'
 ROWS = b'{"body": "I won", "feeling": "joy"}\n{"body": "No", "feeling": ["anger"]}\n'
 PLAIN = "tasks: [emotions]\nlabels: [joy, anger]\nlanguage: en\nformat: {text: body, label: feeling}\n"
 DESCRIPTION = (PLAIN + "files: {train: a.csv, test: b.csv}\nlicence: free\n").encode()
 TALKS = PLAIN.replace("emotions", "erc").replace("feeling}", "feeling, conversation: talk, speaker: who}")
 SPLITS = "files: {train: a%s, test: b%s}\n"
-ANSWER = b'Sure: {"characters": [{"name": "Ann", "description": "a baker",}, {"name": "Bo", "description": "x"}]}'
+ANSWER = (
+    b'Sure: {"characters": [{"name": "Ann", "description": "a baker",}, {"name": "Bo", "description": "x"}]}'
+)
 NARRATIVES = b'{"id": "a", "text": "Ann won."}\n{"id": "b", "text": "Bob lost."}\n'
 INTENSITIES = b'{"id": "a", "segment": 0, "intensities": {"joy": 10.0}}\n'
 TEXTS = b'{"id": "a", "text": "I won"}\n{"segments": [{"text": "Hi", "speaker": "Ann"}, "No"]}\n\n'
@@ -139,7 +145,8 @@ def _board(folder: Path) -> object:
     """All outputs of a record."""
     entries = find_records([folder])
     boards = build_boards(entries, resamples=100)
-    return build_page(boards, len(entries), folder.with_name("site"), failures=[f.cell for f in find_failures([folder])])
+    failures = [failure.cell for failure in find_failures([folder])]
+    return build_page(boards, len(entries), folder.with_name("site"), failures=failures)
 
 
 def _saved_record(tree: Any, folder: Path) -> None:
@@ -185,7 +192,9 @@ def all_formats(folder: Path) -> list[Format]:
     Args:
         folder: For files that are made once.
     """
-    record = json.loads((ROOT / "experiments/golden/mgcl/bundled-ecpe-fold1-strict-seed0.json").read_text("utf-8"))
+    record = json.loads(
+        (ROOT / "experiments/golden/mgcl/bundled-ecpe-fold1-strict-seed0.json").read_text("utf-8")
+    )
     predictions, head = _predictions(folder)
     checkpoint = _checkpoint()
     whole = io.BytesIO()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from unicodedata import east_asian_width
 
 import matplotlib
@@ -314,7 +315,7 @@ def _grid(
     figure.colorbar(image, cax=scale_axes, label=meaning).outline.set_linewidth(0)
     legible = readable(labels)
     upright = max(map(_width, legible.shown)) * 0.62 * font / 72 > 0.9 * cell
-    looks = {"fontsize": font, "fontfamily": list(legible.families), **PLAIN}
+    looks: dict[str, Any] = {"fontsize": font, "fontfamily": list(legible.families), **PLAIN}
     axes.set_xticks(range(size), legible.shown, rotation=90 if upright else 0, **looks)
     axes.set_yticks(range(size), legible.shown, **looks)
     axes.tick_params(length=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -289,13 +288,10 @@ def test_words_are_read_at_their_own_width() -> None:
     assert set(seen) == {33}
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e39"])
 def test_vectors_that_are_no_numbers_are_refused_by_line(value: str, tmp_path: Path) -> None:
     path = tmp_path / "w.txt"
     path.write_text(f"2 2\na 1 2\nb 0 {value}\n")
-    with (
-        warnings.catch_warnings(),
-        pytest.raises(CorpusError, match=rf"w\.txt:3: expected 2 numbers.*'{value}'"),
-    ):
-        warnings.simplefilter("error")
+    with pytest.raises(CorpusError, match=rf"w\.txt:3: expected 2 numbers.*'{value}'"):
         read_word_vectors(path)

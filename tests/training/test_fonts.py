@@ -12,7 +12,7 @@ import pytest
 from ecpe_zoo.training import fonts
 from ecpe_zoo.training.fonts import USUAL, readable
 from ecpe_zoo.training.pictures import draw_views
-from ecpe_zoo.views import Confusion, Heatmap, Points
+from ecpe_zoo.views import Confusion, Heatmap, Points, View
 
 CHINESE = ("喜悦", "悲伤")
 
@@ -28,7 +28,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, **families: str) -> None:
 def test_a_font_that_has_the_characters_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, Half="喜悦", All="喜悦悲伤", Thai="ก")
     found = readable(["joy", *CHINESE])
-    assert found == (("joy", *CHINESE), (USUAL, "All"), ())
+    assert (found.shown, found.families, found.numbered) == (("joy", *CHINESE), (USUAL, "All"), ())
     assert not found.note
     assert readable(["joy", "été"]).families == (USUAL,)
     both = readable(["ก", "悲"])
@@ -52,7 +52,7 @@ def test_pictures_of_any_names_draw_without_warnings(
     labels = (*CHINESE, "$a$ $", "_hidden", "x\x1b[2J")
     square = np.eye(len(labels))
     vectors = np.random.default_rng(0).normal(size=(len(labels), 4))
-    views = [
+    views: list[View] = [
         Confusion("c", square.astype(int), labels),
         Heatmap("h", "cosines", square, labels, -1.0, 1.0),
         Points("p", "anchors", vectors, labels, vectors, vectors, labels),
