@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import signal
 import sys
@@ -18,7 +19,6 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,9 +135,7 @@ def made(format: Format, chance: random.Random) -> Any:
     return mutated(format.content, chance)
 
 
-def fuzz(
-    format: Format, inputs: int, folder: Path, seed: int = 0, stop: Callable[[], bool] = lambda: False
-) -> Found:
+def fuzz(format: Format, inputs: int, folder: Path, seed: int = 0, seconds: float = math.inf) -> Found:
     """Read mutated inputs of a format.
 
     Args:
@@ -145,7 +143,7 @@ def fuzz(
         inputs: How many.
         folder: For the files.
         seed: Of the mutations.
-        stop: Called before each input; ends early.
+        seconds: After these it ends early.
     """
     found, chance, start = Found(), random.Random(f"{format.name} {seed}"), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,7 +151,7 @@ def fuzz(
         (folder / name).write_bytes(content)
     path = folder / format.file
     signal.signal(signal.SIGALRM, _too_long)
-    while found.inputs < inputs and not stop():
+    while found.inputs < inputs and time.monotonic() - start < seconds:
         content = made(format, chance)
         found.inputs += 1
         if format.save is not None:
@@ -215,11 +213,9 @@ def main() -> int:
         chosen = [format for format in fuzz_formats.all_formats(Path(folder)) if options.only in format.name]
         end = time.monotonic() + options.seconds
         for place, format in enumerate(chosen):
-            share = time.monotonic() + (end - time.monotonic()) / (len(chosen) - place)
+            share = (end - time.monotonic()) / (len(chosen) - place)
             work = Path(folder) / format.name
-            found = fuzz(
-                format, options.inputs, work, options.seed, lambda limit=share: time.monotonic() > limit
-            )  # type: ignore[misc]
+            found = fuzz(format, options.inputs, work, options.seed, share)
             total += found.inputs
             print(
                 f"{format.name:<16} {found.inputs:>7,} inputs {found.read:>7,} read {found.refused:>7,} refused "

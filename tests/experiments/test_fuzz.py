@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from experiments.fuzz import Format, fuzz
-from experiments.fuzz_formats import all_formats
+from experiments.fuzz import fuzz
+from experiments.fuzz_formats import Format, all_formats
 
 
 @pytest.fixture(scope="module")
