@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 from matplotlib import font_manager
 
@@ -55,6 +56,11 @@ def readable(names: Sequence[str]) -> Names:
     # matplotlib leaves names out of a legend that begin with an underscore
     shown = [f" {name}" if name.startswith("_") else name for name in shown]
     return Names(tuple(shown), families, tuple(name for name, gone in zip(plain, lost, strict=True) if gone))
+
+
+def width(text: str) -> float:
+    """Letters of a text, where those of East Asian scripts count as 1.6."""
+    return sum(1.6 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 @cache

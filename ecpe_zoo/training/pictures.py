@@ -10,7 +10,6 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 
 import matplotlib
 import numpy as np
@@ -22,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.training.fonts import PLAIN, readable
+from ecpe_zoo.training.fonts import PLAIN, readable, width
 from ecpe_zoo.views import Confusion, Heatmap, View, project
 
 Values = npt.NDArray[np.float64]
@@ -268,11 +267,6 @@ def _mark(
     )
 
 
-def _width(text: str) -> float:
-    """Letters of a text, where those of East Asian scripts count as 1.6."""
-    return sum(1.6 if east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def _short_number(value: float) -> str:
     """Two decimals without the leading zero, as cells are small.
 
@@ -314,7 +308,7 @@ def _grid(
     )
     figure.colorbar(image, cax=scale_axes, label=meaning).outline.set_linewidth(0)
     legible = readable(labels)
-    upright = max(map(_width, legible.shown)) * 0.62 * font / 72 > 0.9 * cell
+    upright = max(map(width, legible.shown)) * 0.62 * font / 72 > 0.9 * cell
     looks: dict[str, Any] = {"fontsize": font, "fontfamily": list(legible.families), **PLAIN}
     axes.set_xticks(range(size), legible.shown, rotation=90 if upright else 0, **looks)
     axes.set_yticks(range(size), legible.shown, **looks)
