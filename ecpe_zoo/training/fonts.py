@@ -90,7 +90,7 @@ def _characters_of(family: str) -> frozenset[str]:
 
 def _read_characters(family: str) -> Iterator[str]:
     try:
-        path = font_manager.findfont(family, fallback_to_default=False)
+        path = next(entry.fname for entry in font_manager.fontManager.ttflist if entry.name == family)
         yield from map(chr, font_manager.get_font(path).get_charmap())
-    except (OSError, RuntimeError, ValueError):  # not there, or of a kind that matplotlib cannot draw (emoji)
+    except (OSError, RuntimeError, StopIteration, ValueError):  # not there, or of a kind that matplotlib cannot draw (emoji)
         return
