@@ -92,5 +92,5 @@ def _read_characters(family: str) -> Iterator[str]:
     try:
         path = next(entry.fname for entry in font_manager.fontManager.ttflist if entry.name == family)
         yield from map(chr, font_manager.get_font(path).get_charmap())
-    except (OSError, RuntimeError, StopIteration, ValueError):  # not there, or of a kind that matplotlib cannot draw (emoji)
+    except (OSError, RuntimeError, StopIteration, ValueError):  # absent, or emoji, which cannot be drawn
         return
