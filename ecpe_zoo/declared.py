@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecpe_zoo import options
+from ecpe_zoo.escaping import is_class_path
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -35,6 +36,8 @@ class Declared(NamedTuple):
 @cache
 def declared(class_path: str) -> Declared | None:
     """What a class of the package declares; None if there is no such class (any more), or it is somebody else's."""
+    if not is_class_path(class_path):
+        return None
     package, _, rest = class_path.partition(".")
     module, _, name = rest.rpartition(".")
     path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")

@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecpe_zoo.escaping import visible
+
 
 class ZooError(Exception):
     """Something the user can mend: the message says what was expected, what was got, and the way out."""
+
+    def __str__(self) -> str:
+        """The message; what it quotes of a file cannot steer a terminal."""
+        return visible(super().__str__(), keep="\n")
 
 
 class CorpusError(ZooError):

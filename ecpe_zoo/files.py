@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import visible
+
 
 def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
@@ -77,6 +80,18 @@ def locked(folder: Path) -> Iterator[bool]:
         yield held
     finally:
         os.close(handle)
+
+
+def below(folder: Path, *names: str) -> Path:
+    """A path below a folder.
+
+    Raises:
+        ZooError: it leaves the folder, by `..`, an absolute name or a link.
+    """
+    path = folder.joinpath(*names)
+    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+        raise ZooError(f"Expected a file below {folder}, but got the name {visible('/'.join(names))!r}.")
+    return path
 
 
 def file_sha256(path: Path | str) -> str:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import visible
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -64,7 +65,7 @@ def read_yaml(path: Path, model: type[Model], what: str) -> Model:
         content = {}
     if not isinstance(content, dict):
         listed = ", ".join(model.model_fields)
-        raise ZooError(f"{path}:1: expected {what} with the fields {listed}, but got {_shown(content)}.")
+        raise ZooError(f"{path}:1: expected {what} with the fields {listed}, but got {shown(content)}.")
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -150,7 +151,7 @@ def _message(path: Path, tree: yaml.Node | None, model: type[BaseModel], problem
     place = tuple(part for part in problem["loc"] if part != "[key]")
     line, depth = _line(tree, place)
     name = ".".join(str(part) for part in place[: max(depth, 1)])
-    kind, got = problem["type"], _shown(problem["input"])
+    kind, got = problem["type"], shown(problem["input"])
     if kind == "missing":
         return f"{path}:{line}: expected a field {'.'.join(map(str, place))!r}, but got none."
     if kind in _UNKNOWN:
@@ -169,8 +170,9 @@ def _message(path: Path, tree: yaml.Node | None, model: type[BaseModel], problem
     return f"{path}:{line}: {name}: {expected}, but got {got}."
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def shown(value: object) -> str:
+    """A value in a message: on one line, and cut if it is long."""
+    text = visible(repr(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -24,6 +24,7 @@ def annotate(
     *,
     ckpt_path: Path,
     input: str,
+    model: str | None = None,
     output: str = STANDARD,
     format: Literal["jsonl", "csv", "tsv", "lines"] | None = None,
     output_format: Literal["jsonl", "csv", "tsv"] | None = None,
@@ -55,6 +56,7 @@ def annotate(
     Args:
         ckpt_path: Checkpoint of ecpe-zoo fit.
         input: File of texts; - is standard input.
+        model: Class path of a method of your own; a checkpoint alone makes no code of others run.
         output: File for the rows; - is standard output.
         format: Format of the input; by default by the ending of its name, else by its first line.
         output_format: Format of the output; by default by the ending of its name, else jsonl.
@@ -83,7 +85,7 @@ def annotate(
     console = Console(stderr=True, highlight=False)
     keep_few_kernels()
     options = annotation.Options(threshold, top, scores == "all", language, batch_tokens, precision, device)
-    annotator = annotation.Annotator(load_method(ckpt_path), options)
+    annotator = annotation.Annotator(load_method(ckpt_path, model), options)
     source = Source(None if input == STANDARD else Path(input), format, text)
     say(*run.describe(annotator, ckpt_path, source), to=console)
     place = None if output == STANDARD else Path(output)

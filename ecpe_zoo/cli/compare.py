@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import visible
 
 if TYPE_CHECKING:
     from ecpe_zoo.results.golden import GoldenComparison, GoldenRow
@@ -89,7 +90,7 @@ def _show(console: Console, comparison: GoldenComparison, rows: Sequence[GoldenR
     from ecpe_zoo.results.golden import cells_of
 
     def line(text: str, style: str | None = None) -> None:
-        console.print(text, soft_wrap=True, markup=False, highlight=False, style=style)
+        console.print(visible(text), soft_wrap=True, markup=False, highlight=False, style=style)
 
     width = max((len(row.metric) for row in rows), default=0)
     line(f"  {'percent':<{width}} {'base':>7} {'new':>7} {'diff.':>7} {'tol.':>6}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from ecpe_zoo.cli.functions import Repeated
 from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import shell_quoted
 
 if TYPE_CHECKING:
     from ecpe_zoo.leaderboard.board import Board
@@ -93,7 +94,7 @@ def push(
     result = wandb_runs.push(entries, boards, project, entity, dir, workspace)
     say(f"{len(result.made)} runs made, {len(result.there)} were there already ({result.mode})")
     if result.mode == "offline":
-        say(f"To send them: wandb sync --include-offline {dir / 'wandb'}/offline-run-*")
+        say(f"To send them: wandb sync --include-offline {shell_quoted(str(dir / 'wandb'))}/offline-run-*")
     say(*result.notes)
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -55,13 +57,32 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments; those of the process by default.
 
     Returns:
-        The exit status: 0, or 1 after an error that the user can mend, which is printed without a traceback.
+        The exit status: 0, or 1 after an error that the user can mend, which is printed without a traceback; 130
+        after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the console's encoding lacks is printed as an escape
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return _dispatch(sys.argv[1:] if argv is None else argv)
+        status = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
     except ZooError as error:
-        print(f"ecpe-zoo: {error}", file=sys.stderr)
+        message = str(error)
+    except KeyboardInterrupt:
+        print("ecpe-zoo: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a folder without permission
+        if error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        problem = ZooError(f"{where}expected to read or write here, but got: {error.strerror}. Solve this.")
+        message = str(problem)
+    print(f"ecpe-zoo: {message}", file=sys.stderr)
+    return 1
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -148,7 +148,7 @@ def run(
         try:
             everything = Scheduler(store, executor, screen, threads, **options).run(cells)
         except KeyboardInterrupt:
-            console.print("Interrupted. The same command resumes from here.")
+            say("Interrupted. The same command resumes from here.", to=console)
             return 130
     return _summary(everything, store)
 

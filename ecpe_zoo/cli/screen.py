@@ -6,15 +6,17 @@ from collections.abc import Iterable
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from ecpe_zoo.escaping import visible
 
 
 def say(*lines: str, to: Console | None = None) -> None:
-    """Print lines as they are; the screen by default."""
+    """Print lines as they are, control characters as escapes; the screen by default."""
     console = to or Console()
     for line in lines:
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.print(visible(line, keep="\n"), soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], least: int = 0) -> None:
@@ -26,12 +28,12 @@ def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[objec
         rows: Cells of each.
         least: Width of the first column, in characters, however narrow the screen is.
     """
-    table = Table(title=escape(title), box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(title=Text(visible(title)), box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         if column.startswith(">"):
-            table.add_column(column[1:], justify="right", no_wrap=True)
+            table.add_column(Text(column[1:]), justify="right", no_wrap=True)
         else:
-            table.add_column(column, overflow="fold", min_width=None if table.columns else least)
+            table.add_column(Text(column), overflow="fold", min_width=None if table.columns else least)
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(Text(visible(str(cell), keep="\n")) for cell in row))
     Console().print(table)

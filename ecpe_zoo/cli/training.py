@@ -117,7 +117,12 @@ class ZooCLI(LightningCLI):
         """Show the scores."""
         if self.trainer.is_global_zero:
             path = Path(self.config[self.subcommand].ckpt_path)
-            show_results(self.run.scorer, self.model, self.datamodule, metric_of(read_checkpoint(path), path))
+            show_results(
+                self.run.scorer,
+                self.model,
+                self.datamodule,
+                metric_of(read_checkpoint(path, finite=False), path),
+            )
         self.run.draw()
 
 

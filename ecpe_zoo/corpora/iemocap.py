@@ -66,9 +66,9 @@ def _segment(utterance: Item, number: int) -> Segment | None:
     text, speaker, label = value.get("text"), value.get("speaker"), value.get("label")
     if not isinstance(text, str):
         raise utterance.error("text as text of the utterance", repr(text))
-    if speaker not in _NAMES:
+    if not isinstance(speaker, str) or speaker not in _NAMES:
         raise utterance.error("F or M as speaker of the utterance", repr(speaker))
-    if label is not None and label not in _WORDS:
+    if label is not None and not (isinstance(label, str) and label in _WORDS):
         raise utterance.error(f"one of {', '.join(_WORDS)} or null as label", repr(label))
     if not text.strip():
         return None

@@ -181,8 +181,8 @@ class Board:
 
     @property
     def slug(self) -> str:
-        """For links."""
-        return f"{self.task}-{self.corpus}"
+        """For links and names of files."""
+        return slug_of(f"{self.task}-{self.corpus}")
 
 
 def build_boards(
@@ -222,7 +222,9 @@ def _sorted_published(task: str, corpus: str) -> tuple[Published, ...]:
 
 
 def slug_of(label: str) -> str:
-    """A file name for a label, unique through a hash where it names a variant.
+    """A file name for a label, unique through a hash where the label is not one itself.
+
+    It has small letters, digits and dashes only, so it can be a file, an id in HTML and a label in LaTeX.
 
     >>> slug_of("mgcl")
     'mgcl'
@@ -232,7 +234,7 @@ def slug_of(label: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
     if plain == label:
         return plain
-    return f"{plain[:48].rstrip('-')}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+    return f"{plain[:48].strip('-') or 'x'}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
 
 
 def _board(
@@ -276,7 +278,7 @@ def _board(
         own = {protocol: cell for (of, protocol), cell in cells.items() if of == label}
         group = next(iter(own.values())).group
         printed = reported(task, corpus, group.method) if label == group.method else None
-        slug = f"{task}-{corpus}-{slug_of(label)}"
+        slug = f"{slug_of(f'{task}-{corpus}')}-{slug_of(label)}"
         rows.append(BoardRow(label, group.method, slug, own, printed, encoder_of(group.first)))
     rows.sort(key=_order)
     return Board(task, corpus, tuple(rows), _sorted_published(task, corpus), missing, tests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ecpe_zoo.escaping import csv_escaped
 from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.published import Published
 from ecpe_zoo.tasks import find_task
@@ -23,7 +24,10 @@ COLUMNS = (
 
 
 def csv_frame(boards: Iterable[Board]) -> DataFrame:
-    """A line for each row and protocol and for each published row; fractions, null if there is nothing."""
+    """A line for each row and protocol and for each published row; fractions, null if there is nothing.
+
+    No text is one that a spreadsheet takes for a formula.
+    """
     from pandas import DataFrame  # 0.3 s that other commands over records do without
 
     lines: list[dict[str, object]] = []
@@ -34,7 +38,8 @@ def csv_frame(boards: Iterable[Board]) -> DataFrame:
                 for protocol, cell in sorted(row.cells.items(), reverse=True)
             ]
         lines += [_printed_line(board, printed) for printed in board.published]
-    return DataFrame(lines, columns=list(COLUMNS), dtype=object)
+    safe = [{name: csv_escaped(value) for name, value in line.items()} for line in lines]
+    return DataFrame(safe, columns=list(COLUMNS), dtype=object)
 
 
 def csv_text(boards: Iterable[Board]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ecpe_zoo.errors import ZooError, counted
+from ecpe_zoo.files import below
 from ecpe_zoo.leaderboard.board import slug_of
 from ecpe_zoo.leaderboard.tables import write_text
 from ecpe_zoo.results.entry import Entry
@@ -98,7 +99,7 @@ def export(
         )
     written = []
     for group in chosen:
-        path = folder / slug_of(names[id(group)]) / ".eval_results" / f"{group.corpus}.yaml"
+        path = below(folder, slug_of(names[id(group)]), ".eval_results", f"{group.corpus}.yaml")
         text = yaml.safe_dump(
             [entry_of(group, datasets[group.corpus], source_url)], sort_keys=False, width=1000
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import shell_quoted
 from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.figures import method_plots
 from ecpe_zoo.leaderboard.tables import (
@@ -165,12 +165,12 @@ def command(group: RunGroup, config: str) -> str:
     """
     record = group.first.record
     files = [
-        f"--model.{name} PATH/TO/{value}"
+        shell_quoted(f"--model.{name}=PATH/TO/{value}")
         for name, value in arguments_of(record).items()
         if isinstance(value, str) and value in record.inputs
     ]
     cells = sorted({(entry.fold, entry.record.seed) for entry in group.entries})
-    base = ["ecpe-zoo fit", f"--config {shlex.quote(config)}", *files]
+    base = ["ecpe-zoo fit", f"--config {shell_quoted(config)}", *files]
     return "\n".join(
         " ".join([*base, f"--data.fold {fold}", f"--seed_everything {seed}"]) for fold, seed in cells
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from ecpe_zoo.files import below
 from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.figures import TITLES, templates
 from ecpe_zoo.leaderboard.method_page import config_text, method_part
@@ -61,7 +62,7 @@ def build_page(
     written = write_tables(boards, folder, failures)
 
     def write(name: str, text: str) -> None:
-        write_text(folder / name, text)
+        write_text(below(folder, name), text)
         written.append(folder / name)
 
     note = published_file().note

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ecpe_zoo.errors import ZooError, counted
+from ecpe_zoo.escaping import latex_escaped, markdown_escaped
 from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.comparisons import Against
@@ -179,21 +180,22 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
         if not board.rows:
             continue
         lines = [
-            f"**{board.title}** ({find_task(board.task).headline_in_words})",
+            f"**{markdown_escaped(board.title)}** ({find_task(board.task).headline_in_words})",
             "",
             "| | method | encoder | reported | paper protocol | strict | strict runs | difference, strict |",
             "|---|---|---|---|---|---|---|---|",
         ]
         for heading, rows in row_groups(board):
             lines += [f"| | *{heading}* | | | | | | |"] if heading else []
-            lines += [f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in rows]
+            lines += [f"| {' | '.join(map(markdown_escaped, _cells(row)))} |" for row in rows]
         notes = [f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board)]
         if board.missing:
             notes.append(f"Pooled scores and differences are left out: {board.missing}")
         parts.append(
-            "\n".join([*lines, *(["", *(f"- {_escaped(note)}" for note in notes)] if notes else [])])
+            "\n".join([*lines, *(["", *(f"- {markdown_escaped(note)}" for note in notes)] if notes else [])])
         )
-    failed = [f"Failed, without a record and in no mean: {', '.join(failures)}."] if failures else []
+    cells = ", ".join(map(markdown_escaped, failures))
+    failed = [f"Failed, without a record and in no mean: {cells}."] if failures else []
     return "\n\n".join([*parts, *failed, NOTES]) + "\n"
 
 
@@ -229,10 +231,6 @@ def _score(cell: Cell | None) -> str:
         return "failed"
     marks = "†" * bool(cell.group.collapsed or cell.group.failed)
     return " ".join(filter(None, [mean_and_sd(cell.spread) + marks, interval(cell.spread)]))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def between_marks(path: Path) -> tuple[str, str, str]:
@@ -272,21 +270,6 @@ def replace_between_marks(path: Path, text: str) -> bool:
 
 
 # --- LaTeX
-
-_LATEX = str.maketrans({
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
-    "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
-})  # fmt: skip
-
-
-def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
-
-    >>> print(latex_escaped("50 % of a_b ± 1"))
-    50 \% of a\_b $\pm$ 1
-    """
-    return text.translate(_LATEX)
 
 
 def latex(boards: Iterable[Board]) -> str:

@@ -18,6 +18,7 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.methods.stored import check_weights, fitting
 from ecpe_zoo.options import Options, optional_group
 from ecpe_zoo.tasks import ECPE, Task
 from ecpe_zoo.text.encoders import Vocabulary
@@ -293,7 +294,8 @@ class Method(LightningModule):
             raise ZooError(f"Expected a checkpoint of method {self.id!r}, but got {found}.")
         if not self.built or stored["vocabulary"] != self.vocabulary:
             self.vocabulary, self.facts = stored["vocabulary"], stored["facts"]
-            self._build(from_checkpoint=True)
+            with fitting(self.id):
+                self._build(from_checkpoint=True)
         self.enter(stored.get("stage", FIT))  # absent in checkpoints of the first releases
 
     def load_state_dict(
@@ -302,19 +304,9 @@ class Method(LightningModule):
         """Load weights.
 
         Raises:
-            ZooError: a weight has another shape: an option that changes shapes differs from the checkpoint's.
+            ZooError: see `check_weights`.
         """
-        own = self.state_dict()
-        other = [
-            f"{name} {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} in the method"
-            for name, value in state_dict.items()
-            if name in own and own[name].shape != value.shape
-        ]
-        if other:
-            raise ZooError(
-                f"Expected the shapes of the checkpoint's weights, but {len(other)} differ: {other[0]}. An option "
-                "given on the command line changes them: leave it out, or train anew."
-            )
+        check_weights(self.state_dict(), state_dict, strict)
         return super().load_state_dict(state_dict, strict, assign)
 
     def _build(self, from_checkpoint: bool) -> None:

@@ -1,44 +1,121 @@
-"""Get a trained method back from its checkpoint."""
+"""Get a trained method back from its checkpoint.
+
+A checkpoint is data of somebody else: nothing in it is executed, and the class that it names is used only if it is a
+method of this package, or one that the caller names too.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import is_class_path, visible
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.stored import fitting
 from ecpe_zoo.options import flat_default, nested
+from ecpe_zoo.settings import shown
+
+OWN = "ecpe_zoo.methods."
+"""What the class paths of this package's methods begin with."""
 
 
-def read_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Read a checkpoint of the zoo, without executing anything that it holds.
+def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
+    """Read a checkpoint of the zoo, without importing or executing anything that it names.
+
+    Args:
+        path: Of the file.
+        finite: Whether weights that are no numbers are an error.
 
     Raises:
-        ZooError: no such file, a damaged file, or a checkpoint of another program.
+        ZooError: no such file, a damaged file, a checkpoint of another program, or weights that are no numbers.
     """
     if not Path(path).is_file():
         raise ZooError(f"{path}: expected a checkpoint, but there is no such file. Check --ckpt_path.")
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other programs, which are refused below
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the unpickler fail in any way
+        reason = visible((str(error).splitlines() or [type(error).__name__])[0])
         raise ZooError(f"{path}: expected a whole checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
+    if problem := _wrong_part(checkpoint, finite):
+        raise ZooError(
+            f"{path}: expected {problem}. The file is damaged, or was not written by `ecpe-zoo fit`."
+        )
     class_path = checkpoint["ecpe_zoo"]["class_path"]
-    options = checkpoint.get("hyper_parameters", {})
-    checkpoint["hyper_parameters"] = nested(options, arguments_of(class_path), class_path)
+    if is_own(class_path):
+        try:
+            options = nested(checkpoint["hyper_parameters"], arguments_of(class_path), class_path)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ZooError(
+                f"{path}: expected the options of {class_path}, but got others: {error}"
+            ) from error
+        checkpoint["hyper_parameters"] = options
     return checkpoint
 
 
+def _wrong_part(checkpoint: dict[str, Any], finite: bool) -> str | None:
+    """The first part of a checkpoint that is not as `fit` writes it, in words; None if all are."""
+    stored = checkpoint["ecpe_zoo"]
+    if not isinstance(stored, Mapping):
+        return f"`ecpe_zoo` to be names with values, but got {shown(stored)}"
+    for name in ("method", "class_path"):
+        if not isinstance(stored.get(name), str):
+            return f"the text `{name}` in `ecpe_zoo`, but got {shown(stored.get(name))}"
+    if not is_class_path(stored["class_path"]):
+        return f"a class path, package.module.Class, but got {shown(stored['class_path'])}"
+    if missing := [name for name in ("vocabulary", "facts") if name not in stored]:
+        return f"`{missing[0]}` in `ecpe_zoo`, but got none"
+    if not isinstance(stored["facts"], Mapping) or not isinstance(stored.get("stage", ""), str):
+        return "`facts` and `stage` in `ecpe_zoo` to be names with values and a text, but got something else"
+    options = checkpoint.setdefault("hyper_parameters", {})
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        return f"options by name as `hyper_parameters`, but got {shown(options)}"
+    weights = checkpoint.get("state_dict")
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(item, torch.Tensor) for item in weights.values()
+    ):
+        return f"weights by name as `state_dict`, but got {shown(type(weights).__name__)}"
+    # a mask may hold -inf, and a threshold that was never tuned is NaN
+    wrong = [
+        name
+        for name, value in weights.items()
+        if finite
+        and value.dim()
+        and value.is_floating_point()
+        and (value.isnan() | (value == torch.inf)).any()
+    ]
+    if wrong:
+        return f"weights that are numbers, but {len(wrong)} of {len(weights)} tensors hold NaN or inf: {wrong[0]}"
+    return None
+
+
+def is_own(class_path: str) -> bool:
+    """Whether a class path names a class in a module of this package's methods; nothing is imported.
+
+    >>> is_own("ecpe_zoo.methods.mgcl.MGCL"), is_own("ecpe_zoo.methods.mgcl.os"), is_own("os.path.join")
+    (True, False, False)
+    """
+    return class_path.startswith(OWN) and is_class_path(class_path) and declared(class_path) is not None
+
+
+def class_path_of(method: type[Method]) -> str:
+    """The full class path of a method."""
+    return f"{method.__module__}.{method.__qualname__}"
+
+
 def method_class(class_path: str) -> type[Method]:
-    """Import a method by its full class path.
+    """Import a method by its full class path, which the user gave.
 
     Raises:
         ZooError: nothing of that name, or something that is no method.
@@ -46,7 +123,7 @@ def method_class(class_path: str) -> type[Method]:
     module, _, name = class_path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: a relative path
         raise ZooError(f"Expected the class path of a method, but got {class_path!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ZooError(f"Expected the class path of a method, but {class_path!r} is none.")
@@ -66,15 +143,47 @@ def arguments_of(class_path: str) -> Mapping[str, Any]:
     return found
 
 
-def load_method(path: Path | str) -> Method:
-    """The trained method of a checkpoint, on the CPU, in evaluation mode, thresholds and vocabulary included.
+def _class_of(path: Path | str, class_path: str, method: type[Method] | str | None) -> type[Method]:
+    """The class that a checkpoint is loaded into.
 
     Raises:
-        ZooError: see `read_checkpoint`.
+        ZooError: the caller names another class, or none for a class that is not of this package.
+    """
+    if method is None:
+        if not is_own(class_path):
+            raise ZooError(
+                f"{path}: expected a method of ecpe_zoo, but the checkpoint names {class_path!r}, whose code would "
+                f"run. If you trust it, name it too: --model {class_path}, or load_method(..., method={class_path!r})."
+            )
+        return method_class(class_path)
+    given = method if isinstance(method, str) else class_path_of(method)
+    if given != class_path:
+        raise ZooError(f"{path}: expected a checkpoint of {given}, but got one of {class_path}.")
+    return method_class(method) if isinstance(method, str) else method
+
+
+def load_method(path: Path | str, method: type[Method] | str | None = None) -> Method:
+    """The trained method of a checkpoint, on the CPU, in evaluation mode, thresholds and vocabulary included.
+
+    Args:
+        path: Of the checkpoint.
+        method: Class of a method of your own, or its class path. Methods of this package need none; code of others is
+            never imported because a checkpoint names it.
+
+    Raises:
+        ZooError: see `read_checkpoint`; or the class is another than the checkpoint's.
     """
     stored = read_checkpoint(path)
-    method: Method = method_class(stored["ecpe_zoo"]["class_path"]).load_from_checkpoint(
-        path, map_location="cpu", weights_only=True, **stored["hyper_parameters"]
-    )
-    method.eval()
-    return method
+    found = _class_of(path, stored["ecpe_zoo"]["class_path"], method)
+    known = inspect.signature(found).parameters
+    options = {name: value for name, value in stored["hyper_parameters"].items() if name in known}
+    try:
+        # not by Lightning's `load_from_checkpoint`, which imports the function that a checkpoint's options name
+        with fitting(class_path_of(found)):
+            loaded = found(**options)
+            loaded.on_load_checkpoint(stored)
+            loaded.load_state_dict(stored["state_dict"])
+    except ZooError as error:
+        raise ZooError(f"{path}: {error}") from error
+    loaded.eval()
+    return loaded

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.escaping import markdown_escaped
+from ecpe_zoo.files import below, replaced_when_complete
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.identity import RunName, config_hash
 from ecpe_zoo.results.record import RunRecord
@@ -249,7 +250,8 @@ def _table(comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> list[str]
         config = " (config differs)" if row.key in comparison.configs_differ else ""
         verdict = f"**{row.verdict}**" if row.bad else row.verdict
         numbers = " | ".join(cells_of(row))
-        lines.append(f"| {row.key}{config} | {row.metric} | {numbers} | {verdict} | `{base}` `{new}` |")
+        cell, metric, *commits = map(markdown_escaped, (f"{row.key}{config}", row.metric, base, new))
+        lines.append(f"| {cell} | {metric} | {numbers} | {verdict} | `{commits[0]}` `{commits[1]}` |")
     return lines
 
 
@@ -286,7 +288,7 @@ def accept(base_folder: Path, base: Mapping[RunName, Entry], new: Mapping[RunNam
         path = entry.path
         if key in base and base[key].record == entry.record:
             continue
-        target = base[key].path if key in base else base_folder / f"{key}.json"
+        target = base[key].path if key in base else below(base_folder, f"{key}.json")
         with replaced_when_complete(target) as part:
             part.write_bytes(path.read_bytes())
         written.append(target)

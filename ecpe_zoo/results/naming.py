@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.corpora.lexicon import FILES as LEXICON_FILES
 from ecpe_zoo.declared import Declared, declared
+from ecpe_zoo.escaping import visible
 from ecpe_zoo.options import flat
 from ecpe_zoo.results.identity import decisive
 from ecpe_zoo.results.record import RunRecord
@@ -120,7 +121,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
                     said[id(group)].append(f"config {group.variant[:8]}")
                 said[id(group)] += [f"{name} {sha[:8]}" for name, sha in group.content]
         for group in family:
-            words = ", ".join(said[id(group)])
+            words = visible(", ".join(said[id(group)]))
             found[id(group)] = f"{group.method} [{words}]" if words else group.method
     return found
 

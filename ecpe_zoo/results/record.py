@@ -20,6 +20,7 @@ from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import created_when_complete, file_sha256
 from ecpe_zoo.options import nested
+from ecpe_zoo.results.forms import in_one_line, wrong_form
 
 METRIC_VERSION = "v1"
 
@@ -270,12 +271,19 @@ def read_record(path: Path) -> RunRecord:
     """Read a record.
 
     Raises:
-        ZooError: no such file, or no record of a known version.
+        ZooError: no such file, no record of a known version, or names that could do harm; see `forms`.
     """
     try:
-        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ZooError(f"{path}: expected a result record: {error}") from error
+        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ZooError(f"{path}: expected a result record, but got: {error.strerror}.") from error
+    except (ValueError, RecursionError, AttributeError, TypeError, OverflowError) as error:
+        raise ZooError(f"{path}: expected a result record, but got: {in_one_line(error)}.") from error
+    if problem := wrong_form(record):
+        raise ZooError(
+            f"{path}: expected {problem}. Records come from `ecpe-zoo fit`: ask for the original file."
+        )
+    return record
 
 
 def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:

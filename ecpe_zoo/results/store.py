@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import visible
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
@@ -43,9 +44,10 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
         for file in [path] if path.is_file() else sorted(path.rglob("*.json")):
             if any(part.startswith(".") for part in file.relative_to(path).parts):
                 continue
+            content: Any = None
             try:
                 content = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 likely = file.name == "record.json" or file.with_suffix(".npz").exists()
             else:
                 likely = (
@@ -53,14 +55,20 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
                 )
             if likely or path.is_file():
                 try:
-                    yield Entry(file, read_record(file), _record_id(content))
+                    entry = Entry(file, read_record(file), _record_id(file, content))
                 except ZooError:
                     if not skip_unreadable:
                         raise
+                else:
+                    yield entry
 
 
-def _record_id(content: Mapping[str, Any]) -> str:
+def _record_id(path: Path, content: Mapping[str, Any] | None) -> str:
     """Hash of a record as data: layout and line ends do not matter."""
+    if content is None:
+        raise ZooError(
+            f"{path}: expected a result record, but got JSON that is too deep or has too long a number."
+        )
     kept = content.get("converted_from")
     return kept or hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -320,7 +328,7 @@ def encoder_of(entry: Entry) -> str:
     arguments, method = arguments_of(entry.record), declared_method(entry.record)
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
-    return str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
+    return visible(str(arguments.get("encoder.name") or arguments.get("encoder") or "own network"))
 
 
 def main_metric(record: RunRecord) -> tuple[str, float]:

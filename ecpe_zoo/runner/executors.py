@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -137,7 +138,7 @@ class ProcessRun:
     def __init__(self, job: Job, preexec: Callable[[], object] | None = None) -> None:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("ab") as log:
-            log.write(f"$ ecpe-zoo fit {' '.join(job.arguments)}\n".encode())
+            log.write(f"$ ecpe-zoo fit {shlex.join(job.arguments)}\n".encode())
             log.flush()
             self.process = subprocess.Popen(
                 [*(job.command or COMMAND), *job.arguments],
@@ -221,7 +222,7 @@ class InlineExecutor(Executor):
         torch.set_num_threads(int(job.environment.get("OMP_NUM_THREADS", threads)))
         try:
             with _printing_to(job.log):
-                print(f"$ ecpe-zoo fit {' '.join(job.arguments)}")
+                print(f"$ ecpe-zoo fit {shlex.join(job.arguments)}")
                 return InlineRun(self._run(list(job.arguments)))
         finally:
             torch.set_num_threads(threads)

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ecpe_zoo.escaping import visible
 from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.estimates import clock
@@ -53,7 +54,7 @@ class PlainScreen:
         line += f" in {clock(progress.seconds)}" if progress.kind == "done" else ""
         line += f": {progress.detail}" if progress.detail else ""
         line += f" (log: {self.store.log(progress.cell)})" if progress.kind == "failed" else ""
-        self.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self.console.print(visible(line), soft_wrap=True, markup=False, highlight=False)
 
     def tick(self, everything: Sequence[Progress]) -> None:
         """Time has passed, which is no event."""
@@ -122,7 +123,9 @@ class LiveScreen(PlainScreen):
                 detail = last_epoch(self.store.work(progress.cell)) if spent else ""
                 kind = Text(WORDS.get(progress.kind, progress.kind), style=STYLES.get(progress.kind, ""))
                 times = (clock(spent) if spent else "", clock(expected) if expected is not None else "?")
-                table.add_row(progress.cell.key, kind, *times, detail or progress.detail)
+                texts = (progress.cell.key, detail or progress.detail)
+                key, detail_shown = (Text(visible(text)) for text in texts)
+                table.add_row(key, kind, *times, detail_shown)
         counts: Counter[str] = Counter(progress.kind for progress in everything)
         kinds = ("waiting", "running", "done", "there", "failed", "stale", "elsewhere")
         line = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in kinds if counts[kind])

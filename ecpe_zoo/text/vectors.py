@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecpe_zoo.corpora.readers.lines import shown
 from ecpe_zoo.errors import CorpusError
 
 
@@ -23,7 +24,8 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
         The words in file order (the first of repeated words wins) and their vectors (V, size), float32.
 
     Raises:
-        CorpusError: the file is missing, a line has another number of values, or a value is no number.
+        CorpusError: the file is missing or damaged, a line has another number of values, or a value is no number,
+            NaN or infinite.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,12 +42,17 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
             if len(values) != size:
                 raise CorpusError(path, number, f"a word and {size} values", f"{len(values)} values")
             try:
-                row = np.array(values, dtype=np.float32)
+                with np.errstate(over="ignore"):  # 1e39 becomes inf
+                    row = np.array(values, dtype=np.float32)
                 word = head.decode(encoding)
             except ValueError as error:
                 raise CorpusError(
                     path, number, f"a word in {encoding} and {size} numbers", str(error)
                 ) from None
+            if not np.isfinite(row).all():
+                found = values[int(np.isfinite(row).argmin())].decode(errors="replace")
+                expected = f"{size} numbers that 32 bits can hold"
+                raise CorpusError(path, number, expected, shown(found), "Leave the word out.")
             if word not in words:
                 words[word] = None
                 rows.append(row)

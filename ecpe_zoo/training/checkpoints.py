@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from ecpe_zoo.corpora.registry import find_corpus
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.escaping import shell_quoted
 from ecpe_zoo.results.record import TEST_FOLD, Choice, documents_of
 from ecpe_zoo.tasks import Task
 
@@ -52,7 +53,8 @@ class LastCheckpoint(ModelCheckpoint):
         super().on_exception(trainer, pl_module, exception)
         if self.best_model_path:
             config = Path(self.best_model_path).parents[1] / "config.yaml"
-            rank_zero_info(f"To go on: ecpe-zoo fit --config {config} --ckpt_path {self.best_model_path}")
+            words = map(shell_quoted, ("--config", str(config), "--ckpt_path", self.best_model_path))
+            rank_zero_info(f"To go on: ecpe-zoo fit {' '.join(words)}")
 
 
 def best_checkpoint(trainer: Trainer) -> BestCheckpoint | None:
@@ -90,10 +92,12 @@ def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
         checkpoint: its content.
         path: its place; a file that was renamed since is not recognised.
     """
-    for name, state in (checkpoint.get("callbacks") or {}).items():
+    callbacks = checkpoint.get("callbacks")
+    for name, state in callbacks.items() if isinstance(callbacks, Mapping) else ():
         # the second name: of checkpoints before the class above
-        ours = name.startswith((BestCheckpoint.__name__, ModelCheckpoint.__name__))
-        if ours and state["monitor"] is not None and Path(state["best_model_path"]).name == path.name:
+        ours = str(name).startswith((BestCheckpoint.__name__, ModelCheckpoint.__name__))
+        known = ours and isinstance(state, Mapping) and state.get("monitor") is not None
+        if known and Path(str(state.get("best_model_path"))).name == path.name:
             return str(state["monitor"])
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 from argparse import ArgumentError
 from collections.abc import Container, Mapping, Sequence
@@ -26,6 +28,12 @@ from ecpe_zoo.training.stopping import PatientStopping
 
 AUTO = "auto"
 """A monitor that becomes the metric of `epoch_metric`."""
+
+STATE = {
+    "epoch": int, "global_step": int, "pytorch-lightning_version": str, "loops": dict, "callbacks": dict,
+    "optimizer_states": list, "lr_schedulers": list,
+}  # fmt: skip
+"""What Lightning reads from a checkpoint, and its types."""
 
 SEED = 0
 """Of a run that is given none."""
@@ -94,11 +102,13 @@ def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespac
 
 
 def settle(config: Namespace, command: str) -> None:
-    """Put the metric that chooses the epoch for `auto`, so that the saved config names it.
+    """Put the metric that chooses the epoch for `auto`, and a seed for `false`, so that the saved config names them.
 
     Raises:
         ZooError: `fit` would choose or stop by test documents under `strict`.
     """
+    if config.seed_everything is False:
+        config.seed_everything = _drawn_seed()
     encoder = (config.model.get("init_args") or {}).get("encoder")
     if isinstance(encoder, Namespace) and encoder.get("vectors") == "None":
         encoder["vectors"] = None  # jsonargparse reads `--model.encoder.vectors=null` as a text
@@ -110,6 +120,17 @@ def settle(config: Namespace, command: str) -> None:
     if command == "fit":
         monitors = {f"--{name}.monitor": config[name].monitor for name in ("checkpoint", "early_stopping")}
         refuse_test_fold(config.data.protocol, monitors)
+
+
+def _drawn_seed() -> int:
+    """A seed at random, the same in all processes of a run: without one no run could be repeated."""
+    if "LOCAL_RANK" in os.environ and "PL_GLOBAL_SEED" in os.environ:  # a process that the first one started
+        return int(os.environ["PL_GLOBAL_SEED"])
+    seed = random.SystemRandom().randrange(2**31)
+    rank_zero_info(
+        f"--seed_everything false: the seed {seed} was drawn at random; the config and the record name it."
+    )
+    return seed
 
 
 def take_stored_options(model: Namespace, path: str | Path | None, typed: set[str]) -> None:
@@ -128,6 +149,11 @@ def take_stored_options(model: Namespace, path: str | Path | None, typed: set[st
     if path is None or path in ("last", "best", "hpc", "registry"):
         return
     checkpoint = read_checkpoint(path)
+    for name, kind in STATE.items():
+        if not isinstance(checkpoint.get(name), kind):
+            raise ZooError(
+                f"{path}: expected a whole checkpoint of `ecpe-zoo fit`, but {name!r} is missing in it."
+            )
     stored = checkpoint["ecpe_zoo"]
     if model.class_path != stored["class_path"]:
         raise ZooError(

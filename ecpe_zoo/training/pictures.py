@@ -9,16 +9,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_info
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.training.fonts import PLAIN, readable, width
 from ecpe_zoo.views import Confusion, Heatmap, View, project
 
 Values = npt.NDArray[np.float64]
@@ -38,7 +41,9 @@ EDGE = "#222222"
 
 def draw_views(folder: Path, views: Iterable[View]) -> None:
     """Draw what a method and its task show, into files named after the views."""
+    notes: dict[str, None] = {}
     for view in views:
+        notes[readable(view.labels).note] = None
         path = folder / f"{view.name}.png"
         if isinstance(view, Heatmap):
             draw_heatmap(path, view.matrix, view.labels, view.title, view.low, view.high)
@@ -48,6 +53,8 @@ def draw_views(folder: Path, views: Iterable[View]) -> None:
             points, before, after = project(view.vectors, view.before, view.after)
             gold = [view.labels.index(label) for label in view.gold]
             draw_points(path, points, gold, before, after, view.labels, title=view.title)
+    for note in filter(None, notes):
+        rank_zero_info(note)
 
 
 # --- drawing
@@ -176,9 +183,10 @@ def draw_points(
             _mark(axes, before[index], index, 0.4 * large, _colour(index), 4, edge=0)
         if after is not None:
             _mark(axes, after[index], index, large, _colour(index), 5)
+    legible = readable(names)
     handles = [
         Line2D([], [], linestyle="none", marker=_marker(i), color=_colour(i), markersize=8, label=name)
-        for i, name in enumerate(names)
+        for i, name in enumerate(legible.shown)
     ]
     for anchors, label, inside in ((before, "anchor before", "white"), (after, "anchor after", "#999999")):
         if anchors is not None:
@@ -194,7 +202,12 @@ def draw_points(
                     label=label,
                 )
             )
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, ncols=columns)
+    fonts = {"family": list(legible.families)}
+    legend = figure.legend(
+        handles=handles, loc="outside right upper", frameon=False, ncols=columns, prop=fonts
+    )
+    for text in legend.get_texts():
+        text.set(**PLAIN)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(title=title, xlabel="first component", ylabel="second component")
     axes.spines[["top", "right"]].set_visible(False)
@@ -294,9 +307,11 @@ def _grid(
         (1 - thick / (side + gap + thick), 1 - height, thick / (side + gap + thick), height)
     )
     figure.colorbar(image, cax=scale_axes, label=meaning).outline.set_linewidth(0)
-    upright = max(len(label) for label in labels) * 0.62 * font / 72 > 0.9 * cell
-    axes.set_xticks(range(size), labels, rotation=90 if upright else 0, fontsize=font)
-    axes.set_yticks(range(size), labels, fontsize=font)
+    legible = readable(labels)
+    upright = max(map(width, legible.shown)) * 0.62 * font / 72 > 0.9 * cell
+    looks: dict[str, Any] = {"fontsize": font, "fontfamily": list(legible.families), **PLAIN}
+    axes.set_xticks(range(size), legible.shown, rotation=90 if upright else 0, **looks)
+    axes.set_yticks(range(size), legible.shown, **looks)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)

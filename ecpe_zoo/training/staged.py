@@ -239,7 +239,7 @@ class Run:
         """Put the weights of the last stage's best epoch back; they stay as they are where none was chosen."""
         if self.best_path is not None:
             self.trainer.strategy.barrier("best weights are written")
-            self.method.load_state_dict(read_checkpoint(self.best_path)["state_dict"])
+            self.method.load_state_dict(read_checkpoint(self.best_path, finite=False)["state_dict"])
 
     def _between(self, stage: str, resumed: bool = False) -> Between:
         names = [stage.name for stage in self.method.stages()]

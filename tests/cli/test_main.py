@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,51 @@ def test_defaults_that_are_repeated_for_a_quick_start_are_those_of_their_rooms()
     options = inspect.signature(annotate.annotate).parameters
     assert (options["batch_tokens"].default, options["window"].default) == (BATCH_TOKENS, WINDOW)
     assert inspect.signature(results.diff).parameters["resamples"].default == RESAMPLES
+
+
+def test_a_closed_pipe_a_full_disk_and_an_ascii_console_are_no_tracebacks(tmp_path: Path) -> None:
+    shown = [
+        sys.executable,
+        "-m",
+        "ecpe_zoo.cli.main",
+        "results",
+        "show",
+        str(ROOT / "experiments" / "golden" / "mgcl"),
+    ]
+    ascii_console = subprocess.run(
+        shown,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ascii_console.returncode, ascii_console.stderr) == (0, "")
+    assert "mgcl" in ascii_console.stdout
+    reading, writing = os.pipe()
+    os.close(reading)
+    closed = subprocess.run(shown, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (closed.returncode, closed.stderr) == (1, "")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            disk = subprocess.run(shown, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert disk.returncode == 1
+        assert disk.stderr.count("\n") == 1
+        assert "No space left on device" in disk.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), 130), (PermissionError(13, "Denied", "a\x1b"), 1)]
+)
+def test_ctrl_c_and_forbidden_files_are_one_line(
+    error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(paths: object, **options: object) -> int:
+        raise error
+
+    monkeypatch.setitem(results.COMMANDS, "recompute", fail)
+    monkeypatch.setattr("ecpe_zoo.cli.functions._options", lambda *_: {"paths": ["x"]})
+    assert main(["results", "recompute", "x"]) == status
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "\x1b" not in told

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.document import Document
@@ -303,6 +304,19 @@ def test_typed_options_win_over_the_checkpoint_and_say_so(
     assert "0.20" in capsys.readouterr().out
     assert main(["test", *small, "--ckpt_path", best, "--model.hidden", "20"]) == 1
     assert "shapes" in capsys.readouterr().err
+
+
+def test_without_a_fixed_seed_one_is_drawn_and_recorded(tmp_path: Path) -> None:
+    steps = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--test", "false")
+    seeds = set()
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        assert main(["fit", *config("rankcp", folder, *steps), "--seed_everything", "false"]) == 0
+        run = run_folder(folder)
+        written = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["seed_everything"]
+        assert run.parent.name.endswith(f"-seed{written}")
+        seeds.add(written)
+    assert len(seeds) == 2
+    assert all(type(seed) is int for seed in seeds)
 
 
 @pytest.mark.parametrize(

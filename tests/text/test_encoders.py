@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import CorpusError, ZooError
 from ecpe_zoo.layers.optimisation import parameter_groups
 from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.encoders import (
@@ -24,6 +24,7 @@ from ecpe_zoo.text.encoders import (
     rounded_width,
 )
 from ecpe_zoo.text.tokenizers import FROM_FILE, SPECIAL, VocabularyTokenizer, count_vocabulary
+from ecpe_zoo.text.vectors import read_word_vectors
 
 TEXTS = ["我 很 高兴 ，", "我 哭 了", "She cried , she cried", "高兴 高兴"]
 PROMPTS = ["哪些 子句 ？"]
@@ -285,3 +286,12 @@ def test_words_are_read_at_their_own_width() -> None:
             module.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[1]))
     encoder(torch.ones(2, 33, dtype=torch.long), torch.ones(2, 33, dtype=torch.bool))
     assert set(seen) == {33}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e39"])
+def test_vectors_that_are_no_numbers_are_refused_by_line(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.txt"
+    path.write_text(f"2 2\na 1 2\nb 0 {value}\n")
+    with pytest.raises(CorpusError, match=rf"w\.txt:3: expected 2 numbers.*'{value}'"):
+        read_word_vectors(path)

@@ -13,6 +13,9 @@ from ecpe_zoo.errors import CorpusError
 
 OnError = Literal["raise", "skip"]
 
+_UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code that builds a document raises at a value of another kind. A CorpusError is none of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -70,7 +73,7 @@ class Collector:
         """
         added: Counter[str] = Counter()
         try:
-            document = build(added)
+            document = self._built(build, added, line)
             if document is not None and document.id in self._lines:
                 found = f"{document.id} again, as in line {self._lines[document.id]}"
                 raise CorpusError(self.path, line, f"every {self.id} once", found)
@@ -85,6 +88,16 @@ class Collector:
             self.documents.append(document)
             self._lines[document.id] = line
         return True
+
+    def _built(
+        self, build: Callable[[Counter[str]], Document | None], added: Counter[str], line: int
+    ) -> Document | None:
+        """A document; whatever its values do to the code that builds it is an error of that line."""
+        try:
+            return build(added)
+        except _UNEXPECTED as error:
+            found = f"{type(error).__name__}: {shown(str(error))}"
+            raise CorpusError(self.path, line, "values as the format has them", found) from error
 
     def reading(self, expected: str) -> Reading:
         """Everything that was collected.

@@ -1,0 +1,123 @@
+"""Text of others in our outputs: the form of a name, and an escape for each language that we write.
+
+Records, notes of failures and checkpoints are exchanged between people. What names a file or a heading has to be a
+plain name; any other text is escaped where it is written.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+
+NAME = "letters and digits of any script, blanks and _ . - + ( ) , inside, 100 at most"
+"""The form of a name, in words."""
+
+LONGEST_NAME = 100
+
+_INSIDE = frozenset(" _.-+(),")
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that make a terminal or browser show others in another order."""
+
+
+def is_name(text: object) -> bool:
+    r"""Whether a text has the form of a name: no path, no markup, no control character.
+
+    >>> [is_name(text) for text in ("mgcl", "情感 2.0", "a/b", "..", "<b>", "=1", "a\n", "")]
+    [True, True, False, False, False, False, False, False]
+    """
+    return (
+        isinstance(text, str)
+        and 0 < len(text) <= LONGEST_NAME
+        and text[0].isalnum()
+        and text[-1] not in " ."
+        and ".." not in text
+        and all(mark in _INSIDE or unicodedata.category(mark)[0] in "LMN" for mark in text)
+    )
+
+
+def is_class_path(text: object) -> bool:
+    """Whether a text has the form `package.module.Class`.
+
+    >>> is_class_path("ecpe_zoo.methods.mgcl.MGCL"), is_class_path("..x.y"), is_class_path("MGCL")
+    (True, False, False)
+    """
+    parts = text.split(".") if isinstance(text, str) else []
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
+def _hidden(mark: str) -> bool:
+    return mark in _DIRECTIONS or unicodedata.category(mark) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def has_hidden(text: str) -> bool:
+    """Whether a text has characters that `visible` writes as escapes."""
+    return any(map(_hidden, text))
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""A text whose control characters, half characters and changes of direction are escapes like `\x1b`.
+
+    Args:
+        text: Any text.
+        keep: Characters that stay as they are, such as line ends.
+
+    >>> print(visible("a\x1b[2Jb\n"))
+    a\x1b[2Jb\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        mark.encode("unicode_escape").decode() if _hidden(mark) and mark not in keep else mark
+        for mark in text
+    )
+
+
+_MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "`": "\\`", "*": "\\*", "<": "&lt;"})
+
+
+def markdown_escaped(text: str) -> str:
+    r"""Text for a cell or a line of Markdown: no markup, link, comment or further line comes of it.
+
+    >>> print(markdown_escaped("[a](b) <!-- c | *d*\n# e &lt;"))
+    [a]\(b) &lt;!-- c \| \*d\*\\n# e &amp;lt;
+    """
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", visible(text))
+    return text.translate(_MARKDOWN).replace("](", "]\\(")
+
+
+_LATEX = str.maketrans({
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
+    "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
+})  # fmt: skip
+
+
+def latex_escaped(text: str) -> str:
+    r"""Text that LaTeX prints as it is.
+
+    >>> print(latex_escaped("50 % of a_b ± 1"))
+    50 \% of a\_b $\pm$ 1
+    """
+    return visible(text).translate(_LATEX)
+
+
+def csv_escaped(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula: such a text gets an apostrophe before it; numbers stay.
+
+    >>> csv_escaped("=A1"), csv_escaped(-0.5), csv_escaped("mgcl")
+    ("'=A1", -0.5, 'mgcl')
+    """
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text
+
+
+def shell_quoted(text: str) -> str:
+    """One word of a command that somebody may copy.
+
+    >>> print(shell_quoted("a.txt"), shell_quoted("a; rm -r b"))
+    a.txt 'a; rm -r b'
+    """
+    return shlex.quote(visible(text))

@@ -1,0 +1,71 @@
+"""What a checkpoint has to have for a method to be built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+
+from ecpe_zoo.errors import ZooError, first_few
+from ecpe_zoo.escaping import visible
+
+MISFIT = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What a constructor raises if the content of a checkpoint is not what it expects."""
+
+
+@contextmanager
+def fitting(method: str) -> Iterator[None]:
+    """Build a method from what a checkpoint holds.
+
+    Args:
+        method: Its id, for messages.
+
+    Raises:
+        ZooError: the content does not fit: the file was changed, or written by other code of the method.
+    """
+    try:
+        yield
+    except MISFIT as error:
+        reason = visible((str(error).splitlines() or [""])[0])
+        raise ZooError(
+            f"Expected a checkpoint whose content fits {method}, but got {type(error).__name__}: {reason}. The file "
+            "was changed, or is of another version of the method."
+        ) from error
+
+
+def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: bool = True) -> None:
+    """Check names and shapes of stored weights.
+
+    Args:
+        own: Of the method.
+        stored: Of the checkpoint.
+        strict: Whether both must have the same names.
+
+    Raises:
+        ZooError: a weight has another shape (an option that changes shapes differs from the checkpoint's), is
+            missing, or is not the method's.
+    """
+    other = [
+        f"{name} {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} in the method"
+        for name, value in stored.items()
+        if isinstance(own.get(name), Tensor) and own[name].shape != value.shape
+    ]
+    if other:
+        raise ZooError(
+            f"Expected the shapes of the checkpoint's weights, but {len(other)} differ: {other[0]}. An option "
+            "given on the command line changes them: leave it out, or train anew."
+        )
+    missing, foreign = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
+    if strict and (missing or foreign):
+        words = [f"{len(missing)} are missing ({first_few(missing, 3)})"] if missing else []
+        words += (
+            [f"{len(foreign)} are not the method's ({visible(first_few(foreign, 3))})"] if foreign else []
+        )
+        raise ZooError(
+            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is of "
+            "another version of the method, or damaged."
+        )

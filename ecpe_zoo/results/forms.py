@@ -1,0 +1,78 @@
+"""The form of a record's names and sections, checked when a file is read: records come from other people.
+
+Names that become file names, headings and labels have to be plain names. What a user may choose freely (options,
+names of files and emotion labels, ids of documents) is not checked here: it is escaped where it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ecpe_zoo.escaping import NAME, has_hidden, is_class_path, is_name, visible
+from ecpe_zoo.settings import shown
+
+if TYPE_CHECKING:
+    from ecpe_zoo.results.record import RunRecord
+
+SECTIONS = ("model", "data", "trainer", "early_stopping", "checkpoint", "scorer")
+"""Sections of a config that hold options by name, or nothing."""
+
+
+def wrong_form(record: RunRecord) -> str | None:
+    """The first field of a record that has not its form, in words; None if all have."""
+    for field, name in _names(record):
+        if not is_name(name):
+            return f"{field} to be a name ({NAME}), but got {shown(name)}"
+    for field, text in _texts(record.model_dump(include={"protocol", "machine", "code", "stages"}), ""):
+        if has_hidden(text):
+            return f"{field} without control characters, but got {shown(text)}"
+    return _wrong_section(record.config)
+
+
+def _names(record: RunRecord) -> Iterator[tuple[str, str]]:
+    yield "method", record.method
+    yield "corpus.id", record.corpus.id
+    for stage in record.stages:
+        yield "stages.name", stage.name
+    for field in ("metrics", "metrics_default"):
+        for id in getattr(record, field):
+            yield f"the task in {field}", id.split(".", 1)[0]
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every text of a part, names of fields included."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield place or name, name
+            yield from _texts(inner, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, place)
+
+
+def _wrong_section(config: Mapping[str, Any]) -> str | None:
+    for name in SECTIONS:
+        if not isinstance(config.get(name), Mapping | None):
+            return f"config.{name} to be options by name, but got {shown(config[name])}"
+    model = config.get("model") or {}
+    if not is_class_path(model.get("class_path", "a.B")):
+        return f"config.model.class_path to be package.module.Class, but got {shown(model['class_path'])}"
+    if not isinstance(model.get("init_args"), Mapping | None):
+        return f"config.model.init_args to be options by name, but got {shown(model['init_args'])}"
+    return None
+
+
+def in_one_line(error: Exception) -> str:
+    """What is wrong with a record, as `a field: the reason`, and how many more fields are wrong."""
+    if not isinstance(error, ValidationError):
+        return visible(str(error))
+    problems = error.errors(include_url=False, include_context=False)
+    first = problems[0]
+    place = ".".join(map(str, first["loc"]))
+    more = f"; {len(problems) - 1} more fields are wrong" if len(problems) > 1 else ""
+    return visible(f"{place + ': ' if place else ''}{first['msg']}{more}")

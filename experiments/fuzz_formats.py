@@ -1,0 +1,248 @@
+"""What `fuzz` mutates: a small file in each true format, and the call that reads it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecpe_zoo.annotation.inputs import Source
+from ecpe_zoo.corpora.description import read_description
+from ecpe_zoo.corpora.ecf import read_ecf
+from ecpe_zoo.corpora.emocontext import read_emocontext
+from ecpe_zoo.corpora.emorynlp import read_emorynlp
+from ecpe_zoo.corpora.goemotions import LABELS as GOEMOTIONS_LABELS
+from ecpe_zoo.corpora.goemotions import read_goemotions, read_labels
+from ecpe_zoo.corpora.iemocap import read_iemocap
+from ecpe_zoo.corpora.isear import read_isear
+from ecpe_zoo.corpora.meld import read_meld
+from ecpe_zoo.corpora.reccon import read_reccon
+from ecpe_zoo.corpora.registry import load_corpus
+from ecpe_zoo.corpora.relabelled import read_intensities
+from ecpe_zoo.corpora.xia_ding import read_xia_ding
+from ecpe_zoo.data.predictions import Prediction, read_history, read_predictions, write_predictions
+from ecpe_zoo.leaderboard.board import build_boards
+from ecpe_zoo.leaderboard.page import build_page
+from ecpe_zoo.methods.loading import load_method
+from ecpe_zoo.methods.rankcp import RANKCP
+from ecpe_zoo.options import EncoderSettings
+from ecpe_zoo.results.golden import read_tolerances
+from ecpe_zoo.results.record import read_record
+from ecpe_zoo.results.store import find_failures, find_records, group_records
+from ecpe_zoo.runner.suite import read_suite
+from ecpe_zoo.synthesis.answers import AnswerError, Cast, read_answer
+from ecpe_zoo.synthesis.narratives import read_narratives
+from ecpe_zoo.text.vectors import read_word_vectors
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format and its reader.
+
+    Args:
+        name: For the report.
+        file: Name of the file that is written.
+        read: The reader.
+        content: A sound file.
+        tree: The values of a sound file, if they are a tree of JSON.
+        save: Writes a tree that is no JSON file.
+        beside: Files that are there too, unchanged.
+    """
+
+    name: str
+    file: str
+    read: Callable[[Path], object]
+    content: bytes | None = None
+    tree: Any = None
+    save: Callable[[Any, Path], None] | None = None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+
+
+MELD = b"""Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
+1,"Oh, ""that"" one",Ann,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"
+2,Stop it.,Bob,anger,negative,0,1,1,1,"00:00:02,000","00:00:03,000"
+3,Alone here.,Cem,neutral,neutral,1,0,1,1,"00:00:02,000","00:00:03,000"
+"""
+EMORYNLP = b"""Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,Start_Time,End_Time
+"Yeah, right!",['Ann Lee'],Joyful,1,1,1,2,00:00:02.877,00:00:07.548
+Hi!,"['Ann Lee', ""Bob O'Neil""]",Mad,1,2,1,2,00:00:02.877,00:00:07.548
+Alone.,['Cem'],Neutral,2,1,1,2,00:00:02.877,00:00:07.548
+"""
+EMOCONTEXT = (
+    b'id\tturn1\tturn2\tturn3\tlabel\r\n0\tWhen "did\twho\tnever\tangry\r\n1\thi\thello\tyes\thappy\r\n'
+)
+XIA_DING = """1 3
+ (2,1), (3,1)
+1,null,null,他 丢 了 钱包
+2,sadness&anger,难过&气,他 难过 又 气
+3,fear,怕,还 有点 怕, 真 的
+2 1
+ (1,1)
+1,happiness,高兴,中奖 让 他 高兴
+""".encode()
+ECF = b"1 2\n(2,1),(2,2)\n1 | Ann | neutral | We won . | S1E1: 0\n2 | Bob | joy | Great ! | S1E1: 1\n"
+COMMENTS = b"So what\t27\tid1\nThanks, love it\t18,15\tid2\n  lol \t1\tid3\n"
+ISEAR = (
+    b"ID|EMOT|INTS|Field1|MYKEY|SIT|STATE|\n11001|1|4|joy|k1|When we met.|1|\n11001|3|0|anger|k2|A row.|1|\n"
+)
+RECCON = {
+    "tr_1": [
+        [
+            {"turn": 1, "speaker": "A", "utterance": "I won !", "emotion": "happy",
+             "expanded emotion cause evidence": [1, "b"]},
+            {"turn": 2, "speaker": "B", "utterance": "Really ?", "emotion": "surprise",
+             "expanded emotion cause evidence": [1, 2]},
+        ]
+    ],
+    "tr_2": [[{"turn": 1, "speaker": "A", "utterance": "Yes .", "emotion": "neutral"}]],
+}  # fmt: skip
+IEMOCAP = [
+    [{"text": "Excuse me.", "speaker": "F", "label": "exc"}, {"text": "Do you", "speaker": "M"}],
+    [{"text": "No.", "speaker": "M", "label": "fru"}],
+]
+TABLE = b'body,feeling,talk,who\nI won,joy,1,Ann\n"I, too",joy,1,Bob\nNo,anger,2,Ann\n'
+ROWS = b'{"body": "I won", "feeling": "joy"}\n{"body": "No", "feeling": ["anger"]}\n'
+PLAIN = "tasks: [emotions]\nlabels: [joy, anger]\nlanguage: en\nformat: {text: body, label: feeling}\n"
+DESCRIPTION = (PLAIN + "files: {train: a.csv, test: b.csv}\nlicence: free\n").encode()
+TALKS = PLAIN.replace("emotions", "erc").replace("feeling}", "feeling, conversation: talk, speaker: who}")
+SPLITS = "files: {train: a%s, test: b%s}\n"
+ANSWER = (
+    b'Sure: {"characters": [{"name": "Ann", "description": "a baker",}, {"name": "Bo", "description": "x"}]}'
+)
+NARRATIVES = b'{"id": "a", "text": "Ann won."}\n{"id": "b", "text": "Bob lost."}\n'
+INTENSITIES = b'{"id": "a", "segment": 0, "intensities": {"joy": 10.0}}\n'
+TEXTS = b'{"id": "a", "text": "I won"}\n{"segments": [{"text": "Hi", "speaker": "Ann"}, "No"]}\n\n'
+FAILURE = {
+    "cell": "mgcl/x-fold1", "reason": "killed", "exit_status": -9, "started": 0.0, "ended": 1.0, "host": "h",
+    "command": ["fit"], "config_hash": "a", "commit": None, "last_lines": ["x"],
+}  # fmt: skip
+
+
+def _as_table(description: str, ending: str, path: Path) -> object:
+    """A table of one's own, by a sound description."""
+    place = path.with_name("c.yaml")
+    place.write_text(description + SPLITS % (ending, ending), encoding="utf-8")
+    return load_corpus(str(place))
+
+
+def _answer(path: Path) -> object:
+    try:
+        return read_answer(path.read_text(encoding="utf-8", errors="replace"), Cast)
+    except AnswerError:  # the model's fault, which is counted
+        return None
+
+
+def _board(folder: Path) -> object:
+    """All outputs of a record."""
+    entries = find_records([folder])
+    boards = build_boards(entries, resamples=100)
+    failures = [failure.cell for failure in find_failures([folder])]
+    return build_page(boards, len(entries), folder.with_name("site"), failures=failures)
+
+
+def _saved_record(tree: Any, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "a.json").write_text(json.dumps(tree), encoding="utf-8", errors="replace")
+
+
+def _predictions(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """A sound file of predictions, and its head."""
+    path = folder / "sound.npz"
+    scores = {"pair": np.eye(2, dtype=np.float32), "emotion": np.zeros(2, np.float32)}
+    history = [{"stage": "fit", "epoch": 0, "step": 1, "validation": {"pair_f1": 0.5}}]
+    write_predictions(path, [Prediction("a", scores), Prediction("b", scores)], history)
+    with np.load(path) as stored:
+        return path.read_bytes(), json.loads(stored["head"].tobytes().decode())
+
+
+def _save_head(content: bytes, tree: Any, path: Path) -> None:
+    """A file of predictions with another head."""
+    with np.load(io.BytesIO(content)) as stored:
+        arrays = dict(stored)
+    arrays["head"] = np.frombuffer(json.dumps(tree).encode(), dtype=np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _checkpoint() -> dict[str, Any]:
+    """The content of a small checkpoint."""
+    method = RANKCP(EncoderSettings("embedded", size=16, layers=1, heads=2))
+    method.vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "I", "won"]
+    method._build(from_checkpoint=True)
+    content: dict[str, Any] = {
+        "epoch": 0, "state_dict": dict(method.state_dict()), "hyper_parameters": dict(method.hparams),
+        "pytorch-lightning_version": "2.6.0", "callbacks": {}, "loops": {}, "optimizer_states": [],
+    }  # fmt: skip
+    method.on_save_checkpoint(content)
+    return content
+
+
+def all_formats(folder: Path) -> list[Format]:
+    """Every format.
+
+    Args:
+        folder: For files that are made once.
+    """
+    record = json.loads(
+        (ROOT / "experiments/golden/mgcl/bundled-ecpe-fold1-strict-seed0.json").read_text("utf-8")
+    )
+    predictions, head = _predictions(folder)
+    checkpoint = _checkpoint()
+    whole = io.BytesIO()
+    torch.save(checkpoint, whole)
+    suite = next(iter(sorted((ROOT / "experiments/suites").glob("*.yaml")))).read_bytes()
+    files = {f"{part}{ending}": text for part in "ab" for ending, text in ((".csv", TABLE), (".jsonl", ROWS))}
+    files["b.csv"] = TABLE.replace(b"won", b"lost").replace(b"1,", b"3,").replace(b"2,", b"4,")
+    files["b.jsonl"] = ROWS.replace(b"won", b"lost")
+
+    all_labels = "".join(f"{label}\n" for label in GOEMOTIONS_LABELS).encode()
+
+    def lines(path: Path, kind: Any = None) -> object:
+        return [entry.problem for entry in Source(path, kind)]
+
+    return [
+        Format("xia-ding", "a.txt", read_xia_ding, XIA_DING),
+        Format("ecf", "a.txt", read_ecf, ECF),
+        Format("reccon", "a.json", read_reccon, json.dumps(RECCON, indent=1).encode(), RECCON),
+        Format("iemocap", "a.json", read_iemocap, json.dumps(IEMOCAP, indent=1).encode(), IEMOCAP),
+        Format("meld", "a.csv", read_meld, MELD),
+        Format("emorynlp", "a.csv", read_emorynlp, EMORYNLP),
+        Format("emocontext", "a.txt", read_emocontext, EMOCONTEXT),
+        Format("goemotions", "a.tsv", read_goemotions, COMMENTS, beside={"labels.txt": all_labels}),
+        Format("labels", "labels.txt", read_labels, b"joy\nanger\n"),
+        Format("isear", "isear.csv", read_isear, ISEAR),
+        Format("intensities", "a.jsonl", read_intensities, INTENSITIES),
+        Format("narratives", "a.jsonl", lambda path: list(read_narratives(path)), NARRATIVES),
+        Format("answer", "a.txt", _answer, ANSWER),
+        Format("description", "c.yaml", lambda path: load_corpus(str(path)), DESCRIPTION, beside=files),
+        Format("description-json", "c.json", read_description, b"{}", {
+            "tasks": ["emotions"], "labels": ["joy", "anger"], "format": {"text": "body", "label": "feeling"},
+            "files": {"train": "a.csv", "test": "b.csv"}}),
+        Format("table-csv", "a.csv", partial(_as_table, PLAIN, ".csv"), TABLE, beside=files),
+        Format("table-jsonl", "a.jsonl", partial(_as_table, PLAIN, ".jsonl"), ROWS, beside=files),
+        Format("table-talks", "a.csv", partial(_as_table, TALKS, ".csv"), TABLE, beside=files),
+        Format("vectors", "w.txt", read_word_vectors, b"2 3\nhe 1 0 -0.5\ndog 0 1 2e-3\n"),
+        Format("suite", "s.yaml", read_suite, suite),
+        Format("tolerances", "t.yaml", read_tolerances, (ROOT / "experiments/golden/tolerances.yaml").read_bytes()),
+        Format("annotate-jsonl", "t.jsonl", lines, TEXTS),
+        Format("annotate-csv", "t.csv", lines, b'id,text\n1,I won\n2,"No, no"\n'),
+        Format("annotate-lines", "t.txt", lines, b"I won\n\nNo\n"),
+        Format("record", "r.json", read_record, json.dumps(record, indent=1).encode(), record),
+        Format("records", "r.json", lambda path: group_records(find_records([path])), b"{}", record),
+        Format("board", "records", _board, tree=record, save=_saved_record),
+        Format("failure", "a.failed.json", lambda path: find_failures([path.parent]), b"{}", FAILURE),
+        Format("predictions", "p.npz", lambda path: (read_predictions(path), read_history(path)), predictions),
+        Format("predictions-head", "p.npz", lambda path: (read_predictions(path), read_history(path)), tree=head,
+               save=partial(_save_head, predictions)),
+        Format("checkpoint", "c.ckpt", load_method, whole.getvalue()),
+        Format("checkpoint-tree", "c.ckpt", load_method, tree=checkpoint, save=torch.save),
+    ]  # fmt: skip
