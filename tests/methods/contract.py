@@ -87,7 +87,7 @@ VARIANTS = {
         {"encoder_dropout": 0.0}),
     "two_stage-inter-ce": line(
         TwoStage, {"encoder": "recurrent", "encoder_size": 32, "vector_size": 32, "hidden": 16, "form": "inter-ce",
-                   "candidates": "in-sample", "pairs": {"window": 8, "position": False}},
+                   "candidates": "in-sample", "pairs": {"window": 8}},
         {"encoder_dropout": 0.0}),
 }
 """Methods with options that make another network of them; they keep the same promises."""
