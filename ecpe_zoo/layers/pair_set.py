@@ -43,8 +43,13 @@ class PairSet(NamedTuple):
             mask: (B, N) bool, True for real clauses.
             window: Most clauses between emotion and cause; None for any number.
         """
-        document, emotion, cause = candidates(mask, window).nonzero(as_tuple=True)
-        return cls(document, emotion, cause, (mask.shape[0], mask.shape[1]))
+        return cls.among(candidates(mask, window))
+
+    @classmethod
+    def among(cls, grid: Tensor) -> Self:
+        """The pairs for which a grid (B, N, N) of bool is True."""
+        document, emotion, cause = grid.nonzero(as_tuple=True)
+        return cls(document, emotion, cause, (grid.shape[0], grid.shape[1]))
 
     @property
     def offset(self) -> Tensor:

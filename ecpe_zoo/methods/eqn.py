@@ -21,8 +21,6 @@ Where we depart from that or fill a gap:
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +39,6 @@ from ecpe_zoo.corpora.relabelled import (
     with_intensities,
     write_intensities,
 )
-from ecpe_zoo.corpora.splits import running_text
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import mean_over_processes
@@ -49,6 +46,13 @@ from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
 from ecpe_zoo.methods.base import labels_of
+from ecpe_zoo.methods.out_of_fold import (
+    fold_stages,
+    learned_in,
+    predicting_stages,
+    scores_so_far,
+    stage_seed,
+)
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.options import WORDS, EncoderSettings, OptimiserSettings
@@ -61,25 +65,6 @@ COEQN, FINAL = "coeqn", "final"
 
 RELABELLED = "relabelled.jsonl"
 """In a run's folder: what the last stage learns."""
-
-
-def folds_of(documents: Sequence[Document], folds: int) -> dict[str, int]:
-    """The fold of each document by its id, 1-based: of like size, from nothing but ids, and equal texts together.
-
-    Raises:
-        ZooError: fewer distinct texts than folds.
-    """
-    leaders: dict[str, str] = {}  # text -> the smallest id
-    for document in documents:
-        text = running_text(document)
-        leaders[text] = min(document.id, leaders.get(text, document.id))
-    if len(leaders) < folds:
-        raise ZooError(
-            f"Expected at least {folds} different training texts, one a fold, but got {len(leaders)}."
-        )
-    drawn = sorted(leaders.values(), key=lambda id: hashlib.blake2b(id.encode(), digest_size=16).digest())
-    fold = {id: 1 + place % folds for place, id in enumerate(drawn)}
-    return {document.id: fold[leaders[running_text(document)]] for document in documents}
 
 
 def relabel(documents: Sequence[Document], predictions: Sequence[Prediction], cap: float) -> Relabelled:
@@ -273,7 +258,7 @@ class EQN(TextMethod):
             return (Stage(FINAL),)
         if self.relabel == "in-sample":
             return Stage(COEQN), Stage(FINAL)
-        return *(Stage(f"fold-{fold}") for fold in range(1, self.folds + 1)), Stage(FINAL)
+        return *map(Stage, fold_stages(self.folds)), Stage(FINAL)
 
     def prepare(self, between: Between) -> None:
         """Relabel by what was trained, begin with fresh weights, and choose what is trained on.
@@ -282,13 +267,13 @@ class EQN(TextMethod):
             ZooError: a file of intensities that is missing or does not fit the training documents.
         """
         documents = between.data.documents("train")
-        out_of_fold = self.stages()[0].name == "fold-1"
-        fold = folds_of(documents, self.folds) if out_of_fold else {}
+        first = self.stages()[0].name
+        out_of_fold = first in fold_stages(self.folds)
+        by = dict.fromkeys((document.id for document in documents), first)
+        if out_of_fold:
+            by = predicting_stages(documents, self.folds)
         if between.earlier:
-            predictions: list[Prediction] = []
-            for stage in between.earlier:
-                mine = [d for d in documents if not fold or stage == f"fold-{fold[d.id]}"]
-                predictions += between.scores(stage, mine)
+            predictions = scores_so_far(between, documents, by)
             if not between.resumed:
                 self.renew(stage_seed(between.stage))
             if between.stage == FINAL:
@@ -298,7 +283,7 @@ class EQN(TextMethod):
             read = read_intensities(Path(self.labels_from))
             between.data.replace_training(self._with_intensities(documents, read))
         if out_of_fold and between.stage != FINAL:
-            between.data.replace_training([d for d in documents if between.stage != f"fold-{fold[d.id]}"])
+            between.data.replace_training(learned_in(between.stage, documents, by))
 
     def _leave(self, between: Between, relabelled: Relabelled) -> None:
         """Write what the last stage learns into the run's folder."""
@@ -337,9 +322,3 @@ class EQN(TextMethod):
         means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
         title = "Mean intensity in texts of a label (row)"
         return [Heatmap("relabelled", title, means.astype(np.float32), self.labels, 0.0, 10.0)]
-
-
-def stage_seed(stage: str) -> int:
-    """Of a stage's fresh weights: from the run's seed and its name."""
-    words = f"{os.environ.get('PL_GLOBAL_SEED', '0')} {stage} weights"
-    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")

@@ -20,6 +20,7 @@ from ecpe_zoo.methods.pbje import PBJE
 from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.methods.transecpe import TransECPE
+from ecpe_zoo.methods.two_stage import TwoStage
 from ecpe_zoo.metrics.pairs import predicted_pairs
 from ecpe_zoo.options import flat, nested
 
@@ -61,6 +62,8 @@ CONTRACT = {
     "rule": line(Rule, {}, {}),
     "transecpe": line(TransECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                       {"encoder_dropout": 0.0, "dropout": 0.0}),
+    "two_stage": line(TwoStage, {"encoder": "recurrent", "encoder_size": 32, "vector_size": 32, "hidden": 16},
+                      {"encoder_dropout": 0.0}),
 }
 
 VARIANTS = {
@@ -78,6 +81,14 @@ VARIANTS = {
         ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "inter-ce",
                  "interaction": "windowed", "layers": 1, "pairs": {"window": 3}},
         {"encoder_dropout": 0.0, "dropout": 0.0}),
+    "two_stage-indep": line(
+        TwoStage, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "indep",
+                   "reading": {"read": "document", "pool": "mean"}, "own_encoders": True, "distance": "fixed"},
+        {"encoder_dropout": 0.0}),
+    "two_stage-inter-ce": line(
+        TwoStage, {"encoder": "recurrent", "encoder_size": 32, "vector_size": 32, "hidden": 16, "form": "inter-ce",
+                   "candidates": "in-sample", "pairs": {"window": 8}},
+        {"encoder_dropout": 0.0}),
 }
 """Methods with options that make another network of them; they keep the same promises."""
 # fmt: on

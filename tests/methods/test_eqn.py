@@ -22,8 +22,9 @@ from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.corpora.relabelled import read_intensities, with_intensities, write_intensities
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.methods.eqn import EQN, FINAL, folds_of, relabel, smoothed, stage_seed
+from ecpe_zoo.methods.eqn import EQN, FINAL, relabel, smoothed
 from ecpe_zoo.methods.loading import load_method, read_checkpoint
+from ecpe_zoo.methods.out_of_fold import folds_of, stage_seed
 from ecpe_zoo.options import flat, nested
 from ecpe_zoo.results.record import read_record
 from tests.conftest import ROOT
