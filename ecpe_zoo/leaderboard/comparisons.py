@@ -6,6 +6,7 @@ with its method alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,26 +65,34 @@ def references(groups: Mapping[str, RunGroup], against: str | None = None) -> di
     return found
 
 
-def _ablated(group: RunGroup) -> dict[str, object]:
-    """The ablations that its runs have, by setting name."""
+def _settings(group: RunGroup) -> set[tuple[str, str]]:
+    """What decides its results: names and values, which may be lists, as text."""
+    return {
+        (name, json.dumps(value, sort_keys=True, default=str)) for name, value in group.first.settings.items()
+    }
+
+
+def _ablated(group: RunGroup) -> set[tuple[str, str]]:
+    """The ablations among its settings."""
     method = declared_method(group.first.record)
     names = frozenset() if method is None else method.ablations
-    settings = group.first.settings
-    return {f"model.{name}": settings[f"model.{name}"] for name in names if f"model.{name}" in settings}
+    return {
+        (name, value) for name, value in _settings(group) if name.startswith("model.") and name[6:] in names
+    }
 
 
 def _method_of(label: str, groups: Mapping[str, RunGroup]) -> str | None:
     """The row that an ablation is one of: it has a part of its ablations, the fewest, and all of its other settings."""
     group = groups[label]
-    own = _ablated(group).items()
-    rest = group.first.settings.items() - own
+    own = _ablated(group)
+    rest = _settings(group) - own
     found = [
         (len(theirs), other)
         for other, it in groups.items()
         if it.method == group.method
         and it.content == group.content
-        and (theirs := _ablated(it).items()) < own
-        and it.first.settings.items() - theirs == rest
+        and (theirs := _ablated(it)) < own
+        and _settings(it) - theirs == rest
     ]
     return min(found)[1] if found else None
 

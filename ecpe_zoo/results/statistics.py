@@ -226,7 +226,7 @@ def detectable_mean(error: float, freedom: float, level: float = LEVEL) -> float
     """Smallest true mean that a t-test with this standard error finds in four of five repetitions.
 
     >>> round(detectable_mean(0.01, 9), 4)
-    0.0313
+    0.0315
     """
     return _noncentrality(freedom, level) * error
 

@@ -13,6 +13,7 @@ from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.ecpe import EncodedPairMethod
 from ecpe_zoo.methods.rankcp import RANKCP
+from ecpe_zoo.methods.two_stage import TwoStage
 from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.clause_batch import ClauseBatch
 from ecpe_zoo.text.encoders import rounded_width
@@ -40,7 +41,7 @@ def test_corpora_and_methods_follow_from_configs_and_arguments() -> None:
         corpus = bench.real_corpus(id)
         assert corpus is not None
         assert kind.task.id in find_corpus(corpus).tasks
-        encoded = issubclass(kind, EncodedPairMethod) or kind is E2EECPE
+        encoded = issubclass(kind, EncodedPairMethod) or kind in (E2EECPE, TwoStage)
         assert bench.scores_pairs_over_an_encoder(jobs[id].class_path) == encoded
     assert bench.real_corpus("nothing") is None
 
