@@ -47,7 +47,17 @@ Often used options of fit: --data.corpus, --data.root, --data.fold, --data.proto
 """
 
 TRAINING = ("fit", "validate", "test", "predict")
-COMMANDS = (*TRAINING, "configs", "annotate", "data", "run", "compare", "synthesize", "results", "leaderboard")
+COMMANDS = (
+    *TRAINING,
+    "configs",
+    "annotate",
+    "data",
+    "run",
+    "compare",
+    "synthesize",
+    "results",
+    "leaderboard",
+)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -35,10 +35,14 @@ def one_line(message: str, options: Iterable[str]) -> str:
     if method and (nested := _unknown(message)):
         option = f"--model.{nested}"
         return f"unrecognized arguments: {option}.{did_you_mean(option, _arguments(method[1]))}"
-    message = re.sub(r"Subcommand '\w+' does not accept option '([\w.]+)'", r"unrecognized arguments: --\1", message)
+    message = re.sub(
+        r"Subcommand '\w+' does not accept option '([\w.]+)'", r"unrecognized arguments: --\1", message
+    )
     if "arguments are required: fit.model" in message or re.search(r"are required: \w+\.model\b", message):
         return "expected a method, but got none: give --config NAME (see `ecpe-zoo configs list`)."
-    lines = (re.sub(r"^- (?!Expected a <class 'NoneType'>)", "", line.strip()) for line in message.splitlines())
+    lines = (
+        re.sub(r"^- (?!Expected a <class 'NoneType'>)", "", line.strip()) for line in message.splitlines()
+    )
     kept = [line for line in lines if line and not any(re.fullmatch(noise, line) for noise in NOISE)]
     text = " ".join(kept)
     keys = re.findall(r'Parser key "([\w.]+)":', text)
