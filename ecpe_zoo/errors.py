@@ -5,7 +5,8 @@ The command line prints them without a traceback and exits with status 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from ecpe_zoo.escaping import visible
@@ -63,6 +64,31 @@ def at_least(option: str, value: float | None, least: float) -> None:
     """
     if value is not None and value < least:
         raise ZooError(f"Expected {option} to be at least {least}, but got {value}.")
+
+
+ALIKE = 0.65
+"""Least similarity of two names, one of which may be a slip for the other."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known one that is most like it; "" if none is.
+
+    Of options with groups the last part has to be alike: `--model.` in common says nothing.
+
+    >>> did_you_mean("--trainer.max_epoch", ["--trainer.max_epochs", "--trainer.max_time"])
+    ' Did you mean --trainer.max_epochs?'
+    >>> did_you_mean("--model.betta", ["--model.rethink", "--model.encoder.name"])
+    ''
+    """
+
+    def alike(name: str) -> tuple[float, float]:
+        pairs = [(given.lower(), name.lower())]
+        pairs.insert(0, (pairs[0][0].lstrip("-").split(".")[-1], pairs[0][1].lstrip("-").split(".")[-1]))
+        last, full = (SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        return last, full
+
+    ranked = max(((alike(name), name) for name in known), default=((0.0, 0.0), ""))
+    return f" Did you mean {ranked[1]}?" if ranked[0][0] >= ALIKE else ""
 
 
 def unknown_choice(what: str, value: object, choices: object) -> ZooError:

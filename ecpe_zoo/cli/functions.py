@@ -13,13 +13,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from docstring_parser import parse
 from jsonargparse import ArgumentParser
+
+from ecpe_zoo.errors import did_you_mean
 
 Command = Callable[..., int]
 T = TypeVar("T")
@@ -39,10 +40,8 @@ class _Parser(ArgumentParser):
             }
             message = re.sub(r"\w+", lambda word: options.get(word[0], [word[0]])[0], message)
         if unknown := re.fullmatch(r"unrecognized arguments: (--[^ =]+).*", message):
-            near = get_close_matches(unknown[1], self._option_string_actions, cutoff=0.6)
-            message += f" (like it: {', '.join(near)})" if near else ""
-        self.print_usage(sys.stderr)
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
+            message += f".{did_you_mean(unknown[1], self._option_string_actions)}"
+        print(f"{self.prog}: error: {message.rstrip('.')} See {self.prog} --help.", file=sys.stderr)
         sys.exit(2)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, did_you_mean
 
 HELP = """\
 usage: ecpe-zoo COMMAND [OPTIONS]
@@ -17,10 +16,11 @@ usage: ecpe-zoo COMMAND [OPTIONS]
 Train, score and compare methods that find emotions in text and their causes.
 
 training (every option of Lightning; --help after the command lists all):
-  fit       --config configs/mgcl.yaml             train, then score the test documents
+  fit       --config mgcl                          train, then score the test documents
   validate  --config C --ckpt_path F               score the validation documents
   test      --config C --ckpt_path F               score the test documents
   predict   --config C --ckpt_path F               write all scores of a part of the corpus
+  configs list | show NAME                         methods with their configs: names for --config
 
 your own text:
   annotate  --ckpt_path F --input FILE|-           pairs, or emotions and their intensity, in your texts
@@ -47,7 +47,17 @@ Often used options of fit: --data.corpus, --data.root, --data.fold, --data.proto
 """
 
 TRAINING = ("fit", "validate", "test", "predict")
-COMMANDS = (*TRAINING, "annotate", "data", "run", "compare", "synthesize", "results", "leaderboard")
+COMMANDS = (
+    *TRAINING,
+    "configs",
+    "annotate",
+    "data",
+    "run",
+    "compare",
+    "synthesize",
+    "results",
+    "leaderboard",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -93,6 +103,11 @@ def _dispatch(arguments: list[str]) -> int:
     if command == "--version":
         print(version("ecpe-zoo"))
         return 0
+    if command in TRAINING and not rest:
+        from ecpe_zoo.cli.configs import overview
+
+        print(overview(command), end="")
+        return 2
     if command in TRAINING:
         from ecpe_zoo.cli import training  # torch and lightning take seconds to import
 
@@ -108,8 +123,7 @@ def _dispatch(arguments: list[str]) -> int:
         raise ZooError(
             f"Expected the command first, but got {command!r}. Write: ecpe-zoo {later} {' '.join(others)}"
         )
-    near = get_close_matches(command, COMMANDS, n=1)
-    like = f" Did you mean {near[0]!r}?" if near else ""
+    like = did_you_mean(command, COMMANDS)
     raise ZooError(
         f"Expected a command ({', '.join(COMMANDS)}), but got {command!r}.{like} See ecpe-zoo --help."
     )

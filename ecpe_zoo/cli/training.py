@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -16,6 +17,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.training.checkpoints import metric_of
+from ecpe_zoo.training.mistakes import one_line
 from ecpe_zoo.training.options import (
     SEED,
     TRAINER_DEFAULTS,
@@ -31,6 +33,20 @@ ENDED_BY_SIGTERM = 143
 """Exit status: 128 plus the signal's number, as in shells."""
 
 
+class Parser(LightningArgumentParser):
+    """Lightning's parser, with errors of one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Leave with the reason and the way out."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        parser = getattr(ex, "subcommand_parser", None) or self
+        prog = parser.prog.replace(" [options]", "")
+        reason = one_line(message, parser._option_string_actions)
+        print(f"{prog}: error: {reason} See {prog} --help.", file=sys.stderr)
+        sys.exit(2)
+
+
 class ZooCLI(LightningCLI):
     """Parses the options of a run and shows its scores; the rest is Lightning's and `Run`'s."""
 
@@ -39,7 +55,6 @@ class ZooCLI(LightningCLI):
     trainer: Trainer
 
     def __init__(self, args: list[str]) -> None:
-        self.typed = spelled(args)  # before Lightning parses: what the user typed wins over a checkpoint
         super().__init__(
             Method,
             EmotionDataModule,
@@ -49,8 +64,13 @@ class ZooCLI(LightningCLI):
             trainer_defaults=TRAINER_DEFAULTS,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
+            parser_class=Parser,
             args=args,
         )
+
+    def init_parser(self, **options: Any) -> LightningArgumentParser:
+        """A parser that knows options by their full names alone: an abbreviation may be a slip."""
+        return super().init_parser(**{"prog": "ecpe-zoo"} | options | {"allow_abbrev": False})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Options of the callbacks that every run has."""
@@ -74,7 +94,8 @@ class ZooCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         assert isinstance(args, list)
-        self.config = parser.parse_args(spelled(args))
+        self.typed = spelled(args)  # what the user typed wins over a checkpoint
+        self.config = parser.parse_args(self.typed)
         command = self.config.subcommand
         settle(self.config[command], command)
         if command != "fit" and not self.config[command].ckpt_path:

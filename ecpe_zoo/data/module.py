@@ -61,7 +61,7 @@ class EmotionDataModule(LightningDataModule):
         split_seed: of that part; the same for every method and model seed.
         split_version: 2 draws the validation part of each fold anew and leaves near-duplicates of held-out documents
             out of training; 1 is that of the first release, for its records.
-        batch_size: most documents in a training batch, on each process.
+        batch_size: most documents in a training batch, on each process; `fit` takes 8 if no limit is given.
         batch_tokens: most token slots in a training batch, on each process.
         batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least
             0. More gives fresher companions and more padding; 0 exchanges only documents of equal length.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from jsonargparse import Namespace, get_loader
 from lightning import seed_everything
 
+from ecpe_zoo.configs import find_config
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
@@ -56,7 +57,7 @@ def fit(
     the command's default.
 
     Args:
-        method: A new method, or a config: its path, or its content.
+        method: A new method, or a config: its path or short name (`mgcl`, `paper/mgcl`), or its content.
         data: A data module, the name of a corpus, or options of `EmotionDataModule`.
         model: Arguments of the method that win over a config's.
         seed: Of the run (`--seed_everything`).
@@ -161,7 +162,7 @@ def _read(config: str | Path | Mapping[str, Any]) -> Any:
     if isinstance(config, Mapping):
         return grouped(dict(config))
     try:
-        text = Path(config).read_text(encoding="utf-8")
+        text = Path(find_config(config)).read_text(encoding="utf-8")
     except OSError as error:
         raise ZooError(f"{config}: expected a config, but it cannot be read: {error.strerror}.") from error
     found = get_loader("yaml")(text)

@@ -6,7 +6,7 @@ import os
 import random
 import re
 from argparse import ArgumentError
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from ecpe_zoo.configs import find_config, find_method
 from ecpe_zoo.data.module import EmotionDataModule
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, did_you_mean
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import arguments_of, method_class, read_checkpoint
 from ecpe_zoo.options import first_of, flat, nested, place_of
@@ -34,6 +35,9 @@ STATE = {
     "optimizer_states": list, "lr_schedulers": list,
 }  # fmt: skip
 """What Lightning reads from a checkpoint, and its types."""
+
+BATCH_SIZE = 8
+"""Documents in a batch of a run that limits its batches in no way."""
 
 SEED = 0
 """Of a run that is given none."""
@@ -102,13 +106,17 @@ def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespac
 
 
 def settle(config: Namespace, command: str) -> None:
-    """Put the metric that chooses the epoch for `auto`, and a seed for `false`, so that the saved config names them.
+    """Put the metric that chooses the epoch for `auto`, a seed for `false` and a batch size for none.
+
+    The saved config then names them.
 
     Raises:
         ZooError: `fit` would choose or stop by test documents under `strict`.
     """
     if config.seed_everything is False:
         config.seed_everything = _drawn_seed()
+    if config.data.batch_size is None and config.data.batch_tokens is None:
+        config.data.batch_size = BATCH_SIZE
     encoder = (config.model.get("init_args") or {}).get("encoder")
     if isinstance(encoder, Namespace) and encoder.get("vectors") == "None":
         encoder["vectors"] = None  # jsonargparse reads `--model.encoder.vectors=null` as a text
@@ -182,6 +190,7 @@ def spelled(args: Sequence[str]) -> list[str]:
     >>> spelled(["--model", "ecpe_zoo.methods.mgcl.MGCL", "--model.encoder", "recurrent", "--model.lr=0.1"])[2:]
     ['--model.encoder.name', 'recurrent', '--model.optimiser.lr=0.1']
     """
+    args = _found(args)
     takes = _takes(_class_path(args))
     found = []
     for argument, following in zip(args, [*args[1:], ""], strict=True):
@@ -194,7 +203,47 @@ def spelled(args: Sequence[str]) -> list[str]:
                 option = first_of(name, takes)
             if option:
                 argument = f"--model.{group}.{option}{value}"
+        elif nested := re.match(r"--model\.(?:init_args\.)?(\w+)\.(\w+)", argument):
+            _check_group(nested[1], nested[2], takes)
         found.append(argument)
+    return found
+
+
+def _check_group(group: str, option: str, takes: Collection[str]) -> None:
+    """Refuse an option that a group does not have; the parser would take `--model.optimiser.l` for `lr`.
+
+    Raises:
+        ZooError: The group has no such option.
+    """
+    known = [f"--model.{name}" for name in takes if name.startswith(f"{group}.")]
+    given = f"--model.{group}.{option}"
+    if known and given not in known:
+        raise ZooError(
+            f"Expected an option of the group {group} ({', '.join(known)}), but got {given}."
+            + did_you_mean(given, known)
+        )
+
+
+NAMED = {
+    "--config": find_config, "-c": find_config, "--model": find_method, "--model.class_path": find_method,
+    "--model.help": find_method,
+}  # fmt: skip
+"""Options whose values may be short names, and what finds them."""
+
+
+def _found(args: Sequence[str]) -> list[str]:
+    """Arguments with paths in place of the short names of configs and methods.
+
+    >>> _found(["--model=MGCL", "--data.fold", "1"])
+    ['--model=ecpe_zoo.methods.mgcl.MGCL', '--data.fold', '1']
+    """
+    found = list(args)
+    for index, argument in enumerate(args):
+        option, sign, value = argument.partition("=")
+        if option in NAMED and sign:
+            found[index] = f"{option}={NAMED[option](value)}"
+        elif option in NAMED and index + 1 < len(args):
+            found[index + 1] = NAMED[option](args[index + 1])
     return found
 
 
@@ -215,7 +264,7 @@ def _class_path(args: Sequence[str]) -> str:
     return found
 
 
-def _takes(class_path: str) -> Container[str]:
+def _takes(class_path: str) -> Collection[str]:
     """The arguments of a method; none for a class path that the parser will refuse."""
     try:
         return arguments_of(class_path)

@@ -18,6 +18,7 @@ from ecpe_zoo.results.significance import RESAMPLES
 from tests.conftest import ROOT
 
 NESTED = {
+    "configs": ("list", "show"),
     "data": ("list", "fetch", "check"),
     "results": ("recompute", "show", "diff", "selection", "schema"),
     "leaderboard": ("build", "push", "export"),
@@ -67,7 +68,7 @@ def test_help_names_every_option_in_one_spelling(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("results show x --metrik y", "unrecognized arguments: --metrik y (like it: --metric)"),
+        ("results show x --metrik y", "unrecognized arguments: --metrik y. Did you mean --metric?"),
         ("results shw", "invalid choice: 'shw' (choose from 'recompute', 'show', 'diff'"),
         ("results", "the following arguments are required: COMMAND"),
         ("results show", "the following arguments are required: paths"),
@@ -88,14 +89,18 @@ def test_a_wrong_option_is_named_with_the_way_out(
     assert caught.value.code == 2
     error = capsys.readouterr().err
     assert message in error
-    assert error.startswith(f"usage: ecpe-zoo {command.split()[0]}")
+    if "COMMAND" in message or "shw" in command:
+        assert error.startswith(f"usage: ecpe-zoo {command.split()[0]}")
+    else:
+        assert error.startswith(f"ecpe-zoo {command.split()[0]}")
+        assert error.count("\n") == 1
 
 
 def test_an_unknown_command_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resuls"]) == 1
     error = capsys.readouterr().err
     assert "Expected a command (fit, validate" in error
-    assert "Did you mean 'results'?" in error
+    assert "Did you mean results?" in error
 
 
 def test_dashed_spellings_of_release_0_1_0_are_accepted(
