@@ -72,6 +72,7 @@ class ReaderMethod(Method):
     def make_reader_parts(self, from_checkpoint: bool) -> TokenEncoder:
         """The token encoder; the builder of rows is made beside it."""
         assert self.vocabulary is not None
+        at_least("--model.negatives", self.negatives, 0)
         encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
         self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
         return encoder
@@ -82,7 +83,6 @@ class ReaderMethod(Method):
 
     def collator(self, training: bool) -> QueryCollator:
         """See `QueryCollator`."""
-        at_least("--model.negatives", self.negatives, 0)
         return QueryCollator(self.builder, training, self.negatives, self.kinds)
 
     # --- what a method provides
@@ -217,7 +217,7 @@ class TurnsMethod(ReaderMethod):
         tried = sorted({self.ask_above, self.ask_from, *ASKED}, reverse=True)
         best: Tuned | None = None
         for value in (value for value in tried if self.ask_from <= value <= self.ask_above):
-            chosen = [_asked_above(prediction, value) for prediction in predictions]
+            chosen = self._asked_above(predictions, value)
             tuned = super().tune(chosen, documents)
             if best is None or tuned.f1 > best.f1:
                 asked = sum(int(p.scores["pair"].any(axis=1).sum()) for p in chosen) / max(len(chosen), 1)
@@ -232,7 +232,7 @@ class TurnsMethod(ReaderMethod):
 
     def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
         """See `Method.decided`."""
-        return [_asked_above(prediction, tuned.options["ask_above"]) for prediction in predictions]
+        return self._asked_above(predictions, tuned.options["ask_above"])
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -247,9 +247,16 @@ class TurnsMethod(ReaderMethod):
         super().renew(seed)
         self.tuned_ask_above.fill_(float("nan"))
 
+    def _asked_above(self, predictions: Sequence[Prediction], value: float) -> list[Prediction]:
+        """The predictions without the pairs whose emotion clause would not have been asked about.
 
-def _asked_above(prediction: Prediction, value: float) -> Prediction:
-    """The prediction without the pairs whose emotion clause would not have been asked about."""
-    asked = prediction.scores["emotion"] > np.float32(value)
-    pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
-    return prediction._replace(scores={**prediction.scores, "pair": pair})
+        With `mm-r` they stay: what was asked is not tuned, and CSEE adds pairs of clauses that were not asked about.
+        """
+        if self.rethink == "mm-r":
+            return list(predictions)
+        found = []
+        for prediction in predictions:
+            asked = prediction.scores["emotion"] > np.float32(value)
+            pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
+            found.append(prediction._replace(scores={**prediction.scores, "pair": pair}))
+        return found
