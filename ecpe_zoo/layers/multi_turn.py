@@ -1,4 +1,4 @@
-"""Pairs from questions in turns: emotions, then their causes, then a second thought (MM-R, MGCL); or both ways (CD-MRC)."""
+"""Pairs from questions: emotions, then their causes, then a second thought (MM-R, MGCL), or both ways (CD-MRC)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def pairs_in_turns(
         more: see `emotions_asked`.
         window: most clauses between the emotion and the cause of a pair that ESCE gives; None for any number. Pairs
             that `mm-r` adds are not held to it, as in the released code.
-        elsewhere: factor of the pairs that ESCE gives unless the cause is the emotion clause or one of the two after it.
+        elsewhere: factor of the pairs that ESCE gives whose cause is neither the emotion clause nor one of the two
+            after it.
 
     Returns:
         For each document, in order: emotion (N,), cause (N,) if it was asked for, and pair (N, N) = P(e) P(c|e) before
@@ -143,7 +144,8 @@ def pairs_both_ways(
     Args:
         first: answers to EE and CE of each document.
         ask: answers further questions; ESCE and CSEE of all documents are asked at once.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher one of cause.
+        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher
+            probability of cause.
         combine: see `combined`.
 
     Returns:

@@ -1,9 +1,9 @@
-"""CD-MRC: consistent dual machine reading comprehension for emotion-cause pair extraction (Cheng et al., ACM TOIS 2023).
+"""CD-MRC: A Consistent Dual-MRC Framework for Emotion-cause Pair Extraction (Cheng et al., ACM TOIS 2023).
 
-Four kinds of question are asked of the document: emotion clauses (EE), cause clauses (CE), the causes of an emotion clause
-(ESCE), the emotions of a cause clause (CSEE). Pairs are read in both directions, from emotions and from causes, and a
-pair is predicted if both directions find it or one of them is sure. The text of the paper was not at hand, and the
-released code is zifengcheng/CD-MRC.
+Four kinds of question are asked of the document: which clauses are emotions (EE), which are causes (CE), which are the
+causes of one emotion clause (ESCE), which are the emotions of one cause clause (CSEE). Pairs are read in both
+directions, from emotions and from causes, and a pair is predicted if both directions find it or one of them is sure.
+The text of the paper was not at hand. The released code is zifengcheng/CD-MRC.
 
 ==========================  ==================================  ====================================================
 argument                    default                             released code
@@ -18,18 +18,18 @@ threshold t                 0.7, tuned on validation            see above
 
 Departures from the released code:
 
-- No list of emotion words filters the pairs; the released one holds all gold emotion clauses, those of the test fold too.
-- The epoch is chosen by the pairs, on validation; there, pairs, emotions and causes each have their own epoch, chosen on
-  the test fold every 50 steps, and a fold with a pair F1 below .5 is run again.
+- No list of emotion clauses filters the pairs; the released one holds all gold ones, those of the test fold too.
+- The epoch is chosen by the pairs, on validation. There, pairs, emotions and causes have an epoch each, chosen on the
+  test fold every 50 steps, and a fold with a pair F1 below .5 is run again.
 - Every clause can be asked about; there the first one cannot, since its offset is that of padding.
-- Vectors pool the tokens of the question or clause alone, without [CLS] and [SEP], and no padding. One [CLS] begins a
-  row, where the code gives one to each clause. The LSTM ends with the last clause: in the code, scores depend on the batch.
+- Vectors pool the tokens of the question or clause alone, without [CLS], [SEP] and padding. One [CLS] begins a row; in
+  the code each clause has one. The LSTM ends with the last clause; in the code, scores depend on the batch.
 - A long document loses tokens of its longest clauses. There the side of the first gold pair is kept, with misplaced
   offsets where it is the end of the document; questions above 512 tokens are dropped.
 - The encoder reads the question and the document as first and second text; there, token types are built and not used.
 - A batch holds documents with all their questions; the code has 8 questions. The wording is that of all readers here.
-- A score has to be above t, there t is enough. Emotion and cause clauses are scored by EE and CE; the released figures are
-  derived from the pairs (`emotion_from_pairs`, `cause_from_pairs`), with causes modulo 10.
+- A score has to be above t; there, t is enough. Emotion and cause clauses are scored by EE and CE; the released figures
+  are derived from the pairs (`emotion_from_pairs`, `cause_from_pairs`), with causes modulo 10.
 - One weight decay for all matrices; the code has 0.01 in BERT and 1e-5 elsewhere. Embeddings have none.
 
 The question is in the row with the document, so that every question is an encoder pass. All ESCE and CSEE questions of
@@ -97,14 +97,15 @@ class CDMRC(ReaderMethod):
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         hidden: Units of the LSTM in each direction.
         dropout: Dropout before the head.
-        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have no answer;
-            a fraction is the probability of one more.
+        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have no
+            answer; a fraction is the probability of one more.
         mark_asked: Point at the asked clause inside the document, by its token type.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher one of cause.
+        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher
+            probability of cause.
         combine: Pairs that both directions adopt or one is sure of (`set`); those that one direction finds (`forward`
             from emotions, `backward` from causes); those of either (`union`) or both (`intersection`).
-        threshold: A pair scores above it, until validation has tuned it; in `set`, how sure one direction has to be. 0.7
-            in `set` and else 0.5 if not given.
+        threshold: A pair scores above it, until validation has tuned it; in `set`, how sure one direction has to be.
+            If not given, 0.7 in `set` and 0.5 elsewhere.
         optimiser: Optimiser; rates and warm-up of the released code.
         token_slots: Most token slots that are run at once, padding included; of speed and memory only.
     """
@@ -119,7 +120,7 @@ class CDMRC(ReaderMethod):
         dropout: float = 0.0,
         negatives: float = 0.1,
         mark_asked: bool = False,
-        ask_above: float = ADOPTED,
+        ask_above: float = 0.5,
         combine: Combine = "set",
         threshold: float | None = None,
         optimiser: OptimiserSettings = OptimiserSettings(1e-4, encoder_lr=2e-5),

@@ -1,8 +1,8 @@
 """MM-R: A Multi-turn Machine Reading Comprehension Framework with Rethink Mechanism (Zhou et al., COLING 2022).
 
 Three kinds of question are asked of the document: which clauses are emotions (EE), which are the causes of one emotion
-clause (ESCE), which are the emotions of one cause clause (CSEE). ESCE gives pairs; CSEE makes the reader think them over.
-The text of the paper was not at hand, and the released code is zhoucz97/ECPE-MM-R.
+clause (ESCE), which are the emotions of one cause clause (CSEE). ESCE gives pairs, and CSEE makes the reader rethink
+them. The text of the paper was not at hand. The released code is zhoucz97/ECPE-MM-R.
 
 ==========================  ==================================  ====================================================
 argument                    default                             released code
@@ -26,8 +26,8 @@ argument                    default                             released code
 Departures from the released code:
 
 - A question about a cause has all its emotions as answers; there, each pair has a question with one answer.
-- The threshold is tuned on validation, and the epoch is chosen there; the code chooses it on the test fold. 0.99, 0.9, 0.7
-  and 11 have no stated tuning set.
+- The threshold is tuned on validation, and the epoch is chosen there; the code chooses it on the test fold. No set that
+  0.99, 0.9, 0.7 and 11 were tuned on is stated.
 - A long document loses tokens of its longest clauses. There the half that holds the first gold pair is kept.
 - [SEP] between clauses, and the wording of the questions is that of all readers of the zoo.
 - The scorers of attention pooling have no bias, which a softmax cancels.
@@ -74,7 +74,10 @@ class Reader(nn.Module):
     def __init__(self, encoder: TokenEncoder, clause_encoder: nn.Module, question_node: bool) -> None:
         super().__init__()
         self.encoder, self.clause_encoder, self.question_node = encoder, clause_encoder, question_node
-        self.pool_question, self.pool_clause = LinearPool(encoder.hidden_size), LinearPool(encoder.hidden_size)
+        self.pool_question, self.pool_clause = (
+            LinearPool(encoder.hidden_size),
+            LinearPool(encoder.hidden_size),
+        )
         self.head = nn.Linear(2 * encoder.hidden_size, 1)
 
     def forward(
@@ -107,8 +110,8 @@ class MMR(TurnsMethod):
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         clause_encoder: Graph attention between clauses, as in RANKCP; `none` leaves it out.
         question_node: Whether the question is a node of the graph, as in MGCL; it is not in the released code.
-        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have no answer;
-            a fraction is the probability of one more.
+        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have no
+            answer; a fraction is the probability of one more.
         mark_asked: Point at the asked clause inside the document, by its token type.
         ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
         ask_from: Lowest value that tuning tries, unless `rethink` is `mm-r`: nothing is tuned there.
@@ -157,7 +160,7 @@ class MMR(TurnsMethod):
         if near and not question_node:
             raise ZooError(
                 f"Expected --model.question_node true with near edges of {self.clause_settings.kind}, whose first node "
-                "is the question, but got false. Or choose a clause encoder of gated-gat, lstm, none, or complete edges."
+                "is the question, but got false. Or choose the clause encoder gated-gat, lstm or none, or complete edges."
             )
         self.question_node, self.negatives, self.mark_asked = question_node, negatives, mark_asked
         self.ask_by(ask_above, ask_from, ask_more, rethink)

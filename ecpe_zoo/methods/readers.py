@@ -37,11 +37,11 @@ class ReaderMethod(Method):
     """Base of the methods that ask questions: EE, CE or both of each document, then about single clauses.
 
     A method builds a network over rows of tokens (`build`, after `make_reader_parts`), gives two-class logits of the
-    clauses of each row (`clause_logits`, or else `probabilities`), its losses, and its pairs from the answers (`pairs`).
+    clauses of each row (`clause_logits`, or else `probabilities`), its losses, and pairs from the answers (`pairs`).
     Everything else is here.
 
-    The question is in the row with the document, so that each question is an encoder pass of its own. All questions of a
-    batch that need no answer to another one are run together, in groups of rows of like length.
+    The question is in the row with the document, so that each question is an encoder pass of its own. All questions of
+    a batch that need no answer to another one are run together, in groups of rows of like length.
 
     Attributes:
         kinds: The questions that the method asks.

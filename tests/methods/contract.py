@@ -73,8 +73,8 @@ VARIANTS = {
         E2EECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
         {"node": 10, "dropout": 0.0, "encoder_dropout": 0.0, "smoothing": 100.0}),
     "mm_r-question_node": line(
-        MMR, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "clause_encoder": "gcn", "question_node": True,
-              "rethink": "paper"},
+        MMR, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "clause_encoder": "gcn",
+              "question_node": True, "rethink": "paper"},
         {"clause_dropout": 0.0}),
     "ecpe_2d-bert": line(
         ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "bert"},

@@ -25,7 +25,9 @@ from tests.methods.test_rankcp import attention
 
 DOCUMENTS = [
     document_from_texts("a", ["天 下雨 了", "路 很 湿", "我 很 难过", "他 走 了"], pairs=[(2, 0), (2, 1)]),
-    document_from_texts("b", ["the dog ran away", "Anna was sad", "rain fell"], pairs=[(1, 0)], language="en"),
+    document_from_texts(
+        "b", ["the dog ran away", "Anna was sad", "rain fell"], pairs=[(1, 0)], language="en"
+    ),
     document_from_texts("c", ["他 笑 ， 因为 赢 了", "我 哭 了"], pairs=[(0, 0), (1, 0)]),
     document_from_texts("d", ["没有 情绪"], pairs=[]),
 ]
