@@ -4,7 +4,7 @@
 
 Every method that has a config in `configs/` is measured with it, and on fold 1 of the corpus of its config in
 `configs/paper/` if that is at hand. Methods that score clause pairs over an encoder are also measured with one and the
-same encoder of a usual size. E2EECPE, the multi-turn reading of MGCL, and EACL with the encoder that --encoder names
+same encoder of a usual size. E2EECPE, MM-R, and EACL with the encoder that --encoder names
 are compared with the public reference codes at the same sizes, as is fine-tuning of that encoder on goemotions. Each
 measurement is a process of its own, which measures the machine's rate too: on a machine that other work shares,
 believe the ratios rather than the seconds.
@@ -85,6 +85,8 @@ SHARE = Goal("{}: share of the machine's rate, fp32 training", "%", None, 55.0, 
 PADDING = Goal("{}: padding among token slots, training", "%", None, 8.0)
 FASTER = Goal("{}: bf16-mixed against fp32 training", "x", None, 1.5, more_is_better=True)
 MMR_PREDICT = Goal("MM-R's questions: in batches against one by one", "x", 1.0, 5.0, more_is_better=True)
+MMR_PADDED = Goal("MM-R's questions: one by one, cost of padding to the longest", "x", None, None)
+MMR_PADDED_BATCH = Goal("MM-R's questions: in batches, cost of padding to the longest", "x", None, None)
 
 
 def measure(job: Job) -> Measured:
@@ -253,16 +255,18 @@ def compare_encoded(report: Report, id: str, class_path: str, data: dict[str, An
 def compare_multi_turn(report: Report, data: dict[str, Any], **sizes: Any) -> None:
     """MM-R's questions by a two-layer BERT of full width, with characters of the corpus as vocabulary."""
     arguments: dict[str, Any] = {
-        "encoder": "embedded", "encoder_size": 768, "encoder_layers": 2, "encoder_heads": 12,
-        "clause_encoder": "gat", "multi_instance": False, "rethink": "mm-r", **sizes,
+        "encoder": "embedded", "encoder_size": 768, "encoder_layers": 2, "encoder_heads": 12, **sizes,
     }  # fmt: skip
-    base = report.job(Job("experiments.measure.MultiTurnReader", arguments, {**data, "batch_size": 2}))
+    base = report.job(Job("ecpe_zoo.methods.mm_r.MMR", arguments, {**data, "batch_size": 2}))
     for goal, precision in ((MMR_EPOCH, "32-true"), (MMR_BF16, "bf16-mixed")):
-        m = report.row(f"mgcl, MM-R's questions, {precision}, training", replace(base, precision=precision))
+        m = report.row(f"mm_r, {precision}, training", replace(base, precision=precision))
         report.goal(goal, m.seconds * m.epoch_tokens / m.real_tokens, m.rates[precision])
     job = replace(base, action="query-by-query", data={**data, "batch_size": 16}, steps=1, repeats=2)
-    m = report.row("mgcl, MM-R's questions, prediction both ways", job)
-    report.goal(MMR_PREDICT, m.extra["alone"] / m.extra["batched"], m.rates["32-true"])
+    m = report.row("mm_r, prediction both ways", job)
+    rate = m.rates["32-true"]
+    report.goal(MMR_PREDICT, m.extra["alone"] / m.extra["batched"], rate)
+    report.goal(MMR_PADDED, m.extra["alone_padded"] / m.extra["alone"], rate)
+    report.goal(MMR_PADDED_BATCH, m.extra["batched_padded"] / m.extra["batched"], rate)
 
 
 def compare_eacl(report: Report, data: dict[str, Any], encoder: str, **sizes: Any) -> None:
@@ -357,7 +361,7 @@ def main(arguments: list[str] | None = None) -> int:
             compare_encoded(report, id, class_path, data)
         if id == "e2eecpe":
             compare_e2eecpe(report, data, vectors)
-        elif id == "mgcl":
+        elif id == "mm_r":
             compare_multi_turn(report, data)
         elif id == "eacl" and encoder:
             compare_eacl(report, data, encoder)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
@@ -31,11 +32,11 @@ from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.eacl import ANCHORS, EACL
 from ecpe_zoo.methods.loading import arguments_of, method_class
-from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.readers import ReaderMethod
 from ecpe_zoo.options import nested
 from ecpe_zoo.text.encoders import TokenEncoder, TransformerEncoder, rounded_width
 from ecpe_zoo.text.prompts import KINDS
-from ecpe_zoo.text.queries import Query, QueryBatch, QueryCollator, TokenisedDocument, gold_queries
+from ecpe_zoo.text.queries import Query, QueryRows, TokenisedDocument, gold_queries
 from ecpe_zoo.training.process import product_seconds
 
 Action = Literal["train", "predict", "query-by-query", "anchors"]
@@ -114,27 +115,6 @@ class Measured:
     peak_bytes: int = 0
     rates: dict[str, float] = field(default_factory=dict)
     extra: dict[str, float] = field(default_factory=dict)
-
-
-class MultiTurnReader(MGCL):
-    """MGCL without clues on MM-R's questions: EE, ESCE of each gold emotion, CSEE of each gold cause (no CE)."""
-
-    def collator(self, training: bool) -> QueryCollator:
-        """MGCL's in prediction."""
-        return _WithoutCE(self.builder, training) if training else super().collator(training)
-
-
-class _WithoutCE(QueryCollator):
-    def __call__(self, documents: Sequence[Document]) -> QueryBatch:
-        tokenised = [self.builder.tokenise(document) for document in documents]
-        queries = [
-            query
-            for index, (document, short) in enumerate(zip(documents, tokenised, strict=True))
-            for query in gold_queries(index, document, len(short.clauses))
-            if KINDS[query.kind] != "CE"
-        ]
-        rows = self.builder.rows(tokenised, queries, documents)
-        return QueryBatch([document.id for document in documents], tokenised, rows)
 
 
 class Tally:
@@ -409,10 +389,10 @@ def train(job: Job) -> Measured:
     units = method.training_units(data.train_documents)
     clock.measured.epoch_documents = len(units)
     clock.measured.epoch_tokens = sum(map(method.tokens, units))
-    if isinstance(method, MGCL):  # a question's row is a token sequence of its own
+    if isinstance(method, ReaderMethod):  # a question's row is a token sequence of its own
         collate, documents = method.collator(True), data.train_documents
         batches = (collate(documents[first : first + 16]) for first in range(0, len(documents), 16))
-        passes = 2 if method.extra_clause_clue else 1  # the corrupted text is read too
+        passes = 2 if getattr(method, "extra_clause_clue", False) else 1  # MGCL reads the corrupted text too
         clock.measured.epoch_tokens = passes * sum(sum(batch.rows.lengths) for batch in batches)
     return clock.measured
 
@@ -468,48 +448,67 @@ def anchors(job: Job) -> Measured:
 
 
 def query_by_query(job: Job) -> Measured:
-    """The same questions in batches over documents, and one at a time.
+    """The same questions in batches over documents, and one at a time; both also with all rows of one width.
 
     The weights are random, so that a threshold asks of all clauses or of none: the follow-up questions are those
-    that a perfect model asks, of the gold clauses, in MGCL's three turns.
+    that a perfect model asks, of the gold clauses, in three turns.
     """
     method, data = make_method(job), make_data(job)
-    assert isinstance(method, MGCL)
+    assert isinstance(method, ReaderMethod)
     build(method, data)
     method.eval()
     documents = sorted(data.documents("test"), key=method.tokens)
     size = int(job.data["batch_size"])
     # documents of all lengths, as many as fill the batches
     chosen = documents[:: max(1, len(documents) // (size * job.steps))][: size * job.steps]
+    longest = 0  # tokens of a row
 
-    def ask(size: int, alone: bool) -> tuple[float, int]:
+    def ask(size: int, alone: bool, padded: bool) -> tuple[float, int]:
+        nonlocal longest
         start, count = now(), 0
         for first in range(0, len(chosen), size):
             some = chosen[first : first + size]
             short = [method.builder.tokenise(document) for document in some]
-            for turn in _turns(some, short):
+            for turn in _turns(method, some, short):
                 count += len(turn)
                 for queries in [[query] for query in turn] if alone else [turn]:
                     rows = method.builder.rows(short, queries).to(method.device)
+                    longest = max(longest, *rows.lengths)
+                    rows = _padded(rows, longest) if padded else rows
                     method.read(rows, rows.tokens)
         return now() - start, count
 
-    extra = {"batched": float("inf"), "alone": float("inf")}
+    ways = {"batched": (size, False, False), "alone": (1, True, False)}  # the first finds the longest row
+    ways |= {f"{name}_padded": (size, alone, True) for name, (size, alone, _) in ways.items()}
+    extra = dict.fromkeys(ways, float("inf"))
     autocast = torch.autocast(method.device.type, torch.bfloat16, enabled=job.precision == "bf16-mixed")
     with torch.inference_mode(), autocast:
         for _ in range(max(job.repeats, 1)):
-            for name, arguments in (("batched", (size, False)), ("alone", (1, True))):
+            for name, arguments in ways.items():
                 seconds, count = ask(*arguments)
                 extra |= {name: min(extra[name], seconds), "questions": float(count)}
     return Measured(documents=len(chosen), extra=extra, peak_bytes=peak_bytes())
 
 
-def _turns(documents: Sequence[Document], short: Sequence[TokenisedDocument]) -> list[list[Query]]:
+def _padded(rows: QueryRows, width: int) -> QueryRows:
+    """Rows of one width, whose padding is read like tokens: as dear as padding under a mask."""
+    more = (0, width - rows.tokens.shape[1])
+    return rows._replace(
+        tokens=F.pad(rows.tokens, more),
+        clause_of=F.pad(rows.clause_of, more, value=-1),
+        types=F.pad(rows.types, more),
+        lengths=(width,) * len(rows.lengths),
+    )
+
+
+def _turns(
+    method: ReaderMethod, documents: Sequence[Document], short: Sequence[TokenisedDocument]
+) -> list[list[Query]]:
     """EE and CE of all documents, then all ESCE, then all CSEE; turns without a question are left out."""
     asked = [
         query
         for index, (document, tokenised) in enumerate(zip(documents, short, strict=True))
-        for query in gold_queries(index, document, len(tokenised.clauses))
+        for query in gold_queries(index, document, len(tokenised.clauses), method.kinds)
     ]
     turns = [[q for q in asked if KINDS[q.kind] in kinds] for kinds in (("EE", "CE"), ("ESCE",), ("CSEE",))]
     return [turn for turn in turns if turn]

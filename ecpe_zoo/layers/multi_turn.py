@@ -1,25 +1,31 @@
-"""Pairs from questions in turns: emotions, then their causes, then a second thought (MM-R, MGCL)."""
+"""Pairs from questions: emotions, then their causes, then a second thought (MM-R, MGCL), or both ways (CD-MRC)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from ecpe_zoo.data.predictions import Array
+from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query
 
 Rethink = Literal["paper", "mm-r", "none"]
+Combine = Literal["set", "forward", "backward", "union", "intersection"]
 Answers = Mapping[Query, Array]
 """Probability (N,) of each clause of the document to be an answer."""
+Ask = Callable[[Sequence[Query]], Answers]
 
 EE, CE, ESCE, CSEE = (KINDS.index(kind) for kind in ("EE", "CE", "ESCE", "CSEE"))
 
 
 ADOPTED = 0.5
 """An answer is adopted above this probability (MGCL section 3.5, MM-R's code)."""
+
+AGREED = 0.99
+"""Pairs that both directions adopt score above it, so that no threshold that tuning tries leaves them out."""
 
 
 def emotions_asked(p: Array, above: float, default: float, more: int) -> list[int]:
@@ -43,18 +49,20 @@ def emotions_asked(p: Array, above: float, default: float, more: int) -> list[in
 
 def pairs_in_turns(
     first: Answers,
-    ask: Callable[[Sequence[Query]], Answers],
+    ask: Ask,
     ask_above: float = 0.5,
     rethink: Rethink = "paper",
     gamma: float = 0.7,
     adopt_above: float = ADOPTED,
     default: float = 0.5,
     more: int = 2,
+    window: int | None = None,
+    elsewhere: float = 1.0,
 ) -> list[dict[str, Array]]:
     """Scores of all documents of a batch, whose questions of one kind are asked together.
 
     Args:
-        first: answers to EE and CE of each document.
+        first: answers to EE of each document, and to CE where the method asks it.
         ask: answers further questions.
         ask_above: ESCE is asked of emotion clauses with a higher probability; see `emotions_asked`.
         rethink: what CSEE changes.
@@ -64,48 +72,146 @@ def pairs_in_turns(
             with P(c|e) = .55 that CSEE doubts would otherwise score below one with .45. At a threshold of .5 this
             decides nothing.
 
-            `mm-r`: the released rule. A pair that ESCE adopts is multiplied by gamma once for each other clause i
-            that CSEE(c) adopts, and the pair (i, c) is added with the score P(i|c) P(c|e) unless ESCE(i) adopted c
-            itself; an adopted pair is never raised. The released code takes P(c|e) of the last emotion that was asked
-            about, which is a slip; here it is that of the pair.
+            `mm-r`: the released rule. Only pairs that ESCE adopts are kept; all others score 0. A kept pair is
+            multiplied by gamma once for each other clause i that CSEE(c) adopts, and (i, c) is added, unless ESCE(i)
+            adopted c itself or an earlier kept pair added it (in the order of e, then c: the first score stays). Its
+            score is P(i|c) P(c|e), where e is the emotion of the pair that is in doubt. The released code takes P(c|e)
+            of the last emotion that was asked about, whichever that is, which is a slip.
 
             `none`: CSEE is not asked.
         gamma: 0 to 1.
         adopt_above: answers to ESCE and CSEE above this probability are adopted.
         default: see `emotions_asked`.
         more: see `emotions_asked`.
+        window: most clauses between the emotion and the cause of a pair that ESCE gives; None for any number. Pairs
+            that `mm-r` adds are not held to it, as in the released code.
+        elsewhere: factor of the pairs that ESCE gives whose cause is neither the emotion clause nor one of the two
+            after it.
 
     Returns:
-        For each document, in order: emotion (N,), cause (N,) and pair (N, N) = P(e) P(c|e) before gamma, 0
-        where nothing was asked.
+        For each document, in order: emotion (N,), cause (N,) if it was asked for, and pair (N, N) = P(e) P(c|e) before
+        gamma, 0 where nothing was asked.
     """
     emotions = {query.document: p for query, p in first.items() if query.kind == EE}
-    causes = {query.document: p for query, p in first.items() if query.kind == CE}
     pairs = {document: np.zeros((len(p), len(p)), dtype=np.float32) for document, p in emotions.items()}
 
     def adopted(p: Array) -> list[int]:
         return [int(index) for index in np.flatnonzero(p > adopt_above)]
 
-    forward = ask(
-        [Query(d, ESCE, e) for d, p in emotions.items() for e in emotions_asked(p, ask_above, default, more)]
-    )
-    for query, p in forward.items():
-        pairs[query.document][query.asked] = emotions[query.document][query.asked] * p
+    asked = [
+        Query(d, ESCE, e) for d, p in emotions.items() for e in emotions_asked(p, ask_above, default, more)
+    ]
+    found = ask(asked)
+    forward: dict[Query, Array] = {}
+    for query in asked:
+        offset = np.arange(len(found[query])) - query.asked  # of the cause from the emotion
+        p = found[query] if window is None else np.where(abs(offset) <= window, found[query], np.float32(0))
+        forward[query] = p
+        score = emotions[query.document][query.asked] * p
+        if elsewhere != 1:
+            score = np.where((offset >= 0) & (offset <= 2), score, score * np.float32(elsewhere))
+        pairs[query.document][query.asked] = score
     if rethink != "none":
         kept = {(query.document, query.asked, c) for query, p in forward.items() for c in adopted(p)}
         backward = ask(sorted({Query(document, CSEE, c) for document, _, c in kept}))
+        added: dict[tuple[int, int, int], np.float32] = {}
         for query, p in forward.items():
-            scores, emotion = pairs[query.document], query.asked
-            confirmed = np.zeros(len(p), dtype=bool)
-            for cause in adopted(p):
-                again = backward[Query(query.document, CSEE, cause)]
+            document, emotion = query.document, query.asked
+            scores, confirmed, candidate = pairs[document][emotion], np.zeros(len(p), bool), adopted(p)
+            for cause in candidate:
+                again = backward[Query(document, CSEE, cause)]
                 confirmed[cause] = again[emotion] > adopt_above
                 if rethink == "mm-r":
                     for other in adopted(again):
                         if other != emotion:
-                            scores[emotion, cause] *= gamma
-                            if (query.document, other, cause) not in kept:
-                                scores[other, cause] = max(scores[other, cause], again[other] * p[cause])
+                            scores[cause] *= gamma
+                            added.setdefault((document, other, cause), again[other] * p[cause])
             if rethink == "paper":
-                scores[emotion, ~confirmed] *= gamma
-    return [{"pair": pairs[d], "emotion": emotions[d], "cause": causes[d]} for d in sorted(emotions)]
+                scores[~confirmed] *= gamma
+            else:
+                scores[np.setdiff1d(np.arange(len(p)), candidate)] = 0
+        for (document, emotion, cause), score in added.items():
+            if (document, emotion, cause) not in kept:
+                pairs[document][emotion, cause] = score
+    return _scores(first, pairs)
+
+
+def pairs_both_ways(
+    first: Answers, ask: Ask, ask_above: float = 0.5, combine: Combine = "set"
+) -> list[dict[str, Array]]:
+    """Scores of all documents of a batch, from the causes of each emotion and the emotions of each cause.
+
+    Args:
+        first: answers to EE and CE of each document.
+        ask: answers further questions; ESCE and CSEE of all documents are asked at once.
+        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher
+            probability of cause.
+        combine: see `combined`.
+
+    Returns:
+        For each document, in order: emotion (N,), cause (N,) and pair (N, N).
+    """
+    emotions = {query.document: p for query, p in first.items() if query.kind == EE}
+    follow = {EE: ESCE, CE: CSEE}
+    asked = [
+        Query(query.document, follow[query.kind], int(clause))
+        for query, p in first.items()
+        for clause in np.flatnonzero(p > ask_above)
+    ]
+    forward, backward = (
+        {document: np.zeros((len(p), len(p)), dtype=np.float32) for document, p in emotions.items()}
+        for _ in range(2)
+    )
+    for query, p in ask(asked).items():
+        if query.kind == ESCE:
+            forward[query.document][query.asked] = p
+        else:
+            backward[query.document][:, query.asked] = p
+    return _scores(first, {d: combined(forward[d], backward[d], combine) for d in emotions})
+
+
+def combined(forward: Array, backward: Array, combine: Combine) -> Array:
+    """Scores of pairs, which are predicted if their score is above a threshold t.
+
+    Args:
+        forward: (N, N), F[e, c] = P(c|e), 0 where ESCE was not asked.
+        backward: (N, N), B[e, c] = P(e|c), 0 where CSEE was not asked.
+        combine: which pairs that shall be.
+
+            `set`: those with F > .5 and B > .5, those with F > t and those with B > t. A pair that both adopt scores
+            .99 + min(F, B) / 100, which keeps their order and is above any t up to .99; others score max(F, B). A
+            pair's score does not depend on t, and fewer pairs remain as t rises.
+
+            `forward`, `backward`: F > t or B > t alone. `union`: one of the two. `intersection`: both.
+
+    Returns:
+        (N, N) float32, 0 to 1.
+
+    Raises:
+        ZooError: another rule.
+    """
+    either, both = np.maximum(forward, backward), np.minimum(forward, backward)
+    match combine:
+        case "forward":
+            return forward
+        case "backward":
+            return backward
+        case "union":
+            return either
+        case "intersection":
+            return both
+        case "set":
+            agreed = np.float32(AGREED) + np.float32(1 - AGREED) * both
+            return np.maximum(either, np.where(both > ADOPTED, agreed, np.float32(0)))
+        case _:
+            raise unknown_choice("--model.combine", combine, get_args(Combine))
+
+
+def _scores(first: Answers, pairs: Mapping[int, Array]) -> list[dict[str, Array]]:
+    """Each document's scores of pairs, and its answers to EE and CE."""
+    found: dict[int, dict[str, Array]] = {document: {"pair": pairs[document]} for document in sorted(pairs)}
+    for kind, name in ((EE, "emotion"), (CE, "cause")):
+        for query, p in first.items():
+            if query.kind == kind:
+                found[query.document][name] = p
+    return list(found.values())

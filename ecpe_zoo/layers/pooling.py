@@ -27,6 +27,29 @@ def mean_by_group(values: Tensor, group_of: Tensor, groups: int) -> Tensor:
         return means
 
 
+def weighted_by_group(values: Tensor, scores: Tensor, group_of: Tensor, groups: int) -> Tensor:
+    """Mean of the values of each group, weighted by a softmax of scores over its members.
+
+    Args:
+        values: (R, T, H).
+        scores: (R, T).
+        group_of: See `mean_by_group`.
+        groups: G.
+
+    Returns:
+        (R, G, H) float32; zeros for a group without members.
+    """
+    numbers = torch.arange(groups, device=values.device)
+    with torch.autocast(values.device.type, enabled=False):
+        members = group_of[:, None, :] == numbers[None, :, None]  # (R, G, T)
+        scores = scores.float()
+        # a finite lowest score: a group without members has equal weights, not NaN
+        masked = scores[:, None, :].masked_fill(~members, torch.finfo(scores.dtype).min)
+        weights = torch.softmax(masked, dim=-1) * members
+        pooled: Tensor = weights @ values.float()
+        return pooled
+
+
 class AttentionPool(nn.Module):
     """Mean of the tokens of each clause, weighted by a softmax of learned scores: `w . tanh(W h + b)`.
 
@@ -40,15 +63,24 @@ class AttentionPool(nn.Module):
 
     def forward(self, values: Tensor, group_of: Tensor, groups: int) -> Tensor:
         """See `mean_by_group`: (R, T, H) and (R, T) -> (R, G, H) float32; zeros for a group without members."""
-        scores = self.score(torch.tanh(self.hidden(values)))[..., 0].float()  # (R, T)
-        numbers = torch.arange(groups, device=values.device)
-        with torch.autocast(values.device.type, enabled=False):
-            members = group_of[:, None, :] == numbers[None, :, None]  # (R, G, T)
-            # a finite lowest score: a group without members has equal weights, not NaN
-            masked = scores[:, None, :].masked_fill(~members, torch.finfo(scores.dtype).min)
-            weights = torch.softmax(masked, dim=-1) * members
-            pooled: Tensor = weights @ values.float()
-            return pooled
+        scores = self.score(torch.tanh(self.hidden(values)))[..., 0]  # (R, T)
+        return weighted_by_group(values, scores, group_of, groups)
+
+
+class LinearPool(nn.Module):
+    """Mean of the tokens of each group, weighted by a softmax of linear scores: `w . h`; a bias would cancel out.
+
+    Args:
+        size: Size of a token vector, H.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, values: Tensor, group_of: Tensor, groups: int) -> Tensor:
+        """See `mean_by_group`: (R, T, H) and (R, T) -> (R, G, H) float32; zeros for a group without members."""
+        return weighted_by_group(values, self.score(values)[..., 0], group_of, groups)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pooling import mean_by_group
 from ecpe_zoo.layers.reductions import Reduction
 from ecpe_zoo.layers.rows import ChunkedRows
-from ecpe_zoo.methods.readers import ReaderMethod
+from ecpe_zoo.methods.readers import TurnsMethod
 from ecpe_zoo.options import ClauseSettings, EncoderSettings, OptimiserSettings
 from ecpe_zoo.text.encoders import TokenEncoder
 from ecpe_zoo.text.prompts import KINDS
@@ -100,7 +100,7 @@ class Reader(nn.Module):
         return Reading(student, teacher, by_token)
 
 
-class MGCL(ReaderMethod):
+class MGCL(TurnsMethod):
     """Multi-Granularity Clue Learning.
 
     Args:
@@ -135,11 +135,12 @@ class MGCL(ReaderMethod):
             no answer.
         mark_asked: point at the asked clause inside the document, by its token type; not in the paper.
         ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
-        ask_from: lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
+        ask_from: lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
         ask_more: most clauses of a document between the tuned value and `ask_above` that ESCE is asked of, the most
             probable ones; it bounds the cost.
-        rethink: `paper` lowers a pair that CSEE does not confirm; `mm-r` lowers it once for each other emotion
-            clause that CSEE returns and adds that clause's pair; `none` asks no CSEE. See `pairs_in_turns`.
+        rethink: `paper` lowers a pair that CSEE does not confirm; `mm-r` is MM-R's released rule, which lowers it once
+            for each other emotion clause that CSEE returns and adds that clause's pair; `none` asks no CSEE. See
+            `pairs_in_turns`.
         gamma: factor of a lowered pair.
         optimiser: Optimiser; rates, decay and warm-up are MM-R's, the paper states none.
         token_slots: most token slots that are run at once, padding included; of speed and memory only.
@@ -211,8 +212,8 @@ class MGCL(ReaderMethod):
         self.consistency_warmup, self.reduction = consistency_warmup, reduction
         self.corrupted_cross_entropy = corrupted_cross_entropy
         self.negatives, self.mark_asked = negatives, mark_asked
-        self.ask_by(ask_above, ask_from, ask_more)
-        self.rethink, self.gamma = rethink, gamma
+        self.ask_by(ask_above, ask_from, ask_more, rethink)
+        self.gamma = gamma
         self.chunked = ChunkedRows(token_slots)
         self.reader: Reader
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.errors import ZooError
-from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Rethink, pairs_in_turns
+from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.errors import ZooError, at_least
+from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Ask, Rethink, pairs_in_turns
 from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method, Tuned
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
 from ecpe_zoo.text.encoders import TokenEncoder, Vocabulary, make_encoder, make_encoder_vocabulary
-from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS
+from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS, Kind
 from ecpe_zoo.text.queries import (
     Query,
     QueryBatch,
@@ -34,51 +34,33 @@ ASKED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 
 
 class ReaderMethod(Method):
-    """Base of the methods that ask questions: EE and CE of each document, then ESCE and CSEE in turns.
+    """Base of the methods that ask questions: EE, CE or both of each document, then about single clauses.
 
     A method builds a network over rows of tokens (`build`, after `make_reader_parts`), gives two-class logits of the
-    clauses of each row (`clause_logits`), and its losses. Everything else is here: the rows, the turns, the tuning.
+    clauses of each row (`clause_logits`, or else `probabilities`), its losses, and pairs from the answers (`pairs`).
+    Everything else is here.
+
+    The question is in the row with the document, so that each question is an encoder pass of its own. All questions of
+    a batch that need no answer to another one are run together, in groups of rows of like length.
 
     Attributes:
+        kinds: The questions that the method asks.
         settings: Options of the token encoder.
         optimiser: Options of the optimiser.
         reduction: How losses are averaged over clauses and questions; see `mean_over_questions`.
-        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses without an answer.
+        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses without an answer;
+            see `negative_queries`.
         mark_asked: Point at the asked clause inside the document by its token type.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
-        ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
-        ask_more: Most clauses of a document between the tuned value and `ask_above` that ESCE is asked of.
-        rethink: What CSEE changes; see `pairs_in_turns`.
-        gamma: Factor of a lowered pair.
     """
 
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
     settings: EncoderSettings
     optimiser: OptimiserSettings
     builder: QueryBuilder
     chunked: ChunkedRows
     reduction: Reduction
-    negatives: int
+    negatives: float
     mark_asked: bool
-    ask_above: float
-    ask_from: float
-    ask_more: int
-    rethink: Rethink
-    gamma: float
-    adopt_above = ADOPTED
-
-    def ask_by(self, ask_above: float, ask_from: float, ask_more: int) -> None:
-        """Set which clauses ESCE is asked of.
-
-        Raises:
-            ZooError: a probability outside of 0 to 1.
-        """
-        if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
-            raise ZooError(
-                f"Expected ask_from and ask_above from 0 to 1, but got {ask_from} and {ask_above}."
-            )
-        self.ask_above, self.ask_from, self.ask_more = ask_above, min(ask_from, ask_above), ask_more
-        self.tuned_ask_above: Tensor
-        self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
 
     # --- rows
 
@@ -90,6 +72,7 @@ class ReaderMethod(Method):
     def make_reader_parts(self, from_checkpoint: bool) -> TokenEncoder:
         """The token encoder; the builder of rows is made beside it."""
         assert self.vocabulary is not None
+        at_least("--model.negatives", self.negatives, 0)
         encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
         self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
         return encoder
@@ -100,7 +83,7 @@ class ReaderMethod(Method):
 
     def collator(self, training: bool) -> QueryCollator:
         """See `QueryCollator`."""
-        return QueryCollator(self.builder, training, self.negatives)
+        return QueryCollator(self.builder, training, self.negatives, self.kinds)
 
     # --- what a method provides
 
@@ -110,6 +93,14 @@ class ReaderMethod(Method):
 
     def clause_logits(self, reading: Any) -> Tensor:
         """The two-class logits (R, N, 2), no and yes, that decide, of what `read` gave."""
+        raise NotImplementedError
+
+    def probabilities(self, reading: Any) -> Tensor:
+        """The probability (R, N) of each clause to be an answer, of what `read` gave."""
+        return torch.softmax(self.clause_logits(reading), dim=-1)[..., 1]
+
+    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Array]]:
+        """Scores of each document, in order, from the answers to EE and CE and to whatever is asked then."""
         raise NotImplementedError
 
     # --- losses
@@ -126,7 +117,7 @@ class ReaderMethod(Method):
     # --- predictions
 
     def decode(self, batch: QueryBatch) -> list[Prediction]:
-        """Ask of all documents at once: EE and CE, then all ESCE, then all CSEE."""
+        """Ask of all documents at once: EE and CE, then what `pairs` asks."""
         return self.decode_with_reading(batch)[0]
 
     def decode_with_reading(self, batch: QueryBatch) -> tuple[list[Prediction], Any]:
@@ -140,8 +131,61 @@ class ReaderMethod(Method):
             return self._answers(rows, self.read(rows, rows.tokens), documents)
 
         reading = self.read(batch.rows, batch.rows.tokens)
-        first = self._answers(batch.rows, reading, documents)
-        scores = pairs_in_turns(
+        scores = self.pairs(self._answers(batch.rows, reading, documents), ask)
+        return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
+
+    def _answers(self, rows: QueryRows, reading: Any, documents: Sequence[TokenisedDocument]) -> Answers:
+        """Probabilities (N,) over each whole document, 0 for lost clauses."""
+        probabilities = self.probabilities(reading).detach().cpu().numpy()
+        answers = {}
+        for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
+            answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
+            answers[query][:size] = probabilities[row, :size]
+        return answers
+
+
+class TurnsMethod(ReaderMethod):
+    """Base of the readers that ask EE, then ESCE of the emotion clauses, then CSEE of their causes.
+
+    Attributes:
+        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
+        ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
+        ask_more: Most clauses of a document between the tuned value and `ask_above` that ESCE is asked of.
+        rethink: What CSEE changes; see `pairs_in_turns`.
+        gamma: Factor of a lowered pair.
+        window: See `pairs_in_turns`.
+        elsewhere: See `pairs_in_turns`.
+    """
+
+    ask_above: float
+    ask_from: float
+    ask_more: int
+    rethink: Rethink
+    gamma: float
+    window: int | None = None
+    elsewhere: float = 1.0
+    adopt_above = ADOPTED
+
+    def ask_by(self, ask_above: float, ask_from: float, ask_more: int, rethink: Rethink) -> None:
+        """Set which clauses ESCE is asked of, and the rule.
+
+        With the rule `mm-r` nothing is tuned: an emotion clause that is asked about changes the pairs of others too.
+
+        Raises:
+            ZooError: a probability outside of 0 to 1.
+        """
+        if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
+            raise ZooError(
+                f"Expected ask_from and ask_above from 0 to 1, but got {ask_from} and {ask_above}."
+            )
+        lowest = ask_above if rethink == "mm-r" else min(ask_from, ask_above)
+        self.ask_above, self.ask_from, self.ask_more, self.rethink = ask_above, lowest, ask_more, rethink
+        self.tuned_ask_above: Tensor
+        self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
+
+    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Array]]:
+        """See `pairs_in_turns`."""
+        return pairs_in_turns(
             first,
             ask,
             self._asks_above(),
@@ -150,19 +194,9 @@ class ReaderMethod(Method):
             self.adopt_above,
             self.ask_above,
             self.ask_more,
+            self.window,
+            self.elsewhere,
         )
-        return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
-
-    def _answers(self, rows: QueryRows, reading: Any, documents: Sequence[TokenisedDocument]) -> Answers:
-        """Probabilities (N,) over each whole document, 0 for lost clauses."""
-        probabilities = torch.softmax(self.clause_logits(reading), dim=-1)[..., 1].detach().cpu().numpy()
-        answers = {}
-        for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
-            answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
-            answers[query][:size] = probabilities[row, :size]
-        return answers
-
-    # --- the clauses that follow-up questions are asked of
 
     def _asks_above(self) -> float:
         """The tuned value, else the default; while `strict` validates an epoch, the lowest one that is tried."""
@@ -183,7 +217,7 @@ class ReaderMethod(Method):
         tried = sorted({self.ask_above, self.ask_from, *ASKED}, reverse=True)
         best: Tuned | None = None
         for value in (value for value in tried if self.ask_from <= value <= self.ask_above):
-            chosen = [_asked_above(prediction, value) for prediction in predictions]
+            chosen = self._asked_above(predictions, value)
             tuned = super().tune(chosen, documents)
             if best is None or tuned.f1 > best.f1:
                 asked = sum(int(p.scores["pair"].any(axis=1).sum()) for p in chosen) / max(len(chosen), 1)
@@ -198,7 +232,7 @@ class ReaderMethod(Method):
 
     def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
         """See `Method.decided`."""
-        return [_asked_above(prediction, tuned.options["ask_above"]) for prediction in predictions]
+        return self._asked_above(predictions, tuned.options["ask_above"])
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -213,9 +247,16 @@ class ReaderMethod(Method):
         super().renew(seed)
         self.tuned_ask_above.fill_(float("nan"))
 
+    def _asked_above(self, predictions: Sequence[Prediction], value: float) -> list[Prediction]:
+        """The predictions without the pairs whose emotion clause would not have been asked about.
 
-def _asked_above(prediction: Prediction, value: float) -> Prediction:
-    """The prediction without the pairs whose emotion clause would not have been asked about."""
-    asked = prediction.scores["emotion"] > np.float32(value)
-    pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
-    return prediction._replace(scores={**prediction.scores, "pair": pair})
+        With `mm-r` they stay: what was asked is not tuned, and CSEE adds pairs of clauses that were not asked about.
+        """
+        if self.rethink == "mm-r":
+            return list(predictions)
+        found = []
+        for prediction in predictions:
+            asked = prediction.scores["emotion"] > np.float32(value)
+            pair = np.where(asked[:, None], prediction.scores["pair"], np.float32(0))
+            found.append(prediction._replace(scores={**prediction.scores, "pair": pair}))
+        return found

@@ -206,25 +206,32 @@ def answers(document: Document, query: Query) -> set[int]:
             return {emotion for emotion, cause in pairs if cause == query.asked}
 
 
-def open_queries(document: int) -> list[Query]:
-    """The questions that need no answer to another one: EE and CE."""
-    return [Query(document, KINDS.index("EE")), Query(document, KINDS.index("CE"))]
+def open_queries(document: int, kinds: Sequence[Kind] = KINDS) -> list[Query]:
+    """The questions that need no answer to another one: EE and CE, or those of the two that are in `kinds`."""
+    return [Query(document, KINDS.index(kind)) for kind in ("EE", "CE") if kind in kinds]
 
 
-def gold_queries(index: int, document: Document, read: int) -> list[Query]:
+def gold_queries(index: int, document: Document, read: int, kinds: Sequence[Kind] = KINDS) -> list[Query]:
     """Training questions: EE, CE, ESCE of each gold emotion clause, CSEE of each gold cause clause.
 
     Args:
         index: of the document in its batch.
         document: with pairs.
         read: clauses that truncation left; of lost ones nothing is asked.
+        kinds: The questions that the method asks.
     """
-    emotions = [Query(index, KINDS.index("ESCE"), i) for i in sorted(document.emotion_indices) if i < read]
-    causes = [Query(index, KINDS.index("CSEE"), i) for i in sorted(document.cause_indices) if i < read]
-    return [*open_queries(index), *emotions, *causes]
+    follow = [
+        Query(index, KINDS.index(kind), i)
+        for kind, gold in _asked_of(document, kinds)
+        for i in sorted(gold)
+        if i < read
+    ]
+    return [*open_queries(index, kinds), *follow]
 
 
-def negative_queries(index: int, document: Document, read: int, count: int) -> list[Query]:
+def negative_queries(
+    index: int, document: Document, read: int, count: float, kinds: Sequence[Kind] = KINDS
+) -> list[Query]:
     """Training questions without an answer, about random clauses (from torch's generator).
 
     Args:
@@ -232,17 +239,27 @@ def negative_queries(index: int, document: Document, read: int, count: int) -> l
         document: with pairs.
         read: clauses that truncation left.
         count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause
-            none.
+            none. The fraction of it is the probability of one more of each.
+        kinds: The questions that the method asks.
     """
     queries: list[Query] = []
-    for number, gold in (
-        (KINDS.index("ESCE"), document.emotion_indices),
-        (KINDS.index("CSEE"), document.cause_indices),
-    ):
+    for kind, gold in _asked_of(document, kinds):
         others = [i for i in range(read) if i not in gold]
-        drawn = torch.randperm(len(others))[:count].tolist() if count else []
-        queries += [Query(index, number, others[i]) for i in sorted(drawn)]
+        most = int(count)
+        if count > most:
+            most += int(torch.rand(()) < count - most)
+        drawn = torch.randperm(len(others))[:most].tolist() if most else []
+        queries += [Query(index, KINDS.index(kind), others[i]) for i in sorted(drawn)]
     return queries
+
+
+def _asked_of(document: Document, kinds: Sequence[Kind]) -> list[tuple[Kind, frozenset[int]]]:
+    """The questions that repeat a clause, with the clauses that have an answer."""
+    gold: dict[Kind, frozenset[int]] = {
+        "ESCE": frozenset(document.emotion_indices),
+        "CSEE": frozenset(document.cause_indices),
+    }
+    return [(kind, clauses) for kind, clauses in gold.items() if kind in kinds]
 
 
 class QueryCollator:
@@ -251,11 +268,14 @@ class QueryCollator:
     Args:
         builder: of the rows.
         training: whether the documents hold gold.
-        negatives: see `negative_queries`.
+        negatives: see `negative_queries`; drawn anew for each batch.
+        kinds: The questions that the method asks.
     """
 
-    def __init__(self, builder: QueryBuilder, training: bool, negatives: int = 0) -> None:
-        self.builder, self.training, self.negatives = builder, training, negatives
+    def __init__(
+        self, builder: QueryBuilder, training: bool, negatives: float = 0, kinds: Sequence[Kind] = KINDS
+    ) -> None:
+        self.builder, self.training, self.negatives, self.kinds = builder, training, negatives, kinds
 
     def __call__(self, documents: Sequence[Document]) -> QueryBatch:
         """Build the batch."""
@@ -263,10 +283,11 @@ class QueryCollator:
         queries: list[Query] = []
         for index, (document, short) in enumerate(zip(documents, tokenised, strict=True)):
             if self.training:
-                queries += gold_queries(index, document, len(short.clauses))
-                queries += negative_queries(index, document, len(short.clauses), self.negatives)
+                read = len(short.clauses)
+                queries += gold_queries(index, document, read, self.kinds)
+                queries += negative_queries(index, document, read, self.negatives, self.kinds)
             else:
-                queries += open_queries(index)
+                queries += open_queries(index, self.kinds)
         rows = self.builder.rows(tokenised, queries, documents if self.training else None)
         return QueryBatch([document.id for document in documents], tokenised, rows)
 

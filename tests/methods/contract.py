@@ -8,6 +8,7 @@ import numpy as np
 
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.cd_mrc import CDMRC
 from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.ecpe_2d import ECPE2D
@@ -15,6 +16,7 @@ from ecpe_zoo.methods.emo_pillars import EmoPillars
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.jcb import JCB
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.mm_r import MMR
 from ecpe_zoo.methods.pairgcn import PairGCN
 from ecpe_zoo.methods.pbje import PBJE
 from ecpe_zoo.methods.rankcp import RANKCP
@@ -40,6 +42,8 @@ def line(
 
 # fmt: off
 CONTRACT = {
+    "cd_mrc": line(CDMRC, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
+                   {"encoder_dropout": 0.0, "negatives": 0.0}),
     # smoothing: a wrong link with A = .43 whose logit large steps drove up has no gradient to come back by
     "e2eecpe": line(E2EECPE, {"hidden": 16, "filters": 8},
                     {"word_width": 16, "node": 10, "dropout": 0.0, "smoothing": 100.0}),
@@ -54,6 +58,7 @@ CONTRACT = {
     "jcb": line(JCB, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
                 {"encoder_dropout": 0.0, "dropout": 0.0}),
     "mgcl": line(MGCL, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
+    "mm_r": line(MMR, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2}, {"clause_dropout": 0.0}),
     "pairgcn": line(PairGCN, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
                     {"encoder_dropout": 0.0, "dropout": 0.0}),
     "pbje": line(PBJE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
@@ -70,6 +75,10 @@ VARIANTS = {
     "e2eecpe-encoder": line(
         E2EECPE, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16},
         {"node": 10, "dropout": 0.0, "encoder_dropout": 0.0, "smoothing": 100.0}),
+    "mm_r-question_node": line(
+        MMR, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "clause_encoder": "gcn",
+              "question_node": True, "rethink": "paper"},
+        {"clause_dropout": 0.0}),
     "ecpe_2d-bert": line(
         ECPE2D, {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2, "hidden": 16, "form": "bert"},
         {"encoder_dropout": 0.0, "dropout": 0.0}),
