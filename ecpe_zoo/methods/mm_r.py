@@ -160,7 +160,8 @@ class MMR(TurnsMethod):
         if near and not question_node:
             raise ZooError(
                 f"Expected --model.question_node true with near edges of {self.clause_settings.kind}, whose first node "
-                "is the question, but got false. Or choose the clause encoder gated-gat, lstm or none, or complete edges."
+                "is the question, but got false. Or choose the clause encoder gated-gat, lstm or none, or complete "
+                "edges."
             )
         self.question_node, self.negatives, self.mark_asked = question_node, negatives, mark_asked
         self.ask_by(ask_above, ask_from, ask_more, rethink)

@@ -27,14 +27,12 @@ class Parsing(Resolver):
     def message(self, *arguments: str) -> str:
         printed = io.StringIO()
         with contextlib.redirect_stderr(printed):
-            try:
+            with pytest.raises((SystemExit, ZooError)) as left:
                 self.parse_arguments(self.parser, ["fit", *arguments])
-            except SystemExit as left:
-                assert left.code == 2
-                return printed.getvalue()
-            except ZooError as error:
-                return str(error)
-        raise AssertionError(f"accepted: {arguments}")
+        if isinstance(left.value, SystemExit):
+            assert left.value.code == 2
+            return printed.getvalue()
+        return str(left.value)
 
 
 @pytest.fixture(scope="module")
