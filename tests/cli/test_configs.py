@@ -26,9 +26,8 @@ class Parsing(Resolver):
 
     def message(self, *arguments: str) -> str:
         printed = io.StringIO()
-        with contextlib.redirect_stderr(printed):
-            with pytest.raises((SystemExit, ZooError)) as left:
-                self.parse_arguments(self.parser, ["fit", *arguments])
+        with contextlib.redirect_stderr(printed), pytest.raises((SystemExit, ZooError)) as left:
+            self.parse_arguments(self.parser, ["fit", *arguments])
         if isinstance(left.value, SystemExit):
             assert left.value.code == 2
             return printed.getvalue()
