@@ -182,6 +182,9 @@ class EncodedPairMethod(Method):
         """Set the bias of the pair head to the logit of the share of gold pairs among the candidates.
 
         Gold pairs outside of the window are reported.
+
+        Raises:
+            TypeError: the heads have no `pair_head`.
         """
         gold = missed = candidates = 0
         for document in documents:
@@ -198,8 +201,12 @@ class EncodedPairMethod(Method):
         if not self.pair_settings.prior:
             return
         share = torch.tensor(min(max(gold, 1) / max(candidates, 2), 0.5))
-        head = self.heads.pair_head
-        assert isinstance(head, nn.Linear)
+        head = getattr(self.heads, "pair_head", None)
+        if not isinstance(head, nn.Linear) or head.out_features != 1 or head.bias is None:
+            raise TypeError(
+                f"Expected the heads of {type(self).__name__} to have `pair_head`, an nn.Linear with one output and a "
+                f"bias that gives the pair logits, but got {head}. Its bias says how rare pairs are."
+            )
         with torch.no_grad():
             head.bias.fill_(float(torch.logit(share)))
 

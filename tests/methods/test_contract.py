@@ -100,6 +100,14 @@ def test_batch_mates_and_padding_change_no_decision(method: Method, documents: l
             np.testing.assert_allclose(scores, mate.scores[name], atol=1e-5)
 
 
+def test_new_weights_start_from_the_documents(method: Method, documents: list[Document]) -> None:
+    before = {name: p.detach().clone() for name, p in method.named_parameters()}
+    method.start(documents)
+    for name, p in method.named_parameters():
+        assert p.isfinite().all(), name
+        assert p.ndim <= 1 or torch.equal(p, before[name]), name  # it sets biases
+
+
 def test_every_parameter_gets_a_gradient_and_moves_in_every_stage(
     method: Method, documents: list[Document]
 ) -> None:

@@ -150,3 +150,13 @@ def test_clauses_that_are_not_read_score_nothing() -> None:
         assert not prediction.scores["pair"][3:].any()
         assert not prediction.scores["emotion"][3:].any()
         assert prediction.truncated == len(document)
+
+
+def test_heads_without_a_pair_head_are_told_so() -> None:
+    documents = load_corpus("bundled-ecpe").train[:3]
+    method = RANKCP(EncoderSettings("embedded", 32))
+    method.vocabulary = method.make_vocabulary(documents)
+    method.build(from_checkpoint=False)
+    del method.heads.pair_head
+    with pytest.raises(TypeError, match="heads of RANKCP to have `pair_head`"):
+        method.start(documents)
