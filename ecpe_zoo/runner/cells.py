@@ -12,9 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ecpe_zoo.configs import shipped
 from ecpe_zoo.corpora.lexicon import lexicon_files
 from ecpe_zoo.corpora.registry import corpus_files, find_corpus
-from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.errors import ZooError, did_you_mean, unknown_choice
 from ecpe_zoo.results.identity import RunName, config_hash, decisive, input_hashes
 from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.runner.suite import Matrix, Shared, Suite, SuiteEntry
@@ -173,7 +174,10 @@ def _options(
 
 
 def _configs(pattern: str, path: Path, where: str) -> list[Path]:
-    """Files of a config or a pattern with `*`, from the suite's folder, else from the working directory."""
+    """Files of a config or a pattern with `*`, from the suite's folder, else from the working directory.
+
+    The short name of a config of the package is one too.
+    """
     tried = []
     for folder in (path.absolute().parent, Path.cwd()):
         place = Path(os.path.normpath(folder / pattern))
@@ -181,8 +185,12 @@ def _configs(pattern: str, path: Path, where: str) -> list[Path]:
         found = sorted(place.parent.glob(place.name)) if "*" in place.name else [place]
         if files := [file for file in found if file.is_file()]:
             return files
+    if pattern in shipped():
+        return [shipped()[pattern].path]
     places = " or ".join(dict.fromkeys(tried))
-    raise ZooError(f"{where}.config: expected a config, but there is none at {places}.")
+    raise ZooError(
+        f"{where}.config: expected a config, but there is none at {places}.{did_you_mean(pattern, shipped())}"
+    )
 
 
 def _combinations(matrix: Matrix, folder: Path, where: str) -> list[dict[str, str | int]]:

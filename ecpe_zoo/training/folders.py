@@ -56,7 +56,9 @@ def _wandb(name: str, group: str, folder: str) -> list[Logger]:
         return []
     os.environ.setdefault("WANDB_SILENT", "true")
     offline = mode != "online"
-    return [WandbLogger(project="ecpe-zoo", name=name, group=group, save_dir=folder, offline=offline)]
+    logger = WandbLogger(project="ecpe-zoo", name=name, group=group, save_dir=folder, offline=offline)
+    logger._wandb_init.pop("anonymous", None)  # wandb warns of this argument even where it is None
+    return [logger]
 
 
 def _unfinished_run(checkpoint: str | Path | None) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -31,8 +32,37 @@ def _leave_process_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _no_advertising(line: logging.LogRecord) -> bool:
-    return "litlogger" not in line.getMessage()
+class OncePerRun:
+    """A filter of Lightning's notes: none that advertises or is about TPUs, and the one about GPUs once.
+
+    Every stage has a trainer of its own, which would repeat them.
+    """
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def __call__(self, line: logging.LogRecord) -> bool:
+        """Whether the note is shown."""
+        text = line.getMessage()
+        if "litlogger" in text or text.startswith(("TPU available: False", "GPU available: False")):
+            return False
+        new = text not in self.seen
+        if text.startswith("GPU available"):
+            self.seen.add(text)
+        return new
+
+
+def weights_are_missing(line: logging.LogRecord) -> bool:
+    """A filter of transformers' load reports: none if the encoder has all the weights that it uses.
+
+    The pooler of `AutoModel` is new where a checkpoint has none, and heads of pretraining are left out; no method uses
+    either.
+    """
+    text = line.getMessage()
+    if "LOAD REPORT" not in text:
+        return True
+    rows = [row for row in text.splitlines() if "|" in row]
+    return any("pooler" not in row for row in rows if re.search(r"\|.*(MISSING|MISMATCH|CONVERSION)", row))
 
 
 @contextmanager
@@ -42,15 +72,20 @@ def settings() -> Iterator[None]:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")  # changes nothing on a CPU
-    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    logger.addFilter(_no_advertising)
+    filters: dict[str, Callable[[logging.LogRecord], bool]] = {
+        "lightning.pytorch.utilities.rank_zero": OncePerRun(),
+        "transformers.modeling_utils": weights_are_missing,
+    }
+    for name, shown in filters.items():
+        logging.getLogger(name).addFilter(shown)
     try:
         with warnings.catch_warnings():
             for message in MUTED:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        logger.removeFilter(_no_advertising)
+        for name, shown in filters.items():
+            logging.getLogger(name).removeFilter(shown)
         torch.set_float32_matmul_precision(before)
 
 

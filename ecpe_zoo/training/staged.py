@@ -37,6 +37,14 @@ METRIC_BOUND = ("min_delta", "stopping_threshold", "divergence_threshold")
 """Options of early stopping that are in the unit of the config's metric: a stage with a metric of its own has none."""
 
 
+class Progress(RichProgressBar):
+    """Lightning's bar without the number of the run's folder."""
+
+    def get_metrics(self, *args: Any) -> Any:
+        """The metrics to show."""
+        return {name: value for name, value in super().get_metrics(*args).items() if name != "v_num"}
+
+
 class Run:
     """One command over a method and its data: a trainer, and for `fit` one for each stage.
 
@@ -120,7 +128,7 @@ class Run:
         if options.enable_checkpointing is False:  # Lightning would refuse ours; the last weights are tested
             own = [callback for callback in own if not isinstance(callback, Checkpoint)]
         if options.enable_progress_bar is not False:
-            own.append(RichProgressBar(leave=False))
+            own.append(Progress(leave=False))
         if not options.fast_dev_run:
             own.append(SaveConfigCallback(self.parser, self.config, overwrite=True))
         limits = {} if stage.max_epochs is None else {"max_epochs": stage.max_epochs, "max_steps": -1}

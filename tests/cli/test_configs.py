@@ -102,7 +102,7 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_training_command_alone_lists_the_methods_without_torch(command: str) -> None:
     code = (
         f"import sys; from ecpe_zoo.cli.main import main; assert main([{command!r}]) == 2; "
-        "print([name for name in ('torch', 'lightning', 'transformers', 'yaml') if name in sys.modules])"
+        "print([name for name in ('torch', 'lightning', 'transformers') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     lines = run.stdout.splitlines()
@@ -173,6 +173,22 @@ def test_a_mistake_in_a_config_too(
     message = parsing.message("--config", str(path))
     assert said in message
     assert message.strip().count("\n") == 0
+
+
+def test_suites_take_short_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(
+        "name: short\ncells: [{config: paper/rule}, {config: rule}]\n", encoding="utf-8"
+    )
+    assert main(["run", "s.yaml", "--small", "--dry_run"]) == 1  # it has no small form
+    capsys.readouterr()
+    assert main(["run", "s.yaml", "--dry_run", "--only", "bundled-ecpe"]) == 0
+    assert "rule" in capsys.readouterr().out
+    Path("s.yaml").write_text("name: short\ncells: [{config: paper/rul}]\n", encoding="utf-8")
+    assert main(["run", "s.yaml", "--dry_run"]) == 1
+    assert "Did you mean paper/rule?" in capsys.readouterr().err
 
 
 def test_help_of_a_method_by_its_short_name(capsys: pytest.CaptureFixture[str]) -> None:
