@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -230,9 +231,14 @@ def gold_queries(index: int, document: Document, read: int, kinds: Sequence[Kind
 
 
 def negative_queries(
-    index: int, document: Document, read: int, count: float, kinds: Sequence[Kind] = KINDS
+    index: int,
+    document: Document,
+    read: int,
+    count: float,
+    kinds: Sequence[Kind] = KINDS,
+    random: torch.Generator | None = None,
 ) -> list[Query]:
-    """Training questions without an answer, about random clauses (from torch's generator).
+    """Training questions without an answer, about random clauses.
 
     Args:
         index: of the document in its batch.
@@ -241,14 +247,15 @@ def negative_queries(
         count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause
             none. The fraction of it is the probability of one more of each.
         kinds: The questions that the method asks.
+        random: Generator of the draws; torch's own if not given.
     """
     queries: list[Query] = []
     for kind, gold in _asked_of(document, kinds):
         others = [i for i in range(read) if i not in gold]
         most = int(count)
         if count > most:
-            most += int(torch.rand(()) < count - most)
-        drawn = torch.randperm(len(others))[:most].tolist() if most else []
+            most += int(torch.rand((), generator=random) < count - most)
+        drawn = torch.randperm(len(others), generator=random)[:most].tolist() if most else []
         queries += [Query(index, KINDS.index(kind), others[i]) for i in sorted(drawn)]
     return queries
 
@@ -268,7 +275,8 @@ class QueryCollator:
     Args:
         builder: of the rows.
         training: whether the documents hold gold.
-        negatives: see `negative_queries`; drawn anew for each batch.
+        negatives: see `negative_queries`; drawn by the documents of each batch, which change from epoch to epoch. A
+            generator that batches share would be ahead of training, and a resumed run would draw others.
         kinds: The questions that the method asks.
     """
 
@@ -280,12 +288,13 @@ class QueryCollator:
     def __call__(self, documents: Sequence[Document]) -> QueryBatch:
         """Build the batch."""
         tokenised = [self.builder.tokenise(document) for document in documents]
+        random = torch.Generator().manual_seed(crc32("\n".join(d.id for d in documents).encode()))
         queries: list[Query] = []
         for index, (document, short) in enumerate(zip(documents, tokenised, strict=True)):
             if self.training:
                 read = len(short.clauses)
                 queries += gold_queries(index, document, read, self.kinds)
-                queries += negative_queries(index, document, read, self.negatives, self.kinds)
+                queries += negative_queries(index, document, read, self.negatives, self.kinds, random)
             else:
                 queries += open_queries(index, self.kinds)
         rows = self.builder.rows(tokenised, queries, documents if self.training else None)
