@@ -11,6 +11,7 @@ Documents are matched by their text.
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -117,7 +118,8 @@ def _row(
 
     gap = statistics.over_runs({key: s.balanced - s.others for key, s in found.items()}).over
     shown = [f"{100 * value:.1f}" for value in (over(2), over(1), over(0), gap.mean)]
-    return name, str(len(group.folds)), *shown, f"[{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
+    interval = "–" if math.isnan(gap.low) else f"[{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
+    return name, str(len(group.folds)), *shown, interval
 
 
 if __name__ == "__main__":
