@@ -12,6 +12,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 
 os.environ.setdefault("WANDB_MODE", "disabled")  # for fixtures that live longer than a test
+os.environ.pop("COLUMNS", None)  # what is printed does not depend on the tester's terminal
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ecpe_zoo.cli.screen import say
+from ecpe_zoo.cli.screen import print_table, say
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.escaping import visible
 from ecpe_zoo.methods.base import Method
@@ -32,7 +31,7 @@ def show_results(
     record = made_by.written if isinstance(made_by, Recorder) else None
     task, headline = method.task, scorer.headline(data, method)
     title = f"{method.id} on {data.corpus}, fold {data.fold}: {scorer.test_documents} test documents"
-    table = Table(title=Text(visible(title)), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     threshold = {"default": threshold_of(method), "tuned": method.tuned}
     order = [headline, *(n for n in scorer.results if threshold[n] != threshold[headline])]
@@ -49,7 +48,8 @@ def show_results(
             *("" if value is None else f"{100 * value:.2f}" for value in cells),
             style=style,
         )
-    Console().print(table)
+    say(title)
+    print_table(table)
     say(*task.lines(scorer.results[headline]))
     if record is not None:
         chosen = _chosen(record)
