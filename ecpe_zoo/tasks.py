@@ -128,9 +128,12 @@ class Task:
         return self._at(self.counting, predictions, documents, threshold)
 
     def _at(
-        self, function: Callable[..., T], predictions: Sequence[Prediction], documents: Documents,
+        self,
+        function: Callable[..., T],
+        predictions: Sequence[Prediction],
+        documents: Documents,
         threshold: float | None,
-    ) -> T:  # fmt: skip
+    ) -> T:
         if not self.thresholded:
             return function(predictions, documents)
         if threshold is None:

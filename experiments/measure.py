@@ -34,9 +34,10 @@ from ecpe_zoo.methods.eacl import ANCHORS, EACL
 from ecpe_zoo.methods.loading import arguments_of, method_class
 from ecpe_zoo.methods.readers import ReaderMethod
 from ecpe_zoo.options import nested
-from ecpe_zoo.text.encoders import TokenEncoder, TransformerEncoder, rounded_width
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query, QueryRows, TokenisedDocument, gold_queries
+from ecpe_zoo.text.token_encoder import TokenEncoder
+from ecpe_zoo.text.transformer_encoder import TransformerEncoder, rounded_width
 from ecpe_zoo.training.process import product_seconds
 
 Action = Literal["train", "predict", "query-by-query", "anchors"]

@@ -65,9 +65,14 @@ class RelationalMean(nn.Module):
     """
 
     def __init__(
-        self, size: int, edges: Edges, own: bool = False, bias: bool = False, joint: bool = False,
+        self,
+        size: int,
+        edges: Edges,
+        own: bool = False,
+        bias: bool = False,
+        joint: bool = False,
         last: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.joint = joint
         self.with_document = edges.document and not last

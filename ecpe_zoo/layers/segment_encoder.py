@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ecpe_zoo.layers.pooling import AttentionPool, mean_by_group
 from ecpe_zoo.options import ReadingSettings
 from ecpe_zoo.text.document_rows import DocumentRows
-from ecpe_zoo.text.encoders import TokenEncoder, TransformerEncoder
 from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.text.token_encoder import TokenEncoder
+from ecpe_zoo.text.transformer_encoder import TransformerEncoder
 
 SLOTS = 8192
 """Most token slots of single clauses that are encoded at once."""

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.layers.dropout import Dropout
-from ecpe_zoo.text.encoders import TokenEncoder
 from ecpe_zoo.text.recurrent import BiLSTM
 from ecpe_zoo.text.texts import TextBatch
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 Pooling = Literal["first", "mean"]
 WordNetworkKind = Literal["ann", "cnn", "textcnn", "lstm"]

@@ -73,9 +73,16 @@ class TwoBranch(nn.Module):
     """
 
     def __init__(
-        self, size: int, hidden: int, link: Link = "none", first: First = "emotion", detach: bool = False,
-        dropout: float = 0.0, heads: bool = True, context: nn.Module | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        size: int,
+        hidden: int,
+        link: Link = "none",
+        first: First = "emotion",
+        detach: bool = False,
+        dropout: float = 0.0,
+        heads: bool = True,
+        context: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         if link not in get_args(Link):
             raise unknown_choice("a link", link, get_args(Link))

@@ -204,8 +204,15 @@ class Method(LightningModule):
         total = torch.stack(list(losses.values())).sum()
         size = len(batch.ids)
         for name, value in {**losses, "loss": total}.items():
-            self.log(f"train/{name}", value.detach(), on_step=False, on_epoch=True, batch_size=size,
-                     prog_bar=name == "loss", sync_dist=True)  # fmt: skip
+            self.log(
+                f"train/{name}",
+                value.detach(),
+                on_step=False,
+                on_epoch=True,
+                batch_size=size,
+                prog_bar=name == "loss",
+                sync_dist=True,
+            )
         return total
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:

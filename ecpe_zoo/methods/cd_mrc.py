@@ -51,9 +51,9 @@ from ecpe_zoo.layers.pooling import LinearPool
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.readers import ReaderMethod
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import TokenEncoder
 from ecpe_zoo.text.queries import QueryBatch, QueryRows
 from ecpe_zoo.text.recurrent import BiLSTM
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 SURE = 0.7
 """Default of t in the rule `set`; a value in the middle of the released ones."""

@@ -45,8 +45,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.layers.clause_cnn import KERNELS, MIN_WORDS, ClauseCNN
 from ecpe_zoo.layers.decoding import top_pairs
 from ecpe_zoo.layers.dropout import Dropout
+from ecpe_zoo.layers.links import link_loss, position_weights
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pair_set import candidates
 from ecpe_zoo.layers.segment_encoder import SegmentEncoder
@@ -63,100 +65,6 @@ from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 from ecpe_zoo.text.encoders import Vocabulary
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
-
-KERNELS = (2, 3, 4, 5)  # words; paper, section 4.2
-ALIGNED = 16  # fp32 numbers in a cache line of 64 bytes
-MIN_WORDS = max(KERNELS)  # shorter clauses are padded to one whole window of the widest kernel
-
-
-class ClauseCNN(nn.Module):
-    """Word windows of several widths, ReLU, max over the clause, over clauses of any length without padding.
-
-    A convolution is computed as one product of all words with the taps of all kernels, followed by shifted
-    sums: the same arithmetic as `Conv1d`, but on real words alone.
-
-    Args:
-        width: of the word vectors.
-        filters: for each kernel.
-    """
-
-    def __init__(self, width: int, filters: int) -> None:
-        super().__init__()
-        self.filters = filters
-        self.taps = nn.Linear(width, sum(KERNELS) * filters, bias=False)
-        self.bias = nn.Parameter(torch.zeros(len(KERNELS) * filters))
-
-    def forward(self, vectors: Tensor, clause_words: Tensor) -> Tensor:
-        """Encode clauses.
-
-        Args:
-            vectors: (W, width) of all words, clause after clause.
-            clause_words: (C,) slots of each clause, at least the widest kernel, adding up to W.
-
-        Returns:
-            (C, kernels x filters), at least 0.
-        """
-        # rows of whole cache lines: with 4 x 75 filters the product is 1.7 times as fast on a CPU
-        unused = -len(self.taps.weight) % ALIGNED
-        products = F.linear(
-            vectors, F.pad(self.taps.weight, (0, 0, 0, unused))
-        )  # (W, taps x filters + unused)
-        ends = clause_words.cumsum(0)
-        left = ends.repeat_interleave(clause_words) - torch.arange(len(vectors), device=vectors.device)
-        pieces = products.split(self.filters, dim=1)  # the last ones may be unused
-        maxima, first = [], 0
-        for kernel in KERNELS:
-            windows = len(vectors) - kernel + 1
-            total = pieces[first][:windows]
-            for tap in range(1, kernel):
-                total = total + pieces[first + tap][tap : windows + tap]
-            first += kernel
-            # the last kernel - 1 starts of a clause would reach into the next one
-            inside = (left[:windows] >= kernel).nonzero().squeeze(1)
-            lengths = clause_words - (kernel - 1)
-            maxima.append(torch.segment_reduce(total[inside].float(), "max", lengths=lengths, unsafe=True))
-        return F.relu(torch.cat(maxima, dim=1) + self.bias)  # ReLU and bias change no maximum's place
-
-
-def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tensor:
-    """A_pq = (n - |p - q - 1| + eps) / (n + eps): 1 where the cause is the clause just before the emotion.
-
-    Args:
-        clauses: (B,) real number n of clauses of each document.
-        size: N, to which the documents are padded.
-        smoothing: eps; 1 in the paper.
-
-    Returns:
-        (B, N, N) in (0, 1], and 0 on padding.
-    """
-    index = torch.arange(size, device=clauses.device)
-    distance = (index[:, None] - index[None, :] - 1).abs()
-    n = clauses[:, None, None]
-    real = index[None, :] < clauses[:, None]
-    weights = (n - distance + smoothing) / (n + smoothing)
-    return weights * (real[:, :, None] & real[:, None, :])
-
-
-def link_loss(links: Tensor, weights: Tensor, pairs: Tensor) -> Tensor:
-    """Binary cross-entropy of `sigmoid(M) A` (eq. 15), entry by entry, in log space.
-
-    The loss of a gold pair is -(log sigmoid(M) + log A), of any other pair -log(1 - A sigmoid(M)). The latter is
-    written as the sum of two positive terms, (1 - A) sigmoid(M) + sigmoid(-M), so that nothing cancels. Values and
-    gradients are exact for any finite M; cross-entropy of the rounded product has no gradient beyond about -17 and
-    is capped at 100.
-
-    Args:
-        links: (B, N, N) logits M, fp32 or fp64.
-        weights: (B, N, N) position weights A in [0, 1]; 0 (padding) must not meet a gold pair.
-        pairs: (B, N, N), 1 for gold pairs, else 0.
-
-    Returns:
-        (B, N, N), at least 0.
-    """
-    linked, unlinked = F.logsigmoid(links), F.logsigmoid(-links)
-    gold = linked + weights.log()
-    other = torch.logaddexp(linked + torch.log1p(-weights), unlinked)
-    return -torch.where(pairs > 0, gold, other)
 
 
 class LinkOutputs(NamedTuple):

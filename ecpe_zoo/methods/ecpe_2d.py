@@ -192,9 +192,14 @@ class Heads(nn.Module):
     """
 
     def __init__(
-        self, branches: TwoBranch, hidden: int, size: int, interactions: Interactions,
-        position: RelativePosition | None, detach: bool,
-    ) -> None:  # fmt: skip
+        self,
+        branches: TwoBranch,
+        hidden: int,
+        size: int,
+        interactions: Interactions,
+        position: RelativePosition | None,
+        detach: bool,
+    ) -> None:
         super().__init__()
         self.branches, self.interactions, self.detach = branches, interactions, detach
         # five linear layers over states, probabilities and distance, in one

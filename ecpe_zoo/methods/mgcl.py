@@ -44,12 +44,12 @@ from ecpe_zoo.layers.reductions import Reduction
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.readers import TurnsMethod
 from ecpe_zoo.options import ClauseSettings, EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import TokenEncoder
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import (
     QueryBatch,
     QueryRows,
 )
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 Ablation = Literal["none", "sub-clause", "extra-clause", "distillation"]
 
@@ -149,10 +149,15 @@ class MGCL(TurnsMethod):
     id: ClassVar[str] = "mgcl"
     ablations: ClassVar[frozenset[str]] = frozenset(
         {
-            "ablation", "multi_instance", "sub_clause_clue", "extra_clause_clue", "cross_grained_distillation",
-            "mark_asked", "temperature_squared",
+            "ablation",
+            "multi_instance",
+            "sub_clause_clue",
+            "extra_clause_clue",
+            "cross_grained_distillation",
+            "mark_asked",
+            "temperature_squared",
         }
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -283,8 +288,14 @@ class MGCL(TurnsMethod):
         )
         if self._trainer is not None:
             for name, masked in (("masked_share", chosen), ("clue_share", clues)):
-                self.log(f"train/{name}", masked.sum() / own.sum(), on_step=False, on_epoch=True,
-                         batch_size=len(rows.queries), sync_dist=True)  # fmt: skip
+                self.log(
+                    f"train/{name}",
+                    masked.sum() / own.sum(),
+                    on_step=False,
+                    on_epoch=True,
+                    batch_size=len(rows.queries),
+                    sync_dist=True,
+                )
         return tokens
 
     def _consistency_weight(self) -> float:

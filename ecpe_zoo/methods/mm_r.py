@@ -57,9 +57,9 @@ from ecpe_zoo.layers.pooling import LinearPool
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.readers import TurnsMethod
 from ecpe_zoo.options import ClauseSettings, EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import TokenEncoder
 from ecpe_zoo.text.prompts import KINDS, Kind
 from ecpe_zoo.text.queries import QueryBatch, QueryRows
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 
 class Reader(nn.Module):

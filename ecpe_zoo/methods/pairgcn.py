@@ -98,9 +98,14 @@ class Heads(nn.Module):
     """
 
     def __init__(
-        self, branches: TwoBranch, hidden: int, layers: int, normalise_last: bool, signed: bool | None,
+        self,
+        branches: TwoBranch,
+        hidden: int,
+        layers: int,
+        normalise_last: bool,
+        signed: bool | None,
         dropout: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         size = 2 * hidden
         self.branches, self.normalise_last, self.signed = branches, normalise_last, signed

@@ -18,7 +18,7 @@ from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method, Tuned
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
-from ecpe_zoo.text.encoders import TokenEncoder, Vocabulary, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS, Kind
 from ecpe_zoo.text.queries import (
     Query,
@@ -28,6 +28,7 @@ from ecpe_zoo.text.queries import (
     QueryRows,
     TokenisedDocument,
 )
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 ASKED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Values of `ask_above` that tuning tries."""

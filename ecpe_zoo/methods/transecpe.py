@@ -118,9 +118,19 @@ class Parser(nn.Module):
     """
 
     def __init__(
-        self, size: int, pooled: bool, distance: bool, window: int | None, recurrent: bool, buffer: bool,
-        history: bool, reversal: bool, norm: Norm, train_tables: bool, dropout: float,
-    ) -> None:  # fmt: skip
+        self,
+        size: int,
+        pooled: bool,
+        distance: bool,
+        window: int | None,
+        recurrent: bool,
+        buffer: bool,
+        history: bool,
+        reversal: bool,
+        norm: Norm,
+        train_tables: bool,
+        dropout: float,
+    ) -> None:
         super().__init__()
         self.window, self.with_buffer, self.reversal = window, buffer, reversal
         self.pooler = nn.Linear(size, size) if pooled else None

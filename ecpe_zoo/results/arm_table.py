@@ -58,9 +58,12 @@ class GroupArms:
 
 
 def group_arms(
-    group: RunGroup, others: Iterable[RunGroup] = (), root: Path | None = None, resamples: int = 10_000,
+    group: RunGroup,
+    others: Iterable[RunGroup] = (),
+    root: Path | None = None,
+    resamples: int = 10_000,
     seed: int = 0,
-) -> GroupArms | None:  # fmt: skip
+) -> GroupArms | None:
     """All arms of a group of strict runs of emotion-cause pairs; None for another group, and where no run finished.
 
     Args:

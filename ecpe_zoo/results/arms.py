@@ -217,9 +217,13 @@ def epoch_gain(entry: Entry, item: Item) -> float | None:
 
 
 def _rescored(
-    id: str, run: Scored, entry: Entry, predictions: Sequence[Prediction], documents: Mapping[str, Document],
+    id: str,
+    run: Scored,
+    entry: Entry,
+    predictions: Sequence[Prediction],
+    documents: Mapping[str, Document],
     root: Path | None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Counts (D, 3) of one arm."""
     threshold = entry.threshold or 0.0
     if id == THRESHOLD.id:
@@ -255,9 +259,16 @@ def annotated_pairs(entry: Entry, root: Path | None = None) -> dict[str, list[Pa
 
 @lru_cache(maxsize=64)
 def _filter_of(
-    corpus: str, root: Path | None, fold: int, skip: bool, lexicon: Lexicon, protocol: Literal["strict", "paper"],
-    share: float, seed: int, version: Literal[1, 2],
-) -> tuple[EmotionFilter, int]:  # fmt: skip
+    corpus: str,
+    root: Path | None,
+    fold: int,
+    skip: bool,
+    lexicon: Lexicon,
+    protocol: Literal["strict", "paper"],
+    share: float,
+    seed: int,
+    version: Literal[1, 2],
+) -> tuple[EmotionFilter, int]:
     loaded = load_corpus(corpus, root, fold, "skip" if skip else "raise")
     train = (
         partition(loaded, protocol, share, seed, version).train if lexicon == "train_words" else loaded.train
@@ -271,9 +282,16 @@ def _filter(entry: Entry, lexicon: Lexicon, root: Path | None) -> EmotionFilter:
     """The filter that a run with this option would have had."""
     rule, skip = entry.record.protocol, (entry.record.config.get("data") or {}).get("on_error") == "skip"
     passes, size = _filter_of(
-        corpus_of(entry, root), data_root(root), entry.fold, skip, lexicon, rule.name, rule.validation_share,
-        rule.split_seed, rule.split_version,
-    )  # fmt: skip
+        corpus_of(entry, root),
+        data_root(root),
+        entry.fold,
+        skip,
+        lexicon,
+        rule.name,
+        rule.validation_share,
+        rule.split_seed,
+        rule.split_version,
+    )
     if lexicon == "train_words" and size != entry.record.corpus.train:
         raise ZooError(
             f"{entry.path}: expected the {entry.record.corpus.train} training documents of its run, but its options "

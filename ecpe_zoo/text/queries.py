@@ -174,9 +174,15 @@ class QueryBuilder:
                 labels[row, :size] = 0
                 labels[row, [i for i in answers(gold[query.document], query) if i < size]] = 1
         return QueryRows(
-            table(0, pad), table(1, -1), table(2, 0), torch.tensor([query.kind for query in asked]), labels,
-            asked, lengths, sizes,
-        )  # fmt: skip
+            table(0, pad),
+            table(1, -1),
+            table(2, 0),
+            torch.tensor([query.kind for query in asked]),
+            labels,
+            asked,
+            lengths,
+            sizes,
+        )
 
     def _lay_out(self, document: TokenisedDocument, query: Query) -> tuple[list[int], list[int], list[int]]:
         before, behind = self.questions[document.language][KINDS[query.kind]]

@@ -58,7 +58,10 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
                 rows.append(row)
     if number - 1 != count if rows else count:
         raise CorpusError(
-            path, None, f"{count} vectors, as its first line says", f"{number - 1 if rows else 0}",
+            path,
+            None,
+            f"{count} vectors, as its first line says",
+            f"{number - 1 if rows else 0}",
             "The file may be cut short; fetch it again.",
-        )  # fmt: skip
+        )
     return list(words), torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, size)

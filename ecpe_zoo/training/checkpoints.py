@@ -44,9 +44,12 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(
-            dirpath=folder, filename="last", save_top_k=1, save_on_train_epoch_end=True,
+            dirpath=folder,
+            filename="last",
+            save_top_k=1,
+            save_on_train_epoch_end=True,
             enable_version_counter=False,
-        )  # fmt: skip
+        )
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say how to resume after an interrupt or an error."""

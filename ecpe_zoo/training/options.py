@@ -31,9 +31,14 @@ AUTO = "auto"
 """A monitor that becomes the metric of `epoch_metric`."""
 
 STATE = {
-    "epoch": int, "global_step": int, "pytorch-lightning_version": str, "loops": dict, "callbacks": dict,
-    "optimizer_states": list, "lr_schedulers": list,
-}  # fmt: skip
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
 """What Lightning reads from a checkpoint, and its types."""
 
 BATCH_SIZE = 8
@@ -225,9 +230,12 @@ def _check_group(group: str, option: str, takes: Collection[str]) -> None:
 
 
 NAMED = {
-    "--config": find_config, "-c": find_config, "--model": find_method, "--model.class_path": find_method,
+    "--config": find_config,
+    "-c": find_config,
+    "--model": find_method,
+    "--model.class_path": find_method,
     "--model.help": find_method,
-}  # fmt: skip
+}
 """Options whose values may be short names, and what finds them."""
 
 
@@ -250,8 +258,10 @@ def _found(args: Sequence[str]) -> list[str]:
 def _class_path(args: Sequence[str]) -> str:
     """The class path of the method that a command line or the last config on it names."""
     found = ""
-    for option, value in (argument.split("=", 1) if "=" in argument else (argument, following)
-                          for argument, following in zip(args, [*args[1:], ""], strict=True)):  # fmt: skip
+    for option, value in (
+        argument.split("=", 1) if "=" in argument else (argument, following)
+        for argument, following in zip(args, [*args[1:], ""], strict=True)
+    ):
         if option in ("--model", "--model.class_path"):
             found = value
         elif option in ("--config", "-c") and Path(value).is_file():

@@ -81,9 +81,14 @@ class Scorer(Callback):
         self.gathered = {"validation": [], "test": []}
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
         dataloader_idx: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Keep the predictions of a batch."""
         splits: tuple[Split, Split] = ("validation", "test")
         self.gathered[splits[dataloader_idx]].extend(outputs)
@@ -93,9 +98,14 @@ class Scorer(Callback):
         self.gathered = {"test": []}
 
     def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
         dataloader_idx: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Keep the predictions of a batch."""
         self.gathered["test"].extend(outputs)
 
@@ -146,9 +156,11 @@ class Scorer(Callback):
         for name, value in metrics.items():
             pl_module.log(f"val/{name}", value, prog_bar=name == headline)
         row = {
-            "stage": method.stage, "epoch": trainer.current_epoch, "step": trainer.global_step,
+            "stage": method.stage,
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
             "validation": task.short(metrics),
-        }  # fmt: skip
+        }
         tuned = None
         if data.protocol == "paper":
             self.test_reads += 1

@@ -7,7 +7,11 @@ import pytest
 from ecpe_zoo.cli.screen import PIPED, show_table
 
 COLUMNS = ("practice", *(f">number {n}" for n in range(12)), "done by")
-ROW = ("epoch chosen on the test fold", *(f"{n}{n}.{n}" for n in range(10, 22)), "the released code of five papers")
+ROW = (
+    "epoch chosen on the test fold",
+    *(f"{n}{n}.{n}" for n in range(10, 22)),
+    "the released code of five papers",
+)
 
 
 @pytest.mark.parametrize("width", ["40", "80", None])

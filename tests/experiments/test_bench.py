@@ -16,8 +16,8 @@ from ecpe_zoo.methods.rankcp import RANKCP
 from ecpe_zoo.methods.two_stage import TwoStage
 from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.clause_batch import ClauseBatch
-from ecpe_zoo.text.encoders import rounded_width
 from ecpe_zoo.text.prompts import KINDS
+from ecpe_zoo.text.transformer_encoder import rounded_width
 from experiments import bench, measure
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT

@@ -10,7 +10,8 @@ from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.layers.segment_encoder import Encoded, SegmentEncoder
 from ecpe_zoo.options import EncoderSettings, Pooling, ReadAs, ReadingSettings
 from ecpe_zoo.text.document_rows import DocumentCollator
-from ecpe_zoo.text.encoders import TokenEncoder, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.encoders import make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 TEXTS = [["he lost it", "so", "she was very very sad today"], ["one clause"], ["\u200b", "two more here"]]
 DOCUMENTS = [

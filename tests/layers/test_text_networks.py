@@ -9,9 +9,11 @@ import torch
 
 from ecpe_zoo.layers.text_networks import TransformerText, WordNetwork, read_rows
 from ecpe_zoo.options import EncoderSettings
-from ecpe_zoo.text.encoders import TokenEncoder, WordEncoder, make_encoder
+from ecpe_zoo.text.encoders import make_encoder
 from ecpe_zoo.text.texts import TextBatch
+from ecpe_zoo.text.token_encoder import TokenEncoder
 from ecpe_zoo.text.tokenizers import SPECIAL
+from ecpe_zoo.text.word_encoders import WordEncoder
 
 WORDS = [*SPECIAL, *"abcdefgh"]
 KINDS = ("ann", "cnn", "textcnn", "lstm")

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.methods.e2eecpe import E2EECPE, KERNELS, ClauseCNN, link_loss, position_weights
+from ecpe_zoo.layers.clause_cnn import KERNELS, ClauseCNN
+from ecpe_zoo.layers.links import link_loss, position_weights
+from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.options import EncoderSettings, PairSettings
 from ecpe_zoo.text.document_rows import DocumentRows

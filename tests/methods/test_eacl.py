@@ -15,7 +15,8 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.methods.eacl import ANCHORS, EACL, angle_loss, contrastive_loss, similarity
+from ecpe_zoo.layers.anchors import angle_loss, contrastive_loss, similarity
+from ecpe_zoo.methods.eacl import ANCHORS, EACL
 from ecpe_zoo.options import nested
 from tests.conftest import ROOT
 

@@ -17,7 +17,7 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.transecpe import Parser, TransECPE
 from ecpe_zoo.options import EncoderSettings, PairSettings, ReadingSettings
-from ecpe_zoo.text.encoders import TransformerEncoder
+from ecpe_zoo.text.transformer_encoder import TransformerEncoder
 from ecpe_zoo.text.transitions import LEFT_LT, MIRROR, RIGHT_LT, START, State, States, oracle
 
 SMALL = EncoderSettings("embedded", 16, heads=2, dropout=0.0)

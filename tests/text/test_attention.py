@@ -9,8 +9,8 @@ from transformers import BertConfig, BertModel
 
 from ecpe_zoo.layers.dropout import Dropout, keep_mask
 from ecpe_zoo.text.attention import CHEAP, attend
-from ecpe_zoo.text.encoders import TransformerEncoder
 from ecpe_zoo.text.tokenizers import SPECIAL, VocabularyTokenizer
+from ecpe_zoo.text.transformer_encoder import TransformerEncoder
 
 RATE = 0.25
 

@@ -15,15 +15,10 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 from ecpe_zoo.errors import CorpusError, ZooError
 from ecpe_zoo.layers.optimisation import parameter_groups
 from ecpe_zoo.options import EncoderSettings
-from ecpe_zoo.text.encoders import (
-    TokenEncoder,
-    TransformerEncoder,
-    Vocabulary,
-    make_encoder,
-    make_encoder_vocabulary,
-    rounded_width,
-)
+from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
+from ecpe_zoo.text.token_encoder import TokenEncoder
 from ecpe_zoo.text.tokenizers import FROM_FILE, SPECIAL, VocabularyTokenizer, count_vocabulary
+from ecpe_zoo.text.transformer_encoder import TransformerEncoder, rounded_width
 from ecpe_zoo.text.vectors import read_word_vectors
 
 TEXTS = ["我 很 高兴 ，", "我 哭 了", "She cried , she cried", "高兴 高兴"]

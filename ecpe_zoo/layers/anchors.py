@@ -1,0 +1,96 @@
+"""Similarity to anchors, and EACL's losses over representations and anchors."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+def similarity(x: Tensor, y: Tensor) -> Tensor:
+    """(n, m) similarities (1 + cos) / 2 + 1e-8 of rows (n, D) and (m, D), in [1e-8, 1 + 1e-8], never in 16 bits."""
+    with torch.autocast(x.device.type, enabled=False):
+        return (1 + unit(x) @ unit(y).T) / 2 + 1e-8
+
+
+def unit(x: Tensor) -> Tensor:
+    """Rows (n, D) of length 1; a row of (nearly) no length becomes 0, without a gradient."""
+    x = x if x.dtype == torch.float64 else x.float()
+    length = x.norm(dim=-1, keepdim=True)
+    there = length > 1e-6
+    return torch.where(there, x / torch.where(there, length, 1.0), 0.0)
+
+
+def contrastive_loss(
+    vectors: Tensor,
+    labels: Tensor,
+    temperature: float,
+    form: Literal["log-of-sum", "supcon"] = "log-of-sum",
+    count_absent: bool = False,
+) -> Tensor:
+    """Contrastive loss over representations and anchors together.
+
+    With p_ij = exp(s_ij / T) / sum over k != i of exp(s_ik / T) and P(i) the other rows with the label of i:
+    `log-of-sum` is -log(sum over P(i) of p_ij / |P(i)|), the released code's; `supcon` is the mean over P(i) of
+    -log p_ij (Khosla et al. 2020).
+
+    Args:
+        vectors: (n, D).
+        labels: (n,).
+        temperature: T.
+        form: which of the two.
+        count_absent: count rows without a positive with the constant -log(1e-8), as the code does.
+
+    Returns:
+        () mean over the rows that have a positive; 0 where there is none.
+    """
+    scores = similarity(vectors, vectors) / temperature  # (n, n)
+    self = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    positive = (labels[:, None] == labels[None]) & ~self
+    count = positive.sum(dim=1)  # (n,)
+    some = count > 0
+    if not some.any():
+        return vectors.sum() * 0.0
+    everyone = scores.masked_fill(self, -torch.inf).logsumexp(dim=1)  # (n,)
+    if form == "supcon":
+        rows = everyone - torch.where(positive, scores, 0.0).sum(dim=1) / count.clamp(min=1)
+    else:
+        # rows without a positive get a harmless 0: the gradient of an empty sum's logarithm is NaN
+        inside = scores.masked_fill(~(positive | ~some[:, None]), -torch.inf)
+        rows = everyone - inside.logsumexp(dim=1) + count.clamp(min=1).to(scores).log()
+    total = torch.where(some, rows, 0.0).sum()
+    if count_absent:
+        total = total - (~some).sum() * math.log(1e-8)
+    return total / (len(labels) if count_absent else some.sum())
+
+
+def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
+    """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, seen from their centre.
+
+    The value is that of the clamped cosine, the gradient that of the angle: arccos of a clamped cosine has none where
+    two directions nearly coincide. Directions that are equal get a gradient of 0.
+
+    Args:
+        anchors: (C, D).
+        clamp: Largest cosine, and minus the smallest, that the value tells apart.
+    """
+    anchors = anchors if anchors.dtype == torch.float64 else anchors.float()
+    directions = unit(anchors - anchors.mean(dim=0))
+    self = torch.eye(len(anchors), dtype=torch.bool, device=anchors.device)
+    with torch.autocast(anchors.device.type, enabled=False):
+        cosines = (directions @ directions.T).masked_fill(self, -torch.inf)  # (C, C)
+    nearest = directions[cosines.detach().argmax(dim=1)]
+    chord, sum_ = _length(directions - nearest), _length(directions + nearest)
+    angle = 2 * torch.atan2(chord, sum_)  # (C,) without the cancellation of arccos near 0 and pi
+    angle = angle + (angle.clamp(math.acos(clamp), math.acos(-clamp)) - angle).detach()
+    loss: Tensor = -angle.mean()
+    return loss
+
+
+def _length(x: Tensor) -> Tensor:
+    """Lengths (n,) of rows (n, D); the gradient at 0 is 0."""
+    square = x.square().sum(dim=-1)
+    there = square > 0
+    return torch.where(there, torch.where(there, square, 1.0).sqrt(), 0.0)
