@@ -124,8 +124,16 @@ def measure(options: argparse.Namespace, others: Sequence[str]) -> dict[str, Any
     write_texts(texts, options.corpus, options.root, options.lines)
 
     def command(out: Path) -> list[str]:
-        return ["annotate", "--ckpt_path", str(options.ckpt_path), "--input", str(texts), "--output", str(out),
-                *others]  # fmt: skip
+        return [
+            "annotate",
+            "--ckpt_path",
+            str(options.ckpt_path),
+            "--input",
+            str(texts),
+            "--output",
+            str(out),
+            *others,
+        ]
 
     whole, killed = folder / "whole.jsonl", folder / "killed.jsonl"
     for path in folder.glob("*.jsonl*"):
@@ -169,8 +177,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--root", type=Path, metavar="DIR", help="where corpora lie")
     parser.add_argument("--lines", type=int, default=100_000, metavar="N")
-    parser.add_argument("--kills", type=float, nargs="*", default=[0.3, 0.6], metavar="SHARE",
-                        help="of the lines (default: 0.3 0.6)")  # fmt: skip
+    parser.add_argument(
+        "--kills",
+        type=float,
+        nargs="*",
+        default=[0.3, 0.6],
+        metavar="SHARE",
+        help="of the lines (default: 0.3 0.6)",
+    )
     options, others = parser.parse_known_args(argv)
     found = measure(options, others)
     text = json.dumps(found, indent=1)

@@ -104,8 +104,12 @@ def measure(job: Job) -> Measured:
     }
     process = subprocess.run(
         [sys.executable, "-m", "experiments.measure"],
-        input=json.dumps(asdict(job)), stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
-    )  # fmt: skip
+        input=json.dumps(asdict(job)),
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
     if process.returncode:
         raise SystemExit(f"The measurement of {job.class_path} ({job.action}) failed; see above.")
     return Measured(**json.loads(process.stdout.strip().splitlines()[-1]))
@@ -169,10 +173,15 @@ class Report:
         if m.steps:
             rate, machine = m.flops / m.seconds / 1e9, m.rates[job.precision]
             self.table.add_row(
-                name, f"{m.documents / m.seconds:.1f}", f"{m.real_tokens / m.seconds:,.0f}",
-                f"{1 - m.real_tokens / m.slots:.1%}" if m.slots else "-", f"{m.peak_bytes / 1e9:.2f} GB",
-                f"{rate:.1f}", f"{machine:.0f}", f"{rate / machine:.0%}",
-            )  # fmt: skip
+                name,
+                f"{m.documents / m.seconds:.1f}",
+                f"{m.real_tokens / m.seconds:,.0f}",
+                f"{1 - m.real_tokens / m.slots:.1%}" if m.slots else "-",
+                f"{m.peak_bytes / 1e9:.2f} GB",
+                f"{rate:.1f}",
+                f"{machine:.0f}",
+                f"{rate / machine:.0%}",
+            )
         return m
 
     def goal(self, goal: Goal, value: float, machine: float) -> None:
@@ -255,8 +264,12 @@ def compare_encoded(report: Report, id: str, class_path: str, data: dict[str, An
 def compare_multi_turn(report: Report, data: dict[str, Any], **sizes: Any) -> None:
     """MM-R's questions by a two-layer BERT of full width, with characters of the corpus as vocabulary."""
     arguments: dict[str, Any] = {
-        "encoder": "embedded", "encoder_size": 768, "encoder_layers": 2, "encoder_heads": 12, **sizes,
-    }  # fmt: skip
+        "encoder": "embedded",
+        "encoder_size": 768,
+        "encoder_layers": 2,
+        "encoder_heads": 12,
+        **sizes,
+    }
     base = report.job(Job("ecpe_zoo.methods.mm_r.MMR", arguments, {**data, "batch_size": 2}))
     for goal, precision in ((MMR_EPOCH, "32-true"), (MMR_BF16, "bf16-mixed")):
         m = report.row(f"mm_r, {precision}, training", replace(base, precision=precision))

@@ -162,9 +162,12 @@ def main(arguments: list[str] | None = None) -> int:
         models.append(read(method, document, str(path)))
     page = Environment(autoescape=True).from_string(PAGE)
     text = page.render(
-        title=f"{options.corpus}, document {document.id}", language=document.language, models=models,
-        gold=in_words(set(document.pairs or ())), space="" if document.language == "zh" else " ",
-    )  # fmt: skip
+        title=f"{options.corpus}, document {document.id}",
+        language=document.language,
+        models=models,
+        gold=in_words(set(document.pairs or ())),
+        space="" if document.language == "zh" else " ",
+    )
     with replaced_when_complete(options.output) as part:
         part.write_text(text, encoding="utf-8")
     print(options.output)

@@ -103,8 +103,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--without", nargs="*", choices=SWITCHES, default=SWITCHES,
-                        help="what the first run lacks (default: all three)")  # fmt: skip
+    parser.add_argument(
+        "--without",
+        nargs="*",
+        choices=SWITCHES,
+        default=SWITCHES,
+        help="what the first run lacks (default: all three)",
+    )
     parser.add_argument("fit", nargs="+", metavar="OPTION", help="of `ecpe-zoo fit`, after --")
     options = parser.parse_args(argv)
     folder: Path = options.output

@@ -97,14 +97,24 @@ ISEAR = (
 RECCON = {
     "tr_1": [
         [
-            {"turn": 1, "speaker": "A", "utterance": "I won !", "emotion": "happy",
-             "expanded emotion cause evidence": [1, "b"]},
-            {"turn": 2, "speaker": "B", "utterance": "Really ?", "emotion": "surprise",
-             "expanded emotion cause evidence": [1, 2]},
+            {
+                "turn": 1,
+                "speaker": "A",
+                "utterance": "I won !",
+                "emotion": "happy",
+                "expanded emotion cause evidence": [1, "b"],
+            },
+            {
+                "turn": 2,
+                "speaker": "B",
+                "utterance": "Really ?",
+                "emotion": "surprise",
+                "expanded emotion cause evidence": [1, 2],
+            },
         ]
     ],
     "tr_2": [[{"turn": 1, "speaker": "A", "utterance": "Yes .", "emotion": "neutral"}]],
-}  # fmt: skip
+}
 IEMOCAP = [
     [{"text": "Excuse me.", "speaker": "F", "label": "exc"}, {"text": "Do you", "speaker": "M"}],
     [{"text": "No.", "speaker": "M", "label": "fru"}],
@@ -122,9 +132,17 @@ NARRATIVES = b'{"id": "a", "text": "Ann won."}\n{"id": "b", "text": "Bob lost."}
 INTENSITIES = b'{"id": "a", "segment": 0, "intensities": {"joy": 10.0}}\n'
 TEXTS = b'{"id": "a", "text": "I won"}\n{"segments": [{"text": "Hi", "speaker": "Ann"}, "No"]}\n\n'
 FAILURE = {
-    "cell": "mgcl/x-fold1", "reason": "killed", "exit_status": -9, "started": 0.0, "ended": 1.0, "host": "h",
-    "command": ["fit"], "config_hash": "a", "commit": None, "last_lines": ["x"],
-}  # fmt: skip
+    "cell": "mgcl/x-fold1",
+    "reason": "killed",
+    "exit_status": -9,
+    "started": 0.0,
+    "ended": 1.0,
+    "host": "h",
+    "command": ["fit"],
+    "config_hash": "a",
+    "commit": None,
+    "last_lines": ["x"],
+}
 
 
 def _as_table(description: str, ending: str, path: Path) -> object:
@@ -179,9 +197,14 @@ def _checkpoint() -> dict[str, Any]:
     method.vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "I", "won"]
     method._build(from_checkpoint=True)
     content: dict[str, Any] = {
-        "epoch": 0, "state_dict": dict(method.state_dict()), "hyper_parameters": dict(method.hparams),
-        "pytorch-lightning_version": "2.6.0", "callbacks": {}, "loops": {}, "optimizer_states": [],
-    }  # fmt: skip
+        "epoch": 0,
+        "state_dict": dict(method.state_dict()),
+        "hyper_parameters": dict(method.hparams),
+        "pytorch-lightning_version": "2.6.0",
+        "callbacks": {},
+        "loops": {},
+        "optimizer_states": [],
+    }
     method.on_save_checkpoint(content)
     return content
 
@@ -224,15 +247,29 @@ def all_formats(folder: Path) -> list[Format]:
         Format("narratives", "a.jsonl", lambda path: list(read_narratives(path)), NARRATIVES),
         Format("answer", "a.txt", _answer, ANSWER),
         Format("description", "c.yaml", lambda path: load_corpus(str(path)), DESCRIPTION, beside=files),
-        Format("description-json", "c.json", read_description, b"{}", {
-            "tasks": ["emotions"], "labels": ["joy", "anger"], "format": {"text": "body", "label": "feeling"},
-            "files": {"train": "a.csv", "test": "b.csv"}}),
+        Format(
+            "description-json",
+            "c.json",
+            read_description,
+            b"{}",
+            {
+                "tasks": ["emotions"],
+                "labels": ["joy", "anger"],
+                "format": {"text": "body", "label": "feeling"},
+                "files": {"train": "a.csv", "test": "b.csv"},
+            },
+        ),
         Format("table-csv", "a.csv", partial(_as_table, PLAIN, ".csv"), TABLE, beside=files),
         Format("table-jsonl", "a.jsonl", partial(_as_table, PLAIN, ".jsonl"), ROWS, beside=files),
         Format("table-talks", "a.csv", partial(_as_table, TALKS, ".csv"), TABLE, beside=files),
         Format("vectors", "w.txt", read_word_vectors, b"2 3\nhe 1 0 -0.5\ndog 0 1 2e-3\n"),
         Format("suite", "s.yaml", read_suite, suite),
-        Format("tolerances", "t.yaml", read_tolerances, (ROOT / "experiments/golden/tolerances.yaml").read_bytes()),
+        Format(
+            "tolerances",
+            "t.yaml",
+            read_tolerances,
+            (ROOT / "experiments/golden/tolerances.yaml").read_bytes(),
+        ),
         Format("annotate-jsonl", "t.jsonl", lines, TEXTS),
         Format("annotate-csv", "t.csv", lines, b'id,text\n1,I won\n2,"No, no"\n'),
         Format("annotate-lines", "t.txt", lines, b"I won\n\nNo\n"),
@@ -240,9 +277,16 @@ def all_formats(folder: Path) -> list[Format]:
         Format("records", "r.json", lambda path: group_records(find_records([path])), b"{}", record),
         Format("board", "records", _board, tree=record, save=_saved_record),
         Format("failure", "a.failed.json", lambda path: find_failures([path.parent]), b"{}", FAILURE),
-        Format("predictions", "p.npz", lambda path: (read_predictions(path), read_history(path)), predictions),
-        Format("predictions-head", "p.npz", lambda path: (read_predictions(path), read_history(path)), tree=head,
-               save=partial(_save_head, predictions)),
+        Format(
+            "predictions", "p.npz", lambda path: (read_predictions(path), read_history(path)), predictions
+        ),
+        Format(
+            "predictions-head",
+            "p.npz",
+            lambda path: (read_predictions(path), read_history(path)),
+            tree=head,
+            save=partial(_save_head, predictions),
+        ),
         Format("checkpoint", "c.ckpt", load_method, whole.getvalue()),
         Format("checkpoint-tree", "c.ckpt", load_method, tree=checkpoint, save=torch.save),
-    ]  # fmt: skip
+    ]

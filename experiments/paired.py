@@ -69,9 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
         b = paired_bootstrap(first, second, average)  # type: ignore[arg-type]
         p = permutation_test(first, second, average)  # type: ignore[arg-type]
         table.add_row(
-            average, f"{100 * b.first:.2f}", f"{100 * b.second:.2f}", f"{100 * b.difference:+.2f}",
-            f"[{100 * b.low:+.2f}, {100 * b.high:+.2f}]", f"{p:.3f}", f"{100 * smallest_detectable(b.error):.2f}",
-        )  # fmt: skip
+            average,
+            f"{100 * b.first:.2f}",
+            f"{100 * b.second:.2f}",
+            f"{100 * b.difference:+.2f}",
+            f"[{100 * b.low:+.2f}, {100 * b.high:+.2f}]",
+            f"{p:.3f}",
+            f"{100 * smallest_detectable(b.error):.2f}",
+        )
     Console(width=110).print(table)
     return 0
 

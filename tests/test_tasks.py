@@ -115,9 +115,13 @@ def test_each_task_has_its_pictures(task: Task) -> None:
 def test_a_first_stage_is_scored_by_its_heads() -> None:
     """The first stage of a two-stage method predicts emotion and cause clauses, and no pair."""
     made = [
-        Prediction("a", {"emotion": np.array([0.1, 0.9], np.float32), "cause": np.array([0.9, 0.9], np.float32)}),
-        Prediction("b", {"emotion": np.array([0.1, 0.9], np.float32), "cause": np.array([0.2, 0.2], np.float32)}),
-    ]  # fmt: skip
+        Prediction(
+            "a", {"emotion": np.array([0.1, 0.9], np.float32), "cause": np.array([0.9, 0.9], np.float32)}
+        ),
+        Prediction(
+            "b", {"emotion": np.array([0.1, 0.9], np.float32), "cause": np.array([0.2, 0.2], np.float32)}
+        ),
+    ]
     metrics = ECPE.score(made, GOLD, 0.5)
     assert metrics["emotion_f1"] == metrics["emotion_from_head_f1"] == 1.0
     assert metrics["cause_f1"] == pytest.approx(2 * 1 / (2 + 3))

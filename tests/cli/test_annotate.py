@@ -24,8 +24,20 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def run(checkpoint: Path, source: Path | str, output: Path | str = "-", *options: str) -> int:
-    return main(["annotate", "--ckpt_path", str(checkpoint), "--input", str(source), "--output", str(output),
-                 "--device", "cpu", *options])  # fmt: skip
+    return main(
+        [
+            "annotate",
+            "--ckpt_path",
+            str(checkpoint),
+            "--input",
+            str(source),
+            "--output",
+            str(output),
+            "--device",
+            "cpu",
+            *options,
+        ]
+    )
 
 
 @pytest.mark.parametrize("id", sorted(CONTRACT))

@@ -117,8 +117,9 @@ def test_the_leak_helps_and_is_shown_apart(
     assert {cell.rank for cell in rows.values()} == {1, 2, None}
     assert any("holds the gold emotion clauses" in note and "not ranked" in note for note in leak.notes)
     assert [(name, [row.label for row in some]) for name, some in row_groups(board)][1] == (
-        APART, ["rule [lexicon=rankcp_file]"],
-    )  # fmt: skip
+        APART,
+        ["rule [lexicon=rankcp_file]"],
+    )
     text = markdown([board])
     assert text.index("| rule |") < text.index(APART) < text.index("| rule [lexicon=rankcp_file] |")
     assert list(csv_frame([board])["truncation"].dropna()) == ["lengths"] * 3

@@ -125,23 +125,37 @@ def test_short_names_and_the_default_batch_size(parsing: Parsing, tmp_path: Path
 
 
 WRONG = [
-    (["--config", "rule", "--trainer.max_epoch", "1"], "--trainer.max_epoch 1. Did you mean --trainer.max_epochs?"),
+    (
+        ["--config", "rule", "--trainer.max_epoch", "1"],
+        "--trainer.max_epoch 1. Did you mean --trainer.max_epochs?",
+    ),
     (["--config", "rule", "--max_epochs", "1"], "Did you mean --trainer.max_epochs?"),
     (["--config", "rule", "--data.corpsu", "x"], "Did you mean --data.corpus?"),
     (["--config", "rule", "--bogus", "3"], "unrecognized arguments: --bogus 3. See ecpe-zoo fit --help."),
     (["--config", "e2eecpe", "--model.betta", "3"], "--model.betta. Did you mean --model.beta?"),
-    (["--config", "mgcl", "--model.optimiser.l", "3"], "--model.optimiser.l. Did you mean --model.optimiser.lr?"),
+    (
+        ["--config", "mgcl", "--model.optimiser.l", "3"],
+        "--model.optimiser.l. Did you mean --model.optimiser.lr?",
+    ),
     (["--config", "mgcl", "--model.init_args.encoder.sise=3"], "Did you mean --model.encoder.size?"),
-    (["--config", "mgcl", "--model.temperature", "hot"], "--model.temperature: expected a float, but got hot."),
-    (["--config", "rule", "--trainer.max_epochs", "three"], "--trainer.max_epochs: expected an int, but got three."),
-    (["--config", "rule", "--data.protocol", "strcit"],
-     "--data.protocol: expected one of 'strict', 'paper', but got strcit."),
+    (
+        ["--config", "mgcl", "--model.temperature", "hot"],
+        "--model.temperature: expected a float, but got hot.",
+    ),
+    (
+        ["--config", "rule", "--trainer.max_epochs", "three"],
+        "--trainer.max_epochs: expected an int, but got three.",
+    ),
+    (
+        ["--config", "rule", "--data.protocol", "strcit"],
+        "--data.protocol: expected one of 'strict', 'paper', but got strcit.",
+    ),
     (["--config", "mgl"], "but got 'mgl'. Did you mean mgcl?"),
     (["--config=papr/rankcp"], "Did you mean paper/rankcp?"),
     (["--model", "MGL"], "but got 'MGL'. Did you mean MGCL?"),
     (["--model", "ecpe_zoo.methods.mgcl.MGL"], "has no attribute 'MGL'"),
     (["--trainer.max_epochs", "3"], "expected a method, but got none: give --config NAME"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
@@ -155,11 +169,15 @@ def test_a_mistake_is_one_line_with_the_way_out(arguments: list[str], said: str,
 WRONG_FILES = [
     ({"trainer": {"max_epoch": 3}}, "--trainer.max_epoch. Did you mean --trainer.max_epochs?"),
     ({"data": {"batch_sise": 3}}, "--data.batch_sise. Did you mean --data.batch_size?"),
-    ({"model": {"class_path": "ecpe_zoo.methods.e2eecpe.E2EECPE", "init_args": {"betta": 3}}},
-     "Did you mean --model.beta?"),
-    ({"model": {"class_path": "ecpe_zoo.methods.mgcl.MGCL", "init_args": {"encoder": {"sise": 3}}}},
-     "Did you mean --model.encoder.size?"),
-]  # fmt: skip
+    (
+        {"model": {"class_path": "ecpe_zoo.methods.e2eecpe.E2EECPE", "init_args": {"betta": 3}}},
+        "Did you mean --model.beta?",
+    ),
+    (
+        {"model": {"class_path": "ecpe_zoo.methods.mgcl.MGCL", "init_args": {"encoder": {"sise": 3}}}},
+        "Did you mean --model.encoder.size?",
+    ),
+]
 
 
 @pytest.mark.parametrize(("written", "said"), WRONG_FILES, ids=[said for _, said in WRONG_FILES])

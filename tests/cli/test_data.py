@@ -123,8 +123,12 @@ def test_audit_by_hand(friends: Path) -> None:
     assert result.finding("duplicate pairs").count == 2
     # the only training document is the test document's twin: strict trains on no text of it
     assert [(row.words, row.texts, row.held) for row in result.overlap] == [
-        ("1", 0, 0), ("2", 0, 0), ("3-4", 1, 0), ("5-9", 1, 0), ("10+", 1, 0),
-    ]  # fmt: skip
+        ("1", 0, 0),
+        ("2", 0, 0),
+        ("3-4", 1, 0),
+        ("5-9", 1, 0),
+        ("10+", 1, 0),
+    ]
 
 
 def test_check_finds_what_is_known_of_the_benchmark(
@@ -266,8 +270,10 @@ def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert counted["empty texts, summed over files"] == 0
     assert "documents without a pair" not in counted
     assert [(row["words"], row["texts"], row["held"]) for row in found["overlap"]][:3] == [
-        ("1", 1, 0), ("2", 1, 1), ("3-4", 1, 1),
-    ]  # fmt: skip
+        ("1", 1, 0),
+        ("2", 1, 1),
+        ("3-4", 1, 1),
+    ]
     assert re.search(r"all +3 +2 +66.7 % +2", shown)
     (tmp_path / "test.csv").unlink()
     assert run(["check", str(path)]) == 1

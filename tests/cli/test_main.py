@@ -25,9 +25,10 @@ NESTED = {
 }
 OWN = [
     command.split()
-    for name in COMMANDS if name not in TRAINING
+    for name in COMMANDS
+    if name not in TRAINING
     for command in (name, *(f"{name} {nested}" for nested in NESTED.get(name, ())))
-]  # fmt: skip
+]
 
 
 def run_process(code: str) -> str:
@@ -72,15 +73,30 @@ def test_help_names_every_option_in_one_spelling(
         ("results shw", "invalid choice: 'shw' (choose from 'recompute', 'show', 'diff'"),
         ("results", "the following arguments are required: COMMAND"),
         ("results show", "the following arguments are required: paths"),
-        ("results diff a b --protocol c", "argument --protocol: invalid choice: 'c' (choose from 'strict', 'paper')"),
-        ("run s.yaml --jobs 0", "argument --jobs: Not of type PositiveInt: 0 does not conform to restriction v>0"),
-        ("run s.yaml --gpus-per-cell x", "argument --gpus_per_cell: Not of type NonNegativeFloat: could not convert"),
+        (
+            "results diff a b --protocol c",
+            "argument --protocol: invalid choice: 'c' (choose from 'strict', 'paper')",
+        ),
+        (
+            "run s.yaml --jobs 0",
+            "argument --jobs: Not of type PositiveInt: 0 does not conform to restriction v>0",
+        ),
+        (
+            "run s.yaml --gpus-per-cell x",
+            "argument --gpus_per_cell: Not of type NonNegativeFloat: could not convert",
+        ),
         ("annotate --ckpt_path x", "the following arguments are required: --input"),
-        ("synthesize --narratives x --test_share 2", "argument --test_share: expected a number from 0 to 1, but got 2"),
-        ("synthesize --narratives x --events 0", "argument --events: expected a number at least 1, but got 0"),
+        (
+            "synthesize --narratives x --test_share 2",
+            "argument --test_share: expected a number from 0 to 1, but got 2",
+        ),
+        (
+            "synthesize --narratives x --events 0",
+            "argument --events: expected a number at least 1, but got 0",
+        ),
         ("data check", "the following arguments are required: corpora"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_option_is_named_with_the_way_out(
     command: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,8 +22,10 @@ WORST = {"monitor": "val/pair_f1", "mode": "min", "filename": "worst-{epoch}"}
 
 def callback(name: str, **options: str | int) -> list[str]:
     """A callback of the user's."""
-    return ["--trainer.callbacks", json.dumps([{"class_path": f"lightning.pytorch.callbacks.{name}",
-                                                "init_args": options}])]  # fmt: skip
+    return [
+        "--trainer.callbacks",
+        json.dumps([{"class_path": f"lightning.pytorch.callbacks.{name}", "init_args": options}]),
+    ]
 
 
 VALIDATION, LAST, TRAINING = "validation part", "none: the last epoch", "training documents"
@@ -31,7 +33,9 @@ CASES: dict[str, tuple[list[str], str, str | None]] = {
     "plain": ([], VALIDATION, "val/pair_f1"),
     "shown": (callback("LearningRateMonitor"), VALIDATION, "val/pair_f1"),
     "training-loss": (
-        ["--checkpoint.monitor", "train/loss", "--checkpoint.mode", "min"], TRAINING, "train/loss",
+        ["--checkpoint.monitor", "train/loss", "--checkpoint.mode", "min"],
+        TRAINING,
+        "train/loss",
     ),
     "no-monitor": (["--checkpoint.monitor", "null"], LAST, None),
     "none-kept": (["--checkpoint.save_top_k", "0"], LAST, None),
@@ -39,10 +43,12 @@ CASES: dict[str, tuple[list[str], str, str | None]] = {
     "no-validation": (["--trainer.limit_val_batches", "0"], LAST, None),
     "second-checkpoint": (callback("ModelCheckpoint", **WORST), VALIDATION, "val/pair_f1"),
     "stopping-on-loss": (
-        ["--early_stopping.monitor", "train/loss", "--early_stopping.mode", "min"], VALIDATION, "val/pair_f1",
+        ["--early_stopping.monitor", "train/loss", "--early_stopping.mode", "min"],
+        VALIDATION,
+        "val/pair_f1",
     ),
     "other-name": (["--checkpoint.monitor", "epoch"], "unknown", "epoch"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +133,10 @@ def test_the_screen_says_it_too(
     printed = capsys.readouterr().out
     assert "the epoch was chosen on training documents (train/loss)" in printed
     assert "not ranked among strict results: the training documents chose the epoch" in printed
-    for case, said in (("training-loss", "its run chose the checkpoint by train/loss"),
-                       ("no-monitor", "the checkpoint does not say what chose it")):  # fmt: skip
+    for case, said in (
+        ("training-loss", "its run chose the checkpoint by train/loss"),
+        ("no-monitor", "the checkpoint does not say what chose it"),
+    ):
         (best,) = (runs[case] / "checkpoints").glob("best-*.ckpt")
         assert main(["test", *config("e2eecpe", tmp_path, "--ckpt_path", str(best))]) == 0
         assert said in capsys.readouterr().out

@@ -69,11 +69,15 @@ def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
     path = suite(tmp_path, defaults={"matrix": {"seeds": 4}}, small={"overrides": learns})
     command = ["run", path, "--small", "--results", str(tmp_path / "broken")]
     runner = subprocess.Popen(
-        [sys.executable, "-m", "ecpe_zoo.cli.main", *command], cwd=ROOT, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "-m", "ecpe_zoo.cli.main", *command],
+        cwd=ROOT,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         # a shell's background job, as these tests may be, ignores it, and its children do too
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 240
     while not list((tmp_path / "broken").rglob("last.ckpt")):
         assert runner.poll() is None, runner.communicate()[0]
@@ -100,8 +104,11 @@ def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
 
 
 def test_a_failed_cell_is_told_and_harms_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = {"config": str(ROOT / "configs" / "e2eecpe.yaml"), "variant": "wrong",
-             "overrides": SMALL | {"model.vectors": "none.txt"}}  # fmt: skip
+    wrong = {
+        "config": str(ROOT / "configs" / "e2eecpe.yaml"),
+        "variant": "wrong",
+        "overrides": SMALL | {"model.vectors": "none.txt"},
+    }
     good = {"config": wrong["config"], "overrides": SMALL | {"trainer.max_epochs": 1}}
     command = ["run", suite(tmp_path, cells=[wrong, good]), "--results", str(tmp_path / "store")]
     assert main([*command, "--executor", "inline"]) == 1

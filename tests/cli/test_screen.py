@@ -34,5 +34,9 @@ def test_numbers_are_whole_on_any_screen(
 def test_a_table_of_numbers_is_one_line_a_row_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     show_table("numbers", (">one", ">two"), [(1, 2), (3, 4)])
     assert [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()] == [
-        ["numbers"], ["one", "two"], ["─" * len("one─two─")], ["1", "2"], ["3", "4"],
-    ]  # fmt: skip
+        ["numbers"],
+        ["one", "two"],
+        ["─" * len("one─two─")],
+        ["1", "2"],
+        ["3", "4"],
+    ]

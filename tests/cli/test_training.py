@@ -37,9 +37,14 @@ QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu
 def config(id: str, folder: Path, *options: str) -> list[str]:
     """Arguments of a small run: the shipped config, made small."""
     return [
-        "--config", str(ROOT / "configs" / f"{id}.yaml"), *CONTRACT[id][1], *QUIET,
-        "--trainer.default_root_dir", str(folder), *options,
-    ]  # fmt: skip
+        "--config",
+        str(ROOT / "configs" / f"{id}.yaml"),
+        *CONTRACT[id][1],
+        *QUIET,
+        "--trainer.default_root_dir",
+        str(folder),
+        *options,
+    ]
 
 
 def run_folder(folder: Path) -> Path:
@@ -52,8 +57,12 @@ def in_process(*arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "ecpe_zoo.cli.main", *arguments],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+    )
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -350,9 +359,12 @@ def test_without_a_fixed_seed_one_is_drawn_and_recorded(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_told_without_a_traceback(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
     error = capsys.readouterr().err

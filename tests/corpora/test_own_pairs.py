@@ -36,13 +36,20 @@ news-a 2
 DOCUMENTS: list[dict[str, Any]] = [
     {
         "id": "a",
-        "segments": [{"text": "I lost my purse", "speaker": "Ann"}, {"text": ["so", "sad"], "emotions": ["sadness"]}],
+        "segments": [
+            {"text": "I lost my purse", "speaker": "Ann"},
+            {"text": ["so", "sad"], "emotions": ["sadness"]},
+        ],
         "pairs": [[2, 1], [2, 1]],
         "source": "passed over",
     },
     {"id": 7, "segments": [{"text": "Nothing happened"}], "pairs": []},
-    {"id": "Ω", "segments": [{"text": "Glad", "emotions": ["joy"]}, {"text": "Not me"}], "pairs": [[1, 1], [2, 1]]},
-]  # fmt: skip
+    {
+        "id": "Ω",
+        "segments": [{"text": "Glad", "emotions": ["joy"]}, {"text": "Not me"}],
+        "pairs": [[1, 1], [2, 1]],
+    },
+]
 READ = DocumentReader(True, "en")
 
 
@@ -116,7 +123,12 @@ def test_emotions_that_are_learned_too(tmp_path: Path) -> None:
         ({"segments": [{"text": ["a", 3]}]}, "text as `text`", "['a', 3]", ""),
         ({"segments": [{"text": "A", "speaker": 3}]}, "a name as `speaker` of segment 1", "3", ""),
         ({"segments": [{"text": "A", "emotions": "joy"}]}, "a list of texts as `emotions`", "'joy'", ""),
-        ({"segments": [{"text": "A", "emotions": ["rage"]}]}, "emotions of joy, sadness", "'rage'", "`labels`"),
+        (
+            {"segments": [{"text": "A", "emotions": ["rage"]}]},
+            "emotions of joy, sadness",
+            "'rage'",
+            "`labels`",
+        ),
         ({"pairs": None}, "a list of pairs as `pairs` of document b", "None", "has an empty list"),
         ({"pairs": [[0, 1]]}, "segment numbers from 1 to 1 in document b", "[0, 1]", "counted from 1"),
         ({"pairs": [[1, 2]]}, "segment numbers from 1 to 1", "[1, 2]", "counted from 1"),
@@ -125,7 +137,7 @@ def test_emotions_that_are_learned_too(tmp_path: Path) -> None:
         ({"pairs": [["1", "1"]]}, "pairs [emotion, cause]", "['1', '1']", "counted from 1"),
         ([1], "a JSON object", "[1]", ""),
     ],
-)  # fmt: skip
+)
 def test_every_malformed_document_is_named(
     tmp_path: Path, change: Any, expected: str, found: str, hint: str
 ) -> None:
@@ -201,8 +213,12 @@ def test_a_described_corpus_of_pairs(tmp_path: Path) -> None:
     written(tmp_path, CLAUSES.replace("7 1", "8 1"), "more.txt")
     corpus = find_corpus(str(path))
     assert (corpus.tasks, corpus.labels, corpus.own, corpus.paired, corpus.labelled) == (
-        ("ecpe",), (), True, True, False,
-    )  # fmt: skip
+        ("ecpe",),
+        (),
+        True,
+        True,
+        False,
+    )
     loaded = load_corpus(str(path))
     assert [document.id for document in loaded.train] == ["a", "7", "news-a", "8", "Ω.b"]
     assert [document.id for document in loaded.test] == ["Ω"]
@@ -235,14 +251,29 @@ def test_a_described_corpus_of_folds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "files", "line", "message"),
     [
-        ("folds: 2\n", "{train: a.txt, test: b.txt}", 3, "expected names with {fold} in a corpus with `folds: 2`"),
+        (
+            "folds: 2\n",
+            "{train: a.txt, test: b.txt}",
+            3,
+            "expected names with {fold} in a corpus with `folds: 2`",
+        ),
         ("", '{train: "a{fold}.txt", test: b.txt}', 2, "but got `folds: 1`"),
         ("folds: 0\n", "{train: a.txt, test: b.txt}", 2, "folds: expected greater than or equal to 1"),
         ("format: {text: body}\n", "{train: a.txt, test: b.txt}", 2, "expected only `kind`"),
-        ("format: {kind: csv}\n", "{train: a.csv, test: b.csv}", 2, "kind to be one of: clauses, json, jsonl"),
-        ("format: {kind: xml}\n", "{train: a.txt, test: b.txt}", 2, "format.kind: expected 'csv', 'tsv', 'jsonl', "),
+        (
+            "format: {kind: csv}\n",
+            "{train: a.csv, test: b.csv}",
+            2,
+            "kind to be one of: clauses, json, jsonl",
+        ),
+        (
+            "format: {kind: xml}\n",
+            "{train: a.txt, test: b.txt}",
+            2,
+            "format.kind: expected 'csv', 'tsv', 'jsonl', ",
+        ),
     ],
-)  # fmt: skip
+)
 def test_descriptions_of_pairs_that_cannot_be_used(
     tmp_path: Path, extra: str, files: str, line: int, message: str
 ) -> None:

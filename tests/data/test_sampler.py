@@ -99,11 +99,18 @@ def test_mixed_batches_keep_their_number_and_their_limits(
     now = 0
     samplers = [
         LikeLengthBatchSampler(
-            costs, costs, batch_size=size, batch_tokens=tokens, shuffle=True, spread=spread,
-            epoch=lambda: now, rank=rank, world_size=world,
+            costs,
+            costs,
+            batch_size=size,
+            batch_tokens=tokens,
+            shuffle=True,
+            spread=spread,
+            epoch=lambda: now,
+            rank=rank,
+            world_size=world,
         )
         for rank in range(world)
-    ]  # fmt: skip
+    ]
     for now in range(4):  # noqa: B007 - read by the samplers
         dealt = [list(sampler) for sampler in samplers]
         assert [len(mine) for mine in dealt] == [len(sampler) for sampler in samplers]

@@ -90,15 +90,22 @@ def test_an_unknown_method_is_named() -> None:
 def test_the_questions_of_mm_r() -> None:
     """EE, ESCE and CSEE in training; the comparison of predictions asks the same both ways."""
     job = measure.Job(
-        "ecpe_zoo.methods.mm_r.MMR", SMALL, {"corpus": "bundled-ecpe", "batch_size": 2},
-        action="query-by-query", steps=2,
-    )  # fmt: skip
+        "ecpe_zoo.methods.mm_r.MMR",
+        SMALL,
+        {"corpus": "bundled-ecpe", "batch_size": 2},
+        action="query-by-query",
+        steps=2,
+    )
     measured = measure.query_by_query(job)
     assert measured.documents == 4
     assert measured.extra["questions"] >= 4 * 3  # EE, ESCE, CSEE of each document
     assert {name for name, value in measured.extra.items() if 0 < value < float("inf")} == {
-        "batched", "alone", "batched_padded", "alone_padded", "questions",
-    }  # fmt: skip
+        "batched",
+        "alone",
+        "batched_padded",
+        "alone_padded",
+        "questions",
+    }
     method, data = measure.make_method(job), measure.make_data(job)
     measure.build(method, data)
     rows = method.collator(True)(data.train_documents[:3]).rows
@@ -132,9 +139,12 @@ def test_tokens_are_counted_where_they_are_read() -> None:
 
 def test_stage_two_of_eacl_reads_what_is_kept() -> None:
     job = measure.Job(
-        "ecpe_zoo.methods.eacl.EACL", {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
-        {"corpus": "bundled-conversations", "batch_size": 16}, action="anchors", steps=2,
-    )  # fmt: skip
+        "ecpe_zoo.methods.eacl.EACL",
+        {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
+        {"corpus": "bundled-conversations", "batch_size": 16},
+        action="anchors",
+        steps=2,
+    )
     measured = measure.anchors(job)
     assert measured.documents >= 32
     assert 0 < measured.extra["epoch"] < measured.extra["vectors"] + measured.extra["epoch"]
@@ -198,6 +208,9 @@ def test_texts_a_second_are_set_beside_the_aims(monkeypatch: pytest.MonkeyPatch)
     )
     bench.compare_texts(report, {"corpus": "bundled-emotions"}, "embedded", encoder_size=16, encoder_heads=2)
     assert [(goal["reference"], goal["aim"]) for goal in report.goals] == [
-        (46.0, 55.0), (None, 165.0), (81.0, 110.0), (None, 330.0),
-    ]  # fmt: skip
+        (46.0, 55.0),
+        (None, 165.0),
+        (81.0, 110.0),
+        (None, 330.0),
+    ]
     assert all(goal["found"] > 0 and goal["reached"] is not None for goal in report.goals)

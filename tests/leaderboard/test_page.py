@@ -131,10 +131,16 @@ def test_pages_are_well_formed_labelled_and_load_nothing(site: Path) -> None:
 def test_a_methods_page_says_how_its_numbers_were_made(site: Path) -> None:
     text = (site / "methods" / "ecpe-bundled-ecpe-mgcl.html").read_text(encoding="utf-8")
     for words in (
-        "Strict protocol", "Paper protocol", "Learning curves", "Threshold sweep", "Minutes of training",
-        "fold 1, seed 2", "What choosing the epoch on the test fold would add", "The full config",
+        "Strict protocol",
+        "Paper protocol",
+        "Learning curves",
+        "Threshold sweep",
+        "Minutes of training",
+        "fold 1, seed 2",
+        "What choosing the epoch on the test fold would add",
+        "The full config",
         "ecpe-zoo fit --config configs/ecpe-bundled-ecpe-mgcl-strict.yaml --data.fold 1 --seed_everything 2",
-    ):  # fmt: skip
+    ):
         assert words in text, words
     config = yaml.safe_load((site / "configs" / "ecpe-bundled-ecpe-mgcl-strict.yaml").read_text())
     assert config["model"]["class_path"] == "ecpe_zoo.methods.mgcl.MGCL"
@@ -242,12 +248,24 @@ def drive(folder: Path, page: str, script: str, width: int = 1200) -> dict[str, 
     profile = folder.parent / "profile"
     run = subprocess.run(
         [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-            "--enable-logging=stderr", "--log-level=0", "--virtual-time-budget=5000", f"--user-data-dir={profile}",
-            "--window-size=1300,1000", "--dump-dom", driver.as_uri(),
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--allow-file-access-from-files",
+            "--enable-logging=stderr",
+            "--log-level=0",
+            "--virtual-time-budget=5000",
+            f"--user-data-dir={profile}",
+            "--window-size=1300,1000",
+            "--dump-dom",
+            driver.as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     console = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
     assert not console, console
     text = re.search(r'<pre id="result">(.*?)</pre>', run.stdout, re.DOTALL)

@@ -363,10 +363,13 @@ def test_two_ranks_have_the_loss_and_the_gradient_of_the_joint_batch(tmp_path: P
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(TWO_RANKS), str(rank), str(meeting), str(result)],
-            cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in (0, 1)
-    ]  # fmt: skip
+    ]
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error

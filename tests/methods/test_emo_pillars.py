@@ -220,11 +220,17 @@ def write_corpus(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for split, things in (("train", "race cup bet game"), ("validation", "prize"), ("test", "match")):
         rows = [
-            {"id": f"{split}-{name}-{thing}-{verb}", "context": f"{name} {verb} the {thing}",
-             "character": f"{name} is a friend", "text": f"So this is it, says {name}", "label": label}
-            for thing in things.split() for name in NAMES
+            {
+                "id": f"{split}-{name}-{thing}-{verb}",
+                "context": f"{name} {verb} the {thing}",
+                "character": f"{name} is a friend",
+                "text": f"So this is it, says {name}",
+                "label": label,
+            }
+            for thing in things.split()
+            for name in NAMES
             for verb, label in (("won", "joy"), ("lost", "sadness"))
-        ]  # fmt: skip
+        ]
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
     path = folder / "corpus.json"

@@ -207,10 +207,15 @@ def test_weights_of_the_losses_and_what_0_leaves_out() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"layers": 2}, {"layers": 3, "joint_mean": True}, {"activation": False}, {"alignment": False},
-        {"guidance": "none"}, {"guidance": "soft"}, {"layers": 0},
+        {"layers": 2},
+        {"layers": 3, "joint_mean": True},
+        {"activation": False},
+        {"alignment": False},
+        {"guidance": "none"},
+        {"guidance": "soft"},
+        {"layers": 0},
     ],
-)  # fmt: skip
+)
 def test_every_parameter_learns_whatever_is_left_out(options: dict[str, Any]) -> None:
     documents = list(load_corpus("bundled-ecpe").train[:6])
     method = built(documents, **options)

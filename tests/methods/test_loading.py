@@ -19,9 +19,14 @@ from tests.annotation.making import built, save
 from tests.conftest import ROOT
 
 STATE = {
-    "epoch": 0, "global_step": 1, "pytorch-lightning_version": "2.6.0", "loops": {}, "callbacks": {},
-    "optimizer_states": [], "lr_schedulers": [],
-}  # fmt: skip
+    "epoch": 0,
+    "global_step": 1,
+    "pytorch-lightning_version": "2.6.0",
+    "loops": {},
+    "callbacks": {},
+    "optimizer_states": [],
+    "lr_schedulers": [],
+}
 
 
 class Mine(RANKCP):
@@ -200,9 +205,11 @@ def test_own_methods_are_those_of_the_package() -> None:
 
 
 COMMANDS = {
-    "test": ["test"], "validate": ["validate"], "predict": ["predict"],
+    "test": ["test"],
+    "validate": ["validate"],
+    "predict": ["predict"],
     "fit": ["fit", "--trainer.max_epochs", "1", "--test", "false"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -76,8 +76,11 @@ def test_student_and_teacher(clause_encoder: str) -> None:
     encoder, head = method.reader.encoder, copy.deepcopy(method.reader.head).double()
     layer = {name: p.double() for name, p in method.reader.clause_encoder.named_parameters()}
     for row, (length, size) in enumerate(zip(rows.lengths, rows.sizes, strict=True)):
-        hidden = encoder(rows.tokens[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool),
-                         rows.types[row : row + 1, :length])[0].double()  # fmt: skip
+        hidden = encoder(
+            rows.tokens[row : row + 1, :length],
+            torch.ones(1, length, dtype=torch.bool),
+            rows.types[row : row + 1, :length],
+        )[0].double()
         own = rows.clause_of[row, :length]
         nodes = torch.stack([hidden[own == i].mean(dim=0) for i in range(size + 1)])
         if clause_encoder == "gcn":
@@ -99,9 +102,13 @@ def test_student_and_teacher(clause_encoder: str) -> None:
 def test_losses(squared: bool, target: str) -> None:
     """Eq. 10, 12 to 16."""
     method = make(
-        temperature=5.0, consistency_temperature=2.0, temperature_squared=squared, consistency_target=target,
-        random_masking=0.0, corrupted_cross_entropy=True,
-    ).eval()  # fmt: skip
+        temperature=5.0,
+        consistency_temperature=2.0,
+        temperature_squared=squared,
+        consistency_target=target,
+        random_masking=0.0,
+        corrupted_cross_entropy=True,
+    ).eval()
     batch = training_batch(method)
     rows = batch.rows
     losses = method.losses(batch)

@@ -90,9 +90,13 @@ def test_stage_one_equals_its_formulas(form: str) -> None:
 @pytest.mark.parametrize("read", ["clause", "document"])
 @pytest.mark.parametrize(
     ("options", "radius"),
-    [({}, 12), ({"distance": "fixed"}, 100), ({"pairs": PairSettings(window=2)}, 2),
-     ({"pairs": PairSettings(position=False)}, None)],
-)  # fmt: skip
+    [
+        ({}, 12),
+        ({"distance": "fixed"}, 100),
+        ({"pairs": PairSettings(window=2)}, 2),
+        ({"pairs": PairSettings(position=False)}, None),
+    ],
+)
 def test_stage_two_equals_its_formula(read: str, options: dict[str, Any], radius: int | None) -> None:
     documents = some()
     method = built(documents, PAIRS, reading=ReadingSettings(read, "attention"), **options)  # type: ignore[arg-type]

@@ -137,8 +137,13 @@ def test_what_does_not_fit_is_an_error() -> None:
 
 def test_similar_emotions_in_the_words_of_each_corpus() -> None:
     assert set(similar(["hap", "exc", "sad", "fru", "ang", "neu"])) == {
-        ("hap", "exc"), ("exc", "hap"), ("sad", "fru"), ("fru", "sad"), ("ang", "fru"), ("fru", "ang"),
-    }  # fmt: skip
+        ("hap", "exc"),
+        ("exc", "hap"),
+        ("sad", "fru"),
+        ("fru", "sad"),
+        ("ang", "fru"),
+        ("fru", "ang"),
+    }
     meld = ["neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"]
     assert {("disgust", "anger"), ("fear", "surprise")} < set(similar(meld))
     assert ("Joyful", "Peaceful") in similar(
@@ -163,12 +168,15 @@ WORD = st.sampled_from(["neutral", "joy", "sadness", "unknown"])
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.lists(st.tuples(st.none() | WORD | st.just(NOT_JUDGED), st.none() | st.sampled_from(LABELS)), min_size=1,
-                 max_size=6),
+        st.lists(
+            st.tuples(st.none() | WORD | st.just(NOT_JUDGED), st.none() | st.sampled_from(LABELS)),
+            min_size=1,
+            max_size=6,
+        ),
         max_size=4,
     ),
     st.booleans(),
-)  # fmt: skip
+)
 def test_against_a_naive_version(rows: list[list[tuple[str | None, str | None]]], lose_first: bool) -> None:
     gold = {str(n): conversation(str(n), *(g for g, _ in row)) for n, row in enumerate(rows)}
     said = [answer(str(n), *(p for _, p in row)) for n, row in enumerate(rows) if n or not lose_first]
@@ -177,9 +185,11 @@ def test_against_a_naive_version(rows: list[list[tuple[str | None, str | None]]]
     }
     asked = {(n, i) for n, i, _ in true}
     made = {
-        (n, i, p) for n, row in enumerate(rows) for i, (_, p) in enumerate(row)
+        (n, i, p)
+        for n, row in enumerate(rows)
+        for i, (_, p) in enumerate(row)
         if p is not None and (n, i) in asked and (n or not lose_first)
-    }  # fmt: skip
+    }
 
     def f1(*left_out: str) -> float:
         mine, theirs = ({item for item in some if item[2] not in left_out} for some in (made, true))

@@ -170,9 +170,12 @@ def test_against_a_naive_version(rows: list[tuple[set[str], list[float] | None]]
     said = [answer(str(i), *made) for i, (_, made) in enumerate(rows) if made is not None]
     true = {(i, label) for i, (gold, _) in enumerate(rows) for label in gold}
     made = {
-        (i, label) for i, (gold, made) in enumerate(rows) if made is not None and gold
-        for label, score in zip(LABELS, made, strict=True) if np.float32(score) > np.float32(threshold)
-    }  # fmt: skip
+        (i, label)
+        for i, (gold, made) in enumerate(rows)
+        if made is not None and gold
+        for label, score in zip(LABELS, made, strict=True)
+        if np.float32(score) > np.float32(threshold)
+    }
 
     def f1(*labels: str) -> float:
         mine, theirs = ({item for item in some if item[1] in labels} for some in (made, true))
@@ -252,8 +255,10 @@ def test_correlation_between_labels() -> None:
     predicted, annotated, _ = label_correlations(made, documents)
     np.testing.assert_allclose(predicted, np.corrcoef(scores[1:].T), atol=1e-6)
     np.testing.assert_allclose(annotated, np.corrcoef(gold[1:].T), atol=1e-12)
-    constant, _, _ = label_correlations([answer("a", 0.5, 0.1, 0.2), answer("b", 0.5, 0.3, 0.1)],
-                                        {"a": comment("a", "joy"), "b": comment("b", "joy")})  # fmt: skip
+    constant, _, _ = label_correlations(
+        [answer("a", 0.5, 0.1, 0.2), answer("b", 0.5, 0.3, 0.1)],
+        {"a": comment("a", "joy"), "b": comment("b", "joy")},
+    )
     assert np.isnan(constant[0]).all()
     assert constant[1, 2] == pytest.approx(-1)
 
@@ -275,8 +280,15 @@ def test_spearman_against_scipy_with_ties() -> None:
 
 
 def test_the_strength_that_people_reported() -> None:
-    reported = [("joy", 1.0, 0.2), ("joy", 4.0, 0.9), ("joy", 3.0, 0.5), ("joy", 2.0, 0.6), ("joy", 0.0, 1.0),
-                ("anger", 2.0, 0.3), ("shame", 4.0, 0.3)]  # fmt: skip
+    reported = [
+        ("joy", 1.0, 0.2),
+        ("joy", 4.0, 0.9),
+        ("joy", 3.0, 0.5),
+        ("joy", 2.0, 0.6),
+        ("joy", 0.0, 1.0),
+        ("anger", 2.0, 0.3),
+        ("shame", 4.0, 0.3),
+    ]
     documents, said = {}, []
     for index, (emotion, strength, score) in enumerate(reported):
         id = str(index)

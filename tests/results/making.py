@@ -37,7 +37,11 @@ def raw(
     headline = TASKS[task].headline
     metrics = {f"{task}.{headline}.v1": f1} if f1 is not None else {}
     return {
-        "schema_version": 1, "method": method, "config_hash": "a", "inputs": inputs or {}, "seed": seed,
+        "schema_version": 1,
+        "method": method,
+        "config_hash": "a",
+        "inputs": inputs or {},
+        "seed": seed,
         "config": {
             "seed_everything": seed,
             "model": {
@@ -47,17 +51,50 @@ def raw(
             "data": {"corpus": corpus, "fold": fold, "protocol": protocol, "root": f"somewhere{seed}"},
             "trainer": {"max_epochs": 3, **(trainer or {})},
         },
-        "epoch": 0, "epochs": 1, "steps": 2, "metrics": metrics, "metrics_default": metrics,
-        "history": history or [], "predictions": "b", "status": status,
-        "corpus": {"id": corpus, "fold": fold, "files": {}, "train": 90, "validation": 10, "test": 10, "scored": 10,
-                   "twins_left_out": [], "left_out": {}},
-        "protocol": {"name": protocol, "selection": "validation part" if protocol == "strict" else "test fold",
-                     "default_threshold": 0.5, "tuned_threshold": None, "tuned_on": None, "headline": "default",
-                     "truncated_segments": 0, "test_reads": 0, "validation_share": 0.1, "split_seed": 1},
-        "machine": {"seconds": 60.0, "peak_memory_bytes": 1000000, "parameters": 1, "trainable_parameters": 1,
-                    "hardware": "x", "precision": "32", "world_size": 1, "threads": 1, "versions": {}},
+        "epoch": 0,
+        "epochs": 1,
+        "steps": 2,
+        "metrics": metrics,
+        "metrics_default": metrics,
+        "history": history or [],
+        "predictions": "b",
+        "status": status,
+        "corpus": {
+            "id": corpus,
+            "fold": fold,
+            "files": {},
+            "train": 90,
+            "validation": 10,
+            "test": 10,
+            "scored": 10,
+            "twins_left_out": [],
+            "left_out": {},
+        },
+        "protocol": {
+            "name": protocol,
+            "selection": "validation part" if protocol == "strict" else "test fold",
+            "default_threshold": 0.5,
+            "tuned_threshold": None,
+            "tuned_on": None,
+            "headline": "default",
+            "truncated_segments": 0,
+            "test_reads": 0,
+            "validation_share": 0.1,
+            "split_seed": 1,
+        },
+        "machine": {
+            "seconds": 60.0,
+            "peak_memory_bytes": 1000000,
+            "parameters": 1,
+            "trainable_parameters": 1,
+            "hardware": "x",
+            "precision": "32",
+            "world_size": 1,
+            "threads": 1,
+            "versions": {},
+        },
         "code": {"version": "0", "commit": None, "dirty": None},
-    }  # fmt: skip
+    }
 
 
 def write(path: Path, record: dict[str, Any]) -> Path:
@@ -71,9 +108,17 @@ def write(path: Path, record: dict[str, Any]) -> Path:
 def write_failure(path: Path, cell: str, reason: str) -> None:
     """Write the note of a failed cell."""
     note = Failure(
-        cell=cell, reason=reason, exit_status=1, started=0.0, ended=1.0, host="x", command=[], config_hash="a",
-        commit=None, last_lines=[],
-    )  # fmt: skip
+        cell=cell,
+        reason=reason,
+        exit_status=1,
+        started=0.0,
+        ended=1.0,
+        host="x",
+        command=[],
+        config_hash="a",
+        commit=None,
+        last_lines=[],
+    )
     path.write_text(note.model_dump_json(), encoding="utf-8")
 
 

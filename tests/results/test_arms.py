@@ -42,9 +42,10 @@ def block(id: int, pairs: Sequence[Pair], keyword: str = "") -> str:
     listed = ", ".join(f"({e},{c})" for e, c in pairs)
     lines = [
         f"{n},{'joy' if keyword in text else 'null'},{keyword if keyword in text else 'null'},{text} {id}"
-        if keyword else f"{n},null,null,{text} {id}"
+        if keyword
+        else f"{n},null,null,{text} {id}"
         for n, text in enumerate(texts, start=1)
-    ]  # fmt: skip
+    ]
     return "\n".join([f"{id} {SIZE}", f" {listed}", *lines]) + "\n"
 
 
@@ -73,12 +74,15 @@ def epochs(*rows: tuple[float, float, float, float]) -> list[dict[str, Any]]:
     """Validation's pair F1; pair, emotion and cause F1 of the test documents at the tuned threshold."""
     return [
         {
-            "stage": "fit", "epoch": epoch, "step": epoch, "validation": {"pair_f1": validation},
+            "stage": "fit",
+            "epoch": epoch,
+            "step": epoch,
+            "validation": {"pair_f1": validation},
             "watched_test": {"pair_f1": 0.0, "emotion_f1": 0.0, "cause_f1": 0.0},
             "watched_test_at_tuned": dict(zip(("pair_f1", "emotion_f1", "cause_f1"), test, strict=True)),
         }
         for epoch, (validation, *test) in enumerate(rows)
-    ]  # fmt: skip
+    ]
 
 
 HISTORY = epochs((0.1, 0.3, 0.9, 0.5), (0.5, 0.4, 0.6, 0.7), (0.4, 0.45, 0.5, 0.75))

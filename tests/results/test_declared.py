@@ -57,8 +57,17 @@ def test_the_data_module_too() -> None:
     assert found.defaults == defaults_of(EmotionDataModule)
 
 
-@pytest.mark.parametrize("path", ["os.path.join", "ecpe_zoo.methods.gone.Gone", "ecpe_zoo.methods.mgcl.Gone", "MGCL",
-                                  "ecpe_zoo.methods/../../setup.X", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.path.join",
+        "ecpe_zoo.methods.gone.Gone",
+        "ecpe_zoo.methods.mgcl.Gone",
+        "MGCL",
+        "ecpe_zoo.methods/../../setup.X",
+        "",
+    ],
+)
 def test_what_is_not_there_declares_nothing(path: str) -> None:
     assert declared(path) is None
 

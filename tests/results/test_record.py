@@ -22,18 +22,55 @@ from tests.conftest import ROOT
 
 def record() -> dict[str, Any]:
     return {
-        "method": "mgcl", "config": {"model": {}}, "config_hash": "a", "inputs": {}, "seed": 1, "epoch": 0,
-        "epochs": 1, "steps": 2, "metrics": {"ecpe.pair_f1.v1": 0.5}, "metrics_default": {}, "history": [],
-        "predictions": "b", "status": "ok",
-        "corpus": {"id": "x", "fold": 1, "files": {}, "train": 1, "validation": 1, "test": 1, "scored": 1,
-                   "twins_left_out": [], "left_out": {}},
-        "protocol": {"name": "strict", "selection": "validation part", "default_threshold": 0.5,
-                     "tuned_threshold": None, "tuned_on": None, "headline": "default", "truncated_segments": 0,
-                     "test_reads": 0, "validation_share": 0.1, "split_seed": 1},
-        "machine": {"seconds": 1.0, "peak_memory_bytes": 1, "parameters": 1, "trainable_parameters": 1,
-                    "hardware": "x", "precision": "32", "world_size": 1, "threads": 1, "versions": {}},
+        "method": "mgcl",
+        "config": {"model": {}},
+        "config_hash": "a",
+        "inputs": {},
+        "seed": 1,
+        "epoch": 0,
+        "epochs": 1,
+        "steps": 2,
+        "metrics": {"ecpe.pair_f1.v1": 0.5},
+        "metrics_default": {},
+        "history": [],
+        "predictions": "b",
+        "status": "ok",
+        "corpus": {
+            "id": "x",
+            "fold": 1,
+            "files": {},
+            "train": 1,
+            "validation": 1,
+            "test": 1,
+            "scored": 1,
+            "twins_left_out": [],
+            "left_out": {},
+        },
+        "protocol": {
+            "name": "strict",
+            "selection": "validation part",
+            "default_threshold": 0.5,
+            "tuned_threshold": None,
+            "tuned_on": None,
+            "headline": "default",
+            "truncated_segments": 0,
+            "test_reads": 0,
+            "validation_share": 0.1,
+            "split_seed": 1,
+        },
+        "machine": {
+            "seconds": 1.0,
+            "peak_memory_bytes": 1,
+            "parameters": 1,
+            "trainable_parameters": 1,
+            "hardware": "x",
+            "precision": "32",
+            "world_size": 1,
+            "threads": 1,
+            "versions": {},
+        },
         "code": {"version": "0", "commit": None, "dirty": None},
-    }  # fmt: skip
+    }
 
 
 def test_round_trip_and_never_overwritten(tmp_path: Path) -> None:
@@ -120,15 +157,22 @@ def test_the_hash_follows_decisions_and_not_places() -> None:
 
 OLD = {
     "seed_everything": 1,
-    "model": {"class_path": "ecpe_zoo.methods.mgcl.MGCL", "init_args": {"encoder": "embedded", "vectors": None}},
+    "model": {
+        "class_path": "ecpe_zoo.methods.mgcl.MGCL",
+        "init_args": {"encoder": "embedded", "vectors": None},
+    },
     "data": {"corpus": "bundled-ecpe", "root": "/data", "fold": 1, "protocol": "strict"},
     "trainer": {
-        "accelerator": "cpu", "callbacks": None, "enable_checkpointing": None, "max_epochs": 3, "plugins": None,
+        "accelerator": "cpu",
+        "callbacks": None,
+        "enable_checkpointing": None,
+        "max_epochs": 3,
+        "plugins": None,
         "use_distributed_sampler": False,
     },
     "early_stopping": {"monitor": "val/pair_f1", "mode": "max", "patience": 15, "strict": False},
     "checkpoint": {"monitor": "val/pair_f1", "mode": "max", "save_top_k": 1, "dirpath": None},
-}  # fmt: skip
+}
 
 
 def changed(section: str, **options: Any) -> dict[str, Any]:
@@ -196,16 +240,28 @@ def claiming(config: dict[str, Any], **protocol: Any) -> RunRecord:
     [
         ({}, "validation part", ""),
         (OLD, "validation part", ""),
-        (changed("checkpoint", monitor="watched_test/pair_f1"), "test fold",
-         "the test fold chose the epoch (watched_test/pair_f1)"),
-        (changed("checkpoint", monitor="train/loss"), "training documents",
-         "the training documents chose the epoch (train/loss)"),
-        (changed("early_stopping", monitor="watched_test/pair_f1"), "validation part",
-         "early stopping read the test fold (watched_test/pair_f1)"),
-        (changed("trainer", callbacks=[callback("ModelCheckpoint", monitor="watched_test/pair_f1")]), "test fold",
-         "the test fold chose the epoch (watched_test/pair_f1)"),
+        (
+            changed("checkpoint", monitor="watched_test/pair_f1"),
+            "test fold",
+            "the test fold chose the epoch (watched_test/pair_f1)",
+        ),
+        (
+            changed("checkpoint", monitor="train/loss"),
+            "training documents",
+            "the training documents chose the epoch (train/loss)",
+        ),
+        (
+            changed("early_stopping", monitor="watched_test/pair_f1"),
+            "validation part",
+            "early stopping read the test fold (watched_test/pair_f1)",
+        ),
+        (
+            changed("trainer", callbacks=[callback("ModelCheckpoint", monitor="watched_test/pair_f1")]),
+            "test fold",
+            "the test fold chose the epoch (watched_test/pair_f1)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_old_strict_record_is_held_against_its_config(
     config: dict[str, Any], on: str, reason: str
 ) -> None:

@@ -39,8 +39,13 @@ class Bench:
         """The record that a seed's fit writes."""
         sample = read_record(SAMPLE)
         config = sample.config | {"seed_everything": seed}
-        update = {"seed": seed, "config": config, "config_hash": config_hash(config), "converted_from": None,
-                  "predictions": file_sha256(self.folder / "scores.npz")}  # fmt: skip
+        update = {
+            "seed": seed,
+            "config": config,
+            "config_hash": config_hash(config),
+            "converted_from": None,
+            "predictions": file_sha256(self.folder / "scores.npz"),
+        }
         return sample.model_copy(update=update | changes)
 
     def cell(self, seed: int, does: str = "") -> Cell:
@@ -52,9 +57,18 @@ class Bench:
         )
         self.tell(seed, does)
         return Cell(
-            "mgcl", "", "reccon", "strict", 1, seed, (f"--seed_everything={seed}",), record.config,
-            record.config_hash, record.corpus.files, {},
-        )  # fmt: skip
+            "mgcl",
+            "",
+            "reccon",
+            "strict",
+            1,
+            seed,
+            (f"--seed_everything={seed}",),
+            record.config,
+            record.config_hash,
+            record.corpus.files,
+            {},
+        )
 
     def tell(self, seed: int, does: str) -> None:
         """Say what the fits of a seed do from now on."""

@@ -30,9 +30,14 @@ def bin(tmp_path: Path) -> Path:
 def run(script: str, bin: Path, *arguments: str, **environment: str) -> str:
     places = {"PATH": f"{bin}:{os.environ['PATH']}", "VENV": str(bin.parent)}
     done = subprocess.run(
-        [str(SCRIPTS / script), *arguments], env=os.environ | places | environment, cwd=bin.parent.parent,
-        capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+        [str(SCRIPTS / script), *arguments],
+        env=os.environ | places | environment,
+        cwd=bin.parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     return done.stdout
 
 

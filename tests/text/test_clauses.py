@@ -17,8 +17,11 @@ from ecpe_zoo.text.words import is_segmented, with_words_apart
 @pytest.mark.parametrize(
     ("language", "text", "clauses"),
     [
-        ("zh", "6月6日，黄某出差到江门市新会区。然而，她很失望！",
-         ["6月6日，", "黄某出差到江门市新会区。", "然而，", "她很失望！"]),
+        (
+            "zh",
+            "6月6日，黄某出差到江门市新会区。然而，她很失望！",
+            ["6月6日，", "黄某出差到江门市新会区。", "然而，", "她很失望！"],
+        ),
         ("zh", "他说：“我输了！”于是他哭了", ["他说：", "“我输了！”", "于是他哭了"]),
         ("zh", "12：30他来了……我很高兴", ["12：30他来了……", "我很高兴"]),
         ("zh", "花了10,000元,他很心疼.真的?", ["花了10,000元,", "他很心疼.", "真的?"]),
@@ -26,21 +29,33 @@ from ecpe_zoo.text.words import is_segmented, with_words_apart
         ("zh", "据 电视台 报道 ， 他 输 了 。", ["据 电视台 报道 ，", "他 输 了 。"]),
         ("zh", "第一行\n\n第二行\n", ["第一行", "第二行"]),
         ("zh", "……他来了", ["……他来了"]),
-        ("en", "Dr. J. Smith paid $3.50 at 12:30, then he cried.",
-         ["Dr. J. Smith paid $3.50 at 12:30,", "then he cried."]),
-        ("en", 'He looked up. "I won a medal," she said, and she laughed.',
-         ["He looked up.", '"I won a medal,"', "she said, and she laughed."]),
-        ("en", "I bought apples, pears, and figs. Why? See www.x.org or e.g. this.",
-         ["I bought apples,", "pears, and figs.", "Why?", "See www.x.org or e.g. this."]),
-        ("en", "The blake 's got divorced . Really ? Mr . Black left .",
-         ["The blake 's got divorced .", "Really ?", "Mr . Black left ."]),
+        (
+            "en",
+            "Dr. J. Smith paid $3.50 at 12:30, then he cried.",
+            ["Dr. J. Smith paid $3.50 at 12:30,", "then he cried."],
+        ),
+        (
+            "en",
+            'He looked up. "I won a medal," she said, and she laughed.',
+            ["He looked up.", '"I won a medal,"', "she said, and she laughed."],
+        ),
+        (
+            "en",
+            "I bought apples, pears, and figs. Why? See www.x.org or e.g. this.",
+            ["I bought apples,", "pears, and figs.", "Why?", "See www.x.org or e.g. this."],
+        ),
+        (
+            "en",
+            "The blake 's got divorced . Really ? Mr . Black left .",
+            ["The blake 's got divorced .", "Really ?", "Mr . Black left ."],
+        ),
         ("en", "He lost his phone, sadly.", ["He lost his phone, sadly."]),
         ("en", "On Nov. 20 he won. It was May.", ["On Nov. 20 he won.", "It was May."]),
         ("en", "Well...", ["Well..."]),
         ("en", "!!!", ["!!!"]),
         ("en", "  ", []),
     ],
-)  # fmt: skip
+)
 def test_marks_cut(language: Language, text: str, clauses: list[str]) -> None:
     assert [clause.text for clause in cut_clauses(text, language)] == clauses
 

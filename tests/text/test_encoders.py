@@ -32,9 +32,15 @@ def bert_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tmp_path / "bert-tiny-chinese"
     characters = sorted(set("".join(TEXTS + PROMPTS)) - {" "})
     BertModel(
-        BertConfig(vocab_size=len(characters) + 5, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-                   intermediate_size=32, max_position_embeddings=40)
-    ).half().save_pretrained(folder)  # fmt: skip
+        BertConfig(
+            vocab_size=len(characters) + 5,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=40,
+        )
+    ).half().save_pretrained(folder)
     order = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
     (folder / "vocab.txt").write_text("\n".join(order), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(
@@ -241,8 +247,14 @@ def test_rounded_widths_are_few_and_cost_little() -> None:
 
 def roberta() -> TransformerEncoder:
     """Counts positions from its padding id on, which is 1."""
-    config = RobertaConfig(vocab_size=12, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-                           intermediate_size=32, max_position_embeddings=39)  # fmt: skip
+    config = RobertaConfig(
+        vocab_size=12,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=39,
+    )
     tokenizer = VocabularyTokenizer([*SPECIAL, *"abcdefg"], "characters")
     tokenizer.pad_id, tokenizer.unk_id = 1, 0
     return TransformerEncoder(RobertaModel(config), tokenizer, max_tokens=37)

@@ -69,8 +69,13 @@ def test_gold_questions_and_labels() -> None:
     builder = QueryBuilder(TOKENIZER, None)
     rows = builder.rows([builder.tokenise(DOCUMENT)], queries, [DOCUMENT])
     assert rows.labels.tolist() == [
-        [0, 1, 0, 1], [1, 0, 1, 0], [1, 0, 1, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1],
-    ]  # fmt: skip
+        [0, 1, 0, 1],
+        [1, 0, 1, 0],
+        [1, 0, 1, 0],
+        [0, 0, 1, 0],
+        [0, 1, 0, 0],
+        [0, 1, 0, 1],
+    ]
     assert gold_queries(0, DOCUMENT, read=1) == [Query(0, EE), Query(0, CE), Query(0, CSEE, 0)]
     drawn = negative_queries(0, DOCUMENT, read=4, count=9)
     assert {(KINDS[q.kind], q.asked) for q in drawn} == {("ESCE", 0), ("ESCE", 2), ("CSEE", 1), ("CSEE", 3)}

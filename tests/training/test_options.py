@@ -67,30 +67,50 @@ def test_the_command_line_moves_arguments_likewise(how: str, tmp_path: Path) -> 
     options = ["--model.encoder", "x", "--model.lr=0.5", "--model.vectors", "w.txt"]
     assert spelled([*given(OWN), *options]) == [*given(OWN), *options]
     assert spelled([*given(MGCL), *options])[2:] == [
-        "--model.encoder.name", "x", "--model.optimiser.lr=0.5", "--model.encoder.vectors", "w.txt",
-    ]  # fmt: skip
+        "--model.encoder.name",
+        "x",
+        "--model.optimiser.lr=0.5",
+        "--model.encoder.vectors",
+        "w.txt",
+    ]
     assert spelled([*given(E2EECPE), *options[2:]])[2:] == [
-        "--model.optimiser.lr=0.5", "--model.vectors", "w.txt",
-    ]  # fmt: skip
+        "--model.optimiser.lr=0.5",
+        "--model.vectors",
+        "w.txt",
+    ]
 
 
 def test_a_group_that_is_null_by_default() -> None:
     """E2EECPE has words of its own, and takes an encoder in their place."""
     assert grouped(config(E2EECPE, encoder="x", vectors="w.txt"))["model"]["init_args"] == {
-        "encoder": {"name": "x"}, "vectors": "w.txt",
-    }  # fmt: skip
+        "encoder": {"name": "x"},
+        "vectors": "w.txt",
+    }
     assert grouped(config(E2EECPE, encoder=None)) == config(E2EECPE, encoder=None)
     assert grouped(config(E2EECPE, encoder=None, encoder_layers=6)) == config(E2EECPE, encoder={"layers": 6})
     given = ["--model", E2EECPE]
     assert spelled([*given, "--model.encoder", "x", "--model.encoder.layers", "6"])[2:] == [
-        "--model.encoder.name", "x", "--model.encoder.layers", "6",
-    ]  # fmt: skip
+        "--model.encoder.name",
+        "x",
+        "--model.encoder.layers",
+        "6",
+    ]
     for null in (["--model.encoder", "null"], ["--model.encoder=null"]):
         assert spelled([*given, *null]) == [*given, *null]
 
 
-ENCODED = {"name": "embedded", "size": None, "layers": 6, "heads": 4, "dropout": None, "vectors": None,
-           "vector_size": 200, "train_vectors": True, "freeze_embeddings": None, "freeze": None}  # fmt: skip
+ENCODED = {
+    "name": "embedded",
+    "size": None,
+    "layers": 6,
+    "heads": 4,
+    "dropout": None,
+    "vectors": None,
+    "vector_size": 200,
+    "train_vectors": True,
+    "freeze_embeddings": None,
+    "freeze": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -125,9 +145,12 @@ def test_an_encoder_that_is_not_used_leaves_the_hash_alone() -> None:
 
 def test_python_gives_an_encoder_and_a_checkpoint_keeps_it(tmp_path: Path) -> None:
     trainer = {
-        "max_epochs": 1, "limit_train_batches": 2, "accelerator": "cpu", "enable_progress_bar": False,
+        "max_epochs": 1,
+        "limit_train_batches": 2,
+        "accelerator": "cpu",
+        "enable_progress_bar": False,
         "default_root_dir": str(tmp_path),
-    }  # fmt: skip
+    }
     encoder: dict[str, Any] = {"name": "embedded", "size": 8, "heads": 2, "layers": 1}
     small = {"encoder": encoder, "hidden": 8, "node": 4}
     fitted = ecpe_zoo.fit(ROOT / "configs" / "e2eecpe.yaml", model=small, trainer=trainer)
@@ -165,9 +188,12 @@ def test_python_gives_word_vectors_to_a_method_without_an_encoder(tmp_path: Path
     vectors = tmp_path / "w.txt"
     vectors.write_text("2 3\nhe 1 0 0\ndog 0 1 0\n", encoding="utf-8")
     trainer = {
-        "max_epochs": 1, "limit_train_batches": 2, "accelerator": "cpu", "enable_progress_bar": False,
+        "max_epochs": 1,
+        "limit_train_batches": 2,
+        "accelerator": "cpu",
+        "enable_progress_bar": False,
         "default_root_dir": str(tmp_path),
-    }  # fmt: skip
+    }
     small = {"vectors": str(vectors), "hidden": 8, "filters": 4, "node": 4}
     fitted = ecpe_zoo.fit(ROOT / "configs" / "e2eecpe.yaml", model=small, trainer=trainer, test=False)
     assert fitted.method.hparams["vectors"] == str(vectors)

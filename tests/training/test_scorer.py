@@ -136,9 +136,14 @@ def test_a_stage_without_pairs_is_scored_by_its_heads(
     method, scorer = Heads(), Scorer(watch_test=True)
     data = EmotionDataModule(batch_size=32)
     trainer = Trainer(
-        max_epochs=1, callbacks=[scorer], default_root_dir=tmp_path, accelerator="cpu", logger=False,
-        enable_checkpointing=False, enable_progress_bar=False,
-    )  # fmt: skip
+        max_epochs=1,
+        callbacks=[scorer],
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+    )
     trainer.fit(method, data)
     (row,) = scorer.history
     found = row["validation"]

@@ -88,9 +88,12 @@ def test_python_gives_the_weights_and_the_record_of_the_command(
         written = read_record(command / "record.json").config
         method = EACL(**written["model"]["init_args"])
         fitted = ecpe_zoo.fit(
-            method, EmotionDataModule(**DATA), seed=3, trainer=trainer | {"gradient_clip_val": 5.0},
+            method,
+            EmotionDataModule(**DATA),
+            seed=3,
+            trainer=trainer | {"gradient_clip_val": 5.0},
             early_stopping={"patience": 10},
-        )  # fmt: skip
+        )
         assert fitted.method is method
     assert fitted.record is not None
     assert fitted.record == read_record(fitted.folder / "record.json")

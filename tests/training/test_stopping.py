@@ -27,10 +27,18 @@ class Strategy:
 def stopped_at(stopping: PatientStopping, scores: list[float], **logged: list[float]) -> int | None:
     """The check (0-based) at which a fit with these headlines would stop; None where it would not."""
     trainer = SimpleNamespace(
-        state=SimpleNamespace(fn=TrainerFn.FITTING), sanity_checking=False, fast_dev_run=False, should_stop=False,
-        strategy=Strategy(), enable_validation=bool(scores), val_check_interval=1.0, check_val_every_n_epoch=1,
-        current_epoch=0, callback_metrics={}, datamodule=EmotionDataModule("bundled-ecpe"),
-    )  # fmt: skip
+        state=SimpleNamespace(fn=TrainerFn.FITTING),
+        sanity_checking=False,
+        fast_dev_run=False,
+        should_stop=False,
+        strategy=Strategy(),
+        enable_validation=bool(scores),
+        val_check_interval=1.0,
+        check_val_every_n_epoch=1,
+        current_epoch=0,
+        callback_metrics={},
+        datamodule=EmotionDataModule("bundled-ecpe"),
+    )
     given, method = cast(Trainer, trainer), Rule()
     stopping.setup(given, method, "fit")
     values = ({"val/pair_f1": scores} if scores else {}) | {
