@@ -1,9 +1,9 @@
 """EACL: Emotion-Anchored Contrastive Learning for emotion recognition in conversation (Yu et al., NAACL 2024).
 
-An utterance is read behind the turns before it, in a prompt that ends in `speaker feels [MASK]`. Contrastive
-learning draws the mask's representation to those of the same emotion and to an anchor, the emotion's own word;
-similar emotions stay apart because the anchors' directions are pushed apart. In a second stage the encoder
-rests and the anchors alone are adapted to the representations as they came out. The nearest anchor decides.
+An utterance is read after its preceding turns, in a prompt that ends in `speaker feels [MASK]`. Contrastive learning
+draws the mask's representation to those of the same emotion and to an anchor, the emotion's own word; an angle loss
+pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains only the
+anchors on the representations it produced. The nearest anchor decides.
 
 Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Where we depart from the code:
 - The mask is found by the tokenizer's own id. The code looks for id 50265, which no stock RoBERTa vocabulary
@@ -35,6 +35,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from torch.optim import Adam
 
 from ecpe_zoo.corpora.document import Document
@@ -110,15 +111,7 @@ class EACL(Method):
     id: ClassVar[str] = "eacl"
     task: ClassVar[Task] = ERC
     ablations: ClassVar[frozenset[str]] = frozenset(
-        {
-            "objective",
-            "anchors",
-            "contrast_anchors",
-            "angle_weight",
-            "ce_weight",
-            "decide_by",
-            "adapt_epochs",
-        }
+        {"objective", "anchors", "contrast_anchors", "angle_weight", "ce_weight", "decide_by", "adapt_epochs"}
     )
 
     def __init__(
@@ -160,7 +153,7 @@ class EACL(Method):
         self.optimiser, self.token_slots = OptimiserSettings.of(self.hparams.optimiser), token_slots
         self.encoder: TokenEncoder
         self.reader: ConversationReader
-        self.kept: dict[str, Tensor] | None = None  # vectors by row, while the encoder rests
+        self.kept: dict[str, Tensor] | None = None  # vectors by row, while the encoder is frozen
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
         """See `make_encoder_vocabulary`."""
@@ -237,15 +230,11 @@ class EACL(Method):
         """(C, H) mean over all tokens of each label's word, the special ones included (as the code)."""
         tokenizer = self.encoder.tokenizer
         words = [" " + label if self.anchor_space else label for label in self.labels]
-        rows = [[tokenizer.cls_id, *tokenizer.encode(word), tokenizer.sep_id] for word in words]
-        ids = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_id, device=self.device)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)] = torch.tensor(row)
-        mask = torch.arange(ids.shape[1], device=self.device) < torch.tensor(
-            [len(row) for row in rows], device=self.device
-        ).unsqueeze(1)
-        hidden = self.encoder(ids, mask).float()
-        means: Tensor = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        rows = [torch.tensor([tokenizer.cls_id, *tokenizer.encode(word), tokenizer.sep_id]) for word in words]
+        ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.pad_id).to(self.device)
+        real = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(self.device).bool()
+        hidden = self.encoder(ids, real).float()
+        means: Tensor = (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
         return means
 
     def anchors(self) -> Tensor:
@@ -310,7 +299,7 @@ class EACL(Method):
                 between, [*between.data.train_documents, *between.data.documents("validation")]
             )
             if not between.resumed:
-                with self._at_rest():
+                with self._evaluating():
                     self.adapted.copy_(self.first_anchors())
 
     def _keep_vectors(self, between: Between, documents: Sequence[Document]) -> None:
@@ -325,7 +314,7 @@ class EACL(Method):
             self.kept |= part
 
     @contextmanager
-    def _at_rest(self) -> Iterator[None]:
+    def _evaluating(self) -> Iterator[None]:
         """Evaluation mode, without gradients: what the frozen encoder gives must not depend on dropout."""
         training = self.training
         self.eval()
@@ -336,10 +325,10 @@ class EACL(Method):
             self.train(training)
 
     def _vectors(self, batch: ConversationBatch) -> Tensor:
-        """(R, H) of the resting encoder; computed once for each row where they are kept."""
+        """(R, H) of the frozen encoder; computed once for each row while they are kept."""
         kept = {} if self.kept is None else self.kept
         if any(key not in kept for key in batch.keys):
-            with self._at_rest():
+            with self._evaluating():
                 vectors = self.read(batch).vectors.cpu()
             kept |= dict(zip(batch.keys, vectors, strict=True))
         return torch.stack([kept[key] for key in batch.keys]).to(self.device)
@@ -352,22 +341,17 @@ class EACL(Method):
         self._keep_vectors(between, documents)
         assert self.kept is not None
         batch = self.reader.batch(documents, self.labels)
-        known = [
-            row
-            for row, label in enumerate(batch.labels.tolist())
-            if label >= 0 and batch.keys[row] in self.kept
-        ]
-        with self._at_rest():
+        labelled = zip(batch.keys, batch.labels.tolist(), strict=True)
+        known = [(key, label) for key, label in labelled if label >= 0 and key in self.kept]
+        with self._evaluating():
             before, after = self.first_anchors().cpu(), self.anchors().detach().cpu()
-        alike = unit(after) @ unit(after).T
-        views: list[View] = [
-            Heatmap("anchors", "Cosine between anchors", alike.numpy(), self.labels, -1.0, 1.0)
-        ]
+        alike = (unit(after) @ unit(after).T).numpy()
+        views: list[View] = [Heatmap("anchors", "Cosine between anchors", alike, self.labels, -1.0, 1.0)]
         if known:  # nothing is kept where the classifier decides
-            vectors = torch.stack([self.kept[batch.keys[row]] for row in known]).numpy()
-            gold = tuple(self.labels[int(batch.labels[row])] for row in known)
+            vectors = torch.stack([self.kept[key] for key, _ in known]).numpy()
+            emotions = tuple(self.labels[label] for _, label in known)
             title = "Validation utterances and anchors"
-            places = (vectors, gold, before.numpy(), after.numpy())
+            places = (vectors, emotions, before.numpy(), after.numpy())
             views.append(Points("representations", title, *places, self.labels))
         return views
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
-import platform
-import subprocess
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import created_when_complete, file_sha256
+from ecpe_zoo.files import created_when_complete
 from ecpe_zoo.options import nested
 from ecpe_zoo.results.forms import in_one_line, wrong_form
 
@@ -295,63 +290,3 @@ def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
     return {
         f"{task}.{name}.{METRIC_VERSION}": value for name, value in metrics.items() if math.isfinite(value)
     }
-
-
-@lru_cache
-def source_hash() -> str:
-    """Hash of the package's Python files, as they are now: of whether a broken-off run can go on with this code."""
-    folder = Path(__file__).resolve().parents[1]
-    files = sorted(folder.rglob("*.py"))
-    parts = "".join(f"{file.relative_to(folder)} {file_sha256(file)}\n" for file in files)
-    return hashlib.sha256(parts.encode()).hexdigest()
-
-
-def code_state() -> Code:
-    """Version, commit and whether the working tree differs; None outside of a checkout."""
-    folder = Path(__file__).resolve().parents[2]
-
-    def git(*arguments: str) -> str | None:
-        try:
-            run = subprocess.run(
-                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return run.stdout.strip()
-
-    commit = status = None
-    if (folder / ".git").exists():  # an installed package may be inside another repository
-        commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    dirty = None if status is None else bool(status)
-    return Code(version=version("ecpe-zoo"), commit=commit, dirty=dirty)
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of what computes."""
-    names = ("torch", "lightning", "transformers", "torch-geometric", "torchmetrics", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def hardware() -> str:
-    """The accelerator, or the processor and its cores."""
-    import torch  # takes seconds: readers of records do without
-
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    name = next(named, platform.processor() or platform.machine())
-    return f"{os.cpu_count()} x {name}"
-
-
-def peak_memory() -> int:
-    """Most memory this process held, in bytes: the accelerator's where there is one."""
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    import resource  # not on Windows
-
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

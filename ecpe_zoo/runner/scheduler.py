@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.results.record import code_state
+from ecpe_zoo.results.origin import code_state
 from ecpe_zoo.results.store import Failure
 from ecpe_zoo.runner.cells import Cell
 from ecpe_zoo.runner.executors import Ended, Executor, Job, Running, cell_environment

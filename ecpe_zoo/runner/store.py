@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import file_sha256, replaced_when_complete
-from ecpe_zoo.results.record import RunRecord, read_record, source_hash
+from ecpe_zoo.results.origin import source_hash
+from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.results.store import FAILED, Failure, main_metric, read_failure
 from ecpe_zoo.runner import locks
 from ecpe_zoo.runner.cells import Cell

@@ -15,7 +15,7 @@ from ecpe_zoo.corpora.lexicon import RECORDED as LEXICONS
 from ecpe_zoo.corpora.overlap import long_texts, text_overlap
 from ecpe_zoo.data.gold_view import RECORDED as TRUNCATIONS
 from ecpe_zoo.files import file_sha256
-from ecpe_zoo.results import identity, record
+from ecpe_zoo.results import identity, origin, record
 from ecpe_zoo.training.checkpoints import best_checkpoint, chosen_by, stopped_by
 from ecpe_zoo.training.folders import predictions_folder
 from ecpe_zoo.training.scorer import Scorer, threshold_of, zoo_parts
@@ -133,16 +133,16 @@ class Recorder(Callback):
             predictions=file_sha256(folder / "test.npz"),
             machine=record.Machine(
                 seconds=round(sum(stage["seconds"] for stage in self.stages), 2),
-                peak_memory_bytes=record.peak_memory(),
+                peak_memory_bytes=origin.peak_memory(),
                 parameters=sum(p.numel() for p in method.parameters()),
                 trainable_parameters=max(stage["trainable_parameters"] for stage in self.stages),
-                hardware=record.hardware(),
+                hardware=origin.hardware(),
                 precision=str(trainer.precision),
                 world_size=trainer.world_size,
                 threads=torch.get_num_threads(),
-                versions=record.installed_versions(),
+                versions=origin.installed_versions(),
             ),
-            code=record.code_state(),
+            code=origin.code_state(),
             status="collapsed" if method.task.collapsed(metrics) else "ok",
         )
         path = folder.parent / "record.json"

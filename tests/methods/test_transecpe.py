@@ -15,7 +15,8 @@ from ecpe_zoo.corpora.document import Document, Pair, document_from_texts
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.methods.transecpe import Parser, TransECPE
+from ecpe_zoo.layers.transition_parser import Parser
+from ecpe_zoo.methods.transecpe import TransECPE
 from ecpe_zoo.options import EncoderSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.transformer_encoder import TransformerEncoder
 from ecpe_zoo.text.transitions import LEFT_LT, MIRROR, RIGHT_LT, START, State, States, oracle

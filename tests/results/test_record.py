@@ -15,7 +15,8 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.evidence import recompute
 from ecpe_zoo.results.identity import config_hash
-from ecpe_zoo.results.record import Choice, RunRecord, Stage, code_state, read_record, versioned
+from ecpe_zoo.results.origin import code_state
+from ecpe_zoo.results.record import Choice, RunRecord, Stage, read_record, versioned
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 
