@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,10 +28,24 @@ SUITES = sorted((ROOT / "experiments" / "suites").glob("*.yaml"))
 SMALL = {"model.hidden": 16, "model.filters": 8, "trainer.accelerator": "cpu"}
 
 
+class Remembering(Resolver):
+    """Parses the same arguments once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {}
+
+    def __call__(self, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        key = tuple(arguments)
+        if key not in self.known:
+            self.known[key] = super().__call__(arguments)
+        return deepcopy(self.known[key])
+
+
 @pytest.fixture(scope="module")
 def resolver() -> Resolver:
     """One for all tests: making its parser takes a while."""
-    return Resolver()
+    return Remembering()
 
 
 def suite(folder: Path, **fields: object) -> str:
@@ -170,6 +187,7 @@ def test_every_suite_can_be_run(
         assert expand(read, path, given, resolver)
     small = expand(read, path, {}, resolver, small=True)
     assert all(cell.corpus.startswith("bundled") for cell in small)
+    monkeypatch.setattr("ecpe_zoo.cli.resolver.Resolver", lambda: resolver)
     command = ["run", str(path), "--small", "--only", small[-1].key, "--executor", "inline", "--threads", "1"]
     assert main([*command, "--results", str(tmp_path / "store")]) == 0, capsys.readouterr().out
 

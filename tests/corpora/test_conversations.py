@@ -154,18 +154,11 @@ MALFORMED: list[tuple[Reader, str, str, str, int, str, str, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("reader", "text", "old", "new", "line", "expected", "found", "left"), MALFORMED)
+@pytest.mark.parametrize("case", MALFORMED)
 def test_every_malformed_line_is_named(
-    tmp_path: Path,
-    reader: Reader,
-    text: str,
-    old: str,
-    new: str,
-    line: int,
-    expected: str,
-    found: str,
-    left: int,
+    tmp_path: Path, case: tuple[Reader, str, str, str, int, str, str, int]
 ) -> None:
+    reader, text, old, new, line, expected, found, left = case
     assert old in text
     path = written(tmp_path, text.replace(old, new, 1))
     with pytest.raises(CorpusError) as caught:

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.anchors import angle_loss, contrastive_loss, similarity
 from ecpe_zoo.methods.eacl import ANCHORS, EACL
 from ecpe_zoo.options import nested
-from tests.conftest import ROOT
+from tests.methods.ranks import saved_by_two_ranks
 
 
 def transcribed_similarity(x: Tensor, y: Tensor) -> float:
@@ -359,21 +355,7 @@ TWO_RANKS = """
 
 @pytest.mark.distributed
 def test_two_ranks_have_the_loss_and_the_gradient_of_the_joint_batch(tmp_path: Path) -> None:
-    meeting, result = tmp_path / "meeting", tmp_path / "result.pt"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(TWO_RANKS), str(rank), str(meeting), str(result)],
-            cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        _, error = process.communicate(timeout=120)
-        assert process.returncode == 0, error
-    found = torch.load(result, weights_only=True)
+    found = saved_by_two_ranks(TWO_RANKS, tmp_path)
     method = small().double().eval()
     losses = method.losses(batch_of(method))
     torch.stack(list(losses.values())).sum().backward()

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import subprocess
-import sys
-import textwrap
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +24,7 @@ from ecpe_zoo.methods.out_of_fold import folds_of, stage_seed
 from ecpe_zoo.options import flat, nested
 from ecpe_zoo.results.record import read_record
 from tests.conftest import ROOT
+from tests.methods.ranks import saved_by_two_ranks
 
 SMALL: dict[str, Any] = {
     "encoder": "embedded",
@@ -380,21 +377,7 @@ TWO_RANKS = """
 
 @pytest.mark.distributed
 def test_two_ranks_have_the_gradient_of_the_joint_batch(tmp_path: Path) -> None:
-    meeting, result = tmp_path / "meeting", tmp_path / "result.pt"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(TWO_RANKS), str(rank), str(meeting), str(result)],
-            cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        _, error = process.communicate(timeout=120)
-        assert process.returncode == 0, error
-    found = torch.load(result, weights_only=True)
+    found = saved_by_two_ranks(TWO_RANKS, tmp_path)
     method = small(objective="coeqn").double().eval()
     method.losses(method.collator(True)(documents()))["squared_error"].backward()
     for name, parameter in method.named_parameters():
