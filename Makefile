@@ -20,7 +20,7 @@ else
 TORCH ?= torch>=2.11,<2.14
 endif
 
-.PHONY: help install fit test coverage lint types format bench clean
+.PHONY: help install fit test coverage lint types format report bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-9s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ types: install  ## check types
 format: install  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+report: install  ## rebuild experiments/REPORT.md and its figures from the committed records
+	$(BIN)/python -m experiments.report $(ARGS)
 
 bench: install  ## measure speed and memory; ARGS=... for python -m experiments.bench
 	$(BIN)/python -m experiments.bench $(ARGS)

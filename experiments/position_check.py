@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from ecpe_zoo.cli.screen import show_table
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, read_predictions
+from ecpe_zoo.leaderboard.tables import percent, signed
 from ecpe_zoo.metrics.pairs import score_pairs
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.naming import labels
@@ -41,6 +42,26 @@ class Scores(NamedTuple):
     balanced: float
     others: float
     every: float
+
+
+class Row(NamedTuple):
+    """Pair F1 of a group of runs, mean over folds, as fractions.
+
+    Args:
+        name: Name of the group.
+        folds: Number of folds.
+        balanced: See `Scores`.
+        others: See `Scores`.
+        every: See `Scores`.
+        gap: Spread of `balanced` minus `others`.
+    """
+
+    name: str
+    folds: int
+    balanced: float
+    others: float
+    every: float
+    gap: statistics.RunSpread
 
 
 def text_of(document: Document) -> str:
@@ -83,29 +104,57 @@ def main() -> None:
     parser.add_argument("records", type=Path, nargs="+")
     parser.add_argument("--root", type=Path, help="folder of the corpora")
     options = parser.parse_args()
-    texts = balanced_texts(options.root)
     groups = [g for g in group_records(find_records(options.records)) if g.corpus == CORPUS]
-    names, tests = labels(groups), dict[int, dict[str, Document]]()
-    for fold in sorted({fold for group in groups for fold in group.folds}):
-        tests[fold] = {document.id: document for document in load_corpus(CORPUS, options.root, fold).test}
-    both = [document for fold in tests.values() for document in fold.values()]
-    for name, chosen in (
-        ("balanced", [d for d in both if text_of(d) in texts]),
-        ("others", [d for d in both if text_of(d) not in texts]),
-    ):
-        counted = offsets(chosen)
-        shares = ", ".join(f"{o:+d}: {100 * counted[o] / counted.total():.0f} %" for o in (-2, -1, 0, 1))
+    names = labels(groups)
+    for name, documents in tested(groups, options.root).items():
+        counts = offsets(documents)
+        shares = ", ".join(f"{o:+d}: {100 * counts[o] / counts.total():.0f} %" for o in (-2, -1, 0, 1))
         print(
-            f"{name}: {len(chosen)} test documents, {counted.total()} gold pairs; cause minus emotion {shares}"
+            f"{name}: {len(documents)} test documents, {counts.total()} gold pairs; cause minus emotion {shares}"
         )
-    rows = [_row(names[id(group)], group, tests, texts) for group in groups]
+    rows = [
+        (
+            row.name,
+            row.folds,
+            *map(percent, (row.every, row.others, row.balanced)),
+            signed(row.gap.over.mean),
+            "–"
+            if math.isnan(row.gap.over.low)
+            else f"[{signed(row.gap.over.low)}, {signed(row.gap.over.high)}]",
+        )
+        for row in rows_of(groups, lambda group: names[id(group)], options.root)
+    ]
     heads = ("method", ">folds", ">all", ">others", ">balanced", ">difference", ">interval")
     show_table("Pair F1 in percent, mean over folds", heads, rows)
 
 
+def tests_of(groups: Sequence[RunGroup], root: Path | None) -> dict[int, dict[str, Document]]:
+    """Fold -> test documents by id, of the folds that any group has."""
+    folds = sorted({fold for group in groups for fold in group.folds})
+    return {fold: {d.id: d for d in load_corpus(CORPUS, root, fold).test} for fold in folds}
+
+
+def tested(groups: Sequence[RunGroup], root: Path | None) -> dict[str, list[Document]]:
+    """The test documents of the folds that any group has, balanced ones and others."""
+    texts = balanced_texts(root)
+    documents = [document for fold in tests_of(groups, root).values() for document in fold.values()]
+    return {
+        "balanced": [document for document in documents if text_of(document) in texts],
+        "others": [document for document in documents if text_of(document) not in texts],
+    }
+
+
+def rows_of(
+    groups: Sequence[RunGroup], name_of: Callable[[RunGroup], str], root: Path | None = None
+) -> list[Row]:
+    """The runs of each group, scored on both kinds of test documents."""
+    texts, tests = balanced_texts(root), tests_of(groups, root)
+    return [_row(name_of(group), group, tests, texts) for group in groups]
+
+
 def _row(
     name: str, group: RunGroup, tests: Mapping[int, Mapping[str, Document]], texts: frozenset[str]
-) -> tuple[str, ...]:
+) -> Row:
     found: dict[tuple[int, str], Scores] = {}
     for run in group.finished:
         threshold = run.threshold
@@ -116,10 +165,8 @@ def _row(
     def over(part: int) -> float:
         return statistics.over_runs({key: scores[part] for key, scores in found.items()}).over.mean
 
-    gap = statistics.over_runs({key: s.balanced - s.others for key, s in found.items()}).over
-    shown = [f"{100 * value:.1f}" for value in (over(2), over(1), over(0), gap.mean)]
-    interval = "–" if math.isnan(gap.low) else f"[{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
-    return name, str(len(group.folds)), *shown, interval
+    gap = statistics.over_runs({key: s.balanced - s.others for key, s in found.items()})
+    return Row(name, len(group.folds), over(0), over(1), over(2), gap)
 
 
 if __name__ == "__main__":
