@@ -92,15 +92,16 @@ def differing(settings: Iterable[Mapping[str, Any]]) -> list[str]:
 def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
     """A readable label for each group, its own within corpus and protocol.
 
-    Named are, where they are not at the method's default:
+    Named are, if they are not at the method's default:
 
     - the arguments that make another method of it (`Method.ablations`), always;
     - the lexicon and the truncation, always;
-    - arguments and files that differ between the method's groups on one corpus.
+    - arguments and files that differ between the method's groups on one corpus;
+    - practice (data, trainer, early stopping) that differs between the method's groups of one protocol, on all of them,
+      and not between protocols: the strict and the paper run of one method share a label.
 
-    Practice (data, trainer, early stopping) is named on all of a method's groups of one protocol as soon as two of
-    them differ in it, and not between protocols: so the strict and the paper run of one method share a label. What
-    is still alike then has its settings' hash.
+    If groups differ in more than `MOST_NAMED` of the latter two, only those are named that tell them apart, the encoder
+    first, followed by `...` for arguments left out. Groups that are still alike have their settings' hash.
 
     Returns:
         `id(group)` -> `e2eecpe [filters=75, masked=false]`.
@@ -110,48 +111,89 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
         families[group.task, group.corpus, group.method].append(group)
     found: dict[int, str] = {}
     for family in families.values():
-        said = {id(group): _arguments(group, differing(g.first.settings for g in family)) for group in family}
+        differ = differing(group.first.settings for group in family)
+        always, arguments = zip(*(_arguments(group, differ) for group in family), strict=True)
+        practice: dict[int, dict[str, str]] = {}
         for protocol in {group.protocol for group in family}:
             members = [group for group in family if group.protocol == protocol]
-            for group, practice in zip(members, _practices(members), strict=True):
-                said[id(group)] += practice
-            often = Counter((tuple(said[id(group)]), group.content) for group in members)
-            for group in members:
-                if often[tuple(said[id(group)]), group.content] > 1:
-                    said[id(group)].append(f"config {group.variant[:8]}")
-                said[id(group)] += [f"{name} {sha[:8]}" for name, sha in group.content]
+            practice |= {id(group): it for group, it in zip(members, _practices(members), strict=True)}
+        practices = [practice[id(group)] for group in family]
+        shown = _telling(family, always, arguments, practices)
+        said = {
+            id(group): [*own, *(word for name, word in (mine | theirs).items() if name in shown)]
+            for group, own, mine, theirs in zip(family, always, arguments, practices, strict=True)
+        }
+        for group, mine in zip(family, arguments, strict=True):
+            if said[id(group)] and mine.keys() - shown:
+                said[id(group)].append("...")
+        often = Counter((group.protocol, tuple(said[id(group)]), group.content) for group in family)
         for group in family:
-            words = visible(", ".join(said[id(group)]))
-            found[id(group)] = f"{group.method} [{words}]" if words else group.method
+            words = said[id(group)]
+            if often[group.protocol, tuple(words), group.content] > 1:
+                words = [*words, f"config {group.variant[:8]}"]
+            text = visible(", ".join([*words, *(f"{name} {sha[:8]}" for name, sha in group.content)]))
+            found[id(group)] = f"{group.method} [{text}]" if text else group.method
     return found
 
 
-def _arguments(group: RunGroup, names: Sequence[str]) -> list[str]:
-    """The arguments and files of a group that are named, as words."""
+MOST_NAMED = 4
+"""Differing settings of a method that all its labels name."""
+
+
+def _telling(
+    family: Sequence[RunGroup],
+    always: Sequence[Sequence[str]],
+    arguments: Sequence[Mapping[str, str]],
+    practices: Sequence[Mapping[str, str]],
+) -> set[str]:
+    """The names to show: all if they are few, else as few as tell the same groups apart."""
+    words = [mine | theirs for mine, theirs in zip(arguments, practices, strict=True)]  # type: ignore[operator]
+    names = list(dict.fromkeys(name for part in (arguments, practices) for one in part for name in one))
+    if len(names) <= MOST_NAMED:
+        return set(names)
+    names.sort(key=lambda name: name != "model.encoder.name")
+    start = [(group.protocol, *own, group.content) for group, own in zip(family, always, strict=True)]
+
+    def kinds(chosen: Iterable[str]) -> int:
+        listed = list(chosen)
+        return len({(place, *map(one.get, listed)) for place, one in zip(start, words, strict=True)})
+
+    kept: list[str] = []
+    for name in names:
+        if kinds([*kept, name]) > kinds(kept):
+            kept.append(name)
+    return set(kept)
+
+
+def _arguments(group: RunGroup, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """A group's arguments and files as words: those that are always named, and the others by name."""
     method, configured = declared_method(group.first.record), arguments_of(group.first.record)
-    always = frozenset() if method is None else method.ablations
-    words = []
+    ablations = frozenset() if method is None else method.ablations
+    always, others = [], {}
     settings = group.first.settings
     for name, value in sorted(settings.items(), key=lambda item: (item[0].startswith("inputs."), item[0])):
         argument = name.removeprefix("model.")
-        if name.startswith("inputs.") and name in names and name.removeprefix("inputs.") not in LEXICON_FILES:
-            words.append(f"{name}={value[:8]}")
-        elif name.startswith("model.") and (name in names or argument in always):
+        if name.startswith("inputs."):
+            if name in names and name.removeprefix("inputs.") not in LEXICON_FILES:
+                others[name] = f"{name}={value[:8]}"
+        elif name.startswith("model.") and (name in names or argument in ablations):
             shown = configured.get(argument)
             is_file = shown != value  # the settings have the hash of its content
-            words.append(f"{argument}={shown} {value[:8]}" if is_file else f"{argument}={_plain(value)}")
-    return words
+            word = f"{argument}={shown} {value[:8]}" if is_file else f"{argument}={_plain(value)}"
+            if argument in ablations and argument != "encoder.name":
+                always.append(word)
+            else:
+                others[name] = word
+    always += [f"{arm.removeprefix('data.')}={_plain(settings[arm])}" for arm in _ARMS if arm in settings]
+    return always, others
 
 
-def _practices(members: Sequence[RunGroup]) -> list[list[str]]:
-    """For each group of one protocol the practice in which any of them differ, as words."""
+def _practices(members: Sequence[RunGroup]) -> list[dict[str, str]]:
+    """For each group of one protocol the practice in which any of them differ: name -> words."""
     settings = [group.first.settings for group in members]
     names = [name for name in differing(settings) if not name.startswith(("model.", "inputs.", *_ARMS))]
     return [
-        [
-            f"{name.removeprefix('data.')}={_plain(setting.get(name))}"
-            for name in (*(arm for arm in _ARMS if arm in setting), *names)
-        ]
+        {name: f"{name.removeprefix('data.')}={_plain(setting.get(name))}" for name in names}
         for setting in settings
     ]
 

@@ -92,6 +92,23 @@ def named(folder: Path) -> list[str]:
     return sorted(f"{group.protocol}: {labels(groups)[id(group)]}" for group in groups)
 
 
+def test_many_differences_are_named_by_those_that_tell_the_groups_apart(tmp_path: Path) -> None:
+    other = {"gamma": 0.9, "alpha": 0.3, "encoder": {"name": "recurrent"}}
+    write(tmp_path / "a.json", raw())
+    write(tmp_path / "b.json", raw(model=other, trainer={"max_epochs": 9, "gradient_clip_val": 2.0}))
+    assert named(tmp_path) == [
+        "strict: mgcl [encoder.name=embedded]",
+        "strict: mgcl [encoder.name=recurrent, ...]",
+    ]
+    write(tmp_path / "c.json", raw(model=other | {"alpha": 0.4}, trainer={"max_epochs": 9}))
+    assert named(tmp_path)[1:] == [
+        "strict: mgcl [encoder.name=recurrent, alpha=0.3, ...]",
+        "strict: mgcl [encoder.name=recurrent, alpha=0.4, ...]",
+    ]
+    write(tmp_path / "d.json", raw(model={"ablation": "distillation"}))
+    assert "strict: mgcl [ablation=distillation, encoder.name=embedded]" in named(tmp_path)
+
+
 def test_practice_that_differs_within_a_protocol_is_named_on_all_its_rows(tmp_path: Path) -> None:
     """Else an ablation of nine epochs stands beside the whole method of five, and nobody sees it."""
     write(tmp_path / "a.json", raw())
