@@ -102,8 +102,8 @@ def test_many_differences_are_named_by_those_that_tell_the_groups_apart(tmp_path
     ]
     write(tmp_path / "c.json", raw(model=other | {"alpha": 0.4}, trainer={"max_epochs": 9}))
     assert named(tmp_path)[1:] == [
-        "strict: mgcl [encoder.name=recurrent, alpha=0.3, ...]",
-        "strict: mgcl [encoder.name=recurrent, alpha=0.4, ...]",
+        "strict: mgcl [alpha=0.4, encoder.name=recurrent, ...]",
+        "strict: mgcl [encoder.name=embedded]",
     ]
     write(tmp_path / "d.json", raw(model={"ablation": "distillation"}))
     assert "strict: mgcl [ablation=distillation, encoder.name=embedded]" in named(tmp_path)
