@@ -2,7 +2,8 @@
 
 Rows go to `F.part`; after each window a line of `F.part.journal` records how far the input was read, its hash up to
 there, and how long the files were. A resumed run cuts `F.part` back to the last such line, so that the finished file
-equals that of an unbroken run. At the end `F.part` is renamed and the journal removed.
+equals that of an unbroken run. At the end the journal says that the files are complete, then they are renamed, then the
+journal is removed. A run that was killed in between undoes the renames and finishes again.
 
 What could not be read goes to `F.rejected.jsonl`: {"line", "error", "text"}.
 """
@@ -16,7 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, get_args
 
@@ -41,6 +42,7 @@ class State:
         part: length of the rows in bytes.
         rejected: length of the rejected entries in bytes.
         counts: see `run.Counts`.
+        complete: Whether the input is at its end and the files are being renamed.
     """
 
     records: int = 0
@@ -48,6 +50,7 @@ class State:
     part: int = 0
     rejected: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    complete: bool = False
 
 
 class Writer(Protocol):
@@ -158,10 +161,8 @@ class File:
         self.journal = path.with_name(f"{path.name}.part.journal")
         self.rejected = path.with_name(f"{path.name}.rejected.jsonl")
         self.rejected_part = path.with_name(f"{path.name}.rejected.jsonl.part")
-        if path.exists() and not overwrite:
-            raise ZooError(
-                f"Expected {path} not to exist, but it does. Give another --output, or --overwrite to replace it."
-            )
+        if path.exists() and not overwrite and not self.journal.exists():
+            raise self._there()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._journal = self.journal.open("a+b")
@@ -175,6 +176,8 @@ class File:
                 if not overwrite:
                     raise
                 self.state = State()
+            if path.exists() and not overwrite:
+                raise self._there()
             self._rows = _opened(self.part, self.state.part)
             self._rejected = _opened(self.rejected_part, self.state.rejected)
             if not self.state.records:
@@ -182,6 +185,11 @@ class File:
         except BaseException:
             self._journal.close()
             raise
+
+    def _there(self) -> ZooError:
+        return ZooError(
+            f"Expected {self.path} not to exist, but it does. Give another --output, or --overwrite to replace it."
+        )
 
     def _lock(self) -> None:
         try:
@@ -225,6 +233,11 @@ class File:
                 f"{'; '.join(differing)}. Give the same to resume it. {way}"
             )
         state = states[-1] if states else State()
+        if state.complete:  # killed between its renames
+            if state.rejected and self.rejected.exists() and not self.rejected_part.exists():
+                self.rejected.replace(self.rejected_part)
+            if self.path.exists() and not self.part.exists():
+                self.path.replace(self.part)
         for path, size in ((self.part, state.part), (self.rejected_part, state.rejected)):
             found = path.stat().st_size if path.exists() else 0
             if found < size:
@@ -261,6 +274,7 @@ class File:
 
     def finish(self) -> None:
         """Rename the files."""
+        self._note(asdict(replace(self.state, complete=True)))
         self.close()
         if self.state.rejected:
             self.rejected_part.replace(self.rejected)
