@@ -27,7 +27,7 @@ from rich.table import Table
 
 from ecpe_zoo.declared import declared
 from ecpe_zoo.options import EMBEDDED
-from experiments.measure import Action, Job, Measured
+from experiments.counting import Action, Job, Measured
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

@@ -18,7 +18,7 @@ from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text.clause_batch import ClauseBatch
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.transformer_encoder import rounded_width
-from experiments import bench, measure
+from experiments import bench, counting, measure
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT
 
@@ -48,7 +48,7 @@ def test_corpora_and_methods_follow_from_configs_and_arguments() -> None:
 
 def test_word_vectors_of_e2eecpe_are_no_option_of_an_encoder(tmp_path: Path) -> None:
     """They became one, and `make bench` failed where the corpus was at hand."""
-    method = measure.make_method(measure.Job("ecpe_zoo.methods.e2eecpe.E2EECPE", {"vectors": "w.txt"}))
+    method = measure.make_method(counting.Job("ecpe_zoo.methods.e2eecpe.E2EECPE", {"vectors": "w.txt"}))
     assert method.hparams["vectors"] == "w.txt"
 
 
@@ -56,7 +56,7 @@ def test_tokens_of_an_encoder_are_counted_with_the_rounding_of_its_width() -> No
     documents = list(load_corpus("bundled-ecpe").train[:4])
     method = RANKCP(EncoderSettings("embedded", 16, heads=2))
     method.build_from(documents)
-    tally = measure.Tally(method)
+    tally = counting.Tally(method)
     batch = method.collator(False)(documents)
     method(batch)
     width = rounded_width(max(batch.lengths))
@@ -89,7 +89,7 @@ def test_an_unknown_method_is_named() -> None:
 
 def test_the_questions_of_mm_r() -> None:
     """EE, ESCE and CSEE in training; the comparison of predictions asks the same both ways."""
-    job = measure.Job(
+    job = counting.Job(
         "ecpe_zoo.methods.mm_r.MMR",
         SMALL,
         {"corpus": "bundled-ecpe", "batch_size": 2},
@@ -115,11 +115,11 @@ def test_the_questions_of_mm_r() -> None:
 
 def test_products_inside_recurrent_kernels_are_counted() -> None:
     network = nn.LSTM(8, 5, batch_first=True, bidirectional=True)
-    with measure.flop_counter() as counter:
+    with counting.flop_counter() as counter:
         output, _ = network(torch.randn(3, 7, 8, requires_grad=True))
     forward = 2 * 2 * 3 * 7 * (8 + 5) * 4 * 5  # directions x multiply-add x tokens x inputs x gates
     assert counter.get_total_flops() == forward
-    with measure.flop_counter() as counter:
+    with counting.flop_counter() as counter:
         output.sum().backward()
     assert counter.get_total_flops() == pytest.approx(2 * forward, rel=0.1)
 
@@ -129,7 +129,7 @@ def test_tokens_are_counted_where_they_are_read() -> None:
     method = E2EECPE(word_width=8, filters=4, hidden=4, node=4)
     method.vocabulary = method.make_vocabulary(documents)
     method._build(from_checkpoint=False)
-    tally = measure.Tally(method)
+    tally = counting.Tally(method)
     batch = method.collator(False)(documents)
     method(batch)
     assert isinstance(batch, ClauseBatch)
@@ -138,7 +138,7 @@ def test_tokens_are_counted_where_they_are_read() -> None:
 
 
 def test_stage_two_of_eacl_reads_what_is_kept() -> None:
-    job = measure.Job(
+    job = counting.Job(
         "ecpe_zoo.methods.eacl.EACL",
         {"encoder": "embedded", "encoder_size": 32, "encoder_heads": 2},
         {"corpus": "bundled-conversations", "batch_size": 16},
@@ -153,7 +153,7 @@ def test_stage_two_of_eacl_reads_what_is_kept() -> None:
 @pytest.mark.parametrize("id", ["rankcp", "e2eecpe"])
 @pytest.mark.parametrize("narrow", [0.5, 2.0])
 def test_pair_methods_on_one_encoder(id: str, narrow: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    def here(job: measure.Job) -> measure.Measured:
+    def here(job: counting.Job) -> counting.Measured:
         measured = measure.ACTIONS[job.action](job)
         measured.rates = {"32-true": 1.0, "bf16-mixed": narrow}
         return measured
@@ -183,9 +183,9 @@ def test_the_rate_of_the_machine_is_measured_between_batches(monkeypatch: pytest
         time[0] += 2 * seconds  # with the one that is not timed
         return seconds
 
-    monkeypatch.setattr(measure, "product_seconds", product)
-    monkeypatch.setattr(measure, "now", lambda: time[0])
-    machine = measure.MachineRate(measure.Job("any"))
+    monkeypatch.setattr(counting, "product_seconds", product)
+    monkeypatch.setattr(counting, "now", lambda: time[0])
+    machine = counting.MachineRate(counting.Job("any"))
     work = 2 * 2048**3 / 1e9
     assert machine.sample(0.5) == pytest.approx(work)
     assert machine.spent == 2
@@ -193,11 +193,11 @@ def test_the_rate_of_the_machine_is_measured_between_batches(monkeypatch: pytest
     assert machine.sample(20.0) == pytest.approx(2 * work / 4)
     assert machine.spent == 8
     took.append(0.0)
-    assert measure.MachineRate(measure.Job("any", repeats=1)).sample(1e6) is None
+    assert counting.MachineRate(counting.Job("any", repeats=1)).sample(1e6) is None
 
 
 def test_texts_a_second_are_set_beside_the_aims(monkeypatch: pytest.MonkeyPatch) -> None:
-    def here(job: measure.Job) -> measure.Measured:
+    def here(job: counting.Job) -> counting.Measured:
         measured = measure.ACTIONS[job.action](job)
         measured.rates = {job.precision: 1.0}
         return measured
