@@ -78,3 +78,13 @@ def test_figures_are_whole_files_in_both_colours() -> None:
         assert f"figures/{path.name}" in REPORT
         assert text.startswith("<svg")
         assert "prefers-color-scheme: dark" in text
+
+
+def test_rows_that_refer_to_the_one_above_have_a_title_of_their_own() -> None:
+    some = [Practice(title, "", {}) for title in ("list", "the same, tuned", "keywords", "the same, tuned")]
+    assert [name for name, _ in report.full_titles(some)] == [
+        "list",
+        "list, tuned",
+        "keywords",
+        "keywords, tuned",
+    ]
