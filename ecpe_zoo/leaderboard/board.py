@@ -29,14 +29,14 @@ class Cell:
     """A row's runs under one protocol.
 
     Args:
-        group: the runs.
-        spread: spread of the headline metric over all finished runs, collapsed ones too; None where none finished.
-        without_collapsed: the same without the collapsed ones; None where none collapsed.
-        complete: it has runs on every fold that any row of the board has under this protocol.
-        rank: among complete rows of the protocol, 1 is best; None for the others.
-        pooled: the out-of-fold score of all folds' documents together; None where they cannot be counted.
-        against: comparisons with other rows, the most telling one first; see `comparisons`.
-        uncounted: why its documents cannot be counted, "" where they can.
+        group: The runs.
+        spread: Spread of the headline metric over all finished runs, collapsed ones too; None if none finished.
+        without_collapsed: The same without the collapsed ones; None if none collapsed.
+        complete: It has runs on every fold that any row of the board has under this protocol.
+        rank: Rank among the complete rows of the protocol, from 1; None for the others.
+        pooled: The out-of-fold score of all folds' documents together; None if they cannot be counted.
+        against: Comparisons with other rows, the most telling one first; see `comparisons`.
+        uncounted: Why its documents cannot be counted, "" where they can.
     """
 
     group: RunGroup
@@ -96,12 +96,12 @@ class BoardRow:
     """A method in one variant.
 
     Args:
-        label: method and what differs from its other variants.
-        method: its id.
-        slug: name of its page.
-        cells: by protocol.
-        reported: its paper's own figure, where the row is the method without a named change.
-        encoder: as configured.
+        label: Method and what differs from its other variants.
+        method: Its id.
+        slug: Name of its page.
+        cells: Cells by protocol.
+        reported: Its paper's own figure, where the row is the method without a named change.
+        encoder: Encoder, as configured.
     """
 
     label: str
@@ -159,12 +159,12 @@ class Board:
     """All rows of a task and corpus.
 
     Args:
-        task: as in metric ids.
-        corpus: its name.
-        rows: ranked strict rows first, by rank; then the others; those that read gold of the test documents last.
-        published: figures of the headline item, as printed; never ranked with rows.
-        missing: why document statistics are not there for any row, "" where some are.
-        tests: comparisons that Holm's correction counted, over both protocols.
+        task: Task, as in metric ids.
+        corpus: Its name.
+        rows: Ranked strict rows first, by rank; then the others; those that read gold of the test documents last.
+        published: Figures of the headline item, as printed; never ranked with rows.
+        missing: Why document statistics are not there for any row, "" where some are.
+        tests: Comparisons that Holm's correction counted, over both protocols.
     """
 
     task: str
@@ -194,10 +194,10 @@ def build_boards(
     """Make the boards of some records, and those of published rows without records after them.
 
     Args:
-        entries: records.
-        root: folder of the corpora, for statistics over documents; if a corpus is missing, its board says so.
-        against: label of the row that all others are compared with; see `comparisons` for the fixed ones.
-        resamples: draws of bootstrap and permutation test.
+        entries: Records.
+        root: Folder of the corpora, for statistics over documents; if a corpus is missing, its board says so.
+        against: Label of the row that all others are compared with; see `comparisons` for the fixed ones.
+        resamples: Draws of bootstrap and permutation test.
 
     Raises:
         ZooError: no row has the label `against`.

@@ -53,8 +53,8 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
     """The forest plot of a board: means with 95 % intervals, and the figures that papers print.
 
     Args:
-        board: the rows.
-        with_folds: also draw the values that a mean is taken of.
+        board: The rows.
+        with_folds: Also draw the values that a mean is taken of.
         style: CSS for a file of its own; "" for a page.
 
     Returns:
@@ -93,9 +93,9 @@ def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> Non
     Each row has its mean, its 95 % interval, and a small circle for each fold (for each seed if there is one fold).
 
     Args:
-        boards: all of them.
-        corpus: name of a corpus, or `TASK-CORPUS` if it has boards of several tasks.
-        path: path of the file; an existing one is replaced.
+        boards: All of them.
+        corpus: Name of a corpus, or `TASK-CORPUS` if it has boards of several tasks.
+        path: Path of the file; an existing one is replaced.
 
     Raises:
         ZooError: no board of that name has a finished run, or several have.

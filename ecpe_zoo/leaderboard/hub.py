@@ -30,9 +30,9 @@ def entry_of(group: RunGroup, dataset: str, source_url: str | None = None) -> di
     """The entry of a group's mean headline score, as a fraction.
 
     Args:
-        group: with a finished run.
+        group: Group with a finished run.
         dataset: `owner/name` of the benchmark on the Hub.
-        source_url: where the records can be read.
+        source_url: Address at which the records can be read.
 
     Raises:
         ZooError: no finished run.
@@ -71,11 +71,11 @@ def export(
     """Write a file for each variant of a method and corpus: `ROW/.eval_results/CORPUS.yaml`.
 
     Args:
-        entries: records.
-        folder: to write into.
-        datasets: corpus -> `owner/name` on the Hub.
-        protocol: whose runs.
-        source_url: where the records can be read.
+        entries: Records.
+        folder: Folder to write into.
+        datasets: Corpus -> `owner/name` on the Hub.
+        protocol: Protocol of the runs.
+        source_url: Address at which the records can be read.
 
     Raises:
         ZooError: a corpus without a dataset, or nothing to export.

@@ -40,11 +40,11 @@ def build_page(
     """Write the pages, tables and configs into a folder.
 
     Args:
-        boards: what to show.
-        records: how many records they were made from.
-        folder: made if missing; files of the same name are replaced.
-        root: folder of the corpora, for threshold sweeps.
-        failures: names of cells that failed and left no record.
+        boards: What to show.
+        records: How many records they were made from.
+        folder: Folder, made if missing; files of the same name are replaced.
+        root: Folder of the corpora, for threshold sweeps.
+        failures: Names of cells that failed and left no record.
 
     Returns:
         The files.

@@ -21,11 +21,11 @@ class Series(NamedTuple):
     """A line.
 
     Args:
-        name: in the legend; "" for none.
+        name: Name in the legend; "" for none.
         points: (x, y) in order; nan leaves a gap.
         colour: 0-based.
-        dashed: for what chose nothing.
-        faint: for one of many whose mean is another line.
+        dashed: Whether it is dashed: it chose nothing.
+        faint: Whether it is one of many lines whose mean is another line.
     """
 
     name: str
@@ -144,13 +144,13 @@ def lines(
     """A line plot.
 
     Args:
-        name: unique within the page.
-        title: for screen readers.
-        description: what it shows, in words.
-        series: the lines; those with a name are in the legend.
-        x_label: label of the x axis.
-        y_label: label of the y axis.
-        mark: an x and its name, for a vertical line.
+        name: Identifier, unique within the page.
+        title: Title for screen readers.
+        description: What it shows, in words.
+        series: The lines; those with a name are in the legend.
+        x_label: Label of the x axis.
+        y_label: Label of the y axis.
+        mark: An x and its name, for a vertical line.
 
     Returns:
         SVG text; "" without a point.
@@ -198,12 +198,12 @@ def bars(
     """A bar plot from 0.
 
     Args:
-        name: unique within the page.
-        title: for screen readers.
-        description: what it shows, in words.
-        values: the bars.
-        y_label: label of the y axis.
-        x_label: label of the x axis.
+        name: Identifier, unique within the page.
+        title: Title for screen readers.
+        description: What it shows, in words.
+        values: The bars.
+        y_label: Label of the y axis.
+        x_label: Label of the x axis.
 
     Returns:
         SVG text; "" without a bar.
@@ -246,11 +246,11 @@ def forest(
     """Dots with their intervals, one below the other, the name above each.
 
     Args:
-        name: unique within the page.
-        title: for screen readers.
-        description: what it shows, in words.
-        dots: the rows.
-        x_label: label of the x axis.
+        name: Identifier, unique within the page.
+        title: Title for screen readers.
+        description: What it shows, in words.
+        dots: The rows.
+        x_label: Label of the x axis.
         style: CSS for a file of its own; "" for a page, which has the style sheet.
 
     Returns:

@@ -17,19 +17,19 @@ class Published(BaseModel):
     """One printed row.
 
     Args:
-        paper: where it is printed.
-        table: table of that paper.
-        method: as printed.
-        task: as in metric ids.
-        item: what was scored.
-        corpus: the zoo's name of it.
-        split: as printed.
-        selection: which documents chose the epoch.
-        lexicon: whether a filter with gold labels in it was used.
-        precision: a fraction, where printed.
-        recall: a fraction, where printed.
-        f1: a fraction.
-        kind: a main result, or an ablation or setting of one.
+        paper: Paper that prints it.
+        table: Table of that paper.
+        method: Method, as printed.
+        task: Task, as in metric ids.
+        item: What was scored.
+        corpus: The zoo's name of it.
+        split: Split, as printed.
+        selection: Documents that chose the epoch.
+        lexicon: Whether a filter with gold labels in it was used.
+        precision: A fraction, if printed.
+        recall: A fraction, if printed.
+        f1: A fraction.
+        kind: A main result, or an ablation or setting of one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

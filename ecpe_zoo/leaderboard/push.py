@@ -31,10 +31,10 @@ class Pushed(NamedTuple):
     """What a push did.
 
     Args:
-        made: ids of new runs.
-        there: ids of runs that were there already.
+        made: Ids of new runs.
+        there: Ids of runs that were there already.
         mode: "offline" or "online".
-        notes: for the user.
+        notes: Notes for the user.
     """
 
     made: tuple[str, ...]
@@ -65,12 +65,12 @@ def push(
     """Make what is not there yet.
 
     Args:
-        entries: records.
-        boards: made from them, for the table.
-        project: project at W&B.
-        entity: user or team; the account's own by default.
-        folder: where `wandb/` is written.
-        workspace: also save a workspace with the headline metrics, online only.
+        entries: Records.
+        boards: Boards made from them, for the table.
+        project: Project at W&B.
+        entity: User or team; the account's own by default.
+        folder: Where `wandb/` is written.
+        workspace: Also save a workspace with the headline metrics, online only.
 
     Raises:
         ZooError: W&B is switched off, a workspace is requested offline, or its extra is not installed.

@@ -172,8 +172,8 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
     """The boards that have records, as Markdown.
 
     Args:
-        boards: all of them.
-        failures: names of cells that failed and left no record.
+        boards: All of them.
+        failures: Names of cells that failed and left no record.
     """
     parts = []
     for board in boards:

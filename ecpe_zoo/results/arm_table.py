@@ -30,7 +30,7 @@ class ArmResult:
         drawn: Its difference on the pooled test documents, with the interval over documents; the trained weights and
             whatever the arm chose are held fixed. None for arms over epochs.
         missing: Why runs lack it.
-        sound: `gain` without the collapsed runs; None where none collapsed.
+        sound: `gain` without the collapsed runs; None if none collapsed.
     """
 
     arm: Arm

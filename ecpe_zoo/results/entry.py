@@ -26,9 +26,9 @@ class Entry:
     """A record and its place.
 
     Args:
-        path: path of the record.
-        record: its content.
-        id: hash of the record's content: the same record in two places has one id.
+        path: Path of the record.
+        record: Its content.
+        id: Hash of the record's content: the same record in two places has one id.
     """
 
     path: Path

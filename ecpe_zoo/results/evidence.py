@@ -70,8 +70,8 @@ def gold_of(entry: Entry, root: Path | None = None) -> Documents:
     """The test documents that a record was scored on.
 
     Args:
-        entry: the record.
-        root: folder of the corpora; see `load_corpus`.
+        entry: The record.
+        root: Folder of the corpora; see `load_corpus`.
 
     Raises:
         ZooError: no such corpus, no files, or files other than those that the record names.
@@ -115,7 +115,7 @@ class Difference(NamedTuple):
     """A metric whose stored value is not what its predictions give.
 
     Args:
-        metric: its versioned id.
+        metric: Its versioned id.
         where: "metrics" or "metrics_default".
         stored: None where the record lacks it.
         computed: None where the predictions do not give it.
@@ -177,8 +177,8 @@ class DocumentCounts(NamedTuple):
     """What one run got right on each test document.
 
     Args:
-        ids: ids of the D documents, sorted.
-        classes: the C classes, sorted; one for pairs.
+        ids: Ids of the D documents, sorted.
+        classes: The C classes, sorted; one for pairs.
         counts: (D, C, 3) correct, predicted and gold items of each class.
     """
 

@@ -31,9 +31,9 @@ class Tolerances(BaseModel):
     """How far a metric may move, as a fraction: absolute, in both directions.
 
     Args:
-        default: tolerance of all metrics that are not named.
-        metrics: by versioned id, or by a pattern with `*`; the first that matches counts.
-        methods: the same by method, which win; `default` is one's own default.
+        default: Tolerance of all metrics that are not named.
+        metrics: Tolerances by versioned id, or by a pattern with `*`; the first match counts.
+        methods: The same by method, which win; `default` is one's own default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,12 +63,12 @@ class GoldenRow:
     """One number of one cell.
 
     Args:
-        key: the cell.
-        metric: versioned id; empty for the cell itself.
-        base: value, or None where there is none.
-        new: likewise.
-        tolerance: absolute.
-        verdict: same, within the tolerance, beyond it; missing (a cell or a metric), collapsed, new.
+        key: The cell.
+        metric: Versioned id; empty for the cell itself.
+        base: Base value, or None if there is none.
+        new: New value, or None if there is none.
+        tolerance: Absolute tolerance.
+        verdict: Same, within the tolerance, beyond it; missing (a cell or a metric), collapsed, new.
     """
 
     key: RunName
@@ -89,10 +89,10 @@ class GoldenComparison:
     """All rows, and where the records are from.
 
     Args:
-        rows: rows of all cells and metrics, in order.
-        commits: commits of each cell, in base and new.
-        configs_differ: cells whose configs are not the same.
-        seconds: training time of each cell, in base and new.
+        rows: Rows of all cells and metrics, in order.
+        commits: Commits of each cell, in base and new.
+        configs_differ: Cells whose configs are not the same.
+        seconds: Training time of each cell, in base and new.
     """
 
     rows: Sequence[GoldenRow]

@@ -25,7 +25,7 @@ class RunName:
         method: Id of the method.
         variant: What is changed in it; may be empty.
         corpus: Id of the corpus.
-        protocol: strict or paper.
+        protocol: Strict or paper.
         fold: 1-based.
         seed: Seed of the run.
     """

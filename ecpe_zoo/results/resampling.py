@@ -24,7 +24,7 @@ def f1_of(counts: npt.NDArray[np.floating], average: Average) -> Array:
 
     Args:
         counts: (..., C, 3) of correct, predicted and gold items.
-        average: see `Average`.
+        average: See `Average`.
 
     Returns:
         (...) in [0, 1].
@@ -41,12 +41,12 @@ class Bootstrap(NamedTuple):
     """A paired bootstrap over documents.
 
     Args:
-        difference: first minus second, on the documents as they are.
-        low: lower end of the percentile interval.
-        high: its upper end.
-        error: standard error: standard deviation of the resampled differences.
-        first: the first method's score.
-        second: the second's.
+        difference: First minus second, on the documents as they are.
+        low: Lower end of the percentile interval.
+        high: Its upper end.
+        error: Standard error: standard deviation of the resampled differences.
+        first: The first method's score.
+        second: The second method's score.
     """
 
     difference: float
@@ -92,10 +92,10 @@ def paired_bootstrap(
     Args:
         first: (S, D, C, 3) counts of S runs on D documents.
         second: (S', D, C, 3), the same documents in the same order.
-        average: how F1 is formed; see `f1_of`.
-        resamples: draws.
-        seed: seed of the draws.
-        level: coverage of the interval, in (0, 1).
+        average: How F1 is formed; see `f1_of`.
+        resamples: Draws.
+        seed: Seed of the draws.
+        level: Coverage of the interval, in (0, 1).
 
     Raises:
         ValueError: shapes that do not fit.
@@ -136,9 +136,9 @@ def permutation_test(
     Args:
         first: (S, D, C, 3) counts; see `paired_bootstrap`.
         second: (S', D, C, 3).
-        average: how F1 is formed.
-        resamples: swaps that are drawn.
-        seed: seed of the draws.
+        average: How F1 is formed.
+        resamples: Swaps that are drawn.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -169,9 +169,9 @@ class Documents(NamedTuple):
     """On how many documents one method makes fewer mistakes (false and missed items) than the other.
 
     Args:
-        better: documents where the first method makes fewer, averaged over runs.
-        worse: where it makes more.
-        equal: the rest.
+        better: Documents where the first method makes fewer, averaged over runs.
+        worse: Documents on which it makes more.
+        equal: The rest.
     """
 
     better: int

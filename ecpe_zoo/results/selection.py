@@ -28,15 +28,15 @@ class Price(NamedTuple):
     """One run.
 
     Args:
-        entry: its record.
-        chosen_epoch: the epoch that validation chose, 0-based.
-        chosen: test score there, at the method's default threshold.
-        best_epoch: the epoch that the test fold would have chosen.
-        best: test score there.
-        looks: epochs whose test score was known.
-        chosen_tuned: test score at the chosen epoch and the threshold that its validation tuned; None where the
+        entry: Its record.
+        chosen_epoch: The epoch that validation chose, 0-based.
+        chosen: Test score there, at the method's default threshold.
+        best_epoch: The epoch that the test fold would have chosen.
+        best: Test score there.
+        looks: Epochs whose test score was known.
+        chosen_tuned: Test score at the chosen epoch and the threshold that its validation tuned; None where the
             run did not keep it.
-        best_tuned: the best test score over epochs, each at the threshold that its validation tuned.
+        best_tuned: The best test score over epochs, each at the threshold that its validation tuned.
     """
 
     entry: Entry
@@ -108,15 +108,15 @@ class Prices(NamedTuple):
     """The price over runs.
 
     Args:
-        runs: one `Price` each.
-        gap: spread of test-best minus validation-best, over folds (means over seeds) where there are several.
-        chosen: spread of the test score at the validation-best epoch.
-        best: spread of the test score at the test-best epoch.
-        gap_tuned: spread of the gap where each epoch has the threshold that its validation tuned; None where a
+        runs: One `Price` each.
+        gap: Spread of test-best minus validation-best, over folds (means over seeds) where there are several.
+        chosen: Spread of the test score at the validation-best epoch.
+        best: Spread of the test score at the test-best epoch.
+        gap_tuned: Spread of the gap where each epoch has the threshold that its validation tuned; None where a
             run did not keep it.
-        corrected: test of `gap`, with the interval that counts in that folds share training documents; None where
+        corrected: Test of `gap`, with the interval that counts in that folds share training documents; None where
             there is one fold.
-        corrected_tuned: test of `gap_tuned`.
+        corrected_tuned: Test of `gap_tuned`.
     """
 
     runs: tuple[Price, ...]
@@ -171,15 +171,15 @@ class PaperArm(NamedTuple):
     """The same method under the paper protocol, to compare with the price: it also trains on the validation part.
 
     Args:
-        paper: spread of its test score, on the folds that both have.
-        chosen: that of the strict runs at the validation-best epoch.
-        best: that of the strict runs at the test-best epoch.
-        gap: spread of `paper` minus `chosen`, fold by fold.
-        beyond: spread of `paper` minus `best`: what the other training documents and more frequent looks add.
-        looks: test readings of a paper run before its last, least and most.
-        corrected_gap: test of `gap`, with the interval that counts in that folds share training documents; None where
+        paper: Spread of its test score, on the folds that both have.
+        chosen: That of the strict runs at the validation-best epoch.
+        best: That of the strict runs at the test-best epoch.
+        gap: Spread of `paper` minus `chosen`, fold by fold.
+        beyond: Spread of `paper` minus `best`: what the other training documents and more frequent looks add.
+        looks: Test readings of a paper run before its last, least and most.
+        corrected_gap: Test of `gap`, with the interval that counts in that folds share training documents; None where
             there is one fold.
-        corrected_beyond: test of `beyond`.
+        corrected_beyond: Test of `beyond`.
     """
 
     paper: statistics.RunSpread

@@ -25,15 +25,15 @@ class MethodComparison:
     """A difference and its tests; all scores are the headline metric as fractions, first minus second.
 
     Args:
-        folds: that both have runs on.
-        runs: numbers of runs of the first and the second on these folds.
-        documents: that both were scored on.
-        bootstrap: bootstrap of the pooled score, over documents.
-        permutation_p: two-sided, over documents.
-        won: documents by who errs less.
-        fold_test: over folds; its numbers are nan for a single fold.
-        detectable: the smallest true difference that these documents would show in four of five repetitions.
-        verdict: what the runs say; it decides.
+        folds: Folds on which both have runs.
+        runs: Numbers of runs of the first and the second on these folds.
+        documents: Documents that both were scored on.
+        bootstrap: Bootstrap of the pooled score, over documents.
+        permutation_p: Two-sided p-value of the permutation test over documents.
+        won: Documents by who errs less.
+        fold_test: Test over folds; its numbers are nan for a single fold.
+        detectable: The smallest true difference that these documents would show in four of five repetitions.
+        verdict: What the runs say; it decides.
     """
 
     folds: tuple[int, ...]
@@ -69,9 +69,9 @@ def pooled_counts(
     A fold's runs are repeated up to a common multiple of the numbers of runs of all folds, which changes no mean.
 
     Args:
-        groups: each with finished runs on all the folds.
-        folds: in this order.
-        root: folder of the corpora.
+        groups: Each with finished runs on all the folds.
+        folds: Folds, in this order.
+        root: Folder of the corpora.
 
     Returns:
         (S, D, C, 3) for each group; documents by fold and id.
@@ -113,11 +113,11 @@ def compare(
     """All tests for two groups.
 
     Args:
-        first: one group.
-        second: another on the same task and corpus.
-        root: folder of the corpora.
-        resamples: draws of the bootstrap and of the permutation test.
-        seed: seed of both.
+        first: One group.
+        second: Another on the same task and corpus.
+        root: Folder of the corpora.
+        resamples: Draws of the bootstrap and of the permutation test.
+        seed: Seed of both.
 
     Raises:
         ZooError: groups of different corpora, tasks or protocols, or without a common fold; or see

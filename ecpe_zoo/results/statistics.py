@@ -34,11 +34,11 @@ class Spread(NamedTuple):
     """Mean of some values, and how far it can be trusted.
 
     Args:
-        mean: mean of the values.
-        sd: sample standard deviation (n - 1); nan for a single value.
-        low: lower end of the 95 % t-interval of the mean; nan for a single value.
-        high: its upper end.
-        n: number of values.
+        mean: Mean of the values.
+        sd: Sample standard deviation (n - 1); nan for a single value.
+        low: Lower end of the 95 % t-interval of the mean; nan for a single value.
+        high: Its upper end.
+        n: Number of values.
     """
 
     mean: float
@@ -90,11 +90,11 @@ class RunSpread(NamedTuple):
     """The spread of a method's runs over folds and seeds.
 
     Args:
-        unit: what `over` counts. Folds share training documents and seeds share all of them, so runs are not
+        unit: What `over` counts. Folds share training documents and seeds share all of them, so runs are not
             independent; with several folds the unit is the fold, whose value is the mean over its seeds.
-        over: the spread of those units.
-        seed_sd: standard deviation of seeds within a fold, pooled over folds; nan where no fold has two.
-        runs: number of runs.
+        over: The spread of those units.
+        seed_sd: Standard deviation of seeds within a fold, pooled over folds; nan where no fold has two.
+        runs: Number of runs.
     """
 
     unit: Unit
@@ -154,14 +154,14 @@ class FoldTest(NamedTuple):
     """A corrected resampled t-test over folds.
 
     Args:
-        mean: mean of the fold differences.
-        low: lower end of the corrected 95 % interval; nan where there is one fold.
-        high: its upper end.
-        t: the statistic.
-        p: two-sided.
-        effect: mean over standard deviation of the fold differences, with Hedges' correction for few folds.
-        folds: how many.
-        detectable: the smallest true difference that such folds would show in four of five repetitions:
+        mean: Mean of the fold differences.
+        low: Lower end of the corrected 95 % interval; nan if there is one fold.
+        high: Its upper end.
+        t: The statistic.
+        p: Two-sided p-value.
+        effect: Mean over standard deviation of the fold differences, with Hedges' correction for few folds.
+        folds: How many.
+        detectable: The smallest true difference that such folds would show in four of five repetitions:
             the power of the t-test, from the spread over folds and over the seeds in their means.
             nan where there is one fold.
     """
@@ -183,9 +183,9 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
     (1 / k + n_test / n_train) variance, with k - 1 degrees of freedom.
 
     Args:
-        differences: first method minus second for each fold, means over seeds.
-        test_share: n_test / n_train; 1/9 for ten folds that train on all the rest.
-        level: coverage of the interval, in (0, 1).
+        differences: First method minus second for each fold, means over seeds.
+        test_share: N_test / n_train; 1/9 for ten folds that train on all the rest.
+        level: Coverage of the interval, in (0, 1).
 
     Raises:
         ValueError: no difference, or a share that is not positive.

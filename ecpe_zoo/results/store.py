@@ -30,8 +30,8 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
     file is an error if its name, or a file of predictions with the same name, says that it was one.
 
     Args:
-        paths: files, and folders with records.
-        skip_unreadable: pass over records that cannot be read.
+        paths: Files, and folders with records.
+        skip_unreadable: Pass over records that cannot be read.
 
     Raises:
         ZooError: a path that does not exist, or a record that cannot be read.
@@ -140,13 +140,13 @@ class RunGroup:
     """The runs of one method in one variant, on one corpus, under one protocol: folds and seeds differ.
 
     Args:
-        task: as in metric ids.
-        corpus: its name.
+        task: Task, as in metric ids.
+        corpus: Its name.
         protocol: "strict" or "paper".
-        method: its id.
-        variant: hash of what decides a result, without seed and fold.
-        entries: its records, by fold and seed.
-        content: corpus files (name, sha256) that are others than those of most records on this corpus.
+        method: Its id.
+        variant: Hash of what decides a result, without seed and fold.
+        entries: Its records, by fold and seed.
+        content: Corpus files (name, sha256) that are others than those of most records on this corpus.
     """
 
     task: str
@@ -255,9 +255,9 @@ class RunGroup:
         Where runs have several versions of its definition, it is the newest that all of them have.
 
         Args:
-            metric: its short name.
-            without_collapsed: leave collapsed runs out.
-            default: at the method's default threshold, not at the headline's.
+            metric: Its short name.
+            without_collapsed: Leave collapsed runs out.
+            default: Whether to score at the method's default threshold instead of the headline's.
         """
         name = metric or find_task(self.task).headline
         found = {run: versions for run in self.finished if (versions := run.versions(name, default))}

@@ -34,7 +34,7 @@ class Progress:
 
     Args:
         cell: Which one.
-        kind: waiting, running, done (by this runner), there (before, or by another), failed, stale (its place is
+        kind: Waiting, running, done (by this runner), there (before, or by another), failed, stale (its place is
             taken by a record of another config or other data), or elsewhere (another runner has it).
         detail: The headline score, the reason of a failure, or who has it.
         started: Monotonic time.

@@ -23,7 +23,7 @@ def epoch_metric(corpus: str, task: Task) -> str:
 
     Args:
         corpus: A name, or the path of a description.
-        task: of the method.
+        task: Task of the method.
 
     Raises:
         ZooError: there is no such corpus, or its description cannot be read.
@@ -92,8 +92,8 @@ def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
     """The metric by which a checkpoint file was the best of its run, as the file itself says; None where it does not.
 
     Args:
-        checkpoint: its content.
-        path: its place; a file that was renamed since is not recognised.
+        checkpoint: Its content.
+        path: Its place; a file that was renamed since is not recognised.
     """
     callbacks = checkpoint.get("callbacks")
     for name, state in callbacks.items() if isinstance(callbacks, Mapping) else ():
@@ -109,8 +109,8 @@ def refuse_test_fold(protocol: str, monitors: Mapping[str, str | None]) -> None:
     """Allow no choice on test documents under `strict`.
 
     Args:
-        protocol: of the run.
-        monitors: option -> the metric that it chooses or stops by.
+        protocol: Protocol of the run.
+        monitors: Option -> the metric that it chooses or stops by.
 
     Raises:
         ZooError: a metric is computed on the test documents.

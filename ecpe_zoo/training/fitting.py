@@ -28,7 +28,7 @@ class Fitted(NamedTuple):
     Args:
         method: With the weights of the last stage's best epoch and the tuned threshold, in evaluation mode.
         folder: Of the run: log, checkpoints, predictions, `config.yaml`, `record.json`.
-        checkpoint: The file of these weights; None where none was saved.
+        checkpoint: The file of these weights; None if none was saved.
         record: None without a test, and in all processes but the first.
     """
 

@@ -28,7 +28,7 @@ def run_loggers(
     Args:
         options: Of the trainer, instantiated.
         ckpt_path: Checkpoint that `fit` resumes from, if any.
-        command: fit, validate, test or predict.
+        command: Fit, validate, test or predict.
         method: Names the folder.
         data: Names the folder.
         seed: Of the run.

@@ -64,7 +64,7 @@ def draw_confusion(path: Path, matrix: npt.ArrayLike, labels: Labels) -> None:
     """Draw a confusion matrix: colours are shares of a gold label, the cells hold counts.
 
     Args:
-        path: path of the PNG; the counts go to the CSV of the same name.
+        path: Path of the PNG; the counts go to the CSV of the same name.
         matrix: (C, C) counts, gold labels in rows, predicted ones in columns.
         labels: C names.
 
@@ -90,12 +90,12 @@ def draw_heatmap(
     """Draw values between labels: cosines of anchors, correlations.
 
     Args:
-        path: path of the PNG; the values go to the CSV of the same name.
+        path: Path of the PNG; the values go to the CSV of the same name.
         matrix: (C, C); NaN cells stay grey.
         labels: C names.
-        title: above the picture.
-        vmin: the value of the first colour.
-        vmax: the value of the last; a range around 0 is widened on its shorter side, so that white is 0.
+        title: Title above the picture.
+        vmin: The value of the first colour.
+        vmax: The value of the last; a range around 0 is widened on its shorter side, so that white is 0.
 
     Raises:
         ValueError: other shapes, or an empty range.
@@ -126,13 +126,13 @@ def draw_points(
     """Draw representations, and for each label an arrow from its anchor before to the one after stage two.
 
     Args:
-        path: path of the PNG; the places go to the CSV of the same name.
+        path: Path of the PNG; the places go to the CSV of the same name.
         points: (M, 2)
         labels: (M,) indices into `names`.
-        anchors_before: (C, 2), hollow; None where there are no anchors.
-        anchors_after: (C, 2), filled; None where there is one stage.
+        anchors_before: (C, 2), hollow; None if there are no anchors.
+        anchors_after: (C, 2), filled; None if there is one stage.
         names: C labels.
-        title: above the picture.
+        title: Title above the picture.
 
     Raises:
         ValueError: other shapes, or an index beyond the names.

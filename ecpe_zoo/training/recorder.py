@@ -27,9 +27,9 @@ class Recorder(Callback):
     A test without a fit in the same command writes no record: nobody then knows how the weights were made.
 
     Args:
-        config: of the run, resolved.
-        seed: of the run.
-        scorer: whose results are recorded.
+        config: Config of the run, resolved.
+        seed: Seed of the run.
+        scorer: Scorer whose results are recorded.
     """
 
     def __init__(self, config: dict[str, Any], seed: int, scorer: Scorer) -> None:

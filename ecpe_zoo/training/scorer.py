@@ -31,7 +31,7 @@ class Scorer(Callback):
     computed at both: the tuned one is the headline under `strict`, the default under `paper`.
 
     Args:
-        watch_test: score the test documents at every validation too, under names of their own that nothing
+        watch_test: Score the test documents at every validation too, under names of their own that nothing
             chooses by, so that the price of choosing on test can be measured later. The record counts it.
     """
 

@@ -18,8 +18,8 @@ class SeedEachEpoch(Callback):
     one. Ranks differ, so that they do not drop the same units of their different documents.
 
     Args:
-        seed: of the run.
-        stage: of a method that trains in stages.
+        seed: Seed of the run.
+        stage: Stage of a method that trains in stages.
     """
 
     def __init__(self, seed: int, stage: str = "fit") -> None:

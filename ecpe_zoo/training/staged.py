@@ -49,7 +49,7 @@ class Run:
     """One command over a method and its data: a trainer, and for `fit` one for each stage.
 
     Args:
-        command: fit, validate, test or predict.
+        command: Fit, validate, test or predict.
         parser: Of the options; it writes `config.yaml` into the run's folder.
         config: The options as parsed: values, no objects.
         init: The same, instantiated.

@@ -22,10 +22,10 @@ class PatientStopping(EarlyStopping):
     never exceeds 0 trains to `max_epochs`; a run without validation counts from its first epoch.
 
     Args:
-        monitor: logged metric that has to improve.
-        counts_from: first-score (patience counts from the first validation headline above 0) or first-epoch
+        monitor: Logged metric that has to improve.
+        counts_from: First-score (patience counts from the first validation headline above 0) or first-epoch
             (from the first check, as Lightning does).
-        **options: of Lightning's `EarlyStopping`.
+        **options: Options of Lightning's `EarlyStopping`.
 
     Raises:
         ZooError: `counts_from` is neither.
