@@ -36,7 +36,7 @@ class Cell:
         rank: Rank among the complete rows of the protocol, from 1; None for the others.
         pooled: The out-of-fold score of all folds' documents together; None if they cannot be counted.
         against: Comparisons with other rows, the most telling one first; see `comparisons`.
-        uncounted: Why its documents cannot be counted, "" where they can.
+        uncounted: Why its documents cannot be counted, "" if they can.
     """
 
     group: RunGroup
@@ -100,7 +100,7 @@ class BoardRow:
         method: Its id.
         slug: Name of its page.
         cells: Cells by protocol.
-        reported: Its paper's own figure, where the row is the method without a named change.
+        reported: Its paper's own figure, if the row is the method without a named change.
         encoder: Encoder, as configured.
     """
 
@@ -163,7 +163,7 @@ class Board:
         corpus: Its name.
         rows: Ranked strict rows first, by rank; then the others; those that read gold of the test documents last.
         published: Figures of the headline item, as printed; never ranked with rows.
-        missing: Why document statistics are not there for any row, "" where some are.
+        missing: Why document statistics are not there for any row, "" if some are.
         tests: Comparisons that Holm's correction counted, over both protocols.
     """
 
@@ -222,7 +222,7 @@ def _sorted_published(task: str, corpus: str) -> tuple[Published, ...]:
 
 
 def slug_of(label: str) -> str:
-    """A file name for a label, unique through a hash where the label is not one itself.
+    """A file name for a label, unique through a hash if the label is not one itself.
 
     It has small letters, digits and dashes only, so it can be a file, an id in HTML and a label in LaTeX.
 

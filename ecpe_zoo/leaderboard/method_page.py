@@ -154,7 +154,7 @@ def _price_in_words(found: Prices) -> str:
         )
         if found.corrected is not None:
             low, high = percent(found.corrected.low, 2), percent(found.corrected.high, 2)
-            words += f"; [{low}, {high}] where the training documents that folds share are counted in"
+            words += f"; [{low}, {high}] if the training documents that folds share are counted in"
     return f"{words}: from {percent(found.chosen.over.mean, 2)} to {percent(found.best.over.mean, 2)}."
 
 

@@ -1,4 +1,4 @@
-"""Plots as SVG text: small, without a library, in the page's own colours (so dark where the page is dark).
+"""Plots as SVG text: small, without a library, in the page's own colours, dark if the page is dark.
 
 Every figure has a role, a title and a description for those who do not see it; the same numbers are in a table of the
 page. Colours are the style sheet's `--line-1` to `--line-6`; dash patterns tell series apart too.

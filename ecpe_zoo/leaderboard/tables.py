@@ -65,7 +65,7 @@ def p_value(p: float) -> str:
 
 
 def mean_and_sd(spread: RunSpread | None) -> str:
-    """`52.6 ± 5.7`; the mean alone where there is one value."""
+    """`52.6 ± 5.7`; the mean alone if there is one value."""
     if spread is None:
         return "–"
     mean = percent(spread.over.mean)
@@ -73,7 +73,7 @@ def mean_and_sd(spread: RunSpread | None) -> str:
 
 
 def interval(spread: RunSpread | None) -> str:
-    """`[48.0, 58.5]`, "" where there is one value."""
+    """`[48.0, 58.5]`, "" if there is one value."""
     if spread is None or math.isnan(spread.over.low):
         return ""
     return f"[{percent(spread.over.low)}, {percent(spread.over.high)}]"
@@ -153,7 +153,7 @@ def _over_folds(test: FoldTest) -> str:
 
 
 NOTES = (
-    "F1 in percent. Mean ± sample standard deviation over folds (over seeds where there is one fold) and its 95 % "
+    "F1 in percent. Mean ± sample standard deviation over folds (over seeds if there is one fold) and its 95 % "
     "t-interval. Under *strict* a validation part of the training fold chooses epoch and threshold; under *paper "
     "protocol* the test fold chooses the epoch, as in published code; *reported* is what the paper prints. The three "
     "are never ranked together. A method is compared with the best method of its encoder and with the rule without "

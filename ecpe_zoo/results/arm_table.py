@@ -26,7 +26,7 @@ class ArmResult:
 
     Args:
         arm: Which.
-        gain: Spread of what it adds, over folds (means over seeds) or over seeds; None where no run has it.
+        gain: Spread of what it adds, over folds (means over seeds) or over seeds; None if no run has it.
         drawn: Its difference on the pooled test documents, with the interval over documents; the trained weights and
             whatever the arm chose are held fixed. None for arms over epochs.
         missing: Why runs lack it.
@@ -64,7 +64,7 @@ def group_arms(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> GroupArms | None:
-    """All arms of a group of strict runs of emotion-cause pairs; None for another group, and where no run finished.
+    """All arms of a group of strict runs of emotion-cause pairs; None for another group, and if no run finished.
 
     Args:
         group: The runs.

@@ -204,7 +204,7 @@ def run_arms(entry: Entry, root: Path | None = None) -> RunArms:
 
 
 def epoch_gain(entry: Entry, item: Item) -> float | None:
-    """Best test F1 of any epoch minus that of the chosen one, each at its tuned threshold where it was kept."""
+    """Best test F1 of any epoch minus that of the chosen one, each at its tuned threshold if it was kept."""
     watched = watched_epochs(entry)
     if watched is None:
         return None

@@ -37,7 +37,7 @@ def selection_metric(record: RunRecord) -> str | None:
 
 
 def gold_read(record: RunRecord) -> str:
-    """What read the gold of the test documents before they were scored, in words; "" where nothing did."""
+    """What read the gold of the test documents before they were scored, in words; "" if nothing did."""
     found = []
     if record.protocol.lexicon.startswith("rankcp_file"):
         found.append("its lexicon holds the gold emotion clauses of the test documents")
@@ -47,7 +47,7 @@ def gold_read(record: RunRecord) -> str:
 
 
 def not_strict(record: RunRecord) -> str:
-    """Why a record must not be ranked under its protocol, in words; "" where it may.
+    """Why a record must not be ranked under its protocol, in words; "" if it may.
 
     Under either protocol it must not where gold of the test documents was read (`gold_read`), under `strict` not where
     something else than a validation part chose.

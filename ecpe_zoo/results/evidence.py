@@ -117,8 +117,8 @@ class Difference(NamedTuple):
     Args:
         metric: Its versioned id.
         where: "metrics" or "metrics_default".
-        stored: None where the record lacks it.
-        computed: None where the predictions do not give it.
+        stored: None if the record lacks it.
+        computed: None if the predictions do not give it.
     """
 
     metric: str

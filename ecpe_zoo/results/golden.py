@@ -86,7 +86,7 @@ class GoldenRow:
 
 @dataclass(frozen=True)
 class GoldenComparison:
-    """All rows, and where the records are from.
+    """All rows, and if the records are from.
 
     Args:
         rows: Rows of all cells and metrics, in order.
@@ -256,7 +256,7 @@ def _table(comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> list[str]
 
 
 def cells_of(row: GoldenRow) -> tuple[str, str, str, str]:
-    """Both numbers, their difference and the tolerance, as text; empty where there is none.
+    """Both numbers, their difference and the tolerance, as text; empty if there is none.
 
     Fractions are in percent, counts (as of documents) as they are.
     """

@@ -63,7 +63,7 @@ def hardware() -> str:
 
 
 def peak_memory() -> int:
-    """Most memory this process held, in bytes: the accelerator's where there is one."""
+    """Most memory this process held, in bytes: the accelerator's if there is one."""
     import torch
 
     if torch.cuda.is_available():

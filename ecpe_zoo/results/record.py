@@ -35,7 +35,7 @@ class Overlap(Part):
 
     texts: int = Field(description="scored texts of five words or more")
     held: int = Field(description="of those, equal to a judged training text up to blanks and letter case")
-    share: float = Field(description="held / texts; 0 where there is no text")
+    share: float = Field(description="held / texts; 0 if there is no text")
 
     @property
     def notable(self) -> bool:
@@ -117,7 +117,7 @@ class Protocol(Part):
     selection_metric: str | None = Field(
         default=None, description="that metric; None for the last epoch and before version 3"
     )
-    default_threshold: float | None = Field(description="None where the highest score decides")
+    default_threshold: float | None = Field(description="None if the highest score decides")
     tuned_threshold: float | None
     tuned_on: str | None
     tuned_options: dict[str, float] = Field(

@@ -34,7 +34,7 @@ class Price(NamedTuple):
         best_epoch: The epoch that the test fold would have chosen.
         best: Test score there.
         looks: Epochs whose test score was known.
-        chosen_tuned: Test score at the chosen epoch and the threshold that its validation tuned; None where the
+        chosen_tuned: Test score at the chosen epoch and the threshold that its validation tuned; None if the
             run did not keep it.
         best_tuned: The best test score over epochs, each at the threshold that its validation tuned.
     """
@@ -79,7 +79,7 @@ def watched_epochs(entry: Entry) -> tuple[Rows, dict[str, Any]] | None:
 
 
 def price_of(entry: Entry) -> Price | None:
-    """The price within one run; None where it did not watch the test fold, failed, or validation did not choose."""
+    """The price within one run; None if it did not watch the test fold, failed, or validation did not choose."""
     name = find_task(entry.task).headline
     watched = watched_epochs(entry)
     if watched is None:
@@ -109,10 +109,10 @@ class Prices(NamedTuple):
 
     Args:
         runs: One `Price` each.
-        gap: Spread of test-best minus validation-best, over folds (means over seeds) where there are several.
+        gap: Spread of test-best minus validation-best, over folds (means over seeds) if there are several.
         chosen: Spread of the test score at the validation-best epoch.
         best: Spread of the test score at the test-best epoch.
-        gap_tuned: Spread of the gap where each epoch has the threshold that its validation tuned; None where a
+        gap_tuned: Spread of the gap where each epoch has the threshold that its validation tuned; None if a
             run did not keep it.
         corrected: Test of `gap`, with the interval that counts in that folds share training documents; None where
             there is one fold.

@@ -157,7 +157,7 @@ def compare(
 def compare_sound(
     first: RunGroup, second: RunGroup, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> MethodComparison | None:
-    """`compare` without the collapsed runs of both; None where none collapsed on a common fold, or none is left."""
+    """`compare` without the collapsed runs of both; None if none collapsed on a common fold, or none is left."""
     common = set(first.folds) & set(second.folds)
     if not any(run.fold in common for run in (*first.collapsed, *second.collapsed)):
         return None

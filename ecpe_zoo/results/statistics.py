@@ -93,7 +93,7 @@ class RunSpread(NamedTuple):
         unit: What `over` counts. Folds share training documents and seeds share all of them, so runs are not
             independent; with several folds the unit is the fold, whose value is the mean over its seeds.
         over: The spread of those units.
-        seed_sd: Standard deviation of seeds within a fold, pooled over folds; nan where no fold has two.
+        seed_sd: Standard deviation of seeds within a fold, pooled over folds; nan if no fold has two.
         runs: Number of runs.
     """
 
@@ -163,7 +163,7 @@ class FoldTest(NamedTuple):
         folds: How many.
         detectable: The smallest true difference that such folds would show in four of five repetitions:
             the power of the t-test, from the spread over folds and over the seeds in their means.
-            nan where there is one fold.
+            nan if there is one fold.
     """
 
     mean: float
@@ -184,7 +184,7 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
 
     Args:
         differences: First method minus second for each fold, means over seeds.
-        test_share: N_test / n_train; 1/9 for ten folds that train on all the rest.
+        test_share: n_test / n_train; 1/9 for ten folds that train on all the rest.
         level: Coverage of the interval, in (0, 1).
 
     Raises:

@@ -196,7 +196,7 @@ class RunGroup:
 
     @property
     def seedless(self) -> bool:
-        """Whether its method draws nothing, so that one run stands for all seeds."""
+        """Whether its method draws nothing, so that one run counts for all seeds."""
         method = declared_method(self.first.record)
         return method is not None and method.seedless
 
@@ -223,7 +223,7 @@ class RunGroup:
 
     @property
     def overlap(self) -> Overlap | None:
-        """Longer scored texts that training holds, summed over folds; None where no finished run counted them."""
+        """Longer scored texts that training holds, summed over folds; None if no finished run counted them."""
         counted = {  # alike for all seeds of a fold
             entry.fold: overlap
             for entry in self.finished
@@ -274,13 +274,13 @@ class RunGroup:
     def spread(
         self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
     ) -> statistics.RunSpread | None:
-        """Spread of a metric over the finished runs; see `values`. None where no run has it."""
+        """Spread of a metric over the finished runs; see `values`. None if no run has it."""
         values = self.values(metric, without_collapsed, default)
         return statistics.over_runs(values) if values else None
 
 
 def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
-    """Group records by task, corpus, protocol, method and variant; and by the corpus' files, where they differ.
+    """Group records by task, corpus, protocol, method and variant; and by the corpus' files if they differ.
 
     A failed run that has no metric has the task of its method's other runs, else of its method's class.
     """

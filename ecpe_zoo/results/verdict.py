@@ -189,7 +189,7 @@ def _missing_folds(groups: Sequence[RunGroup], folds: Sequence[int], folds_of_co
 def _over_seeds(first: RunGroup, second: RunGroup, document_error: float) -> Verdict:
     """Mean over common seeds; variance s^2/S over seeds plus that over documents, Satterthwaite's freedom."""
     one, two = _by_seed(first), _by_seed(second)
-    if first.seedless or second.seedless:  # one run stands for every seed
+    if first.seedless or second.seedless:  # one run counts for every seed
         fixed, other = (one, two) if first.seedless else (two, one)
         value = float(np.mean(list(fixed.values())))
         fixed.clear()
@@ -231,7 +231,7 @@ class Components(NamedTuple):
     """Where the variance of a difference of two methods comes from; standard deviations of scores as fractions.
 
     Args:
-        fold: Of the true difference from fold to fold; 0 where the seeds explain all of it.
+        fold: Of the true difference from fold to fold; 0 if the seeds explain all of it.
         seeds: Of the runs of a fold, for the first and the second method.
         assumed: Methods whose seeds were not repeated; their deviation is taken from the other one, or is 0.
     """

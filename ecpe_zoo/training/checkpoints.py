@@ -57,7 +57,7 @@ class LastCheckpoint(ModelCheckpoint):
         if self.best_model_path:
             config = Path(self.best_model_path).parents[1] / "config.yaml"
             words = map(shell_quoted, ("--config", str(config), "--ckpt_path", self.best_model_path))
-            rank_zero_info(f"To go on: ecpe-zoo fit {' '.join(words)}")
+            rank_zero_info(f"To resume: ecpe-zoo fit {' '.join(words)}")
 
 
 def best_checkpoint(trainer: Trainer) -> BestCheckpoint | None:
@@ -89,7 +89,7 @@ def _choice(metric: str, mode: str, protocol: str) -> Choice:
 
 
 def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
-    """The metric by which a checkpoint file was the best of its run, as the file itself says; None where it does not.
+    """The metric by which a checkpoint file was the best of its run, as the file itself says; None if it does not.
 
     Args:
         checkpoint: Its content.

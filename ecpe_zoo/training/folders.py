@@ -57,7 +57,7 @@ def _wandb(name: str, group: str, folder: str) -> list[Logger]:
     os.environ.setdefault("WANDB_SILENT", "true")
     offline = mode != "online"
     logger = WandbLogger(project="ecpe-zoo", name=name, group=group, save_dir=folder, offline=offline)
-    logger._wandb_init.pop("anonymous", None)  # wandb warns of this argument even where it is None
+    logger._wandb_init.pop("anonymous", None)  # wandb warns of this argument even if it is None
     return [logger]
 
 

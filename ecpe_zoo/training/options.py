@@ -165,7 +165,7 @@ def take_stored_options(model: Namespace, path: str | Path | None, typed: set[st
     for name, kind in STATE.items():
         if not isinstance(checkpoint.get(name), kind):
             raise ZooError(
-                f"{path}: expected a whole checkpoint of `ecpe-zoo fit`, but {name!r} is missing in it."
+                f"{path}: expected a complete checkpoint of `ecpe-zoo fit`, but {name!r} is missing in it."
             )
     stored = checkpoint["ecpe_zoo"]
     if model.class_path != stored["class_path"]:

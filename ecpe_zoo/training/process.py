@@ -55,7 +55,7 @@ class OncePerRun:
 def weights_are_missing(line: logging.LogRecord) -> bool:
     """A filter of transformers' load reports: none if the encoder has all the weights that it uses.
 
-    The pooler of `AutoModel` is new where a checkpoint has none, and heads of pretraining are left out; no method uses
+    The pooler of `AutoModel` is new if a checkpoint has none, and heads of pretraining are left out; no method uses
     either.
     """
     text = line.getMessage()
@@ -67,7 +67,7 @@ def weights_are_missing(line: logging.LogRecord) -> bool:
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """TF32 where the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply."""
+    """TF32 if the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply."""
     # tokenizer threads would deadlock forked data-loader workers
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     before = torch.get_float32_matmul_precision()
@@ -110,7 +110,7 @@ def product_seconds(
         repeats: Most products that are timed.
         patience: Seconds of a product after which it is not repeated: processors without 16-bit instructions need
             minutes for a large one.
-        clock: Gives seconds, once the device has done what was asked of it.
+        clock: Returns seconds, once the device has finished its work.
     """
     # not random: the generator's state would move
     matrix = torch.linspace(-1, 1, size * size, device=device).view(size, size).to(dtype)
@@ -131,7 +131,7 @@ def bf16_slowness(size: int = 192) -> float:
 
 @rank_zero_only
 def warn_of_slow_bf16(trainer: Trainer) -> None:
-    """Warn where the trainer computes in bf16 on a CPU without bf16 instructions."""
+    """Warn if the trainer computes in bf16 on a CPU without bf16 instructions."""
     if trainer.strategy.root_device.type != "cpu" or "bf16" not in str(trainer.precision):
         return
     slowness = bf16_slowness()

@@ -50,7 +50,7 @@ class Scorer(Callback):
     # --- where the documents come from
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Ask the data module for the test documents beside the validation ones where they are watched."""
+        """Ask the data module for the test documents beside the validation ones if they are watched."""
         data, _ = zoo_parts(trainer, pl_module)
         if self.watch_test and data.protocol == "paper":
             raise ZooError(
@@ -120,7 +120,7 @@ class Scorer(Callback):
     ) -> tuple[list[Prediction], dict[str, Document]]:
         """The predictions of all ranks as they are scored (`as_scored`), and the documents they are scored on.
 
-        Every document is expected once; where Lightning was told to stop early (`limit_*_batches`), only
+        Every document is expected once; if Lightning was made to stop early (`limit_*_batches`), only
         documents that were reached are scored.
         """
         gathered = data.as_scored(gather_over_ranks(self.gathered.pop(split)), split)

@@ -239,7 +239,7 @@ class Run:
 
     @property
     def best_path(self) -> str | None:
-        """The file of the `checkpoint` option, whatever other callbacks saved; None where it saved none."""
+        """The file of the `checkpoint` option, whatever other callbacks saved; None if it saved none."""
         best = best_checkpoint(self.trainer)
         return (best.best_model_path or None) if best is not None else None
 

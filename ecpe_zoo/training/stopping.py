@@ -51,7 +51,7 @@ class PatientStopping(EarlyStopping):
         super().on_validation_end(trainer, pl_module)
 
     def _hold(self, trainer: Trainer, module: LightningModule) -> None:
-        """Keep the patience whole until the first score; all other criteria are checked as ever."""
+        """Keep the full patience until the first score; all other criteria are checked as before."""
         if self.counting:
             return
         data, method = zoo_parts(trainer, module)
