@@ -86,7 +86,7 @@ class GoldenRow:
 
 @dataclass(frozen=True)
 class GoldenComparison:
-    """All rows, and if the records are from.
+    """All rows, and where the records are from.
 
     Args:
         rows: Rows of all cells and metrics, in order.
