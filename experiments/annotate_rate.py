@@ -2,10 +2,9 @@
 
     python -m experiments.annotate_rate --ckpt_path CKPT --output DIR [--lines 100000] [--precision bf16]
 
-The texts of a corpus are repeated, each time with another number behind them. The command
-runs once unbroken and once killed (SIGKILL) at each of the shares of `--kills` and started again, in processes of
-their own; the result goes to DIR/annotate_rate.json and to the screen. Options that are not known here are the
-command's.
+The texts of a corpus are repeated, each time followed by another number. The command runs
+once without interruption and once killed (SIGKILL) at each share of `--kills` and restarted, in processes of its own.
+The result goes to DIR/annotate_rate.json and to the screen. Options unknown to this script are passed to the command.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from ecpe_zoo.cli.main import main as ecpe_zoo
 from ecpe_zoo.corpora.registry import load_corpus
 
 PAUSE = 0.05
-"""Seconds between two looks at a run."""
+"""Seconds between two samples of a run's memory."""
 
 SAMPLES = 20
-"""Memory is shown at so many places of a run."""
+"""Number of points of a run at which memory is shown."""
 
 
 def write_texts(path: Path, corpus: str, root: Path | None, lines: int) -> None:
@@ -51,9 +50,9 @@ def watch(
     """Run the command in a process of its own.
 
     Args:
-        command: arguments of `ecpe-zoo`.
-        journal: of the run, which says how far it is.
-        until: kill it when this many lines are done.
+        command: Arguments of `ecpe-zoo`.
+        journal: Journal of the run, which records its progress.
+        until: Number of finished lines at which to kill it.
 
     Returns:
         `seconds` of the whole process and of the `first` window; `memory`: resident MB by lines done; `peak` MB;
@@ -92,7 +91,7 @@ def _run(command: list[str]) -> None:
 
 
 def done_before(journal: Path) -> int:
-    """Lines that a run has done, by the last whole line of its journal."""
+    """Lines that a run has done, from the last complete line of its journal."""
     try:
         lines = journal.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
@@ -101,7 +100,7 @@ def done_before(journal: Path) -> int:
 
 
 def memory_of(pid: int) -> tuple[float, float]:
-    """Resident memory of a process now and at its peak, in MB; 0 where it is gone."""
+    """Resident memory of a process now and at its peak, in MB; 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     except OSError:
@@ -166,7 +165,7 @@ def measure(options: argparse.Namespace, others: Sequence[str]) -> dict[str, Any
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, write and print; 1 where a run failed or the outputs differ."""
+    """Measure, write and print; 1 if a run failed or the outputs differ."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -4,7 +4,7 @@
     python -m experiments.batch_mates mgcl xia-ding-2019 4 --spread 0 24 --encoder embedded
 
 Prints, for each spread, the share of the pairs of units that share a batch in one epoch and share it again in the next,
-the share that a random order would give, and the padding: the share of slots beyond the units' own lengths, in whole
+the share that a random order would give, and the padding: the share of slots beyond the units' own lengths, in complete
 batches and in the groups of similar length that EACL and MGCL run a batch in. Then the slots that rounded widths add
 (`ecpe_zoo.text.encoders.rounded_width`; transformers alone have them), and the numbers of widths before and after.
 """

@@ -1,13 +1,13 @@
-"""`make bench`: speed and memory of every method, beside what the machine could do.
+"""`make bench`: speed and memory of every method, compared with the machine's rate.
 
     python -m experiments.bench [--threads N] [--method ID] [--data-root DIR] [--vectors FILE] [--encoder DIR]
 
 Every method that has a config in `configs/` is measured with it, and on fold 1 of the corpus of its config in
-`configs/paper/` if that is at hand. Methods that score clause pairs over an encoder are also measured with one and the
+`configs/paper/` if that is at hand. Methods that score clause pairs over an encoder are also measured with the
 same encoder of a usual size. E2EECPE, MM-R, and EACL with the encoder that --encoder names
 are compared with the public reference codes at the same sizes, as is fine-tuning of that encoder on goemotions. Each
-measurement is a process of its own, which measures the machine's rate too: on a machine that other work shares,
-believe the ratios rather than the seconds.
+measurement runs in its own process, which also measures the machine's rate: on a shared machine, trust the ratios
+rather than the seconds.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ DATA_OPTIONS = ("corpus", "batch_size", "batch_tokens", "eval_batch_size", "eval
 
 @dataclass(frozen=True)
 class Goal:
-    """A number of a reference code and what we aim at.
+    """A figure of a reference implementation, and our aim.
 
     Args:
-        name: what is compared.
-        unit: of both.
-        reference: measured once with the public code on two cores of an AMD EPYC (Zen 4) machine with torch
-            2.13; None where there is none.
-        aim: of this package on such a machine; None where the number is only shown.
-        more_is_better: for the mark behind the number.
+        name: What is compared.
+        unit: Unit of both.
+        reference: Figure measured once with the public code on two cores of an AMD EPYC (Zen 4) machine with torch
+            2.13; None if there is none.
+        aim: Aim of this package on such a machine; None if the number is only shown.
+        more_is_better: Whether higher is better; decides the mark after the number.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Report:
     """Prints rows as they come, and keeps them for the JSON file.
 
     Args:
-        options: of the command line.
+        options: Options of the command line.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -188,9 +188,9 @@ class Report:
         """Note a comparison.
 
         Args:
-            goal: what is compared.
-            value: found.
-            machine: GFLOP/s that the machine gave meanwhile.
+            goal: What is compared.
+            value: Measured value.
+            machine: Rate of the machine during the measurement, in GFLOP/s.
         """
         reached = None
         if goal.aim is not None:
@@ -248,7 +248,7 @@ def compare_encoded(report: Report, id: str, class_path: str, data: dict[str, An
     narrow = report.row(f"{id}, one encoder, bf16, training", same)
     report.row(f"{id}, one encoder, fp32, prediction", replace(base, action="predict"))
     report.row(f"{id}, one encoder, bf16, prediction", replace(same, action="predict", seconds=base.seconds))
-    # a whole epoch of the same batches, whose padding is that of any encoder
+    # an entire epoch of the same batches, whose padding is that of any encoder
     epoch = replace(base, init_args=arguments | {"encoder": small}, repeats=1)
     read = report.row(f"{id}, small encoder, training epoch", epoch)
     rate, narrow_rate = full.rates["32-true"], narrow.rates["bf16-mixed"]
@@ -336,7 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark.
 
     Returns:
-        0; an aim that is missed is shown and is no error.
+        0; a missed aim is shown, but is not an error.
     """
     options = make_parser().parse_args(arguments)
     configs = {path.stem: path for path in sorted(CONFIGS.glob("*.yaml"))}

@@ -1,8 +1,8 @@
 """The invented words and clause templates of the bundled corpus; see make_bundled_ecpe.py.
 
 In a template, `{name}` is replaced by one of the words listed under that name, again and again until none is
-left. `{s}` is the person an episode is about, `{o}` somebody else, `{w}` an emotion word, `{v}` an event as
-it is told of somebody (`lost the wallet`) and `{u}` the same after a negation (in Chinese without 了).
+left. `{s}` is the person an episode is about, `{o}` somebody else, `{w}` an emotion word, `{v}` an event that
+happened to somebody (`lost the wallet`) and `{u}` the same after a negation (in Chinese without 了).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ class Words:
     """What the documents of a language are made of.
 
     Args:
-        people: whom an episode is about.
-        others: who stands by.
-        emotions: emotion words by category.
-        events: what causes each emotion, in a form that follows a person.
-        slots: words by slot name.
-        cause: clauses of an event that happened, told before the emotion.
-        reason: the same, told after it.
-        emotion: clauses of a felt emotion.
-        both: clauses of an event and the emotion.
-        unfelt: clauses with an emotion word and no emotion.
-        unreal: clauses with an event that did not happen.
-        filler: clauses with neither.
+        people: People whom episodes are about.
+        others: Bystanders.
+        emotions: Emotion words by category.
+        events: Causes of each emotion, in a form that follows a person.
+        slots: Words by slot name.
+        cause: Clauses of an event that happened, placed before the emotion.
+        reason: The same, placed after it.
+        emotion: Clauses of a felt emotion.
+        both: Clauses of an event and the emotion.
+        unfelt: Clauses with an emotion word and no emotion.
+        unreal: Clauses with an event that did not happen.
+        filler: Clauses with neither.
     """
 
     people: Options

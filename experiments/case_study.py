@@ -3,8 +3,9 @@
     python -m experiments.case_study CKPT ... --output FILE.html [--corpus NAME] [--fold N] [--id DOCUMENT] [--root DIR]
 
 One self-contained page: each token is shaded by the probability, as the teacher gives it, that it answers "emotion?" or
-"cause?"; beside each clause stand the probability of the student and whether it is gold, and below the pairs. Several
-checkpoints, as of the ablations, stand below each other. By default the first test document with two pairs is shown.
+"cause?"; each clause also shows the student's probability and whether it is gold; the pairs follow below. Several
+checkpoints, such as those of ablations, are shown one below the other. By default the first test document with two
+pairs is shown.
 """
 
 from __future__ import annotations
@@ -119,10 +120,10 @@ def in_words(pairs: set[tuple[int, int]]) -> str:
 
 
 def choose(documents: tuple[Document, ...], id: str | None) -> Document:
-    """The document of an id; else the first with two pairs, or the first.
+    """The document with an id; else the first with two pairs, or the first.
 
     Raises:
-        ZooError: there is none of that id.
+        ZooError: there is none with that id.
     """
     if id is None:
         return next((d for d in documents if len(set(d.pairs or ())) > 1), documents[0])
@@ -149,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--corpus", default="xia-ding-2019")
     parser.add_argument("--fold", type=int, default=1)
     parser.add_argument("--root", type=Path, help="holds the corpora; else ECPE_ZOO_DATA")
-    parser.add_argument("--id", help="of a test document")
+    parser.add_argument("--id", help="id of a test document")
     options = parser.parse_args(arguments)
     data = EmotionDataModule(corpus=options.corpus, root=options.root, fold=options.fold)
     data.setup("test")

@@ -51,9 +51,9 @@ def with_context(texts: Sequence[Document], context: Context, seed: int = 0) -> 
     """The texts with their own context, with none, or with that of another text.
 
     Args:
-        texts: of `judged_texts`.
-        context: which.
-        seed: of the shuffling, in which each text gets the context of the next in a random circle of those that
+        texts: Texts from `judged_texts`.
+        context: Kind of context.
+        seed: Seed of the shuffling, in which each text gets the context of the next in a random circle of those that
             have one.
     """
     if context == "true":

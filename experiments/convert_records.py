@@ -3,7 +3,7 @@
     python -m experiments.convert_records RECORDS [RECORDS ...] [--root DIR]
 
 A record is replaced only if the new files have every history value, every metric (computed again from the scores; needs
-the corpus) and every other field of the old ones; otherwise it stays as it is. Converted records are passed over.
+the corpus) and every other field of the old ones; otherwise it stays as it is. Converted records are skipped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a measurement counts: tokens, operations, seconds and memory, and what the machine could do meanwhile."""
+"""What a measurement counts: tokens, operations, seconds and memory, and the machine's rate during the measurement."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Job:
     """What is measured.
 
     Args:
-        class_path: of the method.
-        init_args: its arguments.
-        data: arguments of the data module.
-        action: training, prediction, prediction of the same documents with batches of questions and with one
+        class_path: Class path of the method.
+        init_args: Arguments of the method.
+        data: Arguments of the data module.
+        action: Training, prediction, prediction of the same documents with batches of questions and with one
             question at a time, or EACL's second stage.
-        threads: of the process.
-        steps: most batches that are timed.
-        seconds: no batch begins after this time.
-        repeats: whole epochs or predictions of all documents; 0 measures single steps.
-        precision: as the trainer takes it.
-        accelerator: as the trainer takes it.
-        seed: of weights and of the order of batches.
+        threads: Threads of the process.
+        steps: Maximum number of timed batches.
+        seconds: Time in seconds after which no batch starts.
+        repeats: Complete epochs or predictions of all documents; 0 measures single steps.
+        precision: Precision, as the trainer takes it.
+        accelerator: Accelerator, as the trainer takes it.
+        seed: Seed of the weights and of the order of batches.
     """
 
     class_path: str
@@ -66,22 +66,22 @@ class Job:
 
 @dataclass
 class Measured:
-    """What came out; tokens are those that the network reads, once for each time that it reads them.
+    """Results of a measurement; a token counts each time the network reads it.
 
     Args:
-        seconds: of the timed batches, their building included.
-        steps: timed.
-        documents: in them.
-        real_tokens: in them.
-        slots: token slots that were run, padding included.
-        flops: of the timed batches' matrix products, counted on the first ones and scaled by tokens.
-        runs: seconds of each whole epoch or prediction.
-        epoch_tokens: real tokens of a whole epoch, 0 where not known beforehand.
-        epoch_documents: documents of a whole epoch.
-        peak_bytes: of the process's memory, or of the GPU's.
+        seconds: Duration of the timed batches, including building them.
+        steps: Timed batches.
+        documents: Documents in them.
+        real_tokens: Real tokens in them.
+        slots: Token slots that were run, padding included.
+        flops: FLOPs of the timed batches' matrix products, counted on the first ones and scaled by tokens.
+        runs: Seconds of each complete epoch or prediction.
+        epoch_tokens: Real tokens of an entire epoch, 0 if not known beforehand.
+        epoch_documents: Documents of an entire epoch.
+        peak_bytes: Peak memory of the process or of the GPU, in bytes.
         rates: GFLOP/s of a matrix product of this process, by precision; that of the job's precision is measured
             between the timed batches, if there is time.
-        extra: of single jobs.
+        extra: Further figures of particular jobs.
     """
 
     seconds: float = 0.0
@@ -168,10 +168,10 @@ def flop_counter() -> FlopCounterMode:
 
 
 class MachineRate:
-    """What the processor does between batches: on a shared machine its speed changes from second to second.
+    """Measures the machine's rate between batches: on a shared machine its speed changes from second to second.
 
     Args:
-        job: Whole epochs are not interrupted, and other devices are not shared.
+        job: Entire epochs are not interrupted, and other devices are not shared.
 
     Attributes:
         spent: Seconds that this has taken.
@@ -188,7 +188,7 @@ class MachineRate:
         """GFLOP/s of all products so far; None before the first. A tenth of the time at most is spent on them.
 
         Args:
-            seconds: Of the batches so far.
+            seconds: Duration of the batches so far.
         """
         if seconds >= self.due:
             start = now()
@@ -202,9 +202,9 @@ class Clock(Callback):
     """Times the batches of a loop after a few for warming up, whose matrix products are counted instead.
 
     Args:
-        job: its limits.
-        tally: of the method; made at the start of training where the network is not built yet.
-        warm: batches that are not timed.
+        job: Job with the limits.
+        tally: Tally of the method; made at the start of training if the network is not built yet.
+        warm: Number of warm-up batches, which are not timed.
     """
 
     def __init__(self, job: Job, tally: Tally | None = None, warm: int = 2) -> None:
@@ -275,7 +275,7 @@ class Clock(Callback):
         self._end(trainer, batch)
 
     def on_train_epoch_start(self, trainer: Trainer, method: LightningModule) -> None:
-        """Start a whole run over the documents."""
+        """Start a complete run over the documents."""
         self.run_start = now()
 
     def on_train_epoch_end(self, trainer: Trainer, method: LightningModule) -> None:
@@ -292,14 +292,14 @@ class Clock(Callback):
 
 
 def now() -> float:
-    """Seconds, when all that was asked of the device is done."""
+    """Time in seconds, once the device has finished all its work."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def peak_bytes() -> int:
-    """Most memory so far: the GPU's where one is used, else the process's."""
+    """Most memory so far: the GPU's if one is used, else the process's."""
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

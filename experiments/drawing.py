@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 LONG = 5
-"""Characters from which on a text stands only once in a corpus."""
+"""Length in characters from which a text may occur only once in a corpus."""
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -23,11 +23,11 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 class Drawer:
-    """Draws texts that stand nowhere else in a corpus.
+    """Draws texts that occur nowhere else in a corpus.
 
     Args:
-        slots: words by the name that stands in braces for one of them.
-        seed: of everything that is drawn.
+        slots: Words by the name that is written in braces for one of them.
+        seed: Seed of everything that is drawn.
     """
 
     def __init__(self, slots: Mapping[str, Sequence[str]], seed: int) -> None:
@@ -36,11 +36,11 @@ class Drawer:
         self.used: set[str] = set()
 
     def pick(self, options: Sequence[str]) -> str:
-        """One of the options, all alike."""
+        """One of the options, all equally likely."""
         return options[int(self.random.random() * len(options))]
 
     def weighted(self, weights: Mapping[str, float]) -> str:
-        """One of the names, as often as their weights say."""
+        """One of the names, with probability proportional to its weight."""
         left = self.random.random() * sum(weights.values())
         for name, weight in weights.items():
             left -= weight
@@ -53,7 +53,7 @@ class Drawer:
         return self.random.random() < share
 
     def between(self, least: int, most: int) -> int:
-        """A number from `least` to `most`, all alike."""
+        """A number from `least` to `most`, all equally likely."""
         return least + int(self.random.random() * (most - least + 1))
 
     def text(self, templates: Sequence[str], **bound: str) -> str:

@@ -94,7 +94,7 @@ def main() -> None:
     )
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument(
-        "--resamples", type=int, default=400, help="of the tests over documents; 0 leaves them out"
+        "--resamples", type=int, default=400, help="draws of the tests over documents; 0 leaves them out"
     )
     parser.add_argument("--collapse", type=float, nargs="+", default=[0.0, 1 / 30])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 3])

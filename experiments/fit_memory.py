@@ -29,18 +29,18 @@ from ecpe_zoo.memory import give_back
 from experiments.annotate_rate import SAMPLES, memory_of
 
 PAUSE = 0.2
-"""Seconds between two looks at a run."""
+"""Seconds between two samples of a run's memory."""
 
 SWITCHES = ("trim", "kernels", "widths")
 CALLBACK = "ecpe_zoo.training.memory"
 
 
 def watch(arguments: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
-    """Fit in a process of its own.
+    """Fit in a separate process.
 
     Args:
-        arguments: of `ecpe-zoo fit`.
-        without: what is switched off, from `SWITCHES`.
+        arguments: Arguments of `ecpe-zoo fit`.
+        without: Measures to switch off, from `SWITCHES`.
 
     Returns:
         `status`; `peak` MB; `memory`: resident MB over the run; `seconds` of the processor; `trims` and the
@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=SWITCHES,
         help="what the first run lacks (default: all three)",
     )
-    parser.add_argument("fit", nargs="+", metavar="OPTION", help="of `ecpe-zoo fit`, after --")
+    parser.add_argument("fit", nargs="+", metavar="OPTION", help="arguments of `ecpe-zoo fit`, after --")
     options = parser.parse_args(argv)
     folder: Path = options.output
     folder.mkdir(parents=True, exist_ok=True)

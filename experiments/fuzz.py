@@ -74,7 +74,7 @@ TEXTS = (
     "%",
     "x" * 200_000,
 )
-"""What takes the place of a piece of text."""
+"""Replacements for a piece of text."""
 
 VALUES: tuple[Any, ...] = (
     None,
@@ -103,7 +103,7 @@ VALUES: tuple[Any, ...] = (
     2.0,
     10**400,
 )
-"""What takes the place of a value of JSON."""
+"""Replacements for a JSON value."""
 
 
 class Hang(BaseException):
@@ -112,7 +112,7 @@ class Hang(BaseException):
 
 @dataclass
 class Found:
-    """What the inputs of a format came to."""
+    """Results for the inputs of a format."""
 
     inputs: int = 0
     read: int = 0
@@ -199,11 +199,11 @@ def fuzz(format: Format, inputs: int, folder: Path, seed: int = 0, seconds: floa
     """Read mutated inputs of a format.
 
     Args:
-        format: What is read, and how.
-        inputs: How many.
-        folder: For the files.
-        seed: Of the mutations.
-        seconds: After these it ends early.
+        format: Format to read, with its reader.
+        inputs: Number of inputs.
+        folder: Folder for the files.
+        seed: Seed of the mutations.
+        seconds: Time limit in seconds.
     """
     found, chance, start = Found(), random.Random(f"{format.name} {seed}"), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)

@@ -49,13 +49,13 @@ class Format:
     """A format and its reader.
 
     Args:
-        name: For the report.
+        name: Name in the report.
         file: Name of the file that is written.
         read: The reader.
-        content: A sound file.
-        tree: The values of a sound file, if they are a tree of JSON.
-        save: Writes a tree that is no JSON file.
-        beside: Files that are there too, unchanged.
+        content: Content of a valid file.
+        tree: Values of a valid file, if they form a JSON tree.
+        save: Function that writes a tree in a format other than JSON.
+        beside: Further files in the folder, left unchanged.
     """
 
     name: str
@@ -146,7 +146,7 @@ FAILURE = {
 
 
 def _as_table(description: str, ending: str, path: Path) -> object:
-    """A table of one's own, by a sound description."""
+    """A user's table, read by a valid description."""
     place = path.with_name("c.yaml")
     place.write_text(description + SPLITS % (ending, ending), encoding="utf-8")
     return load_corpus(str(place))
@@ -173,7 +173,7 @@ def _saved_record(tree: Any, folder: Path) -> None:
 
 
 def _predictions(folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """A sound file of predictions, and its head."""
+    """A valid file of predictions, and its header."""
     path = folder / "sound.npz"
     scores = {"pair": np.eye(2, dtype=np.float32), "emotion": np.zeros(2, np.float32)}
     history = [{"stage": "fit", "epoch": 0, "step": 1, "validation": {"pair_f1": 0.5}}]
@@ -183,7 +183,7 @@ def _predictions(folder: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def _save_head(content: bytes, tree: Any, path: Path) -> None:
-    """A file of predictions with another head."""
+    """A file of predictions with another header."""
     with np.load(io.BytesIO(content)) as stored:
         arrays = dict(stored)
     arrays["head"] = np.frombuffer(json.dumps(tree).encode(), dtype=np.uint8)
@@ -213,7 +213,7 @@ def all_formats(folder: Path) -> list[Format]:
     """Every format.
 
     Args:
-        folder: For files that are made once.
+        folder: Folder for files that are made once.
     """
     record = json.loads(
         (ROOT / "experiments/golden/mgcl/bundled-ecpe-fold1-strict-seed0.json").read_text("utf-8")

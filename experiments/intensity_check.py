@@ -5,7 +5,7 @@
 isear asked people how strong the emotion was that they describe (INTS). For each emotion that a checkpoint knows:
 Spearman's correlation of its score with the reported intensity over the texts of that emotion, with a 95 % interval,
 and the average over emotions. A checkpoint of another corpus saw none of the texts, so that all of them count
-(`all`); for one that was trained on isear ask for `test`.
+(`all`); for one trained on isear, choose `test`.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def check(method: Method, documents: Mapping[str, Document]) -> dict[str, Agreem
 
 
 def average(found: Mapping[str, Agreement]) -> float:
-    """The mean of the correlations that are defined; NaN where none is."""
+    """The mean of the correlations that are defined; NaN if none is."""
     values = [agreement.rho for agreement in found.values() if not np.isnan(agreement.rho)]
     return float(np.mean(values)) if values else float("nan")
 
 
 def in_words(agreement: Agreement | None) -> str:
-    """`+0.31 [+0.25, +0.37]`, or a dash where there is nothing to say."""
+    """`+0.31 [+0.25, +0.37]`, or a dash if it is undefined."""
     if agreement is None or np.isnan(agreement.rho):
         return "-"
     return f"{agreement.rho:+.2f} [{agreement.low:+.2f}, {agreement.high:+.2f}]"

@@ -3,11 +3,11 @@
     python -m experiments.make_bundled_conversations
 
 The emotions can be learned but not read off a word. A quarter of the utterances with an emotion word deny it,
-suppose it or speak of somebody in a film, and are neutral; the same holds for events. The words of denial
-stand in others too ("I did not sleep, I am so sad about the tent"), so that order counts. A fifth of the
+suppose it or speak of somebody in a film, and are neutral; the same holds for events. Words of denial
+occur in others too ("I did not sleep, I am so sad about the tent"), so that order counts. A fifth of the
 utterances are short replies that say nothing by themselves: "Me too." takes the emotion of the utterance
-before it, "I still do." that of the speaker's own last one, "Really?" is surprise behind news and neutral
-behind small talk, and "Not me." is neutral. No other text occurs twice in the corpus.
+before it, "I still do." that of the speaker's own last one, "Really?" is surprise after news and neutral
+after small talk, and "Not me." is neutral. No other text occurs twice in the corpus.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[1] / "ecpe_zoo" / "corpora" / "bundled"
 PARTS: Mapping[str, int] = {"train": 150, "dev": 25, "test": 30}  # conversations
 SEED = 1207
 REPLIES = 0.22
-OWN_TURN = 0.12  # how often somebody goes on speaking
+OWN_TURN = 0.12  # how often somebody continues speaking
 
 EMOTIONS: Mapping[str, float] = {
     "neutral": 0.10,  # the denied and supposed ones come on top
@@ -105,7 +105,7 @@ class Utterance:
 
 
 def told(draw: Drawer, speaker: str) -> Utterance:
-    """An utterance that says its emotion by itself."""
+    """An utterance whose emotion is clear on its own."""
     emotion = draw.weighted(EMOTIONS)
     if emotion == "neutral":
         return Utterance(speaker, draw.text(SMALL_TALK), "neutral")

@@ -2,11 +2,11 @@
 
     python -m experiments.make_bundled_ecpe
 
-The texts are made so that they can be learned but not guessed. An emotion word tells nothing by itself: half
+The texts are made so that they can be learned but not guessed. An emotion word proves nothing by itself: half
 of its clauses deny it, suppose it, or speak of a film or an advert. A cause is an event that happened; the
-same event also stands in clauses where it did not happen (`luckily nobody lost ...`). Causes stand before, in
+same event also occurs in clauses where it did not happen (`luckily nobody lost ...`). Causes occur before, in
 and after the emotion clause, so that "the previous clause" is mostly wrong, and where two people feel
-something, the kind of event says which belongs to which. No clause of five characters or more occurs twice in
+something, the kind of event shows which belongs to which. No clause of five characters or more occurs twice in
 the corpus, so that no document is a near-duplicate of another and every test clause is a new combination.
 
 The same files come out of every Python version: only `Random.random` is used, whose sequence is promised.
@@ -27,9 +27,9 @@ FOLDER = Path(__file__).parents[1] / "ecpe_zoo" / "corpora" / "bundled"
 TRAIN, TEST = 220, 30  # documents of each language
 SEED = 1207
 FEWEST, MOST = 4, 8  # clauses in a document
-LONG = 5  # characters from which on a clause stands only once in the corpus
+LONG = 5  # length in characters from which a clause may occur only once in the corpus
 
-# The clauses of one episode and how often it is drawn. C: cause, c: cause told afterwards, E: emotion,
+# The clauses of one episode and how often it is drawn. C: cause, c: cause given afterwards, E: emotion,
 # e: somebody else's emotion from the same cause, B: both in one clause, x: a clause in between.
 EPISODES: Mapping[str, int] = {
     "CE": 30,
@@ -58,11 +58,11 @@ class Clause:
     """A clause and its gold annotation.
 
     Args:
-        text: words separated by spaces.
-        episode: the number of the episode that it belongs to; None for one that tells nothing.
-        emotion: category, for an emotion clause.
-        keyword: the emotion word, for an emotion clause.
-        cause: it holds the cause.
+        text: Words separated by spaces.
+        episode: Number of its episode; None for a filler clause.
+        emotion: Category, for an emotion clause.
+        keyword: Emotion word, for an emotion clause.
+        cause: Whether it holds the cause.
     """
 
     text: str
@@ -76,8 +76,8 @@ class Maker:
     """Draws the documents of one language.
 
     Args:
-        words: templates and the words that fill them.
-        seed: of everything that is drawn.
+        words: Templates and the words that fill them.
+        seed: Seed of everything that is drawn.
     """
 
     def __init__(self, words: Words, seed: int) -> None:
@@ -86,7 +86,7 @@ class Maker:
         self.used: set[str] = set()
 
     def pick(self, options: Sequence[str]) -> str:
-        """One of the options, all alike."""
+        """One of the options, all equally likely."""
         return options[int(self.random.random() * len(options))]
 
     def chance(self, share: float) -> bool:
@@ -94,7 +94,7 @@ class Maker:
         return self.random.random() < share
 
     def filled(self, templates: Sequence[str], **bound: str) -> str:
-        """A filled template that stands nowhere else in the corpus, unless it is very short."""
+        """A filled template that occurs nowhere else in the corpus, unless it is very short."""
         while True:
             text = self.pick(templates)
             drawn = dict(bound)
@@ -147,7 +147,7 @@ class Maker:
         episodes: list[Episode] = []
         while len(episodes) < count:
             person, emotion = self.pick(self.words.people), self.pick(tuple(self.words.emotions))
-            # two people with two feelings: the kind of event tells which belongs to which
+            # two people with two feelings: the kind of event shows which belongs to which
             if all(person != other.person and emotion != other.emotion for other in episodes):
                 episodes.append(Episode(len(episodes), person, emotion))
         if count == 2 and self.chance(CROSSED / TWO_EPISODES):

@@ -2,7 +2,7 @@
 
     python -m experiments.make_bundled_emotions
 
-A comment tells of one emotion or of two, some of them denied ("not angry, only a bit sad"), supposed or of
+A comment has one or two emotions, some of them denied ("not angry, only a bit sad"), supposed or of
 somebody in a film, so that an emotion word alone decides nothing; a comment with none of its own is neutral.
 Strengths are said in words (`slightly`, `rather`, `terribly`), with which a method of intensities can be
 tried. No text occurs twice in the corpus.

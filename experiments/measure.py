@@ -1,4 +1,4 @@
-"""One measurement of the benchmark, in a process of its own so that the peak of its memory is its own.
+"""One measurement of the benchmark, in a separate process so that its peak memory is its own.
 
     python -m experiments.measure < job.json
 
@@ -56,7 +56,7 @@ def make_data(job: Job) -> EmotionDataModule:
 
 
 def make_trainer(job: Job, clock: Clock | None, epochs: int) -> Trainer:
-    """A trainer that does nothing beside the loop."""
+    """A trainer that does nothing but run the loop."""
     return Trainer(
         max_epochs=epochs,
         accelerator=job.accelerator,
@@ -81,7 +81,7 @@ def build(method: Method, data: EmotionDataModule) -> Tally:
 
 
 def train(job: Job) -> Measured:
-    """Time training steps, or whole epochs."""
+    """Time training steps, or complete epochs."""
     method, data, clock = make_method(job), make_data(job), Clock(job)
     make_trainer(job, clock, job.repeats or 1000).fit(method, data)
     clock.measured.peak_bytes = peak_bytes()
@@ -114,7 +114,7 @@ def predict(job: Job) -> Measured:
 def anchors(job: Job) -> Measured:
     """Time stage two of EACL: vectors of some batches of utterances, then epochs over what is kept of them.
 
-    `extra`: seconds of the vectors and of one epoch without them, both for a whole epoch's utterances.
+    `extra`: seconds of the vectors and of one epoch without them, both for an entire epoch's utterances.
     """
     method, data = make_method(job), make_data(job)
     assert isinstance(method, EACL)
@@ -147,10 +147,10 @@ def anchors(job: Job) -> Measured:
 
 
 def query_by_query(job: Job) -> Measured:
-    """The same questions in batches over documents, and one at a time; both also with all rows of one width.
+    """The same questions in batches over documents, and one by one; both also with all rows padded to one width.
 
-    The weights are random, so that a threshold asks of all clauses or of none: the follow-up questions are those
-    that a perfect model asks, of the gold clauses, in three turns.
+    The weights are random, so a threshold would select all clauses or none: the follow-up questions are those of
+    a perfect model, about the gold clauses, in three turns.
     """
     method, data = make_method(job), make_data(job)
     assert isinstance(method, ReaderMethod)
@@ -190,7 +190,7 @@ def query_by_query(job: Job) -> Measured:
 
 
 def _padded(rows: QueryRows, width: int) -> QueryRows:
-    """Rows of one width, whose padding is read like tokens: as dear as padding under a mask."""
+    """Rows of one width, whose padding is read like tokens; it costs as much as masked padding."""
     more = (0, width - rows.tokens.shape[1])
     return rows._replace(
         tokens=F.pad(rows.tokens, more),

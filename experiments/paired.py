@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--root", type=Path)
     parser.add_argument("--fold", type=int, default=1)
-    parser.add_argument("--threshold", type=float, help="for tasks with one")
+    parser.add_argument("--threshold", type=float, help="threshold, for tasks with one")
     options = parser.parse_args(arguments)
     task = TASKS[find_corpus(options.corpus).tasks[0]]
     documents = {d.id: d for d in load_corpus(options.corpus, options.root, options.fold).test}

@@ -53,7 +53,7 @@ PAIRS = ("xia-ding-2019", "ntcir-ecpe-en")
 def name_of(group: RunGroup) -> str:
     """The method's class, and the variant that its suite gave it.
 
-    Records lie in `SUITE/METHOD-VARIANT/`: `e2eecpe-encoder` is `E2EECPE (encoder)`.
+    Records are in `SUITE/METHOD-VARIANT/`: `e2eecpe-encoder` is `E2EECPE (encoder)`.
     """
     model = group.first.record.config["model"]
     method = str(model["class_path"]).rpartition(".")[2]
@@ -95,7 +95,7 @@ def with_folds(rows: Iterable[Row]) -> list[Row]:
 
 
 def practices(rows: Sequence[Row], root: Path | None) -> list[Practice]:
-    """All practices over the methods of a corpus; those that need a file of the corpus are left out where it is not."""
+    """All practices over the methods of a corpus; those that need a missing file of the corpus are left out."""
     found: dict[str, Practice] = {}
     for row in rows:
         arms = group_arms(row.group, root=root, resamples=0)
@@ -199,7 +199,7 @@ def build(records: Path = RECORDS, root: Path | None = None) -> dict[str, str]:
 
 
 def main() -> int:
-    """Write the report, or hold it against the committed one."""
+    """Write the report, or compare it with the committed one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""`ecpe-zoo annotate`: a trained method applied to one's own text."""
+"""`ecpe-zoo annotate`: apply a trained method to your own text."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def annotate(
     Args:
         ckpt_path: Checkpoint of ecpe-zoo fit.
         input: File of texts; - is standard input.
-        model: Class path of a method of your own; a checkpoint alone makes no code of others run.
+        model: Class path of a method of your own; a checkpoint alone never runs foreign code.
         output: File for the rows; - is standard output.
-        format: Format of the input; by default by the ending of its name, else by its first line.
-        output_format: Format of the output; by default by the ending of its name, else jsonl.
+        format: Format of the input; by default from the file extension, else from its first line.
+        output_format: Format of the output; by default from the file extension, else jsonl.
         text: Column of the texts in CSV, TSV and JSONL.
-        language: Language of all texts; by default each text's own, by its letters.
+        language: Language of all texts; by default detected for each text from its script.
         threshold: Threshold of the scores, 0 to 1; the tuned one by default.
         top: Keep the N highest, with --threshold at most N of those above it.
         scores: With `all` a row also has the scores below the threshold.
         on_error: With `skip` malformed lines are written to OUTPUT.rejected.jsonl.
         overwrite: Replace an existing output, and a .part of another run.
-        batch_tokens: Most token slots of a batch.
-        window: Lines that are read, batched by length and written together.
+        batch_tokens: Maximum number of token slots per batch.
+        window: Number of lines read, batched by length and written together.
         precision: Precision of matrix products.
         device: Device; auto takes a GPU if there is one.
 
@@ -107,7 +107,7 @@ def annotate(
         way = "" if place is None else "; the same command resumes from there"
         print(f"stopped after {writer.state.records:,} texts{way}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `| head`: the reader has enough
+    except BrokenPipeError:  # `| head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk

@@ -77,7 +77,7 @@ def _between(low: float, high: float) -> str:
 
 
 def as_dict(found: GroupArms, label: str) -> dict[str, Any]:
-    """The numbers of a group as plain values, fractions; nan becomes null."""
+    """The numbers of a group as plain values, in fractions; nan becomes null."""
 
     def plain(value: float) -> float | None:
         return value if math.isfinite(value) else None

@@ -45,7 +45,7 @@ def compare(
     if accept and (base.is_file() or new.is_file()):
         raise ZooError("Expected two folders with --accept, but got a file.")
     records = golden.records_of(new)
-    # the first records of a new folder are accepted into nothing
+    # a new folder of records has no base yet
     reference = {} if accept and not _holds_records(base) else golden.records_of(base)
     default = (base.parent if base.is_file() else base) / golden.TOLERANCES
     place = tolerances or (default if default.is_file() else None)
@@ -58,7 +58,7 @@ def compare(
     )
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
-        with markdown.open("a", encoding="utf-8") as file:  # a job's summary has other parts too
+        with markdown.open("a", encoding="utf-8") as file:  # append: a job's summary has other parts too
             file.write(golden.markdown(found, str(base), str(new)))
     if accept:
         say(*(f"accepted: {path}" for path in golden.accept(base, reference, records)))
@@ -86,7 +86,7 @@ def _holds_records(place: Path) -> bool:
 
 
 def _show(console: Console, comparison: GoldenComparison, rows: Sequence[GoldenRow]) -> None:
-    """Print for each cell where its records are from, then its numbers, in lines for a small terminal."""
+    """Print the origin of each cell's records, then its numbers, in lines that fit a small terminal."""
     from ecpe_zoo.results.golden import cells_of
 
     def line(text: str, style: str | None = None) -> None:

@@ -16,10 +16,10 @@ def list_configs() -> int:
 
 
 def show(name: str) -> int:
-    """Print a config, to read it or to begin one of your own.
+    """Print a config, to read it or to start one of your own.
 
     Args:
-        name: Of a config, as `ecpe-zoo configs list` shows it.
+        name: Name of a config, as `ecpe-zoo configs list` shows it.
     """
     short = name.removeprefix("configs/").removesuffix(".yaml")
     if short not in shipped():
@@ -47,7 +47,7 @@ def listing() -> list[str]:
 
 
 def overview(command: str) -> str:
-    """What a training command prints that was given no arguments."""
+    """What a training command prints without arguments."""
     more = "" if command == "fit" else " --ckpt_path FILE"
     return "\n".join(
         [

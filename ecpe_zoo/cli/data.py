@@ -64,8 +64,8 @@ def fetch(
         corpora: Names of corpora; `ecpe-zoo data list` shows them.
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
         mirror: URL below which files are found as repository/commit/path; ECPE_ZOO_MIRROR if not given, else GitHub.
-        optional: Also fetch files that few need, such as large word vectors.
-        force: Fetch again, over files that are there.
+        optional: Also fetch rarely needed files, such as large word vectors.
+        force: Fetch again and overwrite existing files.
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -105,7 +105,7 @@ def check(
     Args:
         corpora: Names of corpora; `ecpe-zoo data list` shows them.
         root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
-        tokens: Length that a model takes; longer documents are listed.
+        tokens: Maximum input length of a model, in tokens; longer documents are listed.
         json: File for everything that was found.
     """
     from ecpe_zoo.cli.audit import show_audit

@@ -48,7 +48,7 @@ PLANNED_FOLDS, PLANNED_SEEDS = (3, 5, 10), (1, 3, 5, 10)
 
 
 def show_plan(first: RunGroup, second: RunGroup, effect: float) -> None:
-    """Print what numbers of folds and seeds could show; see `verdict.components`.
+    """Print which differences could be shown with how many folds and seeds; see `verdict.components`.
 
     Args:
         first: One method.

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         after Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the console's encoding lacks is printed as an escape
+        if isinstance(stream, io.TextIOWrapper):  # print what the console cannot encode as escapes
             stream.reconfigure(errors="backslashreplace")
     try:
         status = _dispatch(sys.argv[1:] if argv is None else argv)
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ecpe-zoo: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `| head`: the reader has enough
+    except BrokenPipeError:  # `| head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk, a folder without permission

@@ -23,7 +23,7 @@ def show_results(
     """Print the table of test scores, in percent, at the headline's threshold and at the other.
 
     Args:
-        scorer: Has the results of a test.
+        scorer: Scorer with the results of a test.
         method: Tested method.
         data: Data that it was tested on.
         made_by: Recorder of the fit; after a test alone the metric that the checkpoint names (`metric_of`).
@@ -78,7 +78,7 @@ def show_results(
 
 
 def _chosen(record: RunRecord) -> str:
-    """What chose the tested weights, as the record has it."""
+    """How the tested weights were chosen, according to the record."""
     on = record.protocol.selection
     if on == LAST_EPOCH:
         return "no metric chose the epoch, the last weights were tested"

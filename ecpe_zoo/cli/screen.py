@@ -28,8 +28,8 @@ def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[objec
 
     Args:
         title: Line above it.
-        columns: Their heads; numbers, aligned to the right and never folded, have a `>` before.
-        rows: Cells of each.
+        columns: Column headers; a leading `>` marks numbers, which are right-aligned and never folded.
+        rows: Cells of each row.
         least: Width of the first column, in characters, however narrow the screen is.
     """
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))

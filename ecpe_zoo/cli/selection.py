@@ -55,7 +55,7 @@ def show_prices(groups: Sequence[RunGroup]) -> bool:
 
 
 def _in_words(found: Prices, paper: RunGroup | None) -> list[str]:
-    """What choosing on the test fold adds, and what the paper protocol adds to that."""
+    """Gain from choosing on the test fold, and the further gain of the paper protocol."""
     said = [_added("Choosing the epoch on the test fold adds", found.gap, found.corrected)]
     if found.gap_tuned is not None:
         start = "With the threshold that each epoch's validation tuned it adds"

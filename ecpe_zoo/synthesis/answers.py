@@ -43,7 +43,7 @@ class _Answer(BaseModel):
 
 
 class Character(_Answer):
-    """Someone in a narrative, and what happens to them."""
+    """A character in a narrative, with events."""
 
     name: Text
     description: Text
@@ -157,7 +157,7 @@ def read_answer(
 ) -> tuple[AnswerT, frozenset[str]]:
     """The first object in the text that follows the schema, and the kinds of faults that were mended in it.
 
-    Reasoning in `<think>` marks is passed over. In addition to the faults that `find_json` mends, a list may lack the
+    Reasoning in `<think>` tags is skipped. In addition to the faults that `find_json` mends, a list may lack the
     object around it, and objects the list around them.
 
     Args:

@@ -36,21 +36,21 @@ class Endpoint:
     """An HTTP server that answers `POST URL/chat/completions`.
 
     Pauses and retries are ours, not the client's: a rate or a Retry-After holds for all threads, waiting ends when the
-    run is stopped, and every trouble is counted.
+    run is stopped, and every failure is counted.
 
     Args:
         url: Address up to `/v1`, or to `/chat/completions`.
         model: Name of the model on the server.
         key: Bearer token; never written anywhere.
-        calls: Requests under way at once.
+        calls: Maximum number of concurrent requests.
         timeout: Seconds that the server may be silent.
         retries: Further attempts after a busy server, a timeout or a cut connection.
-        per_minute: Most attempts a minute, spread evenly; None for any number.
+        per_minute: Maximum attempts per minute, spread evenly; None for no limit.
         pause: Seconds before the first further attempt, doubled each time and varied by half.
         served: Whether it answered in an earlier run. If the first question is refused (HTTP 400), a setting is at
             fault and the run stops; later only that question is given up.
         extra: Fields put into the body of every request; a null takes a field out.
-        on_note: Takes what the user should know, once.
+        on_note: Called once with each message for the user.
 
     Raises:
         ZooError: the URL or the key cannot be used, or the `openai` package is missing.

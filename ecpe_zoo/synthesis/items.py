@@ -1,4 +1,4 @@
-"""What the steps of a run are about: settings, passages, accepted texts, and what was put aside."""
+"""What the steps of a run are about: settings, passages, accepted texts, and what was dropped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Settings:
         emotions: Emotions to write about.
         per_emotion: Utterances for each emotion and passage.
         seed: Seed of everything that is drawn.
-        attempts: Times a question is put, with another seed each, until the answer serves.
+        attempts: Attempts at a question, each with another seed, until the answer is usable.
         characters: Most characters taken from a passage.
         events: Most events of a character.
         scenes_per_request: Utterances written in one request.
@@ -30,12 +30,12 @@ class Settings:
         max_tokens: Most tokens of an answer.
         temperature: Temperature of writing.
         judge_temperature: Temperature of judging.
-        min_expressiveness: Flatter texts are put aside unless they are neutral.
-        alone_score: A rewriting is put aside if, read without its context, the label that is strongest with it has at
+        min_expressiveness: Flatter texts are dropped unless they are neutral.
+        alone_score: A rewriting is dropped if, read without its context, the label that is strongest with it has at
             least this share of its score with it, unless that label is neutral; 0 skips the question.
-        near_duplicate: Jaccard similarity of word 3-grams from which the later of two texts is put aside.
-        validation_share: Share of the narratives.
-        test_share: Share of the narratives.
+        near_duplicate: Jaccard similarity of word 3-grams from which the later of two texts is dropped.
+        validation_share: Share of the narratives for validation.
+        test_share: Share of the narratives for test.
         extra: Further fields of the server's request, as JSON.
     """
 
@@ -101,12 +101,12 @@ class Item:
 
     Args:
         subset: Subset that it belongs to.
-        place: Shared by the same text with and without context, and its rewriting.
+        place: Id shared by the same text with and without context, and its rewriting.
         text: The utterance.
         context: The situation before it; empty in `orig`.
-        character: Who says it, with a description; empty in `orig`.
+        character: Speaker, with a description; empty in `orig`.
         labels: Scores above 0 by emotion.
-        expressiveness: In [0, 1].
+        expressiveness: Expressiveness in [0, 1].
         alone: Score of a rewriting's strongest label without the context; None if there is none.
         asked: The emotion that the text was written for.
         narrative: Id of the narrative.
@@ -157,7 +157,7 @@ class Aside:
     """Something that was not kept.
 
     Args:
-        reason: One of few phrases, which are counted.
+        reason: Short phrase from a fixed set; occurrences are counted.
         detail: Exact reason.
         place: See `About`.
         stage: Stage in which it was lost.

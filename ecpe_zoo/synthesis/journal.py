@@ -71,7 +71,7 @@ class Journal:
             raise
 
     def _take_over(self, path: Path) -> None:
-        """Read the answers of a text file; a last line that a killed run left unfinished is passed over."""
+        """Read the answers of a text file; an unfinished last line of a killed run is skipped."""
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
                 if not raw.endswith(b"\n"):

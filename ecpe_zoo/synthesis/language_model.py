@@ -89,8 +89,8 @@ class LanguageModel(Protocol):
 
     Attributes:
         name: Identifies the weights; part of every request's hash.
-        calls: Most calls of `complete` under way at once.
-        batch: Most requests of a call.
+        calls: Maximum number of concurrent calls of `complete`.
+        batch: Maximum number of requests per call.
     """
 
     @property

@@ -66,7 +66,7 @@ class LocalModel:
 
     Args:
         folder: Folder of the model, as `save_pretrained` writes it.
-        batch: Most requests of a call.
+        batch: Maximum number of requests per call.
         device: `cpu`, `cuda`, ...; by default an accelerator if there is one.
 
     Raises:

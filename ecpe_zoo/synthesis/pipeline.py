@@ -65,7 +65,7 @@ class Plan:
                 yield narrative.key, Passage(narrative.id, number, text)
 
     def requests(self) -> dict[str, int]:
-        """How many requests there are if every answer serves and nothing is filtered out."""
+        """Number of requests if every answer is usable and nothing is filtered out."""
         settings = self.settings
         emotions = self.passages * len(settings.emotions)
         texts = emotions * settings.per_emotion

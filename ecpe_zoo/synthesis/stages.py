@@ -278,7 +278,7 @@ class Stages:
         variables: dict[str, Any],
         check: Callable[[AnswerT], str | None] = lambda answer: None,
     ) -> Asking[tuple[AnswerT, Trace] | None]:
-        """Ask until the answer serves, with another seed each time; None if it never does."""
+        """Repeat a request with new seeds until the answer is usable; None if it never is."""
         s = self.settings
         system, user = self.prompts.render(stage, **variables)
         example = self.prompts.example(stage)

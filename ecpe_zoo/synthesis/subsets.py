@@ -1,4 +1,4 @@
-"""The files of a run: three subsets in three parts each, what was put aside, overlaps, and descriptions."""
+"""The files of a run: three subsets in three parts each, what was dropped, overlaps, and descriptions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TestSet:
     Args:
         name: Name of its corpus.
         texts: Texts of its test part.
-        drop: Whether texts that share a word sequence with it are put aside, not only counted.
+        drop: Whether texts that share a word sequence with it are dropped, not only counted.
     """
 
     __test__ = False  # no test class for pytest
