@@ -1,4 +1,4 @@
-"""Which checkpoint a run tests, and what that one was chosen by."""
+"""Which checkpoint a run tests, and how it was chosen."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class LastCheckpoint(ModelCheckpoint):
 
 
 def best_checkpoint(trainer: Trainer) -> BestCheckpoint | None:
-    """The callback whose file is tested; None where checkpoints are switched off."""
+    """The callback whose file is tested; None if checkpoints are switched off."""
     return next((one for one in trainer.checkpoint_callbacks if isinstance(one, BestCheckpoint)), None)
 
 
@@ -92,8 +92,8 @@ def metric_of(checkpoint: Mapping[str, Any], path: Path) -> str | None:
     """The metric by which a checkpoint file was the best of its run, as the file itself says; None if it does not.
 
     Args:
-        checkpoint: Its content.
-        path: Its place; a file that was renamed since is not recognised.
+        checkpoint: Content of the checkpoint.
+        path: Path of the file; a renamed file is not recognised.
     """
     callbacks = checkpoint.get("callbacks")
     for name, state in callbacks.items() if isinstance(callbacks, Mapping) else ():

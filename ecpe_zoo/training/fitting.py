@@ -26,10 +26,10 @@ class Fitted(NamedTuple):
     """What `fit` returns.
 
     Args:
-        method: With the weights of the last stage's best epoch and the tuned threshold, in evaluation mode.
-        folder: Of the run: log, checkpoints, predictions, `config.yaml`, `record.json`.
-        checkpoint: The file of these weights; None if none was saved.
-        record: None without a test, and in all processes but the first.
+        method: Method with the weights of the last stage's best epoch and the tuned threshold, in evaluation mode.
+        folder: Folder of the run: log, checkpoints, predictions, `config.yaml`, `record.json`.
+        checkpoint: File of these weights; None if none was saved.
+        record: Record of the run; None without a test, and in all processes but the first.
     """
 
     method: Method
@@ -60,7 +60,7 @@ def fit(
         method: A new method, or a config: its path or short name (`mgcl`, `paper/mgcl`), or its content.
         data: A data module, the name of a corpus, or options of `EmotionDataModule`.
         model: Arguments of the method that win over a config's.
-        seed: Of the run (`--seed_everything`).
+        seed: Seed of the run (`--seed_everything`).
         trainer: Options of Lightning's `Trainer`. Callbacks and loggers may be objects; stages after the first get
             copies of the callbacks, made before training.
         scorer: Options of `Scorer`.
@@ -172,7 +172,7 @@ def _read(config: str | Path | Mapping[str, Any]) -> Any:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested options, where those above win."""
+    """Nested options; those above win."""
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)

@@ -26,12 +26,12 @@ def run_loggers(
     """The CSV log first, so that its folder is the run's; then the user's loggers, or W&B.
 
     Args:
-        options: Of the trainer, instantiated.
+        options: Options of the trainer, instantiated.
         ckpt_path: Checkpoint that `fit` resumes from, if any.
-        command: Fit, validate, test or predict.
-        method: Names the folder.
-        data: Names the folder.
-        seed: Of the run.
+        command: Command: fit, validate, test or predict.
+        method: Method, whose id names the folder.
+        data: Data module, whose corpus and fold name the folder.
+        seed: Seed of the run.
     """
     root = Path(options.default_root_dir or "runs")
     own = Path(data.corpus).suffix in ENDINGS  # a description of the user's own files

@@ -1,4 +1,4 @@
-"""What jsonargparse says of a wrong option, over a dozen lines, in one line with the way out."""
+"""Shortens jsonargparse's long messages about a wrong option to one line with the way out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def one_line(message: str, options: Iterable[str]) -> str:
     'unrecognized arguments: --trainer.max_epoch 1. Did you mean --trainer.max_epochs?'
 
     Args:
-        message: Of the parser.
+        message: Message of the parser.
         options: All options of the command; those of its method are known from the message.
     """
     method = re.search(r"given class_path '([\w.]+)'", message)

@@ -42,7 +42,7 @@ STATE = {
 """What Lightning reads from a checkpoint, and its types."""
 
 BATCH_SIZE = 8
-"""Documents in a batch of a run that limits its batches in no way."""
+"""Documents per batch if no option limits the batches."""
 
 SEED = 0
 """Of a run that is given none."""
@@ -153,7 +153,7 @@ def take_stored_options(model: Namespace, path: str | Path | None, typed: set[st
 
     Args:
         model: The method's class path and arguments; changed in place.
-        path: Of the checkpoint, if any.
+        path: Path of the checkpoint, if any.
         typed: Names of the arguments that the user typed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Settings of a process while it trains, and a warning where its processor is slow in 16 bits."""
+"""Settings of a process while it trains, and a warning if its processor is slow in 16 bits."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def settings() -> Iterator[None]:
 
 
 SLOW = 2.0
-"""Ratio from which on `warn_of_slow_bf16` warns. Measured: 0.3 with bf16 instructions, 200 with AVX2 alone."""
+"""Ratio from which `warn_of_slow_bf16` warns. Measured: 0.3 with bf16 instructions, 200 with AVX2 alone."""
 
 
 def product_seconds(
@@ -105,9 +105,9 @@ def product_seconds(
 
     Args:
         size: Rows of the matrices.
-        dtype: Of the matrices.
-        device: Where they are multiplied.
-        repeats: Most products that are timed.
+        dtype: Type of the matrices.
+        device: Device that multiplies them.
+        repeats: Maximum number of timed products.
         patience: Seconds of a product after which it is not repeated: processors without 16-bit instructions need
             minutes for a large one.
         clock: Returns seconds, once the device has finished its work.

@@ -36,7 +36,7 @@ class Recorder(Callback):
         self.config, self.seed, self.scorer = config, seed, scorer
         self.seconds = 0.0
         self.fitted = False
-        self.stages: list[dict[str, Any]] = []  # those that are over
+        self.stages: list[dict[str, Any]] = []  # finished stages
         self.written: record.RunRecord | None = None
         self.path: Path | None = None
 

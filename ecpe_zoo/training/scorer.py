@@ -25,7 +25,7 @@ WATCHED = "watched_test"
 class Scorer(Callback):
     """Scores validation and test documents, each exactly once, and saves the scores before thresholds.
 
-    What is computed depends on the method's task alone (`tasks.Task`). Where scores are cut at a threshold,
+    What is computed depends on the method's task alone (`tasks.Task`). If scores are cut at a threshold,
     each validation under `strict` also tunes it and leaves it in the method, so that every checkpoint holds the
     threshold that its own validation chose; the epoch is chosen at the default threshold. Test metrics are
     computed at both: the tuned one is the headline under `strict`, the default under `paper`.
@@ -40,7 +40,9 @@ class Scorer(Callback):
         self.gathered: dict[Split, list[Prediction]] = {}
         self.tested: list[Prediction] = []  # of the last test, sorted by id
         self.gold: dict[str, Document] = {}  # of the same
-        self.history: list[dict[str, Any]] = []  # one row a validation; plain values: it is in the checkpoint
+        self.history: list[
+            dict[str, Any]
+        ] = []  # one row per validation; plain values: it is in the checkpoint
         self.test_reads = 0
         self.results: dict[str, Metrics] = {}  # of the last test: at the tuned and at the default threshold
         self.best_validation: dict[str, float] = {}  # stage -> the metric that chooses its epoch

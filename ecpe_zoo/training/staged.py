@@ -1,4 +1,4 @@
-"""The engine of training: one `Trainer.fit` a stage, for the command and for Python alike."""
+"""The engine of training: one `Trainer.fit` per stage, for the command and for Python alike."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Run:
     """One command over a method and its data: a trainer, and for `fit` one for each stage.
 
     Args:
-        command: Fit, validate, test or predict.
-        parser: Of the options; it writes `config.yaml` into the run's folder.
-        config: The options as parsed: values, no objects.
+        command: Command: fit, validate, test or predict.
+        parser: Parser of the options; it writes `config.yaml` into the run's folder.
+        config: Options as parsed: values, no objects.
         init: The same, instantiated.
-        recorded: The config that the record holds.
-        method: New for `fit`; with the weights of its checkpoint once another command has loaded them.
-        data: With the corpus, fold and protocol.
+        recorded: Config that the record holds.
+        method: Method, new for `fit`; with the weights of its checkpoint once another command has loaded them.
+        data: Data module with the corpus, fold and protocol.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Run:
         """The user's own callbacks.
 
         Raises:
-            ZooError: one stops on test documents under `strict`, or saves where saving is switched off.
+            ZooError: one stops on test documents under `strict`, or saves although saving is switched off.
         """
         options = self.init.trainer
         given = options.callbacks or []
@@ -109,8 +109,8 @@ class Run:
         """The trainer of a stage, with callbacks that remember nothing of another one.
 
         Args:
-            stage: May have its own epochs and monitor.
-            folder: Of the checkpoints; None for the first stage, whose folder Lightning finds.
+            stage: Stage, which may have its own epochs and monitor.
+            folder: Folder of the checkpoints; None for the first stage, whose folder Lightning finds.
         """
         first, options = folder is None, self.init.trainer
         own = [
@@ -153,7 +153,7 @@ class Run:
     # --- stages
 
     def fit(self) -> None:
-        """Train, one `Trainer.fit` a stage, each from the best weights of the one before.
+        """Train, one `Trainer.fit` per stage, each from the best weights of the one before.
 
         A checkpoint of a later stage skips those before it.
 
@@ -234,7 +234,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """The run's folder; every process has to ask."""
+        """The run's folder; every process has to call this."""
         return predictions_folder(self.trainer).parent
 
     @property
@@ -244,7 +244,7 @@ class Run:
         return (best.best_model_path or None) if best is not None else None
 
     def _take_best_weights(self) -> None:
-        """Put the weights of the last stage's best epoch back; they stay as they are where none was chosen."""
+        """Put the weights of the last stage's best epoch back; they stay as they are if none was chosen."""
         if self.best_path is not None:
             self.trainer.strategy.barrier("best weights are written")
             self.method.load_state_dict(read_checkpoint(self.best_path, finite=False)["state_dict"])
@@ -276,7 +276,7 @@ class Run:
         """Put the best weights back, let the method leave its files, then test and draw.
 
         Args:
-            show: Prints the scores, in the first process.
+            show: Function that prints the scores, in the first process.
         """
         trainer = self.trainer
         if trainer.fast_dev_run or not self.finished:
