@@ -310,7 +310,7 @@ def matmul_rates(device: str, repeats: int = 6) -> dict[str, float]:
     """GFLOP/s of the best of a few square matrix products, by precision as the trainer calls it.
 
     Args:
-        device: Where to multiply.
+        device: Device that multiplies.
         repeats: Products of each of `SIZES`. The rate is that of the last size that is tried.
     """
     rates = {}

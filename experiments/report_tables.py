@@ -34,7 +34,7 @@ class Practice(NamedTuple):
     """What a practice adds to a strict score, by method.
 
     Args:
-        title: In words.
+        title: Title in words.
         done_by: Who is known to do it.
         gains: Method -> its spread over runs.
     """

@@ -56,7 +56,7 @@ def annotate(
     Args:
         ckpt_path: Checkpoint of ecpe-zoo fit.
         input: File of texts; - is standard input.
-        model: Class path of a method of your own; a checkpoint alone never runs foreign code.
+        model: Class path of a method of your own; a checkpoint alone never runs third-party code.
         output: File for the rows; - is standard output.
         format: Format of the input; by default from the file extension, else from its first line.
         output_format: Format of the output; by default from the file extension, else jsonl.

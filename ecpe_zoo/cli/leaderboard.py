@@ -117,7 +117,7 @@ def export(
         format: Form of the entries.
         output: Folder for the entries.
         dataset: The Hub's dataset with a corpus's benchmark, as CORPUS=OWNER/NAME; needed for each exported corpus.
-        source_url: Where the records can be read.
+        source_url: URL of the records.
         protocol: Protocol of the exported records.
     """
     from ecpe_zoo.leaderboard import hub

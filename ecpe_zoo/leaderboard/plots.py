@@ -43,7 +43,7 @@ class Estimate(NamedTuple):
         value: Height of the bar, or place of the dot; nan for none.
         low: Lower end of the interval; nan for none.
         high: Upper end.
-        colour: Of the row, 0-based.
+        colour: Index of the row's colour, 0-based.
         hollow: Whether the row is a figure that was not measured here.
         folds: Values that the mean is taken of, as small circles.
     """

@@ -69,7 +69,7 @@ def push(
         boards: Boards made from them, for the table.
         project: Project at W&B.
         entity: User or team; the account's own by default.
-        folder: Where `wandb/` is written.
+        folder: Folder in which `wandb/` is written.
         workspace: Also save a workspace with the headline metrics, online only.
 
     Raises:

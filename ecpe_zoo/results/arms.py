@@ -43,7 +43,7 @@ class Arm:
     Args:
         id: Short name.
         head: The same as the head of a narrow column.
-        title: In words.
+        title: Title in words.
         done_by: Methods whose code or paper is known to do it.
         item: What it is measured on.
     """
@@ -157,7 +157,7 @@ class RunArms:
     """One run.
 
     Args:
-        entry: Its record.
+        entry: Record of the run.
         strict: Pair F1 as recorded.
         gains: Arm -> what it adds, as a fraction.
         counts: Arm -> counts (D, 3) of its documents; "" -> the strict ones. Arms over epochs have none.

@@ -43,7 +43,7 @@ class Bootstrap(NamedTuple):
     Args:
         difference: First minus second, on the documents as they are.
         low: Lower end of the percentile interval.
-        high: Its upper end.
+        high: Upper end of the interval.
         error: Standard error: standard deviation of the resampled differences.
         first: The first method's score.
         second: The second method's score.

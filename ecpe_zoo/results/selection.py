@@ -28,7 +28,7 @@ class Price(NamedTuple):
     """One run.
 
     Args:
-        entry: Its record.
+        entry: Record of the run.
         chosen_epoch: The epoch that validation chose, 0-based.
         chosen: Test score there, at the method's default threshold.
         best_epoch: The epoch that the test fold would have chosen.

@@ -37,7 +37,7 @@ class Spread(NamedTuple):
         mean: Mean of the values.
         sd: Sample standard deviation (n - 1); nan for a single value.
         low: Lower end of the 95 % t-interval of the mean; nan for a single value.
-        high: Its upper end.
+        high: Upper end of the interval.
         n: Number of values.
     """
 
@@ -156,7 +156,7 @@ class FoldTest(NamedTuple):
     Args:
         mean: Mean of the fold differences.
         low: Lower end of the corrected 95 % interval; nan if there is one fold.
-        high: Its upper end.
+        high: Upper end of the interval.
         t: The statistic.
         p: Two-sided p-value.
         effect: Mean over standard deviation of the fold differences, with Hedges' correction for few folds.

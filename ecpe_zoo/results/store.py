@@ -121,7 +121,7 @@ def read_failure(path: Path) -> Failure | None:
 
 
 def find_failures(paths: Iterable[Path]) -> list[Failure]:
-    """Notes of failed cells in folder trees, where no record came after."""
+    """Notes of failed cells in folder trees, if no record followed."""
     notes = [file for path in paths for file in sorted(path.rglob(f"*{FAILED}"))]
     names = [(note, note.name.removesuffix(FAILED)) for note in notes]
     return [
@@ -309,7 +309,7 @@ def _usual_files(entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
 
 
 def _task_of(entry: Entry) -> str:
-    """The task that a record's method has in this package; "unknown" where it is not there (any more)."""
+    """The task that a record's method has in this package; "unknown" if the package lacks it (or no longer has it)."""
     if declared_method(entry.record) is None:
         return "unknown"
     from ecpe_zoo.methods.loading import method_class  # slow, and rarely needed: a record without a metric

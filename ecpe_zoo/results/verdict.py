@@ -47,10 +47,10 @@ class Verdict(NamedTuple):
         differences: One for each common fold (means over seeds) or each common seed.
         mean: Their mean.
         low: Lower end of the 95 % t-interval that takes them as independent; nan for one difference.
-        high: Its upper end.
+        high: Upper end of the interval.
         low_shared: Lower end of the interval that counts in that folds share training documents: the variance of the
             mean is (1/k + n_test/n_train) s^2 in place of s^2/k. For seeds equal to `low`.
-        high_shared: Its upper end.
+        high_shared: Upper end of that interval.
         p: Two-sided; nan for one difference.
         detectable: Smallest true difference that as many runs would show in four of five repetitions; nan for one
             difference.
@@ -231,8 +231,8 @@ class Components(NamedTuple):
     """Where the variance of a difference of two methods comes from; standard deviations of scores as fractions.
 
     Args:
-        fold: Of the true difference from fold to fold; 0 if the seeds explain all of it.
-        seeds: Of the runs of a fold, for the first and the second method.
+        fold: Spread of the true difference from fold to fold; 0 if the seeds explain all of it.
+        seeds: Spread of the runs of a fold, for the first and the second method.
         assumed: Methods whose seeds were not repeated; their deviation is taken from the other one, or is 0.
     """
 

@@ -71,7 +71,7 @@ def expand(
 
     Args:
         suite: The suite.
-        path: Its file, for relative configs and messages.
+        path: File of the suite, for relative configs and messages.
         given: Variables of the user.
         resolve: Resolves a config without training.
         small: Whether to take the small form.

@@ -29,9 +29,9 @@ class Job:
         key: Key of its cell.
         arguments: All arguments of `ecpe-zoo fit`.
         environment: Variables, in addition to those of the process that starts it.
-        work: Its folder; the fit writes below `runs`.
+        work: Folder of the fit; the fit writes below `runs`.
         log: File to which its output is appended.
-        command: Takes the arguments; if empty, the fit of this package on the machine that runs it.
+        command: Program that takes the arguments; if empty, the fit of this package on the machine that runs it.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Ended:
 
     Args:
         status: 0, an exit status, or minus the signal that ended it; None if it never started.
-        reason: In words, if the status does not say it.
+        reason: Reason in words, if the status does not say it.
     """
 
     status: int | None

@@ -34,8 +34,8 @@ class PlainScreen:
     """A line for each event, as for a log file.
 
     Args:
-        console: Where lines are printed.
-        store: Has the logs of failures.
+        console: Console for the lines.
+        store: Store with the logs of failures.
     """
 
     def __init__(self, console: Console, store: Store) -> None:
@@ -65,10 +65,10 @@ class LiveScreen(PlainScreen):
 
     Args:
         console: A terminal.
-        store: Has the logs of running fits.
+        store: Store with the logs of running fits.
         estimate: Seconds that a cell will take; None if unknown.
         slots: Fits at once.
-        learn: Takes the record of each cell that is done, so that the next estimates are better.
+        learn: Called with the record of each finished cell, so that the next estimates are better.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ class Stages:
         settings: Settings of the run.
         prompts: Templates of the run.
         model: Name of the model.
-        outcome: Takes what is found.
+        outcome: Receives what is found.
     """
 
     def __init__(self, settings: Settings, prompts: Prompts, model: str, outcome: Outcome) -> None:

@@ -28,9 +28,9 @@ def run_loggers(
     Args:
         options: Options of the trainer, instantiated.
         ckpt_path: Checkpoint that `fit` resumes from, if any.
-        command: Command: fit, validate, test or predict.
+        command: One of fit, validate, test and predict.
         method: Method, whose id names the folder.
-        data: Data module, whose corpus and fold name the folder.
+        data: Data module, whose corpus, fold and protocol name the folder.
         seed: Seed of the run.
     """
     root = Path(options.default_root_dir or "runs")

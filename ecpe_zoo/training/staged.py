@@ -49,7 +49,7 @@ class Run:
     """One command over a method and its data: a trainer, and for `fit` one for each stage.
 
     Args:
-        command: Command: fit, validate, test or predict.
+        command: One of fit, validate, test and predict.
         parser: Parser of the options; it writes `config.yaml` into the run's folder.
         config: Options as parsed: values, no objects.
         init: The same, instantiated.
