@@ -231,8 +231,8 @@ class Components(NamedTuple):
     """Where the variance of a difference of two methods comes from; standard deviations of scores as fractions.
 
     Args:
-        fold: Spread of the true difference from fold to fold; 0 if the seeds explain all of it.
-        seeds: Spread of the runs of a fold, for the first and the second method.
+        fold: Standard deviation of the true difference from fold to fold; 0 if the seeds explain all of it.
+        seeds: Standard deviation of the runs of a fold, for the first and the second method.
         assumed: Methods whose seeds were not repeated; their deviation is taken from the other one, or is 0.
     """
 
