@@ -40,8 +40,8 @@ def contrastive_loss(
         vectors: (n, D).
         labels: (n,).
         temperature: T.
-        form: which of the two.
-        count_absent: count rows without a positive with the constant -log(1e-8), as the code does.
+        form: Which of the two.
+        count_absent: Count rows without a positive with the constant -log(1e-8), as the code does.
 
     Returns:
         () mean over the rows that have a positive; 0 where there is none.

@@ -22,8 +22,8 @@ class ClauseCNN(nn.Module):
     sums: the same arithmetic as `Conv1d`, but on real words alone.
 
     Args:
-        width: of the word vectors.
-        filters: for each kernel.
+        width: Of the word vectors.
+        filters: For each kernel.
     """
 
     def __init__(self, width: int, filters: int) -> None:

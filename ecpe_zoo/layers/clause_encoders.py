@@ -22,7 +22,7 @@ def near_edges(mask: Tensor, window: int) -> Tensor:
 
     Args:
         mask: (R, N) bool, False at padding.
-        window: at least 1.
+        window: At least 1.
 
     Returns:
         (R, N, N) bool, symmetric.
@@ -62,7 +62,7 @@ class RelationalGCN(nn.Module):
 
     Args:
         size: H.
-        window: clauses on either side that are neighbours, at least 1.
+        window: Clauses on either side that are neighbours, at least 1.
     """
 
     def __init__(self, size: int, window: int) -> None:
@@ -99,9 +99,9 @@ class AttentionLayer(nn.Module):
 
     Args:
         size: H.
-        heads: which divide it.
-        edges: see `ClauseSettings`.
-        window: see `ClauseSettings`.
+        heads: Which divide it.
+        edges: See `ClauseSettings`.
+        window: See `ClauseSettings`.
     """
 
     def __init__(self, size: int, heads: int, edges: ClauseEdges, window: int) -> None:
@@ -128,10 +128,10 @@ class GraphClauseEncoder(nn.Module):
 
     Args:
         size: H.
-        settings: kind `gcn` or `gat`.
+        settings: Kind `gcn` or `gat`.
 
     Raises:
-        ZooError: heads that do not divide the size, or a window below 1.
+        ZooError: Heads that do not divide the size, or a window below 1.
     """
 
     def __init__(self, size: int, settings: ClauseSettings) -> None:
@@ -211,7 +211,7 @@ class RecurrentClauseEncoder(nn.Module):
 
     Args:
         size: H, even.
-        dropout: on the layer's output.
+        dropout: On the layer's output.
     """
 
     def __init__(self, size: int, dropout: float = 0.1) -> None:
@@ -238,10 +238,10 @@ def make_clause_encoder(size: int, settings: ClauseSettings) -> nn.Module:
 
     Args:
         size: H.
-        settings: which.
+        settings: Which.
 
     Raises:
-        ZooError: an unknown kind, heads that do not divide the size, or a window below 1.
+        ZooError: An unknown kind, heads that do not divide the size, or a window below 1.
     """
     match settings.kind:
         case "gcn" | "gat":

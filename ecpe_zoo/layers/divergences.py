@@ -12,7 +12,7 @@ def safe_kl(first: Tensor, second: Tensor, temperature: float = 1.0) -> Tensor:
     Args:
         first: (..., C) logits.
         second: (..., C) logits.
-        temperature: t > 0.
+        temperature: T > 0.
 
     Returns:
         (...) float32, at least 0 up to rounding.
@@ -28,8 +28,8 @@ def symmetric_kl(first: Tensor, second: Tensor, temperature: float = 1.0, stop: 
     Args:
         first: (..., C) logits.
         second: (..., C) logits.
-        temperature: t > 0.
-        stop: stop the gradient at the first argument of each direction, so that each learns from the other.
+        temperature: T > 0.
+        stop: Stop the gradient at the first argument of each direction, so that each learns from the other.
 
     Returns:
         (...) float32.

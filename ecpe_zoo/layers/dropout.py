@@ -15,7 +15,7 @@ def keep_mask(like: Tensor, rate: float) -> Tensor:
     fast. The rate is rounded to a multiple of 2^-16.
 
     Args:
-        like: gives the shape.
+        like: Gives the shape.
         rate: 0 to 1.
     """
     draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)

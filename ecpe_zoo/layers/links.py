@@ -13,7 +13,7 @@ def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tens
     Args:
         clauses: (B,) real number n of clauses of each document.
         size: N, to which the documents are padded.
-        smoothing: eps; 1 in the paper.
+        smoothing: Eps; 1 in the paper.
 
     Returns:
         (B, N, N) in (0, 1], and 0 on padding.

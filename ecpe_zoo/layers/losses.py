@@ -14,7 +14,7 @@ def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> T
     Args:
         logits: Of any shape.
         targets: 0 or 1, of the same shape.
-        mask: bool, True for real entries; None if all are.
+        mask: Bool, True for real entries; None if all are.
 
     Returns:
         () float32, at least 0; 0 without a real entry.

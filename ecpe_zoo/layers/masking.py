@@ -25,10 +25,10 @@ def corrupt(
         tokens: (R, T) token ids.
         chosen: (R, T) bool, tokens that become [MASK].
         allowed: (R, T) bool, tokens that may be drawn besides.
-        share: probability of being drawn.
-        mask_id: of [MASK].
+        share: Probability of being drawn.
+        mask_id: Of [MASK].
         plain_ids: (V,) ids that a random token is drawn from.
-        replacement: of drawn tokens that are not chosen: `mask`, or `devlin` (Devlin et al. 2019, section
+        replacement: Of drawn tokens that are not chosen: `mask`, or `devlin` (Devlin et al. 2019, section
             3.1): [MASK] for 80 %, a random token for 10 %, the token itself for 10 %.
 
     Returns:

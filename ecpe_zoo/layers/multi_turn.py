@@ -33,10 +33,10 @@ def emotions_asked(p: Array, above: float, default: float, more: int) -> list[in
 
     Args:
         p: (N,) answers to EE.
-        above: the probability from which on clauses are asked about.
-        default: if `above` is lower than this, only the `more` most probable clauses between the two are asked
+        above: The probability from which on clauses are asked about.
+        default: If `above` is lower than this, only the `more` most probable clauses between the two are asked
             about, so that a low value costs a bounded number of questions.
-        more: see `default`, at least 0.
+        more: See `default`, at least 0.
 
     Returns:
         Their indices, ascending.
@@ -62,10 +62,10 @@ def pairs_in_turns(
     """Scores of all documents of a batch, whose questions of one kind are asked together.
 
     Args:
-        first: answers to EE of each document, and to CE where the method asks it.
-        ask: answers further questions.
+        first: Answers to EE of each document, and to CE where the method asks it.
+        ask: Answers further questions.
         ask_above: ESCE is asked of emotion clauses with a higher probability; see `emotions_asked`.
-        rethink: what CSEE changes.
+        rethink: What CSEE changes.
 
             `paper`: a pair (e, c) is confirmed if ESCE(e) adopts c and CSEE(c) adopts e; all others are multiplied by
             gamma. Pairs that ESCE does not adopt are lowered too, although the paper only speaks of the others: a pair
@@ -80,12 +80,12 @@ def pairs_in_turns(
 
             `none`: CSEE is not asked.
         gamma: 0 to 1.
-        adopt_above: answers to ESCE and CSEE above this probability are adopted.
-        default: see `emotions_asked`.
-        more: see `emotions_asked`.
-        window: most clauses between the emotion and the cause of a pair that ESCE gives; None for any number. Pairs
+        adopt_above: Answers to ESCE and CSEE above this probability are adopted.
+        default: See `emotions_asked`.
+        more: See `emotions_asked`.
+        window: Most clauses between the emotion and the cause of a pair that ESCE gives; None for any number. Pairs
             that `mm-r` adds are not held to it, as in the released code.
-        elsewhere: factor of the pairs that ESCE gives whose cause is neither the emotion clause nor one of the two
+        elsewhere: Factor of the pairs that ESCE gives whose cause is neither the emotion clause nor one of the two
             after it.
 
     Returns:
@@ -142,11 +142,11 @@ def pairs_both_ways(
     """Scores of all documents of a batch, from the causes of each emotion and the emotions of each cause.
 
     Args:
-        first: answers to EE and CE of each document.
-        ask: answers further questions; ESCE and CSEE of all documents are asked at once.
+        first: Answers to EE and CE of each document.
+        ask: Answers further questions; ESCE and CSEE of all documents are asked at once.
         ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher
             probability of cause.
-        combine: see `combined`.
+        combine: See `combined`.
 
     Returns:
         For each document, in order: emotion (N,), cause (N,) and pair (N, N).
@@ -176,7 +176,7 @@ def combined(forward: Array, backward: Array, combine: Combine) -> Array:
     Args:
         forward: (N, N), F[e, c] = P(c|e), 0 where ESCE was not asked.
         backward: (N, N), B[e, c] = P(e|c), 0 where CSEE was not asked.
-        combine: which pairs that shall be.
+        combine: Which pairs that shall be.
 
             `set`: those with F > .5 and B > .5, those with F > t and those with B > t. A pair that both adopt scores
             .99 + min(F, B) / 100, which keeps their order and is above any t up to .99; others score max(F, B). A
@@ -188,7 +188,7 @@ def combined(forward: Array, backward: Array, combine: Combine) -> Array:
         (N, N) float32, 0 to 1.
 
     Raises:
-        ZooError: another rule.
+        ZooError: Another rule.
     """
     either, both = np.maximum(forward, backward), np.minimum(forward, backward)
     match combine:

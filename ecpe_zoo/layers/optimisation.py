@@ -77,7 +77,7 @@ def make_optimiser(
             all-MiniLM-L6, a tenth of its training on short texts). Last digits differ.
 
     Raises:
-        ZooError: the number of steps is not known, for a linear schedule.
+        ZooError: The number of steps is not known, for a linear schedule.
     """
     modules = [(rest, settings.lr)]
     if encoder is not None and settings.encoder_lr is not None:

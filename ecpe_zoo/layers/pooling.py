@@ -87,8 +87,8 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over all positions where the mask holds, in fp32; 0 where it holds nowhere.
 
     Args:
-        values: of any shape.
-        mask: bool, of the same shape.
+        values: Of any shape.
+        mask: Bool, of the same shape.
     """
     kept = torch.where(mask, values.float(), 0.0)
     return kept.sum() / mask.sum().clamp(min=1)

@@ -21,7 +21,7 @@ def mean_over_questions(
         values: (R, N) of each clause of each question.
         real: (R, N) bool, clauses that count.
         kinds: (R,) kind of each question, 0 .. count - 1.
-        count: kinds that there are.
+        count: Kinds that there are.
         reduction: `task`: mean over the clauses of each kind, then the sum over kinds, where a kind without a
             question gives 0; `mean` or `sum` over all clauses.
 

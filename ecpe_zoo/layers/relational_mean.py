@@ -190,7 +190,7 @@ class PairGraph(nn.Module):
         joint: See `RelationalMean`.
 
     Raises:
-        ZooError: a negative number of layers.
+        ZooError: A negative number of layers.
     """
 
     def __init__(

@@ -18,11 +18,11 @@ class ChunkedRows:
     """Runs a network over rows and counts what padding it cost.
 
     Args:
-        slots: most token slots of a group.
+        slots: Most token slots of a group.
 
     Attributes:
-        real_tokens: tokens that were run since the start.
-        run_slots: slots that were run, padding included, before a transformer rounds the width.
+        real_tokens: Tokens that were run since the start.
+        run_slots: Slots that were run, padding included, before a transformer rounds the width.
     """
 
     def __init__(self, slots: int) -> None:
@@ -38,8 +38,8 @@ class ChunkedRows:
         """Run all rows.
 
         Args:
-            read: the network.
-            rows: at least one.
+            read: The network.
+            rows: At least one.
             tokens: (R, T) what is read in place of `rows.tokens`.
 
         Returns:

@@ -51,7 +51,7 @@ class TextNetwork(nn.Module):
 
     Attributes:
         size: H of what comes out.
-        encoder: its tokens.
+        encoder: Its tokens.
     """
 
     size: int
@@ -75,10 +75,10 @@ class TransformerText(TextNetwork):
     """A token encoder, and its first token after a dense layer with tanh, or the mean of the text's own tokens.
 
     Args:
-        encoder: of tokens.
-        pooling: which of the two. The mean is over the second text if there are two: the first is its context.
-        dropout: before the dense layer, as RoBERTa's classification head has it; BERT's pooler has 0.
-        pretrained: start the dense layer from the encoder's own pooler where it has one.
+        encoder: Of tokens.
+        pooling: Which of the two. The mean is over the second text if there are two: the first is its context.
+        dropout: Before the dense layer, as RoBERTa's classification head has it; BERT's pooler has 0.
+        pretrained: Start the dense layer from the encoder's own pooler where it has one.
     """
 
     def __init__(
@@ -109,9 +109,9 @@ class Convolution(nn.Module):
     """A convolution over positions with ReLU; what stands behind a row's end is 0 on both sides of it.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
-        width: positions that a filter sees.
+        inputs: Channels in.
+        outputs: Channels out.
+        width: Positions that a filter sees.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
@@ -133,10 +133,10 @@ class WordNetwork(TextNetwork):
     a BiLSTM, mean over positions.
 
     Args:
-        encoder: of words.
-        kind: which of them.
+        encoder: Of words.
+        kind: Which of them.
         size: H, rounded down to what the kind can divide.
-        dropout: on the word vectors.
+        dropout: On the word vectors.
     """
 
     def __init__(self, encoder: TokenEncoder, kind: WordNetworkKind, size: int, dropout: float) -> None:
@@ -178,9 +178,9 @@ def read_rows(network: TextNetwork, batch: TextBatch, groups: list[list[int]]) -
     """The vectors (R, H) of a batch's rows, run in groups.
 
     Args:
-        network: reads them.
-        batch: at least one row.
-        groups: of row numbers, each row in one.
+        network: Reads them.
+        batch: At least one row.
+        groups: Of row numbers, each row in one.
     """
     device = batch.tokens.device
     parts = []

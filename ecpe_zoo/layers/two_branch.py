@@ -69,7 +69,7 @@ class TwoBranch(nn.Module):
         context: Takes the place of the first branch's BiLSTM; see `Branch`.
 
     Raises:
-        ZooError: an unknown link or first branch, or no units.
+        ZooError: An unknown link or first branch, or no units.
     """
 
     def __init__(

@@ -60,22 +60,22 @@ class EmoPillars(TextMethod):
     Args:
         regime: `context-less` reads the judged text alone, `context-aware` also the segments before it.
         encoder: Token encoder (model cards: RoBERTa-large).
-        pooling: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the utterance's
+        pooling: The first token after a dense layer with tanh (RoBERTa's own head), or the mean of the utterance's
             tokens (without its context).
-        dropout: on both sides of the dense layer (RoBERTa's head: 0.1).
-        head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
+        dropout: On both sides of the dense layer (RoBERTa's head: 0.1).
+        head_bias: Bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
             label, log frequencies for softmax), or `zero`. The same head of a first training keeps its own.
         targets: `soft` learns strengths where a corpus has them, `hard` learns which of them reach `least`. Texts
             without strengths have their labels either way.
-        least: share of full strength from which on a label is one, for `hard` (second-hand: 0.3).
-        single_label: each text has one emotion: softmax, and the highest score decides.
-        init_from: a checkpoint of an earlier training, whose encoder is tuned on; its tokenizer is taken over, and the
+        least: Share of full strength from which on a label is one, for `hard` (second-hand: 0.3).
+        single_label: Each text has one emotion: softmax, and the highest score decides.
+        init_from: A checkpoint of an earlier training, whose encoder is tuned on; its tokenizer is taken over, and the
             encoder's own options must be the same.
-        head: with `init_from`, begin with a `new` head, or with the `same`, which needs the same labels.
-        max_tokens: of a row; 128 context-less and 512 context-aware where not given.
-        threshold: an emotion is predicted above it (model cards: 0.5; 0.36 on GoEmotions).
+        head: With `init_from`, begin with a `new` head, or with the `same`, which needs the same labels.
+        max_tokens: Of a row; 128 context-less and 512 context-aware where not given.
+        threshold: An emotion is predicted above it (model cards: 0.5; 0.36 on GoEmotions).
         optimiser: Optimiser (ours for RoBERTa-large: rate 1e-5).
-        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+        token_slots: Most token slots that are run at once in evaluation; of speed and memory only.
     """
 
     id: ClassVar[str] = "emo_pillars"
@@ -160,7 +160,7 @@ class EmoPillars(TextMethod):
         """The checkpoint of the first training.
 
         Raises:
-            ZooError: it cannot be read, or is of another method or another encoder.
+            ZooError: It cannot be read, or is of another method or another encoder.
         """
         assert self.init_from is not None
         stored = read_checkpoint(self.init_from)
@@ -190,7 +190,7 @@ class EmoPillars(TextMethod):
         """Take the weights of the first training: of the encoder, or of the whole with the same head.
 
         Raises:
-            ZooError: the same head with other labels.
+            ZooError: The same head with other labels.
         """
         stored = self._first_training()
         weights = {

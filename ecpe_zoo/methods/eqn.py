@@ -71,8 +71,8 @@ def relabel(documents: Sequence[Document], predictions: Sequence[Prediction], ca
     """Label regression: annotated labels get 10, others what was predicted, within 0 and the cap.
 
     Args:
-        documents: with gold.
-        predictions: one a document, scores from 0 to 1.
+        documents: With gold.
+        predictions: One a document, scores from 0 to 1.
         cap: 0 to 10.
     """
     found = {prediction.id: prediction for prediction in predictions}
@@ -93,10 +93,10 @@ def smoothed(
     """Label smoothing with as much strength in all as relabelling gives: an ablation.
 
     Args:
-        documents: with gold.
-        relabelled: of their segments.
+        documents: With gold.
+        relabelled: Of their segments.
         labels: C names.
-        by: a label that is not annotated gets the mean of all such cells, or of those of its class.
+        by: A label that is not annotated gets the mean of all such cells, or of those of its class.
     """
     cells: dict[str, list[float]] = {label: [] for label in labels}
     annotated: dict[tuple[str, int], tuple[str, ...]] = {}
@@ -130,24 +130,24 @@ class EQN(TextMethod):
             `cross-entropy` (the baseline: the same network with a sigmoid).
         relabel: `out-of-fold`: each text by a model that did not train on it; `in-sample`: by a model that did (the
             paper's).
-        folds: models that relabel out-of-fold; each trains on the texts of the other folds.
-        cap: highest intensity of a label that is not annotated, 0 to 10.
-        smoothing: an ablation of `eqn`: labels that are not annotated get the mean of what relabelling gave them, over
+        folds: Models that relabel out-of-fold; each trains on the texts of the other folds.
+        cap: Highest intensity of a label that is not annotated, 0 to 10.
+        smoothing: An ablation of `eqn`: labels that are not annotated get the mean of what relabelling gave them, over
             `all` cells or for each `class`, so that only what is said of single texts is lost.
-        labels_from: a `relabelled.jsonl` of an earlier run on the same training texts: it is learned at once, and
+        labels_from: A `relabelled.jsonl` of an earlier run on the same training texts: it is learned at once, and
             the stages before it are left out.
         network: `transformer`, or over words `ann`, `cnn`, `textcnn`, `lstm`.
         encoder: Token encoder of `transformer`; of the networks over words its vectors.
-        pooling: of `transformer`: the first token behind a dense layer with tanh (the paper's pooler), or the mean.
-        hidden: size of a network over words; `textcnn` has a third of it for each width.
-        dropout: before the head, and on word vectors (paper: 0.1).
-        head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
+        pooling: Of `transformer`: the first token behind a dense layer with tanh (the paper's pooler), or the mean.
+        hidden: Size of a network over words; `textcnn` has a third of it for each width.
+        dropout: Before the head, and on word vectors (paper: 0.1).
+        head_bias: Bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
             label for cross-entropy, mean target for squared error), or `zero`.
-        max_tokens: of a text (repository: 128).
-        threshold: an emotion is predicted above it (GoEmotions baseline: 0.3). Half of the scale is too much for
+        max_tokens: Of a text (repository: 128).
+        threshold: An emotion is predicted above it (GoEmotions baseline: 0.3). Half of the scale is too much for
             squared error, which draws rare labels towards their share.
         optimiser: Optimiser; the schedule runs within each stage.
-        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+        token_slots: Most token slots that are run at once in evaluation; of speed and memory only.
     """
 
     id: ClassVar[str] = "eqn"
@@ -264,7 +264,7 @@ class EQN(TextMethod):
         """Relabel by what was trained, begin with fresh weights, and choose what is trained on.
 
         Raises:
-            ZooError: a file of intensities that is missing or does not fit the training documents.
+            ZooError: A file of intensities that is missing or does not fit the training documents.
         """
         documents = between.data.documents("train")
         first = self.stages()[0].name

@@ -35,7 +35,7 @@ def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
         finite: Whether weights that are no numbers are an error.
 
     Raises:
-        ZooError: no such file, a damaged file, a checkpoint of another program, or weights that are no numbers.
+        ZooError: No such file, a damaged file, a checkpoint of another program, or weights that are no numbers.
     """
     if not Path(path).is_file():
         raise ZooError(f"{path}: expected a checkpoint, but there is no such file. Check --ckpt_path.")
@@ -118,7 +118,7 @@ def method_class(class_path: str) -> type[Method]:
     """Import a method by its full class path, which the user gave.
 
     Raises:
-        ZooError: nothing of that name, or something that is no method.
+        ZooError: Nothing of that name, or something that is no method.
     """
     module, _, name = class_path.rpartition(".")
     try:
@@ -134,7 +134,7 @@ def arguments_of(class_path: str) -> Mapping[str, Any]:
     """The arguments of a method with their defaults, flat: `encoder.size` -> None.
 
     Raises:
-        ZooError: see `method_class`.
+        ZooError: See `method_class`.
     """
     parameters = inspect.signature(method_class(class_path)).parameters
     found: dict[str, Any] = {}
@@ -147,7 +147,7 @@ def _class_of(path: Path | str, class_path: str, method: type[Method] | str | No
     """The class that a checkpoint is loaded into.
 
     Raises:
-        ZooError: the caller names another class, or none for a class that is not of this package.
+        ZooError: The caller names another class, or none for a class that is not of this package.
     """
     if method is None:
         if not is_own(class_path):
@@ -171,7 +171,7 @@ def load_method(path: Path | str, method: type[Method] | str | None = None) -> M
             never imported because a checkpoint names it.
 
     Raises:
-        ZooError: see `read_checkpoint`; or the class is another than the checkpoint's.
+        ZooError: See `read_checkpoint`; or the class is another than the checkpoint's.
     """
     stored = read_checkpoint(path)
     found = _class_of(path, stored["ecpe_zoo"]["class_path"], method)

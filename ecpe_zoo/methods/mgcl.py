@@ -72,8 +72,8 @@ class Reader(nn.Module):
     """Student and teacher in one.
 
     Args:
-        encoder: of tokens.
-        clause_encoder: of the question and the clauses, as nodes.
+        encoder: Of tokens.
+        clause_encoder: Of the question and the clauses, as nodes.
     """
 
     def __init__(self, encoder: TokenEncoder, clause_encoder: nn.Module) -> None:
@@ -107,43 +107,43 @@ class MGCL(TurnsMethod):
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         clause_encoder: Encoder of the question and the clauses; `none` is the paper's "BERT only" (Table 4). The paper
             leaves kind and edges open and calls its ablation "BERT + GCN".
-        ablation: a row of Table 3, as section 5.3 describes it. `sub-clause` leaves out the distillation between
+        ablation: A row of Table 3, as section 5.3 describes it. `sub-clause` leaves out the distillation between
             student and teacher, `extra-clause` the consistency with the corrupted text, `distillation` both. Not to be
             combined with the four switches below.
-        multi_instance: whether there is a teacher at all; without it no clue is learned (Table 4).
-        sub_clause_clue: whether the teacher learns from the labels; no row of the paper.
-        extra_clause_clue: whether the student reads the corrupted text too (eq. 15).
-        cross_grained_distillation: whether student and teacher teach each other (eq. 14).
-        temperature: t of eq. 13.
-        consistency_temperature: t in eq. 15; the paper uses the same symbol as in eq. 12.
-        temperature_squared: multiply divergences by t^2, so that t does not shrink their gradients; not in eq. 16.
-        stop_gradients: distillation moves only the second argument in each direction of eq. 14.
-        clue_confidence: alpha: tokens that the teacher holds for clues with more confidence are masked.
-        confidence_temperature: of that confidence; without effect at alpha = 0.5.
-        random_masking: beta: share of the document's tokens that are masked besides.
-        random_replacement: what those become: `devlin` is [MASK] 80 %, another token 10 %, the same 10 %.
-        masking_pass: whether the confidence is that of the training pass (with dropout) or of one more pass
+        multi_instance: Whether there is a teacher at all; without it no clue is learned (Table 4).
+        sub_clause_clue: Whether the teacher learns from the labels; no row of the paper.
+        extra_clause_clue: Whether the student reads the corrupted text too (eq. 15).
+        cross_grained_distillation: Whether student and teacher teach each other (eq. 14).
+        temperature: T of eq. 13.
+        consistency_temperature: T in eq. 15; the paper uses the same symbol as in eq. 12.
+        temperature_squared: Multiply divergences by t^2, so that t does not shrink their gradients; not in eq. 16.
+        stop_gradients: Distillation moves only the second argument in each direction of eq. 14.
+        clue_confidence: Alpha: tokens that the teacher holds for clues with more confidence are masked.
+        confidence_temperature: Of that confidence; without effect at alpha = 0.5.
+        random_masking: Beta: share of the document's tokens that are masked besides.
+        random_replacement: What those become: `devlin` is [MASK] 80 %, another token 10 %, the same 10 %.
+        masking_pass: Whether the confidence is that of the training pass (with dropout) or of one more pass
             in evaluation mode.
-        consistency_target: whose answer to the original text eq. 15 holds the student to; the paper's formula
+        consistency_target: Whose answer to the original text eq. 15 holds the student to; the paper's formula
             says teacher, its text and figure say student.
-        consistency_target_gradient: whether eq. 15 moves its target too.
-        consistency_warmup: share of the steps over which the weight of eq. 15 rises from 0 to 1.
-        corrupted_cross_entropy: whether the labels teach the reading of the corrupted text too.
+        consistency_target_gradient: Whether eq. 15 moves its target too.
+        consistency_warmup: Share of the steps over which the weight of eq. 15 rises from 0 to 1.
+        corrupted_cross_entropy: Whether the labels teach the reading of the corrupted text too.
         reduction: `task` averages over the clauses of one kind of question and sums over kinds (as MM-R
             does), `mean` averages over all clauses, `sum` sums over all.
-        negatives: in training, this many more ESCE and CSEE questions a document, of random clauses that have
+        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have
             no answer.
-        mark_asked: point at the asked clause inside the document, by its token type; not in the paper.
+        mark_asked: Point at the asked clause inside the document, by its token type; not in the paper.
         ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
-        ask_from: lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
-        ask_more: most clauses of a document between the tuned value and `ask_above` that ESCE is asked of, the most
+        ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
+        ask_more: Most clauses of a document between the tuned value and `ask_above` that ESCE is asked of, the most
             probable ones; it bounds the cost.
         rethink: `paper` lowers a pair that CSEE does not confirm; `mm-r` is MM-R's released rule, which lowers it once
             for each other emotion clause that CSEE returns and adds that clause's pair; `none` asks no CSEE. See
             `pairs_in_turns`.
-        gamma: factor of a lowered pair.
+        gamma: Factor of a lowered pair.
         optimiser: Optimiser; rates, decay and warm-up are MM-R's, the paper states none.
-        token_slots: most token slots that are run at once, padding included; of speed and memory only.
+        token_slots: Most token slots that are run at once, padding included; of speed and memory only.
     """
 
     id: ClassVar[str] = "mgcl"

@@ -17,7 +17,7 @@ def folds_of(documents: Sequence[Document], folds: int) -> dict[str, int]:
     """The fold of each document by its id, 1-based: of like size, from nothing but ids, and equal texts together.
 
     Raises:
-        ZooError: fewer distinct texts than folds.
+        ZooError: Fewer distinct texts than folds.
     """
     leaders: dict[str, str] = {}  # text -> the smallest id
     for document in documents:

@@ -173,7 +173,7 @@ class TurnsMethod(ReaderMethod):
         With the rule `mm-r` nothing is tuned: an emotion clause that is asked about changes the pairs of others too.
 
         Raises:
-            ZooError: a probability outside of 0 to 1.
+            ZooError: A probability outside of 0 to 1.
         """
         if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
             raise ZooError(

@@ -36,8 +36,8 @@ class Rule(Method):
     """Keywords of emotions, and the clause before.
 
     Args:
-        threshold: share, 0 to 1, of the training clauses with a keyword that have to be emotion clauses.
-        offset: of the cause from its emotion, in clauses.
+        threshold: Share, 0 to 1, of the training clauses with a keyword that have to be emotion clauses.
+        offset: Of the cause from its emotion, in clauses.
     """
 
     id: ClassVar[str] = "rule"

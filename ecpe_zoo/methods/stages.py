@@ -20,10 +20,10 @@ class Stage(NamedTuple):
     """One call of the trainer.
 
     Args:
-        name: in the log, the checkpoints' folder and the record.
-        max_epochs: the trainer's where None.
-        monitor: the logged metric that chooses the epoch; what the config says (the task's headline) where None.
-        mode: whether the best is the highest or the lowest, for such a `monitor`.
+        name: In the log, the checkpoints' folder and the record.
+        max_epochs: The trainer's where None.
+        monitor: The logged metric that chooses the epoch; what the config says (the task's headline) where None.
+        mode: Whether the best is the highest or the lowest, for such a `monitor`.
     """
 
     name: str

@@ -25,7 +25,7 @@ def fitting(method: str) -> Iterator[None]:
         method: Its id, for messages.
 
     Raises:
-        ZooError: the content does not fit: the file was changed, or written by other code of the method.
+        ZooError: The content does not fit: the file was changed, or written by other code of the method.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
         strict: Whether both must have the same names.
 
     Raises:
-        ZooError: a weight has another shape (an option that changes shapes differs from the checkpoint's), is
+        ZooError: A weight has another shape (an option that changes shapes differs from the checkpoint's), is
             missing, or is not the method's.
     """
     other = [

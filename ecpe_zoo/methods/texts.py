@@ -24,11 +24,11 @@ class TextMethod(Method):
     """Base of methods with a network over texts and a linear head; `build` makes these three.
 
     Attributes:
-        reader: documents to rows.
-        network: rows to vectors (R, H).
-        head: vectors to logits (R, C); its last layer has the bias.
-        head_bias: what a new head's bias starts from: see `start`.
-        token_slots: most token slots that are run at once in evaluation.
+        reader: Documents to rows.
+        network: Rows to vectors (R, H).
+        head: Vectors to logits (R, C); its last layer has the bias.
+        head_bias: What a new head's bias starts from: see `start`.
+        token_slots: Most token slots that are run at once in evaluation.
     """
 
     task: ClassVar[Task] = EMOTIONS

@@ -45,8 +45,8 @@ class Clause(NamedTuple):
     """One clause of running text.
 
     Args:
-        text: as written, with the marks that close it.
-        bare: as the corpora give clauses: without quotes, and without marks at its ends.
+        text: As written, with the marks that close it.
+        bare: As the corpora give clauses: without quotes, and without marks at its ends.
     """
 
     text: str
@@ -57,8 +57,8 @@ def cut_clauses(text: str, language: Language) -> list[Clause]:
     """Cut running text into clauses; see above for the rule.
 
     Args:
-        text: words may stand apart, as in a segmented corpus.
-        language: of the text; marks of both are known in either.
+        text: Words may stand apart, as in a segmented corpus.
+        language: Of the text; marks of both are known in either.
 
     Returns:
         At least one clause where the text is not blank.
@@ -146,7 +146,7 @@ def _joined(pieces: list[tuple[str, bool]]) -> list[str]:
     """Join what is no clause: pieces without a word to the one before, short ones at a comma to the next.
 
     Args:
-        pieces: texts, and whether a comma or colon ends them that alone makes no clause.
+        pieces: Texts, and whether a comma or colon ends them that alone makes no clause.
     """
     joined: list[str] = []
     waiting = ""  # short pieces that go on

@@ -24,10 +24,10 @@ class Frame(NamedTuple):
     """The words around an utterance, after the paper's prompt.
 
     Args:
-        turn: of an earlier turn; `{speaker}` stands before its text.
-        head: before the judged text.
-        tail: behind it and before the mask.
-        nobody: the speaker where none is known.
+        turn: Of an earlier turn; `{speaker}` stands before its text.
+        head: Before the judged text.
+        tail: Behind it and before the mask.
+        nobody: The speaker where none is known.
     """
 
     turn: str
@@ -63,8 +63,8 @@ class Row(NamedTuple):
 
     Args:
         ids: `[CLS] turn [SEP] ... turn [SEP] head text tail [MASK] [SEP]`.
-        mask_at: position of the mask.
-        cut: its own text was cut.
+        mask_at: Position of the mask.
+        cut: Its own text was cut.
     """
 
     ids: list[int]
@@ -76,13 +76,13 @@ class ConversationBatch(NamedTuple):
     """The judged utterances of some conversations.
 
     Args:
-        ids: of the documents.
-        sizes: segments of each document.
-        cut: judged segments of each document whose own text was cut.
+        ids: Of the documents.
+        sizes: Segments of each document.
+        cut: Judged segments of each document whose own text was cut.
         places: (document in the batch, segment) of each row.
-        keys: hash of each row's ids: rows with the same one are the same row, wherever they stand.
+        keys: Hash of each row's ids: rows with the same one are the same row, wherever they stand.
         tokens: (R, T) token ids, padded at the end.
-        lengths: tokens of each row.
+        lengths: Tokens of each row.
         mask_at: (R,) position of the mask.
         labels: (R,) index of the gold label, -1 where there is none.
     """
@@ -160,13 +160,13 @@ class ConversationReader:
     much is cut from its left too: the start mark, the prompt and the mask are always there.
 
     Args:
-        tokenizer: text to ids.
-        context: most earlier turns.
-        max_tokens: of a row.
+        tokenizer: Text to ids.
+        context: Most earlier turns.
+        max_tokens: Of a row.
         speakers: Names of the speakers; see `with_speakers`.
 
     Raises:
-        ZooError: rows that could not hold the prompt and a word.
+        ZooError: Rows that could not hold the prompt and a word.
     """
 
     def __init__(
@@ -219,8 +219,8 @@ class ConversationReader:
         """The rows of all judged utterances.
 
         Args:
-            documents: at least one; gold labels where they are known.
-            labels: the names that `ConversationBatch.labels` indexes.
+            documents: At least one; gold labels where they are known.
+            labels: The names that `ConversationBatch.labels` indexes.
         """
         number = {label: index for index, label in enumerate(labels)}
         rows: list[Row] = []

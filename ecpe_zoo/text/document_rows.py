@@ -60,7 +60,7 @@ class DocumentCollator:
         read: One pass a document, or one a clause.
 
     Raises:
-        ZooError: an encoder that takes no row of one token.
+        ZooError: An encoder that takes no row of one token.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, read: ReadAs) -> None:

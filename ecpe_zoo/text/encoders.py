@@ -34,16 +34,16 @@ def make_encoder_vocabulary(
     """What an encoder is rebuilt from, beside its weights; it is stored in the checkpoint.
 
     Args:
-        settings: the choice.
-        texts: of the training documents.
-        prompts: texts that a method adds to them; their words are kept however rare.
+        settings: The choice.
+        texts: Of the training documents.
+        prompts: Texts that a method adds to them; their words are kept however rare.
 
     Returns:
         Words for `embedded`, `recurrent` and `words`, a `PretrainedSource` for a pretrained model. Placeholders that
         the texts contain (`PLACEHOLDERS`) become tokens of their own.
 
     Raises:
-        ZooError: the pretrained model or the vectors cannot be read.
+        ZooError: The pretrained model or the vectors cannot be read.
     """
     if settings.name == EMBEDDED:
         return count_vocabulary(texts, "characters", always=prompts)
@@ -57,12 +57,12 @@ def make_encoder(settings: EncoderSettings, vocabulary: Vocabulary, from_checkpo
     """Build an encoder, frozen as the settings say.
 
     Args:
-        settings: the choice.
-        vocabulary: of `make_encoder_vocabulary`.
-        from_checkpoint: read no weights and no vectors: a checkpoint fills them in.
+        settings: The choice.
+        vocabulary: Of `make_encoder_vocabulary`.
+        from_checkpoint: Read no weights and no vectors: a checkpoint fills them in.
 
     Raises:
-        ZooError: sizes that do not fit, or weights that cannot be read.
+        ZooError: Sizes that do not fit, or weights that cannot be read.
     """
     encoder = _make(settings, vocabulary, from_checkpoint)
     if settings.freeze:

@@ -59,9 +59,9 @@ def fit_lengths(lengths: Sequence[int], question: int, max_tokens: int | None) -
     clauses are lost.
 
     Args:
-        lengths: tokens of each clause.
-        question: tokens of the longest question without its clause.
-        max_tokens: of a row; None for any number.
+        lengths: Tokens of each clause.
+        question: Tokens of the longest question without its clause.
+        max_tokens: Of a row; None for any number.
 
     Returns:
         Kept tokens of each clause, 0 for a lost one.

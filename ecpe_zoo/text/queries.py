@@ -19,9 +19,9 @@ class Query(NamedTuple):
     """One question.
 
     Args:
-        document: index of the document in its batch.
-        kind: index into `KINDS`.
-        asked: index of the clause that the question repeats, -1 for none.
+        document: Index of the document in its batch.
+        kind: Index into `KINDS`.
+        asked: Index of the clause that the question repeats, -1 for none.
     """
 
     document: int
@@ -35,11 +35,11 @@ class TokenisedDocument:
     A plain class, so that Lightning hands it on when it moves a batch between devices.
 
     Attributes:
-        id: of the document.
-        language: of its questions.
-        clauses: token ids of each clause that is read: the first clauses, each with at least one token.
-        size: clauses of the whole document.
-        cut: clauses that are shortened or lost.
+        id: Of the document.
+        language: Of its questions.
+        clauses: Token ids of each clause that is read: the first clauses, each with at least one token.
+        size: Clauses of the whole document.
+        cut: Clauses that are shortened or lost.
     """
 
     def __init__(self, id: str, language: Language, clauses: list[list[int]], size: int, cut: int) -> None:
@@ -55,9 +55,9 @@ class QueryRows(NamedTuple):
         types: (R, T) 0 for [CLS], question and its [SEP], 1 for the document.
         kinds: (R,) index into `KINDS`.
         labels: (R, N) 1 for an answer, 0 for another clause, -1 behind the last clause; all -1 without gold.
-        queries: the questions, one a row.
-        lengths: tokens of each row.
-        sizes: clauses of each row.
+        queries: The questions, one a row.
+        lengths: Tokens of each row.
+        sizes: Clauses of each row.
     """
 
     tokens: Tensor
@@ -84,9 +84,9 @@ class QueryBatch(NamedTuple):
     """Documents and their first questions.
 
     Args:
-        ids: of the documents.
-        documents: for further questions.
-        rows: all training questions, or EE and CE of each document.
+        ids: Of the documents.
+        documents: For further questions.
+        rows: All training questions, or EE and CE of each document.
     """
 
     ids: list[str]
@@ -103,12 +103,12 @@ class QueryBuilder:
     """Builds the rows of one tokenizer.
 
     Args:
-        tokenizer: text to ids.
-        max_tokens: of a row; None for any number.
-        mark_asked: whether the asked clause is pointed at inside the document, by the question's token type.
+        tokenizer: Text to ids.
+        max_tokens: Of a row; None for any number.
+        mark_asked: Whether the asked clause is pointed at inside the document, by the question's token type.
 
     Raises:
-        ZooError: rows that could not hold a question and a clause.
+        ZooError: Rows that could not hold a question and a clause.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, mark_asked: bool = False) -> None:
@@ -153,9 +153,9 @@ class QueryBuilder:
         """Lay questions out.
 
         Args:
-            documents: of the batch.
-            queries: questions about them, of clauses that are read.
-            gold: the same documents with pairs, for the labels.
+            documents: Of the batch.
+            queries: Questions about them, of clauses that are read.
+            gold: The same documents with pairs, for the labels.
         """
         asked = list(queries)
         laid = [self._lay_out(documents[query.document], query) for query in asked]
@@ -222,9 +222,9 @@ def gold_queries(index: int, document: Document, read: int, kinds: Sequence[Kind
     """Training questions: EE, CE, ESCE of each gold emotion clause, CSEE of each gold cause clause.
 
     Args:
-        index: of the document in its batch.
-        document: with pairs.
-        read: clauses that truncation left; of lost ones nothing is asked.
+        index: Of the document in its batch.
+        document: With pairs.
+        read: Clauses that truncation left; of lost ones nothing is asked.
         kinds: The questions that the method asks.
     """
     follow = [
@@ -247,9 +247,9 @@ def negative_queries(
     """Training questions without an answer, about random clauses.
 
     Args:
-        index: of the document in its batch.
-        document: with pairs.
-        read: clauses that truncation left.
+        index: Of the document in its batch.
+        document: With pairs.
+        read: Clauses that truncation left.
         count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause
             none. The fraction of it is the probability of one more of each.
         kinds: The questions that the method asks.
@@ -279,9 +279,9 @@ class QueryCollator:
     """Documents to a batch: with all questions that gold pairs give, or with EE and CE.
 
     Args:
-        builder: of the rows.
-        training: whether the documents hold gold.
-        negatives: see `negative_queries`; drawn by the documents of each batch, which change from epoch to epoch. A
+        builder: Of the rows.
+        training: Whether the documents hold gold.
+        negatives: See `negative_queries`; drawn by the documents of each batch, which change from epoch to epoch. A
             generator that batches share would be ahead of training, and a resumed run would draw others.
         kinds: The questions that the method asks.
     """
@@ -311,9 +311,9 @@ def chunk_rows(lengths: Sequence[int], slots: int, slack: float = 0.1) -> list[l
     """Group rows of like length, so that each group can be run with little padding.
 
     Args:
-        lengths: tokens of each row.
-        slots: most token slots of a group; a longer row stands alone.
-        slack: a row shorter than (1 - slack) of its group's longest begins a new group, so that padding stays
+        lengths: Tokens of each row.
+        slots: Most token slots of a group; a longer row stands alone.
+        slack: A row shorter than (1 - slack) of its group's longest begins a new group, so that padding stays
             below that share.
 
     Returns:

@@ -19,10 +19,10 @@ class BiLSTM(nn.Module):
     rows of 100 to 140 steps, 150 units, torch 2.13).
 
     Args:
-        input_size: size of an input vector.
-        hidden_size: units in each direction.
-        layers: stacked layers.
-        dropout: between layers.
+        input_size: Size of an input vector.
+        hidden_size: Units in each direction.
+        layers: Stacked layers.
+        dropout: Between layers.
     """
 
     def __init__(self, input_size: int, hidden_size: int, layers: int = 1, dropout: float = 0.0) -> None:

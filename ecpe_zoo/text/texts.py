@@ -33,8 +33,8 @@ class TextRow(NamedTuple):
     Args:
         ids: `[CLS] text [SEP]`, or `[CLS] turn [SEP] ... turn [SEP] text [SEP]` (two [SEP] before the text if the
             tokenizer's model was trained so). With context, `speaker: ` precedes the texts whose speaker is known.
-        second: where the second text begins; the length of the row where there is one text.
-        cut: its own text was cut.
+        second: Where the second text begins; the length of the row where there is one text.
+        cut: Its own text was cut.
     """
 
     ids: list[int]
@@ -46,11 +46,11 @@ class TextBatch(NamedTuple):
     """The judged texts of some documents.
 
     Args:
-        ids: of the documents.
-        sizes: segments of each document.
-        cut: judged segments of each document whose own text was cut.
+        ids: Of the documents.
+        sizes: Segments of each document.
+        cut: Judged segments of each document whose own text was cut.
         places: (document in the batch, segment) of each row.
-        lengths: tokens of each row.
+        lengths: Tokens of each row.
         tokens: (R, T) token ids, padded at the end.
         types: (R, T) in {0, 1}: first and second text of a pair.
         targets: (R, C) in [0, 1]; a row of NaN where a text has none; (R, 0) outside of training.
@@ -74,12 +74,12 @@ class TextReader:
     join the last word of one with the first of the next.
 
     Args:
-        tokenizer: text to ids.
-        max_tokens: of a row; None for any number.
-        context: whether the segments before a judged one are read, as the first text of a pair.
+        tokenizer: Text to ids.
+        max_tokens: Of a row; None for any number.
+        context: Whether the segments before a judged one are read, as the first text of a pair.
 
     Raises:
-        ZooError: rows that could not hold a text worth reading.
+        ZooError: Rows that could not hold a text worth reading.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, context: bool = False) -> None:
@@ -126,8 +126,8 @@ class TextReader:
         """The rows of all judged segments.
 
         Args:
-            documents: at least one.
-            target: in training; the documents then hold gold, and texts without a target are left out.
+            documents: At least one.
+            target: In training; the documents then hold gold, and texts without a target are left out.
         """
         rows: list[TextRow] = []
         places: list[tuple[int, int]] = []
@@ -166,9 +166,9 @@ def training_texts(documents: Sequence[Document], target: Target, context: bool 
     Documents with several judged segments are taken apart, so that a batch mixes texts of many of them.
 
     Args:
-        documents: with gold.
-        target: see `TextReader.batch`.
-        context: whether the segments before a text go with it.
+        documents: With gold.
+        target: See `TextReader.batch`.
+        context: Whether the segments before a text go with it.
     """
     units: list[Document] = []
     for document in documents:
@@ -184,10 +184,10 @@ def targets_of(segment: Segment, labels: Sequence[str], soft: bool, least: float
     """Targets of an annotated segment, None for another.
 
     Args:
-        segment: with gold.
+        segment: With gold.
         labels: C names; others are passed over.
-        soft: take the strengths where there are any, as shares of 10; else 1 for each label.
-        least: strengths from this share of 10 on become 1, and others 0; 0 leaves them as they are.
+        soft: Take the strengths where there are any, as shares of 10; else 1 for each label.
+        least: Strengths from this share of 10 on become 1, and others 0; 0 leaves them as they are.
 
     Returns:
         (C,) in [0, 1].

@@ -12,8 +12,8 @@ class TokenEncoder(nn.Module):
 
     Attributes:
         hidden_size: H.
-        max_tokens: most tokens of a row, special ones included; None for any number.
-        tokenizer: text to the ids that `forward` takes.
+        max_tokens: Most tokens of a row, special ones included; None for any number.
+        tokenizer: Text to the ids that `forward` takes.
     """
 
     hidden_size: int

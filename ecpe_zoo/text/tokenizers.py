@@ -73,11 +73,11 @@ def count_vocabulary(
     """The vocabulary of a `VocabularyTokenizer`.
 
     Args:
-        texts: training text.
-        units: what an entry is.
-        min_count: rarer units become [UNK], which is thereby trained; 2, as one occurrence teaches no vector.
-        always: texts whose units are kept however rare (the prompts).
-        from_file: words with a vector from a file; they stand behind `FROM_FILE`, in file order.
+        texts: Training text.
+        units: What an entry is.
+        min_count: Rarer units become [UNK], which is thereby trained; 2, as one occurrence teaches no vector.
+        always: Texts whose units are kept however rare (the prompts).
+        from_file: Words with a vector from a file; they stand behind `FROM_FILE`, in file order.
 
     Returns:
         The special tokens, then units by falling count (ties by code point), then the file's words.
@@ -101,8 +101,8 @@ class VocabularyTokenizer:
     """Looks units up in a list.
 
     Args:
-        vocabulary: of `count_vocabulary`.
-        units: what an entry is.
+        vocabulary: Of `count_vocabulary`.
+        units: What an entry is.
     """
 
     def __init__(self, vocabulary: Sequence[str], units: Units) -> None:
@@ -150,7 +150,7 @@ class PretrainedTokenizer:
     Special tokens that are typed in a text, such as `[MASK]` or `</s>`, are plain text: rows get theirs as ids.
 
     Args:
-        backend: the JSON of a `tokenizers.Tokenizer`.
+        backend: The JSON of a `tokenizers.Tokenizer`.
         facts: Ids of its special tokens.
     """
 

@@ -33,8 +33,8 @@ def rounded_width(tokens: int, most: int | None = None) -> int:
     512 of 32.
 
     Args:
-        tokens: of the longest row, at least 1.
-        most: limit of the model.
+        tokens: Of the longest row, at least 1.
+        most: Limit of the model.
 
     >>> [rounded_width(tokens) for tokens in (1, 31, 33, 65, 129, 240, 257, 300)]
     [1, 31, 34, 68, 136, 240, 272, 304]
@@ -61,12 +61,12 @@ class TransformerEncoder(TokenEncoder):
     """A transformer of the Hugging Face library, without its pooler: where it is not used it gets no gradient.
 
     Args:
-        model: takes input_ids, attention_mask and perhaps token_type_ids; gives last_hidden_state.
-        tokenizer: of the model.
-        max_tokens: of the model.
+        model: Takes input_ids, attention_mask and perhaps token_type_ids; gives last_hidden_state.
+        tokenizer: Of the model.
+        max_tokens: Of the model.
 
     Attributes:
-        pooler_start: weight (H, H) and bias (H,) that a pooler over the first token starts from, as BERT was
+        pooler_start: Weight (H, H) and bias (H,) that a pooler over the first token starts from, as BERT was
             trained with; None where the model has none.
     """
 

@@ -17,14 +17,14 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
     """Read a word2vec text file, plain or .gz: a line of count and size, then a word and its values a line.
 
     Args:
-        path: the file.
-        encoding: of the words.
+        path: The file.
+        encoding: Of the words.
 
     Returns:
         The words in file order (the first of repeated words wins) and their vectors (V, size), float32.
 
     Raises:
-        CorpusError: the file is missing or damaged, a line has another number of values, or a value is no number,
+        CorpusError: The file is missing or damaged, a line has another number of values, or a value is no number,
             NaN or infinite.
     """
     path = Path(path)

@@ -14,10 +14,10 @@ class WordEncoder(TokenEncoder):
     """A vector for each word, the same wherever it stands.
 
     Args:
-        vocabulary: words; those behind `FROM_FILE` have a vector from a file.
+        vocabulary: Words; those behind `FROM_FILE` have a vector from a file.
         vector_size: H, of a word vector.
         vectors: (V, vector_size) of the words behind `FROM_FILE`; None leaves them to a checkpoint.
-        train_vectors: whether those are trained.
+        train_vectors: Whether those are trained.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class RecurrentEncoder(WordEncoder):
     knew.
 
     Args:
-        vocabulary: see `WordEncoder`.
+        vocabulary: See `WordEncoder`.
         size: H, both directions together.
-        layers: of the BiLSTM.
-        dropout: on the word vectors and on the output.
-        vector_size: of a word vector.
-        vectors: see `WordEncoder`.
-        train_vectors: whether those are trained.
+        layers: Of the BiLSTM.
+        dropout: On the word vectors and on the output.
+        vector_size: Of a word vector.
+        vectors: See `WordEncoder`.
+        train_vectors: Whether those are trained.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ def with_words_apart(text: str, language: Language) -> str:
     """The words and marks of a text with spaces between them.
 
     Args:
-        text: not segmented.
+        text: Not segmented.
         language: Chinese is segmented by jieba, other text at its spaces and marks.
 
     Raises:
