@@ -102,11 +102,11 @@ class Method(LightningModule):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """Those of its own arguments that have no effect, given the others: results are grouped and named without them."""
+        """Those of its own arguments that have no effect, given the others: results leave them out of names and groups."""
         return frozenset()
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary | None:
-        """The words that the network has embeddings for, from training documents or files; None if it has no such list."""
+        """The words that the network has embeddings for, from training documents or files; None without such a list."""
         return None
 
     def build(self, from_checkpoint: bool) -> None:
@@ -143,7 +143,7 @@ class Method(LightningModule):
         return documents
 
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of training, in order; each is its own `Trainer.fit`, from the best weights of the previous stage."""
+        """The stages of training, in order; each is its own `Trainer.fit`, from the best weights of the one before."""
         return (Stage(FIT),)
 
     def on_stage(self, stage: str) -> None:

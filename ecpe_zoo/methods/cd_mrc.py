@@ -26,7 +26,7 @@ Departures from the released code:
     the code each clause has one. The LSTM ends at the last clause; in the code, scores depend on the batch.
 - A long document loses tokens of its longest clauses. The code keeps the side of the first gold pair, with wrong
     offsets if that is the end of the document, and drops questions above 512 tokens.
-- The encoder reads the question and the document as first and second text; the code builds token types but does not use them.
+- The encoder reads the question and the document as first and second text; the code builds token types but ignores them.
 - A batch holds documents with all their questions; the code has 8 questions. All readers here share one wording.
 - A score must exceed t; in the code, equality is enough. EE and CE score emotion and cause clauses; the released
   figures are derived from the pairs (`emotion_from_pairs`, `cause_from_pairs`), with causes modulo 10.
@@ -104,7 +104,7 @@ class CDMRC(ReaderMethod):
                 a higher cause probability.
         combine: Pairs that both directions predict or one is sure of (`set`), that one direction finds (`forward`
             from emotions, `backward` from causes); that either (`union`) or both find (`intersection`).
-        threshold: Score that a predicted pair exceeds, until validation tunes it; in `set`, how sure one direction must be.
+        threshold: Score that a predicted pair exceeds (validation tunes it); in `set`, how sure one direction must be.
             If not given, 0.7 in `set` and 0.5 elsewhere.
         optimiser: Optimiser; rates and warm-up of the released code.
         token_slots: Maximum number of token slots per encoder pass, padding included; affects speed and memory only.

@@ -114,7 +114,7 @@ class E2EECPE(ClausePairMethod):
 
     Raises:
         ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss. Without
-            an encoder: the optimiser has a schedule or `encoder_lr`, or `reading` is given. With one: `vectors` is given.
+            an encoder: a schedule, `encoder_lr` or `reading` is given. With one: `vectors` is given.
     """
 
     id: ClassVar[str] = "e2eecpe"
@@ -191,7 +191,7 @@ class E2EECPE(ClausePairMethod):
     # --- text to batch
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
-        """The words of the vectors file, or else of the training documents; with an encoder see `make_encoder_vocabulary`."""
+        """The words of the vectors file, else of the training documents; with an encoder see `make_encoder_vocabulary`."""
         if self.settings is not None:
             return vocabulary_of(documents, self.settings)
         if self.vectors is not None:
@@ -250,7 +250,7 @@ class E2EECPE(ClausePairMethod):
     def _initialise(self) -> None:
         """He or Xavier, uniform, for every matrix, the recurrent ones too (released code).
 
-        Vectors of length k are drawn from U(-1/sqrt k, 1/sqrt k). Our fused matrices are initialised in the shapes of the
+        Vectors of length k are drawn from U(-1/sqrt k, 1/sqrt k). Our fused matrices are drawn in the shapes of the
         released layers, since Xavier's bound depends on both fans: a kernel is a two-dimensional convolution over one
         channel, (filters, 1, kernel, width); the four projections are two layers of 2 `node` outputs each; and the
         bias of the biaffine form is a row of its matrix, (node + 1, node). He's bound depends on the fan-in alone.

@@ -1,8 +1,8 @@
 """EACL: Emotion-Anchored Contrastive Learning for emotion recognition in conversation (Yu et al., NAACL 2024).
 
 An utterance is read after its preceding turns, in a prompt that ends in `speaker feels [MASK]`. Contrastive learning
-pulls the mask's representation towards those of the same emotion and to an anchor, the emotion's own word; an angle loss
-pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains only the
+pulls the mask's representation towards those of the same emotion and towards an anchor, the emotion's own word; an
+angle loss pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains only the
 anchors on the representations it produced. The nearest anchor is predicted.
 
 Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from the code:
@@ -17,9 +17,9 @@ Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from th
 - Weight decay excludes embeddings and all norms. The code decays both the embeddings and the projection's LayerNorm,
   whose name does not match its list of exceptions.
 - Anchor words, turns and prompts are encoded with a leading space, as words inside a sentence. The code has no space,
-  which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), and has one after the mask.
+    which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), but one after the mask.
 - Speakers are named as the corpus names them. The code takes the first name of the first speaker on EmoryNLP
-  (`speakers: first-name`; the corpus has full names, and our reader joins several with "and"). On IEMOCAP, whose speakers
+  (`speakers: first-name`; the corpus has full names, our reader joins several with "and"). On IEMOCAP, where speakers
   are known as F and M, our reader picks a new pair of names for each dialogue; the code gives the same names, in
   order of appearance, in every dialogue (`speakers: by-order`; the code's own names are not published).
 - The code's `--disable_emo_anchor`, off by default there too, is `contrast_anchors: false`.
@@ -86,7 +86,7 @@ class EACL(Method):
         objective: `eacl`, or `cross-entropy`: plain fine-tuning of the same network with its classifier alone.
         context: Maximum number of earlier turns to read (paper: 8).
         max_tokens: Maximum tokens of a row; earlier turns lose their oldest tokens first (paper: 256).
-        read_at: Where to read: at the mask, or at the first token as the released code does because of its wrong mask id.
+        read_at: Where to read: at the mask, or at the first token as the released code does by its wrong mask id.
         anchors: `words` encodes the labels' words once, with the encoder's initial weights; `re-encoded` encodes them
             again at each step; `random` draws constants; `learned` trains the drawn values.
         anchor_space: Whether to encode a label's word with a leading space; the released code has none. Only
@@ -140,7 +140,7 @@ class EACL(Method):
         if anchors == "learned" and not contrast_anchors and not angle_weight:
             raise ZooError(
                 "Expected a loss that trains learned anchors, but got --model.contrast_anchors false and "
-                "--model.angle_weight 0. Give another --model.anchors, or turn one of the two on."
+                "--model.angle_weight 0. Choose another --model.anchors, or turn one of the two on."
             )
         self.settings = EncoderSettings.of(self.hparams.encoder)
         self.anchored = objective == "eacl"
@@ -253,7 +253,7 @@ class EACL(Method):
     # --- losses
 
     def losses(self, batch: ConversationBatch) -> dict[str, Tensor]:
-        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of the similarities to the anchors."""
+        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of similarities to the anchors."""
         if self.stage == ANCHORS:
             scores = similarity(self._vectors(batch), self.adapted) / self.temperature
             return {"anchors": self._cross_entropy(scores, batch.labels)}
@@ -315,7 +315,7 @@ class EACL(Method):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode, without gradients: what the frozen encoder gives must not depend on dropout."""
+        """Evaluation mode, without gradients: the frozen encoder's outputs must not depend on dropout."""
         training = self.training
         self.eval()
         try:

@@ -47,8 +47,8 @@ class ClausePairMethod(Method):
 
     Attributes:
         masked: Whether padding is left out of the losses.
-        reduction: How losses are reduced: summed over the entries of a document and averaged over documents (`sum`), or averaged
-            over all entries of the batch (`mean`).
+        reduction: How losses are reduced: summed over the entries of a document and averaged over documents (`sum`), or
+            averaged over all entries of the batch (`mean`).
     """
 
     sort_by: Literal["tokens", "segments"] = "segments"

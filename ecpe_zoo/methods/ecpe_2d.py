@@ -63,7 +63,7 @@ RADIUS, POSITION = 12, 50
 
 
 class ClauseTransformer(nn.Module):
-    """A transformer layer with one head over the clauses of a document, without positions, for the emotion branch with BERT.
+    """A transformer layer with one head over the clauses of a document, without positions, for BERT's emotion branch.
 
     Args:
         size: Size of a clause vector.
@@ -226,8 +226,8 @@ class ECPE2D(EncodedPairMethod):
         reading: How clauses become vectors; each clause alone in the released code.
         form: `inter-ec` feeds emotion probabilities to the cause branch, `inter-ce` cause probabilities to the
             emotion branch, `indep` none. `bert` is `inter-ec` with a transformer layer for the emotion branch.
-        interaction: `cross-road` lets a pair attend to the pairs of its row and column, `windowed` all pairs of its document
-            within `pairs.window`, `none` to no other.
+        interaction: `cross-road` lets a pair attend to the pairs of its row and column, `windowed` to all pairs of its
+            document within `pairs.window`, `none` to no other.
         layers: Blocks of the interaction; 2 in the paper, 1 if windowed.
         hidden: Units of the two LSTMs over clauses in each direction.
         size: Size of a pair.
