@@ -102,7 +102,7 @@ class Method(LightningModule):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """Those of its own arguments that have no effect, given the others: results leave them out of names and groups."""
+        """Those of its own arguments that have no effect, given the others: left out of names and groups of results."""
         return frozenset()
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary | None:

@@ -26,7 +26,7 @@ Departures from the released code:
     the code each clause has one. The LSTM ends at the last clause; in the code, scores depend on the batch.
 - A long document loses tokens of its longest clauses. The code keeps the side of the first gold pair, with wrong
     offsets if that is the end of the document, and drops questions above 512 tokens.
-- The encoder reads the question and the document as first and second text; the code builds token types but ignores them.
+- The encoder reads question and document as first and second text; the code builds token types but ignores them.
 - A batch holds documents with all their questions; the code has 8 questions. All readers here share one wording.
 - A score must exceed t; in the code, equality is enough. EE and CE score emotion and cause clauses; the released
   figures are derived from the pairs (`emotion_from_pairs`, `cause_from_pairs`), with causes modulo 10.

@@ -191,7 +191,7 @@ class E2EECPE(ClausePairMethod):
     # --- text to batch
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
-        """The words of the vectors file, else of the training documents; with an encoder see `make_encoder_vocabulary`."""
+        """The words of the vectors file, else of the training documents; or see `make_encoder_vocabulary`."""
         if self.settings is not None:
             return vocabulary_of(documents, self.settings)
         if self.vectors is not None:

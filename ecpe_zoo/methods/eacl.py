@@ -2,8 +2,8 @@
 
 An utterance is read after its preceding turns, in a prompt that ends in `speaker feels [MASK]`. Contrastive learning
 pulls the mask's representation towards those of the same emotion and towards an anchor, the emotion's own word; an
-angle loss pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains only the
-anchors on the representations it produced. The nearest anchor is predicted.
+angle loss pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains
+only the anchors on the representations it produced. The nearest anchor is predicted.
 
 Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from the code:
 - The mask is found by the tokenizer's own id. The code looks for id 50265, which is the mask in no stock RoBERTa
@@ -253,7 +253,7 @@ class EACL(Method):
     # --- losses
 
     def losses(self, batch: ConversationBatch) -> dict[str, Tensor]:
-        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of similarities to the anchors."""
+        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of similarity to the anchors."""
         if self.stage == ANCHORS:
             scores = similarity(self._vectors(batch), self.adapted) / self.temperature
             return {"anchors": self._cross_entropy(scores, batch.labels)}

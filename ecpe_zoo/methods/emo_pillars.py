@@ -9,8 +9,8 @@ Our sources are the abstract, the model cards and a summary; no training code is
 follows:
 - Targets are the teacher's strengths, unchanged; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
 - A pair of texts is encoded as in the encoder's pretraining; the context loses its oldest tokens first, and
-    the utterance loses none until the context is gone. [SEP] separates the turns of the context, and `speaker: ` precedes
-  every turn whose speaker is known.
+      the utterance loses none until the context is gone. [SEP] separates the turns of the context, and `speaker: `
+      precedes every turn whose speaker is known.
 - A new head's bias starts from the label frequencies of the training part (`head_bias`), not from the library's 0.
 - Corpora with one label per text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
   emotion. The authors' models keep 28 sigmoids there.
@@ -60,10 +60,10 @@ class EmoPillars(TextMethod):
     Args:
         regime: `context-less` reads the classified text alone, `context-aware` also the segments before it.
         encoder: Token encoder (model cards: RoBERTa-large).
-        pooling: Vector of a text: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the utterance's
-            tokens (without its context).
+        pooling: Vector of a text: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the
+            utterance's tokens (without its context).
         dropout: Dropout on both sides of the dense layer (RoBERTa's head: 0.1).
-        head_bias: Bias of a new head: `frequencies`, the best constant prediction of the training targets (log odds of each
+        head_bias: Bias of a new head: `frequencies`, the best constant prediction of the targets (log odds of each
             label, log frequencies for softmax), or `zero`. A head kept from a first training keeps its bias.
         targets: `soft` learns strengths if the corpus has them, `hard` learns which of them reach `least`. Texts
             without strengths have their labels either way.

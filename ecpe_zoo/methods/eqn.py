@@ -132,16 +132,16 @@ class EQN(TextMethod):
                 paper's choice).
         folds: Number of models that relabel out-of-fold; each trains on the texts of the other folds.
         cap: Highest intensity of a label that is not annotated, 0 to 10.
-        smoothing: An ablation of `eqn`: labels that are not annotated get the mean of their relabelled intensities, over
+        smoothing: Ablation of `eqn`: labels not annotated get the mean of their relabelled intensities, over
                 `all` cells or for each `class`, so that only the differences between texts are lost.
         labels_from: A `relabelled.jsonl` of an earlier run on the same training texts: it is used directly, and
                 the earlier stages are skipped.
         network: `transformer`, or a network over words: `ann`, `cnn`, `textcnn`, `lstm`.
         encoder: Token encoder of `transformer`; for networks over words, only its word vectors.
-        pooling: Pooling of `transformer`: the first token after a dense layer with tanh (the paper's pooler), or the mean.
+        pooling: For `transformer`: the first token after a dense layer with tanh (the paper's pooler), or the mean.
         hidden: Size of a network over words; `textcnn` has a third of it per kernel width.
         dropout: Dropout before the head, and on word vectors (paper: 0.1).
-        head_bias: Bias of a new head: `frequencies`, the best constant prediction of the training targets (log odds of each
+        head_bias: Bias of a new head: `frequencies`, the best constant prediction of the targets (log odds of each
             label for cross-entropy, mean target for squared error), or `zero`.
         max_tokens: Maximum tokens of a text (repository: 128).
         threshold: Score that a predicted emotion exceeds (GoEmotions baseline: 0.3). Half of the scale is too high for
@@ -177,7 +177,7 @@ class EQN(TextMethod):
         super().__init__()
         if folds < 2:
             raise ZooError(
-                f"Expected --model.folds of at least 2, but got {folds}. Use --model.relabel in-sample for a single model."
+                f"Expected --model.folds of at least 2, but got {folds}. For one model use --model.relabel in-sample."
             )
         if not 0 <= cap <= 10:
             raise ZooError(f"Expected --model.cap from 0 to 10, but got {cap}.")

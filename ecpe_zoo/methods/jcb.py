@@ -27,7 +27,7 @@ Departures from the paper, and choices that it leaves open:
 - The asymmetry loss leaves out gold pairs whose mirror image is gold too, including pairs within one clause. Losses on
   gold pairs are means over the batch, and 0 without gold pairs.
 - Distances of the contrastive loss (eq. 9) are between normalised vectors and do not grow with H: that of two
-    random vectors is about 1.4, so that a margin of 1 matters. The other pair is a random wrong candidate of the document
+    random vectors is about 1.4, so that a margin of 1 matters. The other pair is a random wrong candidate of its document
   or, half of the time if possible, a gold pair of another emotion.
 - The emotion guidance uses the model's own prediction in training too, so that training and test agree.
 - A long document loses tokens of its longest clauses; the paper's sliding window has no stated stride.
@@ -90,8 +90,8 @@ def asymmetry(logits: Tensor, targets: Tensor, pairs: PairSet, form: AsymmetryFo
 def other_pairs(targets: Tensor, pairs: PairSet) -> tuple[Tensor, Tensor, Tensor]:
     """A random other pair of the same document for each of the G gold pairs, from torch's generator.
 
-    Half of the time it is a gold pair of another emotion, else a candidate that is not gold; if a document has only one of
-    these kinds, it is always of that kind.
+    Half of the time it is a gold pair of another emotion, else a candidate that is not gold; if a document has only
+    one of these kinds, it is always of that kind.
 
     Args:
         targets: Labels (P,), 1 for gold pairs, else 0.
@@ -114,8 +114,8 @@ def other_pairs(targets: Tensor, pairs: PairSet) -> tuple[Tensor, Tensor, Tensor
 def contrastive(vectors: Tensor, targets: Tensor, pairs: PairSet, margin: float) -> Tensor:
     """Mean over gold pairs of `max(0, d(pair, centre) - d(pair, other) + margin)` (eq. 9).
 
-    The centre is the mean of the gold pairs of the same emotion; see `other_pairs` for the other pair. Distances are root
-    mean squares of differences, so that they do not grow with H.
+    The centre is the mean of the gold pairs of the same emotion; see `other_pairs` for the other pair. Distances are
+    root mean squares of differences, so that they do not grow with H.
 
     Args:
         vectors: Pair vectors (P, H), normalised here.

@@ -108,7 +108,7 @@ class MGCL(TurnsMethod):
         clause_encoder: Encoder of the question and the clauses; `none` is the paper's "BERT only" (Table 4). The paper
             leaves its kind and edges open and calls its ablation "BERT + GCN".
         ablation: A row of Table 3, as section 5.3 describes it. `sub-clause` removes the distillation between
-                student and teacher, `extra-clause` the consistency with the corrupted text, `distillation` both. Cannot be
+                student and teacher, `extra-clause` consistency with the corrupted text, `distillation` both. Cannot be
                 combined with the four switches below.
         multi_instance: Whether there is a teacher; without it no clues are learned (Table 4).
         sub_clause_clue: Whether the teacher learns from the labels; no such row in the paper.
@@ -116,7 +116,7 @@ class MGCL(TurnsMethod):
         cross_grained_distillation: Whether student and teacher teach each other (eq. 14).
         temperature: Temperature t of eq. 13.
         consistency_temperature: Temperature t of eq. 15; the paper uses the same symbol as in eq. 12.
-        temperature_squared: Whether to multiply divergences by t^2, so that t does not shrink their gradients; not in eq. 16.
+        temperature_squared: Whether divergences are multiplied by t^2, so that t does not shrink gradients; not in eq. 16.
         stop_gradients: Whether distillation trains only the second argument in each direction of eq. 14.
         clue_confidence: Alpha: tokens that the teacher considers clues with higher confidence are masked.
         confidence_temperature: Temperature of that confidence; without effect at alpha = 0.5.
@@ -136,10 +136,10 @@ class MGCL(TurnsMethod):
         mark_asked: Whether to mark the clause in question inside the document, by its token type; not in the paper.
         ask_above: Emotion probability above which ESCE is asked about a clause, until validation tunes it.
         ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
-        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked about,
-            most probable first; it bounds the cost.
-        rethink: `paper` lowers the score of a pair that CSEE does not confirm; `mm-r` is MM-R's released rule, lowering it once
-            for each other emotion clause that CSEE returns and adds that clause's pair; `none` skips CSEE. See
+        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked
+            about, most probable first; it bounds the cost.
+        rethink: `paper` lowers the score of a pair that CSEE does not confirm; `mm-r` is MM-R's released rule, which lowers
+            it once for each other emotion clause that CSEE returns and adds that clause's pair; `none` skips CSEE. See
             `pairs_in_turns`.
         gamma: Factor applied to a lowered pair.
         optimiser: Optimiser; rates, decay and warm-up are MM-R's, as the paper states none.
@@ -263,7 +263,7 @@ class MGCL(TurnsMethod):
     def _weighted(
         self, name: str, divergence: Tensor, rows: QueryRows, temperature: float, weight: float = 1.0
     ) -> Tensor:
-        """A divergence (R, N), reduced and weighed; the weight is logged as `train/<name>_weight`."""
+        """A divergence (R, N), reduced and weighted; the weight is logged as `train/<name>_weight`."""
         weight *= temperature**2 if self.temperature_squared else 1.0
         if self._trainer is not None:
             self.log(

@@ -11,9 +11,9 @@ argument                    default                             released code
                                                                 emotion clauses, even of the test fold. There is
                                                                 no such list here, in EE or in CSEE.
 `window`                    None                                11
-`position_factor`           1.0                                 0.9 for all pairs except those whose cause is the emotion
-                                                                clause or one of the two after it, though most causes
-                                                                come just before. No known text mentions it.
+`position_factor`           1.0                                 0.9 for all pairs except those whose cause is the
+                                                                emotion clause or one of the two after it, though most
+                                                                causes come just before. No known text mentions it.
 `rethink`                   `mm-r`                              the same, but P(c|e) of a pair that CSEE adds is that
                                                                 of the last emotion that was asked about (a stale
                                                                 array). Here e is the emotion of the doubted pair.
@@ -115,12 +115,12 @@ class MMR(TurnsMethod):
         mark_asked: Whether to mark the clause in question inside the document, by its token type.
         ask_above: Emotion probability above which ESCE is asked about a clause, until validation tunes it.
         ask_from: Lowest value that tuning tries, with `rethink: mm-r` nothing is tuned.
-        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked about,
-            most probable first; it bounds the cost.
+        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked
+            about, most probable first; it bounds the cost.
         window: Largest distance in clauses between emotion and cause of a pair from ESCE; unlimited if not given.
         position_factor: Factor of the pairs whose cause is neither the emotion clause nor one of the two after it.
-        rethink: `mm-r` lowers the score of a pair once for each other emotion clause that CSEE returns, and adds that clause's pair;
-            `paper` lowers a pair that CSEE does not confirm; `none` skips CSEE. See `pairs_in_turns`.
+        rethink: `mm-r` lowers the score of a pair once for each other emotion clause that CSEE returns, and adds that
+            clause's pair; `paper` lowers a pair that CSEE does not confirm; `none` skips CSEE. See `pairs_in_turns`.
         gamma: Factor applied to a lowered pair.
         optimiser: Optimiser; rates, decay and warm-up of the released code.
         token_slots: Maximum number of token slots per encoder pass, padding included; affects speed and memory only.
