@@ -60,8 +60,8 @@ class EmoPillars(TextMethod):
     Args:
         regime: `context-less` reads the classified text alone, `context-aware` also the segments before it.
         encoder: Token encoder (model cards: RoBERTa-large).
-        pooling: Vector of a text: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the
-            utterance's tokens (without its context).
+        pooling: Vector of a text: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of
+            the utterance's tokens (without its context).
         dropout: Dropout on both sides of the dense layer (RoBERTa's head: 0.1).
         head_bias: Bias of a new head: `frequencies`, the best constant prediction of the targets (log odds of each
             label, log frequencies for softmax), or `zero`. A head kept from a first training keeps its bias.

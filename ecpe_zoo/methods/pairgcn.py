@@ -19,8 +19,8 @@ Departures from the released code:
 
 - A clause is the pooled output of the encoder. In the code its tokens (mean of BERT's twelve layers) pass a BiLSTM with
   attention first, one for emotions and one for causes.
-- The cause branch reads the states of the emotion branch. In the code it reads the emotion's clause vector, which with one
-  encoder is the cause's own.
+- The cause branch reads the states of the emotion branch. In the code it reads the emotion's clause vector, which is
+  the cause's own if there is one encoder.
 - Dropout for pair nodes is applied to their two clauses, so that the first layer multiplies each clause once.
 - Training documents are shuffled. In the code each epoch has the same batches, sorted by length.
 - The epoch is chosen on validation documents. The released logs give the best epoch of the test fold, which gains

@@ -18,7 +18,7 @@ Departures from the released code:
 - All parameters are trained. In the code, those after BERT are passed as an exhausted iterator, so that graph,
   embeddings and heads keep their random values.
 - The document node has no matrix of its own in the last layer: no head reads its output.
-- A document of one clause has no edges between clauses. In the code, graphs with different kinds of edges cannot be batched.
+- A document of one clause has no edges between clauses. The code cannot batch graphs with different kinds of edges.
 - A long document loses tokens of its longest clauses. The code truncates all clauses to one length, which is 0 if
   there are more than 170.
 - LayerNorm keeps its usual epsilon; 1e-8 is 0 in half precision.

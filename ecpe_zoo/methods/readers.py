@@ -38,8 +38,8 @@ class ReaderMethod(Method):
     """Base of the methods that ask EE, CE or both about each document, then questions about single clauses.
 
     A method builds a network over rows of tokens (`build`, after `make_reader_parts`), returns two-class logits of the
-    clauses of each row (`clause_logits`, or else `probabilities`), computes losses, and derives pairs from the answers (`pairs`).
-    Everything else is here.
+    clauses of each row (`clause_logits`, or else `probabilities`), computes losses, and derives pairs from the answers
+    (`pairs`). Everything else is here.
 
     The question is part of the row, so that each question is its own encoder pass. All questions of
     a batch that depend on no other answer are run together, in groups of rows of similar length.

@@ -40,7 +40,7 @@ class Between:
         stage: Stage that begins.
         earlier: Earlier stages, in order.
         data: Data module; its training documents may be replaced (`replace_training`).
-        folder: Folder of the run. Nothing may be written before the first stage: the processes are not connected yet and
+        folder: Folder of the run. Nothing may be written before the first stage: processes are not connected yet and
                 may not agree on the folder.
         predict: Function that predicts documents with the current weights in evaluation mode, gathered over
                 processes.

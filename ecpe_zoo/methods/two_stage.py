@@ -33,9 +33,9 @@ Faults of the released code, and how they are fixed here:
 - The last incomplete batch of an epoch is dropped, and settings run twice without a seed.
 
 Other departures: a softmax over two classes is a sigmoid of their difference, and the link passes one probability.
-Validation tunes the threshold of stage two, where the code takes the argmax. Batches of stage two hold documents with all
-their candidates. `recurrent` also applies dropout to its output and adds the mean word to each word. Weights start as in torch.
-"""
+Validation tunes the threshold of stage two, where the code takes the argmax. Batches of stage two hold documents with
+all their candidates. `recurrent` also applies dropout to its output and adds the mean word to each word. Weights start
+as in torch.
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class TwoStage(Method):
         pair_dropout: Dropout rate of stage two's encoder; the rate of `encoder` if not given.
         pair_epochs: Maximum epochs of stage two; the trainer's if not given.
         pairs: Candidates and decoding. A window applies to the found pairs too.
-        threshold: Score that a predicted pair exceeds. Without the filter, the score of a pair is the lower of its two probabilities.
+        threshold: Score that a predicted pair exceeds. Without the filter, a pair scores the lower of its two probabilities.
         optimiser: Optimiser of each stage.
     """
 
@@ -159,7 +159,7 @@ class TwoStage(Method):
                 raise unknown_choice(name, value, choices)
         if folds < 2:
             raise ZooError(
-                f"Expected --model.folds of at least 2, but got {folds}. For one model use --model.candidates in-sample."
+                f"Expected --model.folds of at least 2, but got {folds}. For one, use --model.candidates in-sample."
             )
         at_least("--model.pair_epochs", pair_epochs, 1)
         self.settings = EncoderSettings.of(self.hparams.encoder)
