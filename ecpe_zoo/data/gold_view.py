@@ -33,7 +33,7 @@ class GoldView:
 
     Args:
         collate: Function that batches documents without gold; the batch's `cut` names the truncated or lost clauses of
-                each document, and is absent if the method truncates nothing.
+            each document, and is absent if the method truncates nothing.
     """
 
     def __init__(self, collate: Callable[[list[Document]], Any]) -> None:

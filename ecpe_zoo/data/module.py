@@ -65,15 +65,15 @@ class EmotionDataModule(LightningDataModule):
         batch_size: Maximum number of documents in a training batch, per process; `fit` uses 8 if no limit is given.
         batch_tokens: Maximum number of token slots in a training batch, per process.
         batch_spread: Training batches over which documents of similar length are mixed anew in every epoch, at
-                least 0. Higher values vary batches more and pad more; 0 exchanges only documents of equal length.
+            least 0. Higher values vary batches more and pad more; 0 exchanges only documents of equal length.
         eval_batch_size: Maximum number of documents in an evaluation batch; the training limits if neither is given.
         eval_batch_tokens: Maximum number of token slots in an evaluation batch.
         num_workers: Number of processes that build batches; 0 builds them in the training process.
         on_error: `raise` stops at the first malformed document; `skip` leaves it out and counts it.
         predict_split: Part that `ecpe-zoo predict` reads.
         lexicon: Filter on the emotion clauses of emotion-cause predictions, before scoring and tuning. `train_words`
-                keeps clauses with an emotion keyword of the training documents; `rankcp_file` keeps those listed by
-                RANKCP, MM-R and CD-MRC, which contains the gold emotion clauses: never ranked.
+            keeps clauses with an emotion keyword of the training documents; `rankcp_file` keeps those listed by
+            RANKCP, MM-R and CD-MRC, which contains the gold emotion clauses: never ranked.
         truncation: `lengths` truncates documents that are too long for the encoder by length alone; `gold` keeps
             their first gold pair in view, as RANKCP, MM-R and CD-MRC do: never ranked.
     """

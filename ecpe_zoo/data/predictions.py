@@ -31,8 +31,8 @@ class Prediction(NamedTuple):
     Args:
         id: Id of the document.
         scores: Arrays in float32 by name, whose leading axes are the segments of the entire document; segments lost
-                to truncation score 0. ECPE methods give `pair` (N, N), where [i, j] says that
-                segment j causes the emotion of segment i, and, if they have such heads, `emotion` (N,) and
+            to truncation score 0. ECPE methods give `pair` (N, N), where [i, j] says that
+            segment j causes the emotion of segment i, and, if they have such heads, `emotion` (N,) and
             `cause` (N,); all in [0, 1]. Emotion methods give `emotions` (N, C), a score in [0, 1] for each label,
             and NaN in the rows of segments that are not judged.
         truncated: Number of segments that the model did not see completely.

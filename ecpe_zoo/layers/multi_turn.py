@@ -35,7 +35,7 @@ def emotions_asked(p: Array, above: float, default: float, more: int) -> list[in
         p: Answers (N,) to EE.
         above: Probability above which clauses are asked about.
         default: If `above` is lower than this, only the `more` most probable clauses between the two are asked
-                about, which bounds the number of questions.
+            about, which bounds the number of questions.
         more: Number of clauses, at least 0; see `default`.
 
     Returns:
@@ -68,15 +68,15 @@ def pairs_in_turns(
         rethink: What CSEE changes.
 
             `paper`: a pair (e, c) is confirmed if ESCE(e) adopts c and CSEE(c) adopts e; all others are multiplied by
-                gamma. Pairs that ESCE does not adopt are lowered too, although the paper only mentions the others: otherwise a
-                pair with P(c|e) = .55 that CSEE rejects would score below one with .45. At a threshold of .5 this changes
-                nothing.
+            gamma. Pairs that ESCE does not adopt are lowered too, although the paper only mentions the others: otherwise a
+            pair with P(c|e) = .55 that CSEE rejects would score below one with .45. At a threshold of .5 this changes
+            nothing.
 
             `mm-r`: the released rule. Only pairs that ESCE adopts are kept; all others score 0. A kept pair is
             multiplied by gamma once for each other clause i that CSEE(c) adopts, and (i, c) is added, unless ESCE(i)
             adopted c itself or an earlier kept pair added it (in the order of e, then c: the first score stays). Its
-                score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code, by mistake, takes P(c|e)
-                of the last emotion that was asked about.
+            score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code, by mistake, takes P(c|e)
+            of the last emotion that was asked about.
 
             `none`: CSEE is not asked.
         gamma: Factor of lowered pairs, 0 to 1.
@@ -177,9 +177,9 @@ def combined(forward: Array, backward: Array, combine: Combine) -> Array:
         backward: Scores (N, N), B[e, c] = P(e|c), 0 if CSEE was not asked.
         combine: Which pairs are predicted.
 
-                `set`: those with F > .5 and B > .5, with F > t, or with B > t. A pair that both directions adopt scores
-                .99 + min(F, B) / 100, which keeps their order and exceeds any t up to .99; others score max(F, B). Scores
-                do not depend on t, and fewer pairs remain as t rises.
+            `set`: those with F > .5 and B > .5, with F > t, or with B > t. A pair that both directions adopt scores
+            .99 + min(F, B) / 100, which keeps their order and exceeds any t up to .99; others score max(F, B). Scores
+            do not depend on t, and fewer pairs remain as t rises.
 
             `forward`, `backward`: only F > t or only B > t. `union`: either. `intersection`: both.
 

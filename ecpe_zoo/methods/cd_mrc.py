@@ -23,9 +23,9 @@ Departures from the released code:
   the test fold, every 50 steps, and reruns folds with a pair F1 below .5.
 - Every clause can be asked about; in the code the first cannot, since its offset is that of padding.
 - Vectors pool only the tokens of the question or clause, without [CLS], [SEP] and padding. A row has one [CLS]; in
-    the code each clause has one. The LSTM ends at the last clause; in the code, scores depend on the batch.
+  the code each clause has one. The LSTM ends at the last clause; in the code, scores depend on the batch.
 - A long document loses tokens of its longest clauses. The code keeps the side of the first gold pair, with wrong
-    offsets if that is the end of the document, and drops questions above 512 tokens.
+  offsets if that is the end of the document, and drops questions above 512 tokens.
 - The encoder reads question and document as first and second text; the code builds token types but ignores them.
 - A batch holds documents with all their questions; the code has 8 questions. All readers here share one wording.
 - A score must exceed t; in the code, equality is enough. EE and CE score emotion and cause clauses; the released
@@ -98,10 +98,10 @@ class CDMRC(ReaderMethod):
         hidden: Units of the LSTM in each direction.
         dropout: Dropout before the head.
         negatives: Number of additional ESCE and CSEE questions per document in training, about random clauses without
-                an answer; a fraction is the probability of one more.
+            an answer; a fraction is the probability of one more.
         mark_asked: Whether to mark the clause in question inside the document by its token type.
         ask_above: Threshold for asking ESCE about clauses with a higher emotion probability, and CSEE about those with
-                a higher cause probability.
+            a higher cause probability.
         combine: Pairs that both directions predict or one is sure of (`set`), that one direction finds (`forward`
             from emotions, `backward` from causes); that either (`union`) or both find (`intersection`).
         threshold: Score that a predicted pair exceeds (validation tunes it); in `set`, how sure one direction must be.

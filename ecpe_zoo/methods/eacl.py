@@ -17,13 +17,13 @@ Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from th
 - Weight decay excludes embeddings and all norms. The code decays both the embeddings and the projection's LayerNorm,
   whose name does not match its list of exceptions.
 - Anchor words, turns and prompts are encoded with a leading space, as words inside a sentence. The code has no space,
-    which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), but one after the mask.
+  which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), but one after the mask.
 - Speakers are named as the corpus names them. The code takes the first name of the first speaker on EmoryNLP
   (`speakers: first-name`; the corpus has full names, our reader joins several with "and"). On IEMOCAP, where speakers
   are known as F and M, our reader picks a new pair of names for each dialogue; the code gives the same names, in
   order of appearance, in every dialogue (`speakers: by-order`; the code's own names are not published).
 - The code's `--disable_emo_anchor`, off by default there too, is `contrast_anchors: false`.
-"""
+  """
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ Our sources are the abstract, the model cards and a summary; no training code is
 follows:
 - Targets are the teacher's strengths, unchanged; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
 - A pair of texts is encoded as in the encoder's pretraining; the context loses its oldest tokens first, and
-      the utterance loses none until the context is gone. [SEP] separates the turns of the context, and `speaker: `
-      precedes every turn whose speaker is known.
+  the utterance loses none until the context is gone. [SEP] separates the turns of the context, and `speaker: `
+  precedes every turn whose speaker is known.
 - A new head's bias starts from the label frequencies of the training part (`head_bias`), not from the library's 0.
 - Corpora with one label per text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
   emotion. The authors' models keep 28 sigmoids there.
@@ -70,7 +70,7 @@ class EmoPillars(TextMethod):
         least: Share of full strength from which a label counts, for `hard` (second-hand: 0.3).
         single_label: Whether each text has exactly one emotion: softmax, and the highest score decides.
         init_from: Checkpoint of an earlier training whose encoder is fine-tuned further; its tokenizer is kept, and
-                the encoder's own options must be the same.
+            the encoder's own options must be the same.
         head: Whether `init_from` starts with a `new` head or with the `same`, which needs the same labels.
         max_tokens: Maximum tokens of a row; 128 context-less and 512 context-aware if not given.
         threshold: Score that a predicted emotion exceeds (model cards: 0.5; 0.36 on GoEmotions).

@@ -11,13 +11,13 @@ Departures, and how gaps are filled:
   hundred times larger, with the same optimum.
 - A relabelled 0 stays within 0 and 9 (`cap`), so that annotated labels stay on top.
 - By default, a text is relabelled by a model that was not trained on it: a model that memorised a text's zeros
-    repeats them. `relabel: in-sample` follows the paper.
+  repeats them. `relabel: in-sample` follows the paper.
 - Only the training part is relabelled: otherwise predictions would become gold.
 - The sizes of the smaller host networks, rates and epochs are ours.
 - The head's bias starts from the label frequencies (`head_bias`), for cross-entropy and squared error alike: with
-    the library's 0, cross-entropy starts at a probability of 0.5 for each of 28 labels and spends its first epochs
-    unlearning it, while squared error starts near its best constant. `head_bias: zero` follows the library.
-"""
+  the library's 0, cross-entropy starts at a probability of 0.5 for each of 28 labels and spends its first epochs
+  unlearning it, while squared error starts near its best constant. `head_bias: zero` follows the library.
+  """
 
 from __future__ import annotations
 
@@ -129,13 +129,13 @@ class EQN(TextMethod):
             error; it writes `relabelled.jsonl` too, so that one such run can serve several others), or
             `cross-entropy` (the baseline: the same network with a sigmoid).
         relabel: `out-of-fold` relabels each text by a model not trained on it; `in-sample` by a model that was (the
-                paper's choice).
+            paper's choice).
         folds: Number of models that relabel out-of-fold; each trains on the texts of the other folds.
         cap: Highest intensity of a label that is not annotated, 0 to 10.
         smoothing: Ablation of `eqn`: labels not annotated get the mean of their relabelled intensities, over
-                `all` cells or for each `class`, so that only the differences between texts are lost.
+            `all` cells or for each `class`, so that only the differences between texts are lost.
         labels_from: A `relabelled.jsonl` of an earlier run on the same training texts: it is used directly, and
-                the earlier stages are skipped.
+            the earlier stages are skipped.
         network: `transformer`, or a network over words: `ann`, `cnn`, `textcnn`, `lstm`.
         encoder: Token encoder of `transformer`; for networks over words, only its word vectors.
         pooling: For `transformer`: the first token after a dense layer with tanh (the paper's pooler), or the mean.

@@ -27,12 +27,12 @@ Departures from the paper, and choices that it leaves open:
 - The asymmetry loss leaves out gold pairs whose mirror image is gold too, including pairs within one clause. Losses on
   gold pairs are means over the batch, and 0 without gold pairs.
 - Distances of the contrastive loss (eq. 9) are between normalised vectors and do not grow with H: that of two
-    random vectors is about 1.4, so a margin of 1 matters. The other pair is a random wrong candidate of its document
+  random vectors is about 1.4, so a margin of 1 matters. The other pair is a random wrong candidate of its document
   or, half of the time if possible, a gold pair of another emotion.
 - The emotion guidance uses the model's own prediction in training too, so that training and test agree.
 - A long document loses tokens of its longest clauses; the paper's sliding window has no stated stride.
 - AdamW with a decay of 0.01 on all matrices; the paper states no optimiser.
-"""
+  """
 
 from __future__ import annotations
 

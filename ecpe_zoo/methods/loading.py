@@ -168,7 +168,7 @@ def load_method(path: Path | str, method: type[Method] | str | None = None) -> M
     Args:
         path: Path of the checkpoint.
         method: Class or class path of a method of your own. Not needed for methods of this package; other code is never
-                imported merely because a checkpoint names it.
+            imported merely because a checkpoint names it.
 
     Raises:
         ZooError: See `read_checkpoint`; or the class differs from the checkpoint's.

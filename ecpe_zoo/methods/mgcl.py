@@ -21,7 +21,7 @@ Departures from the paper, and additions:
   causes of clauses with P(e) > .5 alone: other pairs cannot be found at any threshold.
 - The edges of the clause graph: see `ClauseSettings`.
 - Scores of `rethink: paper` are monotone: see `pairs_in_turns`.
-"""
+  """
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ class MGCL(TurnsMethod):
         clause_encoder: Encoder of the question and the clauses; `none` is the paper's "BERT only" (Table 4). The paper
             leaves its kind and edges open and calls its ablation "BERT + GCN".
         ablation: A row of Table 3, as section 5.3 describes it. `sub-clause` removes the distillation between
-                student and teacher, `extra-clause` consistency with the corrupted text, `distillation` both. Cannot be
-                combined with the four switches below.
+            student and teacher, `extra-clause` consistency with the corrupted text, `distillation` both. Cannot be
+            combined with the four switches below.
         multi_instance: Whether there is a teacher; without it no clues are learned (Table 4).
         sub_clause_clue: Whether the teacher learns from the labels; no such row in the paper.
         extra_clause_clue: Whether the student reads the corrupted text too (eq. 15).

@@ -41,11 +41,11 @@ class Between:
         earlier: Earlier stages, in order.
         data: Data module; its training documents may be replaced (`replace_training`).
         folder: Folder of the run. Nothing may be written before the first stage: processes are not connected yet and
-                may not agree on the folder.
+            may not agree on the folder.
         predict: Function that predicts documents with the current weights in evaluation mode, gathered over
-                processes.
+            processes.
         resumed: Whether the stage began earlier and its weights are restored: initialisation (new weights, first
-                anchors) must be skipped, while in-memory state must be rebuilt.
+            anchors) must be skipped, while in-memory state must be rebuilt.
     """
 
     stage: str
