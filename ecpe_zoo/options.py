@@ -120,7 +120,7 @@ class PairSettings(Options):
 
     Args:
         window: Largest distance in clauses between emotion and cause of a candidate; unlimited if not given. Gold
-                pairs outside the window count as missed.
+            pairs outside the window count as missed.
         position: Whether the score of a pair depends on the distance between its clauses.
         prior: Whether the bias of the pair head starts at the share of gold pairs among the candidates of the training
             documents. With a bias of 0 some methods predict no pair in their first twelve epochs.
@@ -229,7 +229,7 @@ def nested(
     Args:
         arguments: Values by name.
         takes: Flat names of the arguments that the method accepts (see `flat`); others stay where they are. None for a
-                method that accepts all groups and no single argument of the same name.
+            method that accepts all groups and no single argument of the same name.
         class_path: Class path of the method, whose optimiser had fewer options in release 0.1.0.
 
     >>> nested({"encoder": "embedded", "encoder_size": 64, "lr": 0.1, "beta": 1.0})

@@ -67,7 +67,7 @@ def contrastive_loss(
 
 
 def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
-    """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, measured from the centre of all anchors.
+    """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, seen from the anchors' centre.
 
     The value uses the clamped cosine, the gradient the angle: arccos of a clamped cosine has no gradient if two
     directions nearly coincide. Equal directions get a gradient of 0.

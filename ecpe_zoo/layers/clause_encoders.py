@@ -36,8 +36,8 @@ def near_edges(mask: Tensor, window: int) -> Tensor:
 class CompleteGCN(nn.Module):
     """A graph convolution over the complete graph with self-loops, symmetrically normalised.
 
-    It adds the same vector to every node, the mean of all nodes: this says nothing about a node's own neighbours, so that
-    the layer carries no context beyond a summary of the document. Kept to demonstrate this.
+    It adds the same vector to every node, the mean of all nodes: this says nothing about a node's own neighbours, so
+    that the layer carries no context beyond a summary of the document. Kept to demonstrate this.
 
     Args:
         size: Size of a node, H.

@@ -68,8 +68,8 @@ def pairs_in_turns(
         rethink: What CSEE changes.
 
             `paper`: a pair (e, c) is confirmed if ESCE(e) adopts c and CSEE(c) adopts e; all others are multiplied by
-            gamma. Pairs that ESCE does not adopt are lowered too, although the paper only mentions the others: otherwise a
-            pair with P(c|e) = .55 that CSEE rejects would score below one with .45. At a threshold of .5 this changes
+            gamma. Pairs that ESCE does not adopt are lowered too, although the paper only mentions the others: otherwise
+            a pair with P(c|e) = .55 that CSEE rejects would score below one with .45. At a threshold of .5 this changes
             nothing.
 
             `mm-r`: the released rule. Only pairs that ESCE adopts are kept; all others score 0. A kept pair is
@@ -83,7 +83,7 @@ def pairs_in_turns(
         adopt_above: Answers to ESCE and CSEE above this probability are adopted.
         default: See `emotions_asked`.
         more: See `emotions_asked`.
-        window: Largest distance in clauses between emotion and cause of a pair from ESCE; None for no limit. Pairs added
+        window: Largest distance in clauses between emotion and cause of a pair from ESCE; None for no limit. Those added
             by `mm-r` are exempt, as in the released code.
         elsewhere: Factor of the pairs from ESCE whose cause is neither the emotion clause nor one of the two after it.
 
@@ -143,7 +143,7 @@ def pairs_both_ways(
     Args:
         first: Answers to EE and CE of each document.
         ask: Function that answers further questions; ESCE and CSEE of all documents are run at once.
-        ask_above: Threshold for asking ESCE about clauses with a higher emotion probability, and CSEE about those with a
+        ask_above: Threshold for asking ESCE about clauses with a higher emotion probability, CSEE about those with a
             higher cause probability.
         combine: Rule for combining both directions; see `combined`.
 

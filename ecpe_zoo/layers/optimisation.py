@@ -73,7 +73,7 @@ def make_optimiser(
         settings: Rates, decay and schedule.
         rest: Module with all parameters; those outside `encoder` use the rate `lr`.
         encoder: Module whose parameters use the rate `encoder_lr`.
-        fused: Whether to run a step in one kernel: a quarter of its time on a CPU (from 1.3 s to 0.35 s for six steps of
+        fused: Whether a step is one kernel: a quarter of its time on a CPU (from 1.3 s to 0.35 s for six steps of
             all-MiniLM-L6, a tenth of its training on short texts). The last digits differ.
 
     Raises:

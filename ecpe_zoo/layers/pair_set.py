@@ -85,7 +85,7 @@ class PairSet(NamedTuple):
         return table.index_add(0, self._row(clause), values).view(batch, size, -1)
 
     def flat(self, grid: Tensor) -> Tensor:
-        """The candidates' entries of a grid (B, N, N, ...): (P, ...). For a grid of gold pairs, these are the targets."""
+        """The candidates' entries of a grid (B, N, N, ...): (P, ...). For gold pairs these are the targets."""
         return grid[self.document, self.emotion, self.cause]
 
     def grid(self, values: Tensor, fill: float = 0.0) -> Tensor:
@@ -106,7 +106,7 @@ class RelativePosition(nn.Module):
         radius: Largest distance in clauses, at least 1; there are 2 radius + 1 distances.
         size: Size of a vector.
         smooth: Whether to sum the vectors of all distances with weights exp(-(m - m')^2), so that similar distances get
-            similar vectors (RANKCP). The sum is over distances: over candidate pairs, as in RANKCP's code, it would depend
+            similar vectors (RANKCP). The sum is over distances: over candidate pairs (RANKCP's code), it would depend
             on the batch.
     """
 
@@ -138,7 +138,7 @@ class RelativePosition(nn.Module):
 class PairLinear(nn.Linear):
     """A linear layer over `[emotion clause ; cause clause ; position]` of each candidate.
 
-    Equal to a product with the concatenation, but multiplies each clause and each distance once instead of once per pair.
+    Equal to a product with the concatenation, but multiplies each clause and distance once instead of once per pair.
 
     Args:
         emotion: Size of an emotion clause vector.

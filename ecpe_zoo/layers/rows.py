@@ -11,7 +11,7 @@ from torch import Tensor
 from ecpe_zoo.text.queries import QueryRows, chunk_rows
 
 RowReader = Callable[[Tensor, Tensor, Tensor, Tensor, int], Sequence[Tensor]]
-"""Takes tokens, clause_of and types (r, t), lengths (r,) and the maximum number of clauses; returns tensors (r, x, ...)."""
+"""Takes tokens, clause_of and types (r, t), lengths (r,) and the most clauses; returns tensors (r, x, ...)."""
 
 
 class ChunkedRows:

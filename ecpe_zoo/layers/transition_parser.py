@@ -19,7 +19,7 @@ from ecpe_zoo.text.transitions import (
 )
 
 UNITS, HIDDEN, TABLE, DISTANCES = 128, 256, 128, 99
-"""LSTM units in each direction, units of the heads, size of action and distance embeddings, distances (released code)."""
+"""LSTM units in each direction, units of the heads, size of action and distance vectors, distances (released code)."""
 
 Norm = Literal["layer", "batch"]
 
@@ -104,9 +104,9 @@ class Parser(nn.Module):
     def read(self, clauses: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Read encoded clauses.
 
-        The buffer contains all clauses from its first one on, and a state includes a BiLSTM's output over it at that clause.
-        The backward LSTM has there read the same as in one pass over the document. The forward LSTM has read only that
-        clause: it has no use for recurrent weights and keeps only its gates.
+        The buffer contains all clauses from its first one on, and a state includes a BiLSTM's output over it at that
+        clause. The backward LSTM has there read the same as in one pass over the document. The forward LSTM has read only
+        that clause: it has no use for recurrent weights and keeps only its gates.
 
         Args:
             clauses: Clause vectors (B, N, H).

@@ -17,7 +17,7 @@ from ecpe_zoo.text.document_rows import DocumentRows
 Distance = Literal["trained", "fixed"]
 
 RADIUS, FIXED_RADIUS, POSITION = 12, 100, 50
-"""Largest distance in clauses of trained and of fixed embeddings, and their size; fixed ones as in the released code."""
+"""Largest distance in clauses of trained and of fixed embeddings, and their size; the fixed ones are the code's."""
 
 
 def make_position(settings: PairSettings, distance: Distance) -> RelativePosition | None:

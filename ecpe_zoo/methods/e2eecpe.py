@@ -30,7 +30,7 @@ Departures from both:
 - `encoder` replaces the words and their CNN, so that the method can be compared with others
   on one encoder; the rest is unchanged. It uses AdamW, `encoder_lr` and a schedule.
 - The optimiser is fresh for each fold, and emotion and cause predictions on padding are never scored.
-  """
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from th
   are known as F and M, our reader picks a new pair of names for each dialogue; the code gives the same names, in
   order of appearance, in every dialogue (`speakers: by-order`; the code's own names are not published).
 - The code's `--disable_emo_anchor`, off by default there too, is `contrast_anchors: false`.
-  """
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Departures from the released code:
 - One checkpoint, chosen on validation documents, scores emotions, causes and pairs. In the code each has its own
   best epoch on the test fold.
 - A softmax over two classes is a sigmoid of their difference.
-  """
+"""
 
 from __future__ import annotations
 

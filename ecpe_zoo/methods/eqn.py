@@ -17,7 +17,7 @@ Departures, and how gaps are filled:
 - The head's bias starts from the label frequencies (`head_bias`), for cross-entropy and squared error alike: with
   the library's 0, cross-entropy starts at a probability of 0.5 for each of 28 labels and spends its first epochs
   unlearning it, while squared error starts near its best constant. `head_bias: zero` follows the library.
-  """
+"""
 
 from __future__ import annotations
 

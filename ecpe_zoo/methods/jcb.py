@@ -32,7 +32,7 @@ Departures from the paper, and choices that it leaves open:
 - The emotion guidance uses the model's own prediction in training too, so that training and test agree.
 - A long document loses tokens of its longest clauses; the paper's sliding window has no stated stride.
 - AdamW with a decay of 0.01 on all matrices; the paper states no optimiser.
-  """
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Departures from the paper, and additions:
   causes of clauses with P(e) > .5 alone: other pairs cannot be found at any threshold.
 - The edges of the clause graph: see `ClauseSettings`.
 - Scores of `rethink: paper` are monotone: see `pairs_in_turns`.
-  """
+"""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class MGCL(TurnsMethod):
         cross_grained_distillation: Whether student and teacher teach each other (eq. 14).
         temperature: Temperature t of eq. 13.
         consistency_temperature: Temperature t of eq. 15; the paper uses the same symbol as in eq. 12.
-        temperature_squared: Whether divergences are multiplied by t^2, so that t keeps gradients unchanged; not in eq. 16.
+        temperature_squared: Whether divergences are multiplied by t^2, against shrinking gradients; not in eq. 16.
         stop_gradients: Whether distillation trains only the second argument in each direction of eq. 14.
         clue_confidence: Alpha: tokens that the teacher considers clues with higher confidence are masked.
         confidence_temperature: Temperature of that confidence; without effect at alpha = 0.5.
@@ -138,7 +138,7 @@ class MGCL(TurnsMethod):
         ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
         ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked
             about, most probable first; it bounds the cost.
-        rethink: `paper` lowers the score of a pair that CSEE does not confirm; `mm-r`, the released rule of MM-R, lowers
+        rethink: `paper` lowers the score of a pair that CSEE does not confirm; `mm-r`, MM-R's released rule, lowers
             it once for each other emotion clause that CSEE returns and adds that clause's pair; `none` skips CSEE. See
             `pairs_in_turns`.
         gamma: Factor applied to a lowered pair.

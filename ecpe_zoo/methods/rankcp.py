@@ -23,7 +23,7 @@ Departures from the released code:
 - One weight decay for all matrices; the code has 0.01 in BERT and 1e-5 elsewhere. Embeddings have none.
 - The heads score emotion and cause clauses too; the released figures are derived from the pairs
   (`emotion_from_pairs`, `cause_from_pairs`).
-  """
+"""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class TurnsMethod(ReaderMethod):
     Attributes:
         ask_above: Emotion probability above which ESCE is asked about a clause, until validation tunes it.
         ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
-        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked about.
+        ask_more: Maximum number of clauses per document from the tuned value to `ask_above` to ask ESCE about.
         rethink: What CSEE changes; see `pairs_in_turns`.
         gamma: Factor applied to a lowered pair.
         window: See `pairs_in_turns`.

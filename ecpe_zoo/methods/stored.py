@@ -66,6 +66,6 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
             [f"{len(foreign)} do not belong to the method ({visible(first_few(foreign, 3))})"] if foreign else []
         )
         raise ZooError(
-            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is damaged "
-            "or comes from another version of the method."
+            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is "
+            "damaged or comes from another version of the method."
         )

@@ -36,6 +36,7 @@ Other departures: a softmax over two classes is a sigmoid of their difference, a
 Validation tunes the threshold of stage two, where the code takes the argmax. Batches of stage two hold documents with
 all their candidates. `recurrent` also applies dropout to its output and adds the mean word to each word. Weights start
 as in torch.
+"""
 
 from __future__ import annotations
 

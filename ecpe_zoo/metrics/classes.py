@@ -21,7 +21,7 @@ class Judged(NamedTuple):
         labels: The C labels of the predictions; empty if there are no predictions.
         segments: The M segments that are scored, in the order of the documents.
         scores: Scores (M, C) in [0, 1]; a row of NaN if there is no answer: the document has no prediction, or the
-                row has a NaN or is all 0 because the segment was lost.
+            row has a NaN or is all 0 because the segment was lost.
     """
 
     labels: tuple[str, ...]

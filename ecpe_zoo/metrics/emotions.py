@@ -226,9 +226,9 @@ def tune_threshold(
 
 
 def label_correlations(
-    """Pearson correlation between labels over the segments, for predicted scores and for gold labels.
+    predictions: Iterable[Prediction], documents: Mapping[str, Document]
 ) -> tuple[Values, Values, tuple[str, ...]]:
-    """Pearson correlation between labels over the segments: of the predicted scores, and of the gold labels.
+    """Pearson correlation between labels over the segments, for predicted scores and for gold labels.
 
     Segments without an answer are left out of both.
 
@@ -305,7 +305,7 @@ def intensity_spearman(
     Args:
         predictions: At most one per document; a segment without an answer is left out.
         documents: Gold documents by id, with the reported strength of their emotions, or else intensities; 0 means
-                not reported, and is left out.
+            not reported, and is left out.
 
     Returns:
         For each gold emotion among the predicted labels, in their order, the rank correlation of its score with

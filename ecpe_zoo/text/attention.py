@@ -38,7 +38,8 @@ def attend(
         query: Queries (B, heads, T, D).
         key: Keys (B, heads, T, D).
         value: Values (B, heads, T, D).
-        attention_mask: Mask (B or 1, heads or 1, T, T): bool, True for tokens that may be attended to, or added to the scores.
+        attention_mask: Mask (B or 1, heads or 1, T, T): bool, True for tokens that may be attended to, or added to the
+            scores.
         dropout: Dropout rate, 0 outside training.
         scaling: Factor of the scores; D^-0.5 if not given.
         options: Options of other models; if any is used, torch's attention is called.

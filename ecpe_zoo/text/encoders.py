@@ -54,7 +54,7 @@ def make_encoder_vocabulary(
 
 
 def make_encoder(settings: EncoderSettings, vocabulary: Vocabulary, from_checkpoint: bool) -> TokenEncoder:
-    """Build an encoder, frozen as the settings say.
+    """Build an encoder, frozen according to the settings.
 
     Args:
         settings: Settings of the encoder.

@@ -35,7 +35,7 @@ PROMPT_TEXTS = tuple(part for kinds in QUESTIONS.values() for parts in kinds.val
 
 
 def shortened(lengths: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[int] | None:
-    """Lengths with the longest ones reduced to one common length, the greatest that fits; None if even a length of 1 does not fit.
+    """Lengths with the longest ones reduced to one common length, the greatest that fits; None if 1 does not fit.
 
     >>> shortened([9, 2, 5], lambda kept: sum(kept) <= 10)
     [4, 2, 4]

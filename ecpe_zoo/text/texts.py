@@ -127,7 +127,7 @@ class TextReader:
 
         Args:
             documents: At least one document.
-            target: Function that gives targets in training; documents then have gold, and texts without a target are left out.
+            target: Function that gives training targets from gold; texts without a target are left out. None outside training.
         """
         rows: list[TextRow] = []
         places: list[tuple[int, int]] = []

@@ -75,7 +75,7 @@ def count_vocabulary(
     Args:
         texts: Training texts.
         units: Kind of unit of an entry.
-        min_count: Minimum count; rarer units become [UNK], which is thereby trained. 2, as one occurrence cannot train a vector.
+        min_count: Rarer units become [UNK], which is thereby trained; 2, as one occurrence cannot train a vector.
         always: Texts whose units are kept even if rare (the prompts).
         from_file: Words with a vector from a file; they follow `FROM_FILE`, in file order.
 
