@@ -138,7 +138,7 @@ class Task:
         if not self.thresholded:
             return function(predictions, documents)
         if threshold is None:
-            raise ValueError("Expected a threshold for a task whose scores are compared with one, but got None.")
+            raise ValueError("Expected a threshold for a task that compares scores with one, but got None.")
         return function(predictions, documents, threshold)
 
     def tunable(self, predictions: Iterable[Prediction]) -> bool:

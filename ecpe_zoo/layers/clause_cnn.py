@@ -60,4 +60,4 @@ class ClauseCNN(nn.Module):
             inside = (left[:windows] >= kernel).nonzero().squeeze(1)
             lengths = clause_words - (kernel - 1)
             maxima.append(torch.segment_reduce(total[inside].float(), "max", lengths=lengths, unsafe=True))
-        return F.relu(torch.cat(maxima, dim=1) + self.bias)  # ReLU and bias do not change where the maximum is
+        return F.relu(torch.cat(maxima, dim=1) + self.bias)  # ReLU and bias do not move the maximum

@@ -28,8 +28,8 @@ def corrupt(
         share: Probability of being drawn.
         mask_id: Id of [MASK].
         plain_ids: Ids (V,) that random tokens are drawn from.
-        replacement: Handling of drawn tokens that are not chosen: `mask`, or `devlin` (Devlin et al. 2019, section 3.1):
-            [MASK] for 80 %, a random token for 10 %, the token itself for 10 %.
+        replacement: What becomes of drawn tokens that are not chosen: `mask`, or `devlin` (Devlin et al. 2019, section
+            3.1): [MASK] for 80 %, a random token for 10 %, the token itself for 10 %.
 
     Returns:
         The corrupted ids (R, T), and which were chosen or drawn (R, T).

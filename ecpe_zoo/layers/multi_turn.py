@@ -68,14 +68,14 @@ def pairs_in_turns(
         rethink: What CSEE changes.
 
             `paper`: a pair (e, c) is confirmed if ESCE(e) adopts c and CSEE(c) adopts e; all others are multiplied by
-            gamma. Pairs that ESCE does not adopt are lowered too, although the paper only mentions the others: otherwise
+            gamma. Pairs that ESCE does not adopt are lowered too, though the paper only mentions the others: otherwise
             a pair with P(c|e) = .55 that CSEE rejects would score below one with .45. At a threshold of .5 this changes
             nothing.
 
             `mm-r`: the released rule. Only pairs that ESCE adopts are kept; all others score 0. A kept pair is
             multiplied by gamma once for each other clause i that CSEE(c) adopts, and (i, c) is added, unless ESCE(i)
             adopted c itself or an earlier kept pair added it (in the order of e, then c: the first score stays). Its
-            score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code, by mistake, takes P(c|e)
+            score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code mistakenly takes P(c|e)
             of the last emotion that was asked about.
 
             `none`: CSEE is not asked.
@@ -83,8 +83,8 @@ def pairs_in_turns(
         adopt_above: Answers to ESCE and CSEE above this probability are adopted.
         default: See `emotions_asked`.
         more: See `emotions_asked`.
-        window: Largest distance in clauses between emotion and cause of a pair from ESCE; None for no limit. Those added
-            by `mm-r` are exempt, as in the released code.
+        window: Largest distance in clauses between emotion and cause of a pair from ESCE; None for no limit. Pairs
+            added by `mm-r` are exempt, as in the released code.
         elsewhere: Factor of the pairs from ESCE whose cause is neither the emotion clause nor one of the two after it.
 
     Returns:

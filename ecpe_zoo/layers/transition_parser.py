@@ -105,8 +105,8 @@ class Parser(nn.Module):
         """Read encoded clauses.
 
         The buffer contains all clauses from its first one on, and a state includes a BiLSTM's output over it at that
-        clause. The backward LSTM has there read the same as in one pass over the document. The forward LSTM has read only
-        that clause: it has no use for recurrent weights and keeps only its gates.
+        clause. The backward LSTM has there read the same as in one pass over the document. The forward LSTM has read
+        only that clause: it has no use for recurrent weights and keeps only its gates.
 
         Args:
             clauses: Clause vectors (B, N, H).

@@ -63,7 +63,7 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
     if strict and (missing or foreign):
         words = [f"{len(missing)} are missing ({first_few(missing, 3)})"] if missing else []
         words += (
-            [f"{len(foreign)} do not belong to the method ({visible(first_few(foreign, 3))})"] if foreign else []
+            [f"{len(foreign)} are not the method's ({visible(first_few(foreign, 3))})"] if foreign else []
         )
         raise ZooError(
             f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is "

@@ -123,7 +123,7 @@ class TwoStage(Method):
         pair_dropout: Dropout rate of stage two's encoder; the rate of `encoder` if not given.
         pair_epochs: Maximum epochs of stage two; the trainer's if not given.
         pairs: Candidates and decoding. A window applies to the found pairs too.
-        threshold: Score that a predicted pair exceeds. Without the filter, a pair scores the lower of its two probabilities.
+        threshold: Score that a predicted pair exceeds. Without a filter, a pair scores the lower of its probabilities.
         optimiser: Optimiser of each stage.
     """
 

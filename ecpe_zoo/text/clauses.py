@@ -68,7 +68,7 @@ def cut_clauses(text: str, language: Language) -> list[Clause]:
     >>> [clause.text for clause in cut_clauses("However, Mr. Bean lost $3.50, so he cried. Really?", "en")]
     ['However, Mr. Bean lost $3.50,', 'so he cried.', 'Really?']
     """
-    pieces: list[tuple[str, bool]] = []  # text, and whether it ends in a mark that alone does not end a clause
+    pieces: list[tuple[str, bool]] = []  # text, and whether its last mark alone ends no clause
     start = 0
     for run in _RUN.finditer(text):
         end = _with_quotes(text, run.end())

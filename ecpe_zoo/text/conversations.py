@@ -174,8 +174,8 @@ class ConversationReader:
     ) -> None:
         self.tokenizer, self.context, self.max_tokens = tokenizer, context, max_tokens
         self.speakers = speakers
-        # each text is in up to 1 + context rows; the space is for byte-level tokenizers, which encode a word at the start
-        # of a text differently
+        # each text is in up to 1 + context rows; the space is for byte-level tokenizers, which encode a word at the
+        # start of a text differently
         self._encode = lru_cache(KEPT_TEXTS)(lambda text: tokenizer.encode(" " + text))
         least = max(len(self._frame(document, Segment("x"))[0]) + 16 for document in ("en", "zh"))  # type: ignore[arg-type]
         if max_tokens < least:

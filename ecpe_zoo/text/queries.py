@@ -51,7 +51,8 @@ class QueryRows(NamedTuple):
 
     Args:
         tokens: Token ids (R, T).
-        clause_of: Clause (R, T) of each token: 0 for the question, 1..N for the clauses, -1 for special tokens and padding.
+        clause_of: Clause (R, T) of each token: 0 for the question, 1..N for the clauses, -1 for special tokens and
+            padding.
         types: Token types (R, T): 0 for [CLS], question and its [SEP], 1 for the document.
         kinds: Index (R,) into `KINDS`.
         labels: Labels (R, N): 1 for an answer, 0 for another clause, -1 after the last clause; all -1 without gold.
@@ -281,8 +282,8 @@ class QueryCollator:
     Args:
         builder: Builder of the rows.
         training: Whether the documents have gold.
-        negatives: See `negative_queries`; drawn from the documents of each batch, which change between epochs. A generator
-            shared by batches would run ahead of training, and a resumed run would draw differently.
+        negatives: See `negative_queries`; drawn from the documents of each batch, which change between epochs. A
+            generator shared by batches would run ahead of training, and a resumed run would draw differently.
         kinds: Kinds of questions that the method asks.
     """
 

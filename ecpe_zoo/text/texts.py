@@ -127,7 +127,8 @@ class TextReader:
 
         Args:
             documents: At least one document.
-            target: Function that gives training targets from gold; texts without a target are left out. None outside training.
+            target: Function that gives training targets from gold; texts without a target are left out. None outside
+                training.
         """
         rows: list[TextRow] = []
         places: list[tuple[int, int]] = []

@@ -179,8 +179,8 @@ class PretrainedTokenizer:
     def _without_marks(self, text: str) -> list[tuple[int, str]]:
         """Ids and pieces of a text; a special token in the text is spelt out character by character.
 
-        Some models contain them as regular pieces (Unigram) or as words (WordPiece between spaces), and some tokenizers add
-        them without marking them as special.
+        Some models contain them as regular pieces (Unigram) or as words (WordPiece between spaces), and some tokenizers
+        add them without marking them as special.
         """
         tokens: list[tuple[int, str]] = []
         encoded = self.backend.encode(text, add_special_tokens=False)

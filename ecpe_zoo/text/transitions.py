@@ -70,8 +70,8 @@ class State(NamedTuple):
 def oracle(size: int, pairs: Iterable[Pair], window: int | None = None) -> list[tuple[State, int]]:
     """States and gold actions of a document.
 
-    A pair action takes precedence over "is an emotion", and s0 over s1. An emotion keeps its clause on the stack and removes
-    all below it, so that a cause becomes unreachable once another emotion has removed it or its emotion is covered.
+    A pair action takes precedence over "is an emotion", and s0 over s1. An emotion keeps its clause on the stack and
+    removes all below it, so that a cause becomes unreachable once another emotion has removed it or covers its emotion.
 
     Args:
         size: Number of clauses.
