@@ -75,8 +75,8 @@ def pairs_in_turns(
             `mm-r`: the released rule. Only pairs that ESCE adopts are kept; all others score 0. A kept pair is
             multiplied by gamma once for each other clause i that CSEE(c) adopts, and (i, c) is added, unless ESCE(i)
             adopted c itself or an earlier kept pair added it (in the order of e, then c: the first score stays). Its
-            score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code mistakenly takes P(c|e)
-            of the last emotion that was asked about.
+            score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code mistakenly takes
+            P(c|e) of the last emotion that was asked about.
 
             `none`: CSEE is not asked.
         gamma: Factor of lowered pairs, 0 to 1.
