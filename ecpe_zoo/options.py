@@ -178,7 +178,7 @@ GROUPS: dict[str, type[Options]] = {
     "pairs": PairSettings,
     "optimiser": OptimiserSettings,
 }
-"""Arguments of methods that hold options."""
+"""Arguments of methods whose values are groups of options."""
 
 SINGLE: dict[str, dict[str, str]] = {
     "encoder": {

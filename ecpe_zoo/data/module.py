@@ -60,11 +60,11 @@ class EmotionDataModule(LightningDataModule):
         validation_share: Share of the training documents used for validation under `strict`, if the corpus has no
             validation part.
         split_seed: Seed of the draw of that part; the same for every method and model seed.
-        split_version: 2 draws the validation part of each fold anew and leaves near-duplicates of held-out documents
+        split_version: 2 redraws the validation part of each fold and leaves near-duplicates of held-out documents
             out of training; 1 reproduces records of the first release.
         batch_size: Maximum number of documents in a training batch, per process; `fit` uses 8 if no limit is given.
         batch_tokens: Maximum number of token slots in a training batch, per process.
-        batch_spread: Training batches over which documents of similar length are mixed anew in every epoch, at
+        batch_spread: Training batches over which documents of similar length are remixed in every epoch, at
             least 0. Higher values vary batches more and pad more; 0 exchanges only documents of equal length.
         eval_batch_size: Maximum number of documents in an evaluation batch; the training limits if neither is given.
         eval_batch_tokens: Maximum number of token slots in an evaluation batch.

@@ -1,7 +1,7 @@
 """Predictions: all scores of a document, before any threshold, keyed by document id.
 
 Every metric, at any threshold, can be recomputed from a predictions file without the model. The file of a record also
-holds the run's history.
+stores the run's history.
 """
 
 from __future__ import annotations

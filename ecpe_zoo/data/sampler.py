@@ -60,7 +60,7 @@ def _at_least(count: int, sizes: list[int]) -> list[int]:
 class LikeLengthBatchSampler(Sampler[list[int]]):
     """Batches documents of similar length and distributes the batches over the ranks.
 
-    In training, batches are drawn anew in each epoch: the position of a document in the order by length is moved by a
+    In training, new batches are drawn in each epoch: the position of a document in the order by length is moved by a
     random amount, up to `spread` batches, before the order is cut into batches, and the batches are shuffled. Two
     documents of equal length then share a batch about once in `spread` epochs. The number of batches is the
     same in every epoch (Lightning relies on it), and a token budget holds in each of them: if the budget needs more

@@ -11,7 +11,7 @@ _LEVELS = 2**16
 def keep_mask(like: Tensor, rate: float) -> Tensor:
     """Random bool mask with the shape of a CPU tensor, True with probability 1 - rate.
 
-    Makes four decisions from each 64 random bits, while torch draws anew for each decision: about six times as
+    Makes four decisions from each 64 random bits, while torch draws for each decision: about six times as
     fast. The rate is rounded to a multiple of 2^-16.
 
     Args:

@@ -89,7 +89,7 @@ def pairs_in_turns(
 
     Returns:
         For each document, in order: emotion (N,), cause (N,) if CE was asked, and pair (N, N) = P(e) P(c|e) before
-        gamma, 0 where nothing was asked.
+        gamma, 0 if nothing was asked.
     """
     emotions = {query.document: p for query, p in first.items() if query.kind == EE}
     pairs = {document: np.zeros((len(p), len(p)), dtype=np.float32) for document, p in emotions.items()}

@@ -89,7 +89,7 @@ class PairSet(NamedTuple):
         return grid[self.document, self.emotion, self.cause]
 
     def grid(self, values: Tensor, fill: float = 0.0) -> Tensor:
-        """Values (P, ...) as a grid (B, N, N, ...) with `fill` where there is no candidate."""
+        """Values (P, ...) as a grid (B, N, N, ...) with `fill` if there is no candidate."""
         batch, size = self.shape
         table = values.new_full((batch, size, size, *values.shape[1:]), fill)
         return table.index_put((self.document, self.emotion, self.cause), values)

@@ -86,7 +86,7 @@ class Method(LightningModule):
                 self.hparams[name] = asdict(group.of(self.hparams[name]))
         self._hparams_initial = copy.deepcopy(self._hparams)
         self.vocabulary: Vocabulary | None = None
-        self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
+        self.facts: dict[str, Any] = {}  # plain values that `build` needs in addition to the hyper-parameters
         self.built = False
         self.fresh = False  # weights are new, not yet changed by training or a checkpoint
         self._stage: str | None = None

@@ -11,7 +11,7 @@ argument                    default                             released code
 `combine`                   `set`                               the best of 12 read-outs on the test fold, `set` with
                                                                 t of .6, .7, .8, .9 among them
 threshold t                 0.7, tuned on validation            see above
-`negatives`                 0.1, drawn anew in each epoch       0.1, drawn once at loading
+`negatives`                 0.1, redrawn in each epoch          0.1, drawn once at loading
 `dropout`                   0.0                                 the same: its two dropout layers are unused
 `mark_asked`                False                               the same
 ==========================  ==================================  ====================================================

@@ -77,11 +77,11 @@ class LinkOutputs(NamedTuple):
     links: Tensor
     """(B, N, N) logits M, fp32."""
     weights: Tensor
-    """(B, N, N) position weights A in (0, 1], fp32, 0 where there is no candidate."""
+    """(B, N, N) position weights A in (0, 1], fp32, 0 for pairs that are not candidates."""
 
     @property
     def pair(self) -> Tensor:
-        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 where there is no candidate."""
+        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 for pairs that are not candidates."""
         return torch.sigmoid(self.links) * self.weights
 
 

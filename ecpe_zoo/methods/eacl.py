@@ -13,7 +13,7 @@ Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from th
 - A row without a positive partner, such as the anchor of an emotion that is not in the batch, is left out of
   the mean. The code counts it with the constant 18.4 (`absent_anchors: count` does so).
 - Rows are as long as the limit allows; the code counts the current utterance twice.
-- The angle loss keeps its gradient where two anchors nearly coincide; the code's clamp zeroes it.
+- The angle loss keeps its gradient when two anchors nearly coincide; the code's clamp zeroes it.
 - Weight decay excludes embeddings and all norms. The code decays both the embeddings and the projection's LayerNorm,
   whose name does not match its list of exceptions.
 - Anchor words, turns and prompts are encoded with a leading space, as words inside a sentence. The code has no space,

@@ -211,7 +211,7 @@ class JCB(EncodedPairMethod):
         asymmetry_form: Form of that loss: `bounded`, or eq. 8 of the `paper`.
         contrastive: Weight of the loss on distances; 0 turns it off.
         margin: Margin of that loss.
-        pairs: Candidates and decoding; a window of 3 holds 98.1 % of the gold pairs of xia-ding-2019.
+        pairs: Candidates and decoding; a window of 3 covers 98.1 % of the gold pairs of xia-ding-2019.
         threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser; rate and warm-up of the paper.
     """

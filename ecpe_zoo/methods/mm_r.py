@@ -7,7 +7,7 @@ them. The text of the paper was not available. The released code is zhoucz97/ECP
 ==========================  ==================================  ====================================================
 argument                    default                             released code
 ==========================  ==================================  ====================================================
-`ask_above`                 0.5                                 0.99, or 0.5 for clauses in a list that holds all gold
+`ask_above`                 0.5                                 0.99, or 0.5 for clauses in a list of all gold
                                                                 emotion clauses, even of the test fold. There is
                                                                 no such list here, in EE or in CSEE.
 `window`                    None                                11

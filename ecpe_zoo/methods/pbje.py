@@ -89,7 +89,7 @@ class PBJE(EncodedPairMethod):
         pair_edges: Whether pairs are connected with their clauses.
         document_edges: Whether there is a node for the document, connected with all others.
         dropout: Dropout in the pair head.
-        pairs: Candidates and decoding; a window of 3 holds 98.1 % of the gold pairs of xia-ding-2019.
+        pairs: Candidates and decoding; a window of 3 covers 98.1 % of the gold pairs of xia-ding-2019.
         threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser; rate, decay and warm-up of the released code.
     """

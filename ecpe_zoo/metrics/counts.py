@@ -141,7 +141,7 @@ def count_above(scores: Any, hits: Any, thresholds: Sequence[float]) -> tuple[In
     Args:
         scores: Scores (M,) of all items.
         hits: Scores of the gold items among them.
-        thresholds: In any order, in [0, 1].
+        thresholds: The K thresholds, in any order, in [0, 1].
 
     Returns:
         (K,) correct and (K,) predicted items.

@@ -51,7 +51,7 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
                 ) from None
             if not np.isfinite(row).all():
                 found = values[int(np.isfinite(row).argmin())].decode(errors="replace")
-                expected = f"{size} numbers that 32 bits can hold"
+                expected = f"{size} numbers within the range of 32 bits"
                 raise CorpusError(path, number, expected, shown(found), "Leave the word out.")
             if word not in words:
                 words[word] = None
