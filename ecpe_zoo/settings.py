@@ -89,9 +89,7 @@ def _parsed(path: Path, what: str) -> tuple[yaml.Node | None, Any]:
         raise ZooError(f"Expected {what} at {path}, but got: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where, problem = _what_is_wrong(error)
-        raise ZooError(
-            f"{path}{where}: expected {language}, but got invalid text: {problem}."
-        ) from error
+        raise ZooError(f"{path}{where}: expected {language}, but got invalid text: {problem}.") from error
     try:  # for line numbers: JSON is YAML except for tabs, which no JSON string contains
         return _composed(path, text.replace("\t", " "))[0], value
     except (yaml.YAMLError, RecursionError):
