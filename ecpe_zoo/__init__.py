@@ -1,6 +1,6 @@
-"""Train, score and compare methods that find emotions in text and what caused them.
+"""Train, score and compare methods that detect emotions in text and extract their causes.
 
-The public names are imported when they are first used: importing the package alone loads no torch.
+Public names are imported on first use: importing the package alone does not load torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLACES = {
     "load_method": ("methods.loading", "load_method"),
     "score_pairs": ("metrics.pairs", "score_pairs"),
 }
-"""Public name -> its module and its name there."""
+"""Public name -> its module and its name in that module."""
 
 
 def __getattr__(name: str) -> Any:

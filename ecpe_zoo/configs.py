@@ -1,4 +1,4 @@
-"""The configs that come with the package, by short names, and the methods that they train; nothing slow is imported."""
+"""The configs shipped with the package, by short name, and the methods they train; imports nothing slow."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 class Shipped(NamedTuple):
-    """A config of the package.
+    """A config shipped with the package.
 
     Args:
-        path: Its file.
-        class_path: Of the method that it trains.
-        corpus: Its corpus.
+        path: Path of the config file.
+        class_path: Class path of the method it trains.
+        corpus: Name of its corpus.
     """
 
     path: Path
@@ -28,14 +28,14 @@ class Shipped(NamedTuple):
 
 
 def folder() -> Path:
-    """The folder of the configs: in an installed package inside of it, in a checkout beside it."""
+    """The folder of the configs: inside an installed package, or beside the package in a checkout."""
     inside = PACKAGE / "configs"
     return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
 @cache
 def shipped() -> Mapping[str, Shipped]:
-    """The configs by name, `mgcl` and `paper/mgcl`; those that run offline come first."""
+    """The configs by name, `mgcl` and `paper/mgcl`; offline configs come first."""
     files = [*sorted(folder().glob("*.yaml")), *sorted(folder().glob("paper/*.yaml"))]
     found = {}
     for path in files:
@@ -51,13 +51,13 @@ def _value(key: str, text: str) -> str:
 
 
 def find_config(given: str | Path) -> str:
-    """The path of a config; what the parser has to read itself (inline YAML, a URL) stays as it is.
+    """The path of a config; inline YAML and URLs are returned unchanged for the parser.
 
     >>> Path(find_config("paper/mgcl")).name, Path(find_config("configs/mgcl.yaml")).name, find_config("{a: 1}")
     ('mgcl.yaml', 'mgcl.yaml', '{a: 1}')
 
     Raises:
-        ZooError: There is neither a file nor a config of the package of this name.
+        ZooError: No file and no shipped config has this name.
     """
     text = str(given)
     if re.search(r"[:{\n]", text) or text.startswith("-") or Path(text).expanduser().is_file():
@@ -73,7 +73,7 @@ def find_config(given: str | Path) -> str:
 
 
 def find_method(given: str) -> str:
-    """The class path of a method from the name of its class or its id; what is not one word stays as it is.
+    """The class path of a method, given its class name or id; anything but a single word is returned unchanged.
 
     >>> find_method("mgcl"), find_method("E2EECPE"), find_method("my.module.Mine")
     ('ecpe_zoo.methods.mgcl.MGCL', 'ecpe_zoo.methods.e2eecpe.E2EECPE', 'my.module.Mine')

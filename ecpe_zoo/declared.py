@@ -1,6 +1,6 @@
-"""What a class of the package declares, read from its source: importing a method takes seconds, for torch.
+"""What a class of the package declares, read from its source because importing a method loads torch, which is slow.
 
-Only files of the package are read. `tests/results/test_declared.py` holds every method against its class.
+Only files of the package are read. `tests/results/test_declared.py` compares every method with its class.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 class Declared(NamedTuple):
-    """A class, without importing it.
+    """What a class declares, read without importing it.
 
     Args:
-        defaults: Argument -> its default, flat: `encoder.size` -> None.
+        defaults: Default of each argument, flattened: `encoder.size` -> None.
         ablations: See `Method.ablations`.
         idle: See `Method.idle`.
         seedless: See `Method.seedless`.
@@ -35,7 +35,7 @@ class Declared(NamedTuple):
 
 @cache
 def declared(class_path: str) -> Declared | None:
-    """What a class of the package declares; None if there is no such class (any more), or it is somebody else's."""
+    """What a class of the package declares; None if the class does not exist or belongs to another package."""
     if not is_class_path(class_path):
         return None
     package, _, rest = class_path.partition(".")
@@ -61,7 +61,7 @@ def _value(node: ast.expr, known: dict[str, Any]) -> Any:
 
 
 def _constants(body: list[ast.stmt], known: dict[str, Any]) -> dict[str, Any]:
-    """Names with values that need nothing but other such names; `known` grows by them."""
+    """Names whose values depend only on other such names; they are added to `known`."""
     for node in body:
         target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None
         if isinstance(node, ast.Assign) and len(node.targets) == 1:

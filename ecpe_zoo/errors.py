@@ -1,4 +1,4 @@
-"""Errors that are meant for the person at the keyboard.
+"""Errors meant for the user.
 
 The command line prints them without a traceback and exits with status 1.
 """
@@ -13,22 +13,22 @@ from ecpe_zoo.escaping import visible
 
 
 class ZooError(Exception):
-    """Something the user can mend: the message says what was expected, what was got, and the way out."""
+    """Something the user can fix: the message says what was expected, what was got, and the way out."""
 
     def __str__(self) -> str:
-        """The message; what it quotes of a file cannot steer a terminal."""
+        """The message, with control characters quoted from a file escaped for the terminal."""
         return visible(super().__str__(), keep="\n")
 
 
 class CorpusError(ZooError):
-    """A corpus file that cannot be read as its format demands.
+    """A corpus file that cannot be read in its format.
 
     Args:
-        path: the file.
-        line: its 1-based line, or None where the file as a whole is at fault.
-        expected: what the format asks for.
-        found: what stands there.
-        hint: the way out, if there is one beyond mending the line.
+        path: The file.
+        line: Its 1-based line, or None if the error concerns the file in general.
+        expected: What the format asks for.
+        found: What the file has instead.
+        hint: The way out, if there is one other than fixing the line.
     """
 
     def __init__(self, path: Path | str, line: int | None, expected: str, found: str, hint: str = "") -> None:
@@ -37,12 +37,12 @@ class CorpusError(ZooError):
         super().__init__(f"{where}: expected {expected}, but got {found}" + (f". {hint}" if hint else ""))
 
     def __reduce__(self) -> tuple[type[CorpusError], tuple[Path, int | None, str, str, str]]:
-        """Let the error travel between processes: the default would call the class with the message alone."""
+        """Make the error picklable: the default would call the class with the message alone."""
         return type(self), (self.path, self.line, self.expected, self.found, self.hint)
 
 
 def first_few(names: Sequence[str], most: int = 5) -> str:
-    """Names in one line of a message: the first of them, and how many more there are."""
+    """The first names in one line of a message, and the number of the rest."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
@@ -57,23 +57,23 @@ def counted(number: int, what: str) -> str:
 
 
 def at_least(option: str, value: float | None, least: float) -> None:
-    """Check an option; None is an option that is not given.
+    """Check an option; None means that it was not given.
 
     Raises:
-        ZooError: it is below `least`.
+        ZooError: The value is below `least`.
     """
     if value is not None and value < least:
         raise ZooError(f"Expected {option} to be at least {least}, but got {value}.")
 
 
 ALIKE = 0.65
-"""Least similarity of two names, one of which may be a slip for the other."""
+"""Lowest similarity at which one name may be a misspelling of another."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the known one that is most like it; "" if none is.
+    """The end of a message about an unknown name: suggests the most similar known name; "" if none is close.
 
-    Of options with groups the last part has to be alike: `--model.` in common says nothing.
+    For options with groups, the last part must be similar: a common `--model.` says nothing.
 
     >>> did_you_mean("--trainer.max_epoch", ["--trainer.max_epochs", "--trainer.max_time"])
     ' Did you mean --trainer.max_epochs?'
@@ -92,6 +92,6 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def unknown_choice(what: str, value: object, choices: object) -> ZooError:
-    """An error for a name that is not in a written list; it lists the choices."""
+    """An error for a value outside a fixed list of choices; it lists the choices."""
     listed = ", ".join(str(choice) for choice in choices)  # type: ignore[attr-defined]
     return ZooError(f"Expected {what} to be one of: {listed}, but got {value!r}.")

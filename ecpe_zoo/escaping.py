@@ -1,7 +1,7 @@
-"""Text of others in our outputs: the form of a name, and an escape for each language that we write.
+"""Foreign text in our outputs: what counts as a plain name, and an escape for each output format.
 
-Records, notes of failures and checkpoints are exchanged between people. What names a file or a heading has to be a
-plain name; any other text is escaped where it is written.
+Records, notes of failures and checkpoints are exchanged between people. The name of a file or heading must be a
+plain name; all other text is escaped where it is written.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import shlex
 import unicodedata
 
 NAME = "letters and digits of any script, blanks and _ . - + ( ) , inside, 100 at most"
-"""The form of a name, in words."""
+"""The form of a name, for messages."""
 
 LONGEST_NAME = 100
 
 _INSIDE = frozenset(" _.-+(),")
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that make a terminal or browser show others in another order."""
+"""Characters that make a terminal or browser display others in a different order."""
 
 
 def is_name(text: object) -> bool:
@@ -37,7 +37,7 @@ def is_name(text: object) -> bool:
 
 
 def is_class_path(text: object) -> bool:
-    """Whether a text has the form `package.module.Class`.
+    """Whether a text is a class path of the form `package.module.Class`.
 
     >>> is_class_path("ecpe_zoo.methods.mgcl.MGCL"), is_class_path("..x.y"), is_class_path("MGCL")
     (True, False, False)
@@ -56,7 +56,7 @@ def has_hidden(text: str) -> bool:
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""A text whose control characters, half characters and changes of direction are escapes like `\x1b`.
+    r"""A text with control characters, lone surrogates and direction marks escaped like `\x1b`.
 
     Args:
         text: Any text.
@@ -77,7 +77,7 @@ _MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "`": "\\`", "*": "\\*", "<"
 
 
 def markdown_escaped(text: str) -> str:
-    r"""Text for a cell or a line of Markdown: no markup, link, comment or further line comes of it.
+    r"""Text for one cell or line of Markdown: it cannot produce markup, links, comments or line breaks.
 
     >>> print(markdown_escaped("[a](b) <!-- c | *d*\n# e &lt;"))
     [a]\(b) &lt;!-- c \| \*d\*\\n# e &amp;lt;
@@ -94,7 +94,7 @@ _LATEX = str.maketrans({
 
 
 def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
+    r"""Text that LaTeX prints literally.
 
     >>> print(latex_escaped("50 % of a_b ± 1"))
     50 \% of a\_b $\pm$ 1
@@ -103,7 +103,7 @@ def latex_escaped(text: str) -> str:
 
 
 def csv_escaped(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula: such a text gets an apostrophe before it; numbers stay.
+    """A cell that no spreadsheet reads as a formula: such a text gets a leading apostrophe; numbers are unchanged.
 
     >>> csv_escaped("=A1"), csv_escaped(-0.5), csv_escaped("mgcl")
     ("'=A1", -0.5, 'mgcl')
@@ -115,7 +115,7 @@ def csv_escaped(value: object) -> object:
 
 
 def shell_quoted(text: str) -> str:
-    """One word of a command that somebody may copy.
+    """One word of a shell command that a user may copy.
 
     >>> print(shell_quoted("a.txt"), shell_quoted("a; rm -r b"))
     a.txt 'a; rm -r b'

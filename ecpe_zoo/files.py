@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Files written completely or not at all, and their hashes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def _part(path: Path) -> Path:
 
 @contextmanager
 def created_when_complete(path: Path) -> Iterator[Path]:
-    """As `replaced_when_complete`, but for a name that nobody has yet: of two writers one wins, the other is told.
+    """Like `replaced_when_complete`, but the name must not exist yet: of two concurrent writers, one gets an error.
 
     Raises:
-        FileExistsError: the name is taken; what is there stays as it is.
+        FileExistsError: The file exists; it is left unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)
@@ -32,7 +32,7 @@ def created_when_complete(path: Path) -> Iterator[Path]:
             os.link(part, path)
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links: two writers at one moment are not told apart
+        except OSError:  # a file system without hard links: two simultaneous writers go undetected
             if path.exists():
                 raise FileExistsError(str(path)) from None
             part.replace(path)
@@ -42,9 +42,9 @@ def created_when_complete(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_when_complete(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success it takes the name, on any error it vanishes.
+    """Yield a temporary path beside `path`, renamed to `path` on success and deleted on any error.
 
-    The name is random, so two writers never share it, on machines that share a folder neither.
+    The temporary name is random, so two writers never share it, even on different machines with a shared folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)
@@ -57,12 +57,12 @@ def replaced_when_complete(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """Wait until no other process or thread holds this folder, and hold it.
+    """Wait for the lock of this folder, which excludes other processes and threads, and hold it.
 
-    The kernel's lock: it ends with the process, however that ends.
+    The lock is the kernel's: it ends with the process, even on a crash.
 
     Yields:
-        Whether it is held; some network file systems, and Windows, have no such locks.
+        Whether the lock is held; some network file systems, and Windows, have no such locks.
     """
     try:
         import fcntl
@@ -83,10 +83,10 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def below(folder: Path, *names: str) -> Path:
-    """A path below a folder.
+    """A path inside a folder.
 
     Raises:
-        ZooError: it leaves the folder, by `..`, an absolute name or a link.
+        ZooError: The path leaves the folder through `..`, an absolute name or a link.
     """
     path = folder.joinpath(*names)
     if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
@@ -95,6 +95,6 @@ def below(folder: Path, *names: str) -> Path:
 
 
 def file_sha256(path: Path | str) -> str:
-    """Hash of a file's content."""
+    """SHA-256 of a file's content."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Memory of the process: what libraries keep of it longer than we need."""
+"""Memory that libraries keep longer than we need it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """The C library, where it can trim (glibc)."""
+    """The C library, if it can trim its heap (glibc); else None."""
     try:
         library = ctypes.CDLL(None)
         return library if hasattr(library, "malloc_trim") else None
@@ -20,8 +20,8 @@ def _library() -> ctypes.CDLL | None:
 def give_back() -> None:
     """Give freed memory back to the system.
 
-    Tensors of ever other sizes leave holes in glibc's heap: without this a long run of small batches grows by half.
-    Elsewhere nothing is done.
+    Tensors of ever-changing sizes fragment glibc's heap: without this, memory use of a long run of small batches grows
+    by half. Does nothing with other C libraries.
     """
     library = _library()
     if library is not None:
@@ -29,8 +29,8 @@ def give_back() -> None:
 
 
 def keep_few_kernels(most: int = 128) -> None:
-    """Bound what oneDNN keeps in 16-bit products on a CPU: a compiled kernel for each shape, 1,024 by default.
+    """Bound oneDNN's cache for 16-bit products on a CPU: one compiled kernel per shape, 1,024 by default.
 
-    To be called before the first product; a number that the user set stays.
+    Must be called before the first product; a value set by the user is kept.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(most))

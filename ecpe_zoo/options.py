@@ -1,4 +1,4 @@
-"""Options that travel together, as one argument of a method. Records and commands read them without torch."""
+"""Groups of options that travel together as one argument of a method. Records and commands read them without torch."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Schedule = Literal["linear", "constant", "halve"]
 
 @dataclass(frozen=True)
 class Options:
-    """Base of the groups."""
+    """Base class of the groups."""
 
     @classmethod
     def of(cls, value: Self | Mapping[str, Any] | str, default: Self | None = None) -> Self:
-        """The options from the plain values that configs and checkpoints hold.
+        """Build the options from the plain values in configs and checkpoints.
 
         Args:
-            value: Some of the options by name, or the first one alone.
-            default: Holds the options that `value` leaves out.
+            value: Some of the options by name, or the first option alone.
+            default: Options to use for what `value` leaves out.
 
         Raises:
-            ZooError: an unknown option.
+            ZooError: An unknown option.
 
         >>> EncoderSettings.of("recurrent") == EncoderSettings.of({"name": "recurrent"})
         True
@@ -56,12 +56,12 @@ class EncoderSettings(Options):
         layers: Layers of embedded (2 if not given) and recurrent (1). A pretrained encoder keeps its lowest `layers`.
         heads: Attention heads of embedded.
         dropout: Dropout rate; the encoder's own if not given: 0.1, recurrent 0.5 (on word vectors and output).
-        vectors: word2vec text file, plain or .gz, for recurrent and words.
-        vector_size: Size of their word vectors, with or without a file; 200 as in the ECPE papers.
+        vectors: File of word vectors in word2vec text format, plain or .gz, for recurrent and words.
+        vector_size: Size of these word vectors, with or without a file; 200 as in the ECPE papers.
         train_vectors: Whether the vectors from the file are trained.
-        freeze_embeddings: Whether the token embeddings of a transformer keep their values. They are most of a
+        freeze_embeddings: Whether the token embeddings of a transformer are frozen. They are most of a
             multilingual model: 51 of the 73 million parameters of multilingual-e5-small with 133,000 pieces.
-        freeze: Whether the encoder keeps all its values.
+        freeze: Whether the encoder is frozen.
     """
 
     name: str = EMBEDDED
@@ -72,22 +72,22 @@ class EncoderSettings(Options):
     vectors: str | None = None
     vector_size: int = 200
     train_vectors: bool = True
-    # null and not false by default: a record from before an option was there is the same as one that leaves it alone
+    # null rather than false by default: a record from before the option existed equals one that does not set it
     freeze_embeddings: bool | None = None
     freeze: bool | None = None
 
 
 @dataclass(frozen=True)
 class ClauseSettings(Options):
-    """Encoder of the clauses of a document, and of the question that is asked of them.
+    """Encoder of the clauses of a document, and of the question about them.
 
     Args:
-        kind: `gcn`, `gat`, `gated-gat` (RANKCP's: attention between all clauses, whose scores see tanh of the
+        kind: `gcn`, `gat`, `gated-gat` (RANKCP's: attention between all clauses, scored on the tanh of the
             vectors, and a gate), `lstm`, or `none`.
         edges: Edges of gcn and gat. `near` connects clauses at most `window` apart, the question with every clause, and
-            every node with itself. `complete` connects all nodes, which makes gcn add the same vector to every node
-            and gat nearly so: it carries no context.
-        window: Clauses on either side that `near` connects, at least 1.
+            every node with itself. `complete` connects all nodes: gcn then adds the same vector to every node, and gat
+            nearly so, which carries no context.
+        window: Clauses on each side that `near` connects, at least 1.
         heads: Attention heads of gat and gated-gat; 4 as in RANKCP and MM-R.
         dropout: Dropout on the layer's output; 0.1 as in RANKCP and MM-R.
     """
@@ -104,9 +104,9 @@ class ReadingSettings(Options):
     """How the clauses of a document become vectors.
 
     Args:
-        read: `document` encodes all clauses in one pass, so that each token sees the whole document; `clause` encodes
+        read: `document` encodes all clauses in one pass, so that each token sees the entire document; `clause` encodes
             each clause alone.
-        pool: Vector of a clause: the `mean` of its tokens, the token that starts it (`cls`), or their weighted mean
+        pool: Vector of a clause: the `mean` of its tokens, its start token (`cls`), or their weighted mean
             with learned weights (`attention`).
     """
 
@@ -119,14 +119,14 @@ class PairSettings(Options):
     """Candidate pairs, and which of them are predicted.
 
     Args:
-        window: Most clauses between emotion and cause of a candidate; every pair is a candidate if not given. Gold
-            pairs outside of the window count as missed.
+        window: Largest distance in clauses between emotion and cause of a candidate; unlimited if not given. Gold
+            pairs outside the window count as missed.
         position: Whether the score of a pair depends on the distance between its clauses.
         prior: Whether the bias of the pair head starts at the share of gold pairs among the candidates of the training
             documents. With a bias of 0 some methods predict no pair in their first twelve epochs.
-        top: Most predicted pairs of a document; any number if not given.
-        force_first: Whether the best candidate of each document is predicted whatever its score. It relies on
-            every document having a pair.
+        top: Largest number of pairs predicted per document; unlimited if not given.
+        force_first: Whether the best candidate of each document is predicted whatever its score. This assumes that
+            every document has a pair.
     """
 
     window: int | None = None
@@ -145,11 +145,11 @@ class OptimiserSettings(Options):
     """Optimiser and learning rate.
 
     Args:
-        lr: Learning rate of everything but the encoder.
+        lr: Learning rate of everything except the encoder.
         encoder_lr: Learning rate of the encoder; `lr` if not given.
-        weight_decay: Decay of matrices; embeddings, biases and norms have none.
-        warmup_share: Share of a stage's steps (as many as its epochs allow) in which the rate rises from 0.
-        schedule: Rate after that: `linear` falls to 0 at the stage's end, `constant` stays (for stages that early
+        weight_decay: Decay of weight matrices; embeddings, biases and norms have none.
+        warmup_share: Share of a stage's steps (counting all its epochs) over which the rate rises from 0.
+        schedule: Rate after warm-up: `linear` falls to 0 by the stage's end, `constant` stays (for stages that early
             stopping ends), `halve` halves after every epoch and has no warm-up.
     """
 
@@ -178,7 +178,7 @@ GROUPS: dict[str, type[Options]] = {
     "pairs": PairSettings,
     "optimiser": OptimiserSettings,
 }
-"""Arguments of methods that hold options."""
+"""Arguments of methods whose values are groups of options."""
 
 SINGLE: dict[str, dict[str, str]] = {
     "encoder": {
@@ -205,32 +205,32 @@ SINGLE: dict[str, dict[str, str]] = {
         "schedule": "schedule",
     },
 }
-"""Group -> the single arguments of release 0.1.0 that it replaced -> its option."""
+"""Group -> the single arguments of release 0.1.0 that it replaced -> the option each became."""
 
 FIRST = {"encoder": "name", "clause_encoder": "kind"}
-"""Group -> the option that a plain text stands for: `--model.encoder NAME`."""
+"""Group -> the option set by a plain string: `--model.encoder NAME`."""
 
 _DID: dict[str, dict[str, Any]] = {
     "ecpe_zoo.methods.e2eecpe.E2EECPE": {"warmup_share": 0.0, "schedule": "constant"},
     "ecpe_zoo.methods.mgcl.MGCL": {"schedule": "linear"},
     "ecpe_zoo.methods.emo_pillars.EmoPillars": {"schedule": "linear"},
 }
-"""Class path -> what its optimiser did while it had no option for it."""
+"""Class path -> the optimiser behaviour of release 0.1.0, which had no option for it."""
 
 
 def nested(
     arguments: Mapping[str, Any], takes: Container[str] | None = None, class_path: str = ""
 ) -> dict[str, Any]:
-    """A method's arguments with the options of each group below its name.
+    """Arrange a method's arguments so that the options of each group are nested under its name.
 
-    Configs may name an encoder alone (`encoder: NAME`), and configs, records and checkpoints of release 0.1.0 have one
-    argument for each option.
+    Configs may give an encoder by name alone (`encoder: NAME`), and configs, records and checkpoints of release 0.1.0
+    have one argument per option.
 
     Args:
-        arguments: By name.
-        takes: Flat names of the arguments that the method takes (see `flat`): others keep their places. None for a
-            method that takes all groups and no single argument of the same name.
-        class_path: Of the method, whose optimiser had fewer options in release 0.1.0.
+        arguments: Values by name.
+        takes: Flat names of the arguments that the method accepts (see `flat`); others stay where they are. None for a
+            method that accepts all groups and no single argument of the same name.
+        class_path: Class path of the method, whose optimiser had fewer options in release 0.1.0.
 
     >>> nested({"encoder": "embedded", "encoder_size": 64, "lr": 0.1, "beta": 1.0})
     {'encoder': {'name': 'embedded', 'size': 64}, 'optimiser': {'lr': 0.1}, 'beta': 1.0}
@@ -242,7 +242,7 @@ def nested(
         group, option = place_of(name, takes)
         value = asdict(value) if isinstance(value, Options) else value
         if option:
-            found[group] = found.get(group) or {}  # null, and options of it beside
+            found[group] = found.get(group) or {}  # null, with options of the group given separately
             found[group].setdefault(option, value)
         elif isinstance(value, str) and (first := first_of(name, takes)):
             found[name] = {first: value} | found.get(name, {})
@@ -256,7 +256,7 @@ def nested(
 
 
 def place_of(name: str, takes: Container[str] | None = None) -> tuple[str, str]:
-    """The group and the option of an argument; its own name and "" if it is in no group. See `nested` for `takes`.
+    """The group and the option of an argument; its own name and "" if it belongs to no group. See `nested` for `takes`.
 
     >>> place_of("encoder_size"), place_of("beta"), place_of("vectors", {"vectors"})
     (('encoder', 'size'), ('beta', ''), ('vectors', ''))
@@ -268,13 +268,13 @@ def place_of(name: str, takes: Container[str] | None = None) -> tuple[str, str]:
 
 
 def first_of(name: str, takes: Container[str] | None = None) -> str:
-    """The option of a group that a plain text stands for; "" if this is no such group."""
+    """The option of a group that is set by a plain string; "" if this is no such group."""
     first = FIRST.get(name, "")
     return first if first and (takes is None or f"{name}.{first}" in takes) else ""
 
 
 def optional_group(annotation: object, default: Any) -> type[Options] | None:
-    """The group of options of an argument that is null by default; None for any other argument.
+    """The option group of an argument that defaults to null; None for any other argument.
 
     >>> optional_group("EncoderSettings | None", None).__name__
     'EncoderSettings'
@@ -284,10 +284,10 @@ def optional_group(annotation: object, default: Any) -> type[Options] | None:
 
 
 def flat_default(name: str, annotation: object, default: Any) -> dict[str, Any]:
-    """An argument's default, flat: `encoder.size` -> None.
+    """An argument's default, flattened: `encoder.size` -> None.
 
-    A group that is null by default is listed as null, and with the defaults of its options. The option that a plain
-    text stands for has none: no encoder is used.
+    A group that defaults to null is listed as null, followed by the defaults of its options. The option that a plain
+    string sets has no default: no encoder is used.
 
     >>> flat_default("reading", "ReadingSettings | None", None)
     {'reading': None, 'reading.read': 'document', 'reading.pool': 'mean'}
@@ -299,7 +299,7 @@ def flat_default(name: str, annotation: object, default: Any) -> dict[str, Any]:
 
 
 def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dots in the names.
+    """Flatten nested mappings, joining names with dots.
 
     >>> flat({"a": {"b": 1, "c": {}}})
     {'a.b': 1, 'a.c': {}}

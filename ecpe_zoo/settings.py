@@ -1,4 +1,4 @@
-"""Settings files: YAML or JSON into a pydantic model, every mistake with its line."""
+"""Settings files: read YAML or JSON into a pydantic model and report every mistake with its line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ecpe_zoo.escaping import visible
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
-"""Where a value is in a file: keys of mappings and positions in lists."""
+"""Path to a value in a file: keys of mappings and positions in lists."""
 
 _QUOTES = "write words like yes, no, on and off in quotes"
 _NAMES = {  # pydantic's error types: what was expected
@@ -38,10 +38,10 @@ _NO_MAPPING = ("model_type", "dataclass_type", "model_attributes_type")
 
 
 def words(value: object) -> tuple[str, ...]:
-    """A validator: a list of texts as a tuple.
+    """Validator: convert a list of strings to a tuple.
 
     Raises:
-        ValueError: something else; `no` in YAML is false.
+        ValueError: The value is anything else; note that a bare `no` in YAML is false.
     """
     if isinstance(value, list | tuple) and value and all(isinstance(item, str) and item for item in value):
         return tuple(value)
@@ -49,16 +49,16 @@ def words(value: object) -> tuple[str, ...]:
 
 
 def read_yaml(path: Path, model: type[Model], what: str) -> Model:
-    """Read and check a settings file: YAML, or JSON if its name ends in .json. An empty file has no fields.
+    """Read and check a settings file: YAML, or JSON if its name ends in .json. An empty file sets no fields.
 
     Args:
-        path: the file.
-        model: its fields; pydantic models, dataclasses, lists and mappings of them.
-        what: the file, for messages: "a suite file".
+        path: The file.
+        model: Model of its fields; pydantic models, dataclasses, and lists and mappings of them.
+        what: What to call the file in messages: "a suite file".
 
     Raises:
-        ZooError: no such file, no YAML, a field twice, or fields that are wrong. The message has one line for each
-            of these, with the line in the file, the name of the field and the choices.
+        ZooError: The file is missing or not valid YAML, repeats a field, or has wrong fields. The message has one line
+            per mistake, with its line in the file, the field's name and the choices.
     """
     tree, content = _parsed(path, what)
     if content is None:
@@ -69,7 +69,7 @@ def read_yaml(path: Path, model: type[Model], what: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        # if an item of a list is wrong, pydantic also says that the list is too short
+        # if a list item is wrong, pydantic also reports the list as too short
         problems = error.errors()
         inner = {problem["loc"][:-1] for problem in problems if len(problem["loc"]) > 1}
         kept = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in inner)]
@@ -78,7 +78,7 @@ def read_yaml(path: Path, model: type[Model], what: str) -> Model:
 
 
 def _parsed(path: Path, what: str) -> tuple[yaml.Node | None, Any]:
-    """The nodes of a file, which have lines, and its values."""
+    """The nodes of a file, which carry line numbers, and its values."""
     language = "JSON" if path.suffix == ".json" else "YAML"
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -89,17 +89,15 @@ def _parsed(path: Path, what: str) -> tuple[yaml.Node | None, Any]:
         raise ZooError(f"Expected {what} at {path}, but got: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where, problem = _what_is_wrong(error)
-        raise ZooError(
-            f"{path}{where}: expected {language}, but got text that is none: {problem}."
-        ) from error
-    try:  # for the lines: JSON is YAML but for tabs, which are never part of a JSON text
+        raise ZooError(f"{path}{where}: expected {language}, but got invalid text: {problem}.") from error
+    try:  # for line numbers: JSON is YAML except for tabs, which no JSON string contains
         return _composed(path, text.replace("\t", " "))[0], value
     except (yaml.YAMLError, RecursionError):
         return None, value
 
 
 def _what_is_wrong(error: Exception) -> tuple[str, object]:
-    """The line of an error, as `:3`, if it is known; and the problem."""
+    """The line of an error as `:3`, if known, and the problem."""
     mark = getattr(error, "problem_mark", None)
     number = mark.line + 1 if mark is not None else getattr(error, "lineno", None)
     if isinstance(error, UnicodeDecodeError):
@@ -110,7 +108,7 @@ def _what_is_wrong(error: Exception) -> tuple[str, object]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Values that cannot be built (`!!int x`, the 99th of a month) are errors with a line."""
+    """Report values that cannot be built (`!!int x`, the 99th of a month) as errors with a line."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -130,7 +128,7 @@ def _composed(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
 
 
 def _forbid_repeated(path: Path, node: yaml.Node | None) -> None:
-    """YAML lets the last of two equal keys win, silently."""
+    """Reject repeated keys: YAML silently keeps the last one."""
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -165,19 +163,19 @@ def _message(path: Path, tree: yaml.Node | None, model: type[BaseModel], problem
             expected += f" ({_QUOTES})"
     else:
         expected = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    if ", but " in expected:  # a validator that says what it got
+    if ", but " in expected:  # the validator already says what it got
         return f"{path}:{line}: {name}: {expected[0].lower()}{expected[1:]}"
     return f"{path}:{line}: {name}: {expected}, but got {got}."
 
 
 def shown(value: object) -> str:
-    """A value in a message: on one line, and cut if it is long."""
+    """A value for a message: on one line, and shortened if it is long."""
     text = visible(repr(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _fields(model: type[Any], place: Place) -> list[str]:
-    """The fields of the part of a model that is at this place."""
+    """The fields of the part of a model at this path."""
     for part in place:
         field = model.model_fields.get(str(part)) if issubclass(model, BaseModel) else None
         model = next(_models(field.annotation), model) if field is not None else model
@@ -193,7 +191,7 @@ def _models(annotation: Any) -> Iterator[type[Any]]:
 
 
 def _line(node: yaml.Node | None, place: Place) -> tuple[int, int]:
-    """The 1-based line of a field, and how many parts of its place are in the file."""
+    """The 1-based line of a field, and how many parts of its path the file contains."""
     line = 1
     for depth, part in enumerate(place):
         if isinstance(node, yaml.MappingNode):

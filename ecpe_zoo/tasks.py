@@ -1,6 +1,6 @@
-"""The tasks: what is scored, tuned, counted, averaged, worded and drawn for each.
+"""The tasks: for each, what is scored, tuned, counted, averaged, labelled and drawn.
 
-Nothing else depends on the name of a task: a new one is an object here and a module of `metrics`. Every command
+No other code depends on the name of a task: a new task is an object here and a module in `metrics`. Every command
 imports this module, so it imports nothing slow.
 """
 
@@ -27,28 +27,29 @@ class Task:
     """One task.
 
     Args:
-        id: First part of its metric ids, and its name in corpora and records.
+        id: Prefix of its metric ids, and its name in corpora and records.
         title: Title of its leaderboards.
         headline: Metric that chooses the epoch, ranks methods, and that `tune` maximises.
         average: How the headline's F1 is formed from the classes of `counting`.
-        labelled: Each segment gets labels; False: pairs of segments are sought, and running text is cut into clauses.
+        labelled: Whether each segment gets labels; otherwise pairs of segments are sought, and running text is split
+            into clauses.
         decided_by: Name of the scores that decide.
-        scoring: (predictions, gold documents by id, threshold) -> metrics; no threshold where there is no `tune`.
-        counting: The same arguments -> class -> counts, whose sum over documents gives the headline.
+        scoring: (predictions, gold documents by id, threshold) -> metrics; without `tune`, no threshold.
+        counting: Same arguments -> counts by class, whose sum over documents gives the headline.
         gold: Gold items of a document.
         counted: Metric that holds the number of gold items in all scored documents.
         remembered: Metrics that the history of a run keeps; the others can be recomputed from saved scores.
-        tune: (predictions, documents, default threshold) -> the best threshold and its headline; None where the
-            highest score decides, so that a segment gets one label.
-        sweep: (predictions, documents, K thresholds) -> counts (K,), for the plot of a method's page.
-        stage_headline: Headline of a first stage that does not predict what decides.
+        tune: (predictions, documents, default threshold) -> the best threshold and its headline; None if the
+            highest score decides, so that each segment gets one label.
+        sweep: (predictions, documents, K thresholds) -> counts (K,), for the plot on a method's page.
+        stage_headline: Headline of a first stage that does not yet predict the scores in `decided_by`.
         annotations: Tasks of which a corpus must be annotated for at least one.
         rows: Item -> label in the printed table; an item has `{item}_{precision,recall,f1}`. Classes are added.
-        shown: Single figures below the table -> label.
-        families: Prefix of metrics -> title and format of the line below that lists them.
-        kinds: Item -> label of the bars on a method's page; the classes where empty.
+        shown: Metric -> label of the single figures below the table.
+        families: Prefix of metrics -> title and format of the line below the table that lists them.
+        kinds: Item -> label of the bars on a method's page; the classes if empty.
         kinds_caption: Their caption.
-        unit: What scores above the threshold.
+        unit: What is compared with the threshold.
         pictures: (predictions, gold documents by id) -> pictures of the scores.
     """
 
@@ -83,7 +84,7 @@ class Task:
 
     @property
     def thresholded(self) -> bool:
-        """Whether scores are cut at a threshold; else the highest decides."""
+        """Whether scores are compared with a threshold; otherwise the highest score decides."""
         return self.tune is not None
 
     @property
@@ -112,7 +113,7 @@ class Task:
         """All metrics.
 
         Args:
-            predictions: At most one for each document.
+            predictions: At most one per document.
             documents: Gold documents by id.
             threshold: None for a task without one.
 
@@ -137,23 +138,23 @@ class Task:
         if not self.thresholded:
             return function(predictions, documents)
         if threshold is None:
-            raise ValueError("Expected a threshold for a task whose scores are cut at one, but got None.")
+            raise ValueError("Expected a threshold for a task that compares scores with one, but got None.")
         return function(predictions, documents, threshold)
 
     def tunable(self, predictions: Iterable[Prediction]) -> bool:
-        """Whether the predictions have the scores whose threshold is tuned; those of a first stage may not."""
+        """Whether the predictions have the scores whose threshold is tuned; those of a first stage may lack them."""
         return self.thresholded and all(self.decided_by in prediction.scores for prediction in predictions)
 
     def headline_of(self, metrics: Mapping[str, float]) -> str:
-        """The headline, or that of a first stage where the metrics lack it."""
+        """The headline metric, or that of a first stage if the metrics have only the latter."""
         return self.stage_headline if self.stage_headline in metrics else self.headline
 
     def short(self, metrics: Mapping[str, float]) -> Metrics:
-        """What is remembered of a validation's metrics."""
+        """The metrics of a validation that are kept in the history."""
         return {name: metrics[name] for name in self.remembered if name in metrics}
 
     def table_rows(self, metrics: Mapping[str, float]) -> dict[str, str]:
-        """The items of the printed table that these metrics have -> their labels; classes come last.
+        """Labels of the rows of the printed table that these metrics have; classes come last.
 
         >>> ERC.table_rows({"weighted_f1": 0.5, "class_joy_f1": 0.5, "class_joy_support": 3.0})
         {'weighted': 'weighted by class size', 'class_joy': '  joy (3)'}
@@ -166,7 +167,7 @@ class Task:
         }
 
     def lines(self, metrics: Mapping[str, float]) -> list[str]:
-        """The lines below the printed table: single figures in percent, and families of metrics.
+        """The lines below the printed table: single figures in percent, then families of metrics.
 
         >>> ERC.lines({"accuracy": 0.5, "taken_joy_for_anger": 0.25})
         ['accuracy 50.00', 'similar emotions taken for each other: joy for anger 25.0']
@@ -188,17 +189,17 @@ class Task:
         """Check that no gold was lost between the documents and their scores.
 
         Raises:
-            ZooError: the metrics were computed on more or fewer gold items than the documents have.
+            ZooError: The metrics cover more or fewer gold items than the documents have.
         """
         expected = sum(self.gold(document) for document in documents)
         if metrics[self.counted] != expected:
             raise ZooError(
                 f"Expected scores on the {expected} gold items of the documents, but {metrics[self.counted]:.0f} were "
-                f"scored ({self.counted}). This is a fault of the zoo: please report it with the corpus."
+                f"scored ({self.counted}). This is a bug in ecpe_zoo: please report it with the corpus."
             )
 
     def collapsed(self, metrics: Mapping[str, float]) -> bool:
-        """Whether nothing was learned: the headline is 0, or only one class of several is ever found.
+        """Whether nothing was learned: the headline is 0, or only one of several classes is ever found.
 
         >>> ECPE.collapsed({"pair_f1": 0.0})
         True
@@ -327,7 +328,7 @@ TASKS = {task.id: task for task in (ECPE, ERC, EMOTIONS)}
 
 
 def find_task(id: str) -> Task:
-    """The task of that name; of one that only a record knows, an empty one with this name and no headline.
+    """The task of that name; for a name known only from a record, an empty task without a headline.
 
     >>> find_task("erc").headline, find_task("unknown").headline
     ('weighted_f1', '')

@@ -1,4 +1,4 @@
-"""Pictures as plain arrays: what a method shows of itself, and what a task shows of its scores."""
+"""Pictures as plain arrays, of a method's inner workings and of a task's scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Heatmap(NamedTuple):
     """A matrix with named rows and columns.
 
     Args:
-        name: file name without suffix.
-        title: above the picture.
-        matrix: (C, C).
-        labels: C names.
-        low: value of the lowest colour.
-        high: value of the highest colour.
+        name: File name without suffix.
+        title: Title above the picture.
+        matrix: Values (C, C).
+        labels: The C row and column names.
+        low: Value of the lowest colour.
+        high: Value of the highest colour.
     """
 
     name: str
@@ -32,16 +32,16 @@ class Heatmap(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Vectors with labels, drawn in two dimensions, and anchors that moved among them.
+    """Labelled vectors drawn in two dimensions, with anchors before and after they were adapted.
 
     Args:
-        name: file name without suffix.
-        title: above the picture.
-        vectors: (n, D).
-        gold: the label of each vector.
-        before: (C, D) anchors before they were adapted.
-        after: (C, D) anchors at the end; equal to `before` where nothing was adapted.
-        labels: C names.
+        name: File name without suffix.
+        title: Title above the picture.
+        vectors: Vectors (n, D).
+        gold: Label of each vector.
+        before: Anchors (C, D) before adaptation.
+        after: Anchors (C, D) at the end; equal to `before` if nothing was adapted.
+        labels: The C names of the anchors.
     """
 
     name: str
@@ -57,9 +57,9 @@ class Confusion(NamedTuple):
     """A confusion matrix.
 
     Args:
-        name: file name without suffix.
-        matrix: (C, C) counts, gold labels in rows, predicted ones in columns.
-        labels: C names.
+        name: File name without suffix.
+        matrix: Counts (C, C), gold labels in rows, predicted ones in columns.
+        labels: The C names of the labels.
     """
 
     name: str
@@ -73,18 +73,18 @@ View = Heatmap | Points | Confusion
 def project(vectors: npt.ArrayLike, *anchors: npt.ArrayLike) -> tuple[Array, ...]:
     """Project vectors onto the two principal components of the normalised vectors.
 
-    The components are those of the vectors alone, so that anchors do not change the view; the same projection is
-    applied to all.
+    The components are computed from the vectors alone, so that anchors do not change the view; all inputs get the same
+    projection.
 
     Args:
-        vectors: (M, H) with at least one row.
-        anchors: any number of (C, H).
+        vectors: Array (M, H) with at least one row.
+        anchors: Any number of arrays (C, H).
 
     Returns:
-        (M, 2), and (C, 2) for each of the anchors.
+        Projected vectors (M, 2), then projected anchors (C, 2) for each of the anchors.
 
     Raises:
-        ValueError: no vector, or another H.
+        ValueError: No vectors, or different sizes H.
 
     >>> points, anchors = project([[1, 0, 0], [0, 1, 0]], [[2, 0, 0]])
     >>> bool(np.allclose(points[0], anchors[0]))
@@ -100,19 +100,19 @@ def project(vectors: npt.ArrayLike, *anchors: npt.ArrayLike) -> tuple[Array, ...
     _, _, components = np.linalg.svd(_for_components(rows[0] - centre), full_matrices=False)  # (K, H)
     turn = np.zeros((2, rows[0].shape[1]))
     turn[: min(2, len(components))] = components[:2]
-    # The sign of a component is arbitrary: its largest entry is made positive, so that pictures repeat.
+    # The sign of a component is arbitrary: make its largest entry positive, so that pictures are reproducible.
     largest = turn[np.arange(2), np.abs(turn).argmax(axis=1)]
     turn *= np.where(largest < 0, -1.0, 1.0)[:, None]
     return tuple((some - centre) @ turn.T for some in rows)
 
 
 def _for_components(centred: Array) -> Array:
-    """A matrix (K, H) with the principal components of (M, H), small if M is far above H."""
+    """Reduce (M, H) to a small (K, H) with the same principal components if M is far above H."""
     return centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
 
 
 def _normalised(vectors: npt.ArrayLike) -> Array:
-    """Rows of length 1; a row of zeros stays."""
+    """Scale rows to length 1, leaving rows of zeros unchanged."""
     rows = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))

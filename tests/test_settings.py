@@ -67,7 +67,7 @@ def test_yaml_and_json_give_the_same(tmp_path: Path) -> None:
         ),
         ("size: 1\nboxes:\n  a: {}\n", "3: expected a field 'boxes.a.size', but got none."),
         ("size: 1\nsize: 2\n", "2: expected each field once, but got 'size' again (line 1)."),
-        ("size: [\n", "2: expected YAML, but got text that is none: "),
+        ("size: [\n", "2: expected YAML, but got invalid text: "),
     ],
 )
 def test_mistakes_have_their_line(tmp_path: Path, text: str, message: str) -> None:
@@ -87,7 +87,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     [
         ('{\n\t"size": 1,\n\t"labels": "a"\n}', ":3: labels: expected a list of texts"),
         ('{"size": 1,\n"size": 2}', ":2: expected each field once"),
-        ("{\nsize: 1}", ":2: expected JSON, but got text that is none: Expecting property name"),
+        ("{\nsize: 1}", ":2: expected JSON, but got invalid text: Expecting property name"),
     ],
 )
 def test_json_has_lines_too(tmp_path: Path, text: str, message: str) -> None:
@@ -100,7 +100,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"Expected a box at .*none.yaml, but got: No such file"):
         read_yaml(tmp_path / "none.yaml", Box, "a box")
     (tmp_path / "bad.yaml").write_bytes(b"labels: [a]\nsize: \xff")
-    with pytest.raises(ZooError, match=r"bad.yaml:2: expected YAML, but got text that is none: .*0xff"):
+    with pytest.raises(ZooError, match=r"bad.yaml:2: expected YAML, but got invalid text: .*0xff"):
         read_yaml(tmp_path / "bad.yaml", Box, "a box")
 
 

@@ -1,7 +1,7 @@
-"""Truncation that looks at gold, as published code does it: a named arm that is never ranked.
+"""Truncation that uses gold labels, as in published code: a separate setting that is never ranked.
 
-RANKCP, MM-R and CD-MRC cut a document that is too long so that its first gold pair stays, in evaluation too. What the
-model then sees depends on the labels that it is scored on.
+RANKCP, MM-R and CD-MRC truncate a long document so that its first gold pair stays, in evaluation too. The model's
+input then depends on the labels it is scored on.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ RECORDED: dict[Truncation, Literal["lengths", "gold (keeps the first gold pair i
     "lengths": "lengths",
     "gold": "gold (keeps the first gold pair in view)",
 }
-"""What a record says of each."""
+"""What a record says for each setting."""
 
 
 class GoldView:
-    """Shortens documents by the place of their first gold pair, and puts predictions back on whole documents.
+    """Truncates documents around their first gold pair, and maps predictions back to the entire documents.
 
-    Whole clauses are left out from the end that is farther from the first pair (the lowest emotion, then cause), up to
-    that pair, then from the other end, until the method shortens nothing. If it does even then, or the document has
-    no pair, the method's own truncation by lengths is left to do it.
+    Entire clauses are dropped from the end farther from the first pair (lowest emotion, then lowest cause) until that
+    pair is reached, then from the other end, until the method need not truncate. If that is not enough, or the document
+    has no pair, the method truncates it by length.
 
     Args:
-        collate: Documents to a batch, without gold; a batch names the shortened or lost clauses of its documents as
-            `cut`, or the method shortens none.
+        collate: Function that batches documents without gold; the batch's `cut` names the truncated or lost clauses of
+            each document, and is absent if the method truncates nothing.
     """
 
     def __init__(self, collate: Callable[[list[Document]], Any]) -> None:
         self.collate = collate
         self.places: dict[
             str, tuple[int, int]
-        ] = {}  # document -> its first clause in view, clauses of the whole
+        ] = {}  # document -> its first visible clause, its number of clauses
 
     def __call__(self, document: Document) -> Document:
-        """The document, or the part of it that is in view; its pairs are those within."""
+        """The document, or its visible part with the pairs inside it."""
         if not document.pairs or self._fits(document):
             return document
         size, pair = len(document), min(document.pairs)
         first, last = min(pair), max(pair) + 1
         ends = [(start, size) for start in range(1, first + 1)]
         tails = [(0, stop) for stop in range(size - 1, last - 1, -1)]
-        if size - last >= first:  # the pair is in the first half: the tail goes
+        if size - last >= first:  # the pair is in the first half: drop the tail first
             views = [*tails, *((start, last) for start in range(1, first + 1))]
         else:
             views = [*ends, *((first, stop) for stop in range(size - 1, last - 1, -1))]
@@ -66,7 +66,7 @@ class GoldView:
         return not any(cut)
 
     def restored(self, prediction: Prediction) -> Prediction:
-        """The prediction on the whole document, with the score 0 for clauses out of view."""
+        """The prediction for the entire document, with score 0 for clauses out of view."""
         if prediction.id not in self.places:
             return prediction
         start, size = self.places[prediction.id]

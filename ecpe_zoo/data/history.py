@@ -1,4 +1,4 @@
-"""The history of a run as arrays: one row a validation, one column a value, such as `watched_test/pair_f1`."""
+"""The history of a run as arrays: one row per validation, one column per value, such as `watched_test/pair_f1`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 Rows = list[dict[str, Any]]
-"""Rows of plain values, and of one level of named values: `{"epoch": 0, "validation": {"pair_f1": 0.5}}`."""
+"""Rows of plain values, nested at most one level: `{"epoch": 0, "validation": {"pair_f1": 0.5}}`."""
 
 
 def pack_history(
     history: Sequence[Mapping[str, Any]],
 ) -> tuple[list[dict[str, Any]], npt.NDArray[np.float64]]:
-    """Columns and their values.
+    """Convert rows to columns and their values.
 
     Returns:
-        For each of K columns its path in a row and, as `kind`, float, int or the list of its texts; and the
-        numbers (K, R) of R rows, NaN where a row has none and for texts.
+        For each of K columns, its path in a row and its `kind`: float, int, or the list of its strings. And the
+        values (K, R) of the R rows, NaN for missing values and for strings.
 
     >>> columns, values = pack_history([{"stage": "fit", "epoch": 0, "validation": {"pair_f1": 0.5}}])
     >>> columns[2], values.tolist()
@@ -40,7 +40,7 @@ def pack_history(
 
 
 def unpack_history(columns: Sequence[Mapping[str, Any]], values: npt.NDArray[np.float64]) -> Rows:
-    """The rows that `pack_history` was given; what was None or NaN is absent."""
+    """The rows that were given to `pack_history`; values that were None or NaN are absent."""
     rows: Rows = [{} for _ in range(values.shape[1])]
     for column, numbers in zip(columns, values.tolist(), strict=True):
         *outer, name = column["path"]

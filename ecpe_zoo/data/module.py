@@ -1,4 +1,4 @@
-"""The one data module: it knows corpora, folds, protocols, sampling and workers, and no method."""
+"""The data module: it handles corpora, folds, protocols, sampling and workers, and knows no method."""
 
 from __future__ import annotations
 
@@ -26,54 +26,55 @@ Split = Literal["train", "validation", "test"]
 
 @runtime_checkable
 class Batcher(Protocol):
-    """What the data module asks of a method."""
+    """What the data module needs from a method."""
 
     task: ClassVar[Task]
 
     @property
     def sort_by(self) -> Literal["tokens", "segments"]:
-        """Which length makes two documents alike for a batch."""
+        """The length by which documents of a batch are alike."""
 
     @property
     def annotations(self) -> frozenset[str]:
-        """The tasks of which a corpus has to have one."""
+        """The tasks of which a corpus must be annotated for at least one."""
 
     def tokens(self, document: Document) -> int:
         """Token slots that a document fills."""
 
     def collator(self, training: bool) -> Callable[[list[Document]], Any]:
-        """Documents to a batch."""
+        """A function that batches documents."""
 
     def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """What training batches are filled with."""
+        """The documents that training batches are drawn from."""
 
 
 class EmotionDataModule(LightningDataModule):
     """Documents of a corpus, split by a protocol and batched by the method that the trainer runs.
 
     Args:
-        corpus: a name that `ecpe-zoo data list` shows.
-        root: the folder that holds the corpora; the environment's ECPE_ZOO_DATA, else the user's cache.
-        fold: 1-based, of corpora with folds.
+        corpus: Name of a corpus, as listed by `ecpe-zoo data list`.
+        root: Folder of the corpora; ECPE_ZOO_DATA from the environment, else the user's cache, if not given.
+        fold: Fold of a corpus that has folds, 1-based.
         protocol: `strict` chooses epoch and threshold on a part of the training documents; `paper` trains on all
             of them and chooses on the test fold, as the published code did.
-        validation_share: of the training documents, under `strict`, where the corpus has no validation part.
-        split_seed: of that part; the same for every method and model seed.
-        split_version: 2 draws the validation part of each fold anew and leaves near-duplicates of held-out documents
-            out of training; 1 is that of the first release, for its records.
-        batch_size: most documents in a training batch, on each process; `fit` takes 8 if no limit is given.
-        batch_tokens: most token slots in a training batch, on each process.
-        batch_spread: training batches over which documents of similar length are mixed anew in every epoch, at least
-            0. More gives fresher companions and more padding; 0 exchanges only documents of equal length.
-        eval_batch_size: the same for evaluation; as in training where neither is given.
-        eval_batch_tokens: the same for evaluation.
-        num_workers: processes that build batches; 0 builds them in the training process.
+        validation_share: Share of the training documents used for validation under `strict`, if the corpus has no
+            validation part.
+        split_seed: Seed of the draw of that part; the same for every method and model seed.
+        split_version: 2 redraws the validation part of each fold and leaves near-duplicates of held-out documents
+            out of training; 1 reproduces records of the first release.
+        batch_size: Maximum number of documents in a training batch, per process; `fit` uses 8 if no limit is given.
+        batch_tokens: Maximum number of token slots in a training batch, per process.
+        batch_spread: Training batches over which documents of similar length are remixed in every epoch, at
+            least 0. Higher values vary batches more and pad more; 0 exchanges only documents of equal length.
+        eval_batch_size: Maximum number of documents in an evaluation batch; the training limits if neither is given.
+        eval_batch_tokens: Maximum number of token slots in an evaluation batch.
+        num_workers: Number of processes that build batches; 0 builds them in the training process.
         on_error: `raise` stops at the first malformed document; `skip` leaves it out and counts it.
-        predict_split: what `ecpe-zoo predict` reads.
-        lexicon: filter on the emotion clauses of emotion-cause predictions, before scoring and tuning. `train_words`
-            passes clauses with an emotion keyword of the training documents; `rankcp_file` those of the list that
-            RANKCP, MM-R and CD-MRC use, which holds the gold emotion clauses: never ranked.
-        truncation: `lengths` shortens documents that are too long for the encoder by lengths alone; `gold` keeps
+        predict_split: Part that `ecpe-zoo predict` reads.
+        lexicon: Filter on the emotion clauses of emotion-cause predictions, before scoring and tuning. `train_words`
+            keeps clauses with an emotion keyword of the training documents; `rankcp_file` keeps those listed by
+            RANKCP, MM-R and CD-MRC, which contains the gold emotion clauses: never ranked.
+        truncation: `lengths` truncates documents that are too long for the encoder by length alone; `gold` keeps
             their first gold pair in view, as RANKCP, MM-R and CD-MRC do: never ranked.
     """
 
@@ -109,18 +110,18 @@ class EmotionDataModule(LightningDataModule):
         self.truncation: Truncation = truncation
         self.passes: EmotionFilter | None = None
         self.view: GoldView | None = None
-        self.watch_test = False  # set by the scorer: validation then reads the test documents beside its own
+        self.watch_test = False  # set by the scorer: validation then reads the test documents too
         self.loaded: LoadedCorpus | None = None
         self.parts: Partition | None = None
-        self.checked: Task | None = None  # the task for which the gold was checked
+        self.checked: Task | None = None  # the task whose gold was checked
         self.replaced: Sequence[Document] | None = None
-        self.asked: Sequence[Document] | None = None  # read by predict in place of a part
+        self.asked: Sequence[Document] | None = None  # documents that predict reads instead of a part
 
     def setup(self, stage: str) -> None:
         """Read and split the corpus, once.
 
         Raises:
-            ZooError: a corpus without the annotation that the method needs, or an empty part.
+            ZooError: The corpus lacks the annotation that the method needs, or a part is empty.
         """
         if self.trainer is not None:
             self._check_task(self._method())
@@ -139,8 +140,8 @@ class EmotionDataModule(LightningDataModule):
             ):
                 if ids:
                     rank_zero_info(
-                        f"Left out of training, as {what} of other parts' documents: {first_few(ids)} "
-                        "(the record names all)"
+                        f"Left out of training, as {what} of documents in other parts: {first_few(ids)} "
+                        "(the record lists all of them)"
                     )
             for split in ("train", "validation", "test"):
                 if not self.documents(split):
@@ -154,10 +155,10 @@ class EmotionDataModule(LightningDataModule):
             self._check_gold(self.checked)
 
     def _check_gold(self, task: Task) -> None:
-        """Say what is not used, and refuse what a task cannot use.
+        """Warn about texts that are not used, and refuse gold that the task cannot use.
 
         Raises:
-            ZooError: texts with several labels for a method that learns and is scored on one.
+            ZooError: Texts have several labels, but the method learns and is scored on one.
         """
         for split in SPLITS:
             judged = [
@@ -168,9 +169,9 @@ class EmotionDataModule(LightningDataModule):
             ]
             if task.single and (several := [id for id, segment in judged if len(segment.emotions) > 1]):
                 raise ZooError(
-                    f"Expected one label for each text of {self.corpus!r}, since the method tells one emotion, but "
+                    f"Expected one label for each text of {self.corpus!r}, since the method predicts one emotion, but "
                     f"{len(several)} texts of its {split} part have several (documents "
-                    f"{first_few(list(dict.fromkeys(several)))}). Choose a method for many labels: eqn or emo_pillars."
+                    f"{first_few(list(dict.fromkeys(several)))}). Choose a multi-label method: eqn or emo_pillars."
                 )
             bare = sum(not segment.has_gold for _, segment in judged)
             if task.labelled and bare:
@@ -183,7 +184,7 @@ class EmotionDataModule(LightningDataModule):
         for option, usual in (("lexicon", "none"), ("truncation", "lengths")):
             if (given := getattr(self, option)) != usual and method.task.labelled:
                 raise ZooError(
-                    f"Expected --data.{option} {given} with a method of emotion-cause pairs, but the method's task is "
+                    f"Expected --data.{option} {given} with a method for emotion-cause pairs, but the method's task is "
                     f"{method.task.id!r}. Leave the option out."
                 )
         corpus = find_corpus(self.corpus)
@@ -202,11 +203,11 @@ class EmotionDataModule(LightningDataModule):
 
     @property
     def lexicon_files(self) -> dict[str, str]:
-        """Files that the lexicon is read from: name -> sha256."""
+        """Names and SHA-256 of the files that the lexicon is read from."""
         return lexicon_files(self.lexicon, self.corpus, self.root)
 
     def as_scored(self, predictions: Iterable[Prediction], split: Split) -> list[Prediction]:
-        """Predictions of a part as they are scored and tuned on: of whole documents, after the lexicon."""
+        """Predictions of a part as scored and tuned: for entire documents, after the lexicon filter."""
         found = [self.view.restored(p) for p in predictions] if self.view is not None else list(predictions)
         if self.passes is None:
             return found
@@ -215,16 +216,16 @@ class EmotionDataModule(LightningDataModule):
 
     @property
     def train_documents(self) -> Sequence[Document]:
-        """What a method may build its vocabulary from, with the labels of the corpus."""
+        """The documents that a method may build its vocabulary from, with the labels of the corpus."""
         return self.documents("train")
 
     @property
     def learned_documents(self) -> Sequence[Document]:
-        """The documents that the next `fit` trains on: the training part, or what replaces it."""
+        """The documents that the next `fit` trains on: the training part, or its replacement."""
         return self.replaced or self.documents("train")
 
     def replace_training(self, documents: Sequence[Document] | None) -> None:
-        """Train on other documents (relabelled ones) from the next `fit` on; None takes the corpus's again."""
+        """Train on other (relabelled) documents from the next `fit` on; None restores those of the corpus."""
         self.replaced = documents
 
     def _method(self) -> Batcher:
@@ -243,7 +244,7 @@ class EmotionDataModule(LightningDataModule):
             documents = list(method.training_units(self._in_view(split, self.learned_documents, method)))
         elif split == self.predict_split and self.asked is not None:
             documents = [document.without_gold() for document in self.asked]
-        else:  # the structural promise: outside of training, no batch is built from gold
+        else:  # guaranteed by construction: outside of training, no batch is built from gold
             given = self._in_view(split, self.documents(split), method)
             documents = [document.without_gold() for document in given]
         costs = [method.tokens(document) for document in documents]
@@ -259,8 +260,8 @@ class EmotionDataModule(LightningDataModule):
             shuffle=training,
             spread=self.batch_spread,
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),
-            # Lightning sets epochs only on samplers that it knows, and ours is a batch sampler; `current_epoch` lags
-            # behind by one when the first iterator after a resume is made
+            # Lightning sets epochs only on samplers it knows, and ours is a batch sampler; `current_epoch` is one too
+            # low when the first iterator after a resume is created
             epoch=lambda: int(trainer.fit_loop.epoch_progress.current.processed),
             rank=trainer.global_rank,
             world_size=trainer.world_size,
@@ -275,7 +276,7 @@ class EmotionDataModule(LightningDataModule):
         )
 
     def _in_view(self, split: Split, documents: Sequence[Document], method: Batcher) -> Sequence[Document]:
-        """The documents, or under `truncation: gold` what published code would show of them."""
+        """The documents, or under `truncation: gold` their parts that published code would read."""
         if self.truncation == "lengths":
             return documents
         if self.view is None:
@@ -283,7 +284,7 @@ class EmotionDataModule(LightningDataModule):
         seen = [self.view(document) for document in documents]
         count = sum(len(part) < len(document) for part, document in zip(seen, documents, strict=True))
         rank_zero_info(
-            f"Truncation looks at gold: {count} of {len(documents)} documents of the {split} part are cut so that "
+            f"Truncation uses gold labels: {count} of {len(documents)} {split} documents are truncated so that "
             "their first gold pair stays."
         )
         return seen
@@ -293,7 +294,7 @@ class EmotionDataModule(LightningDataModule):
         return self._loader("train", training=True)
 
     def val_dataloader(self) -> list[DataLoader[Document]]:
-        """Validation batches; the test documents after them where the scorer watches them."""
+        """Validation batches; the test documents after them if the scorer watches them."""
         splits: list[Split] = ["validation", "test"] if self.watch_test else ["validation"]
         return [self._loader(split, training=False) for split in splits]
 
@@ -302,5 +303,5 @@ class EmotionDataModule(LightningDataModule):
         return self._loader("test", training=False)
 
     def predict_dataloader(self) -> DataLoader[Document]:
-        """Batches of the part that `predict_split` names."""
+        """Batches of the part named by `predict_split`."""
         return self._loader(self.predict_split, training=False)

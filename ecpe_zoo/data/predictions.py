@@ -1,7 +1,7 @@
-"""Predictions: all scores of a document before any threshold, keyed by document id.
+"""Predictions: all scores of a document, before any threshold, keyed by document id.
 
-Every metric, at any threshold, can be recomputed from a file of these without the model. The file of a record also
-holds the run's history.
+Every metric, at any threshold, can be recomputed from a predictions file without the model. The file of a record also
+stores the run's history.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Array = npt.NDArray[np.float32]
 
 
 class Prediction(NamedTuple):
-    """What a method says of one document.
+    """A method's prediction for one document.
 
     Args:
-        id: the document's id.
-        scores: name -> float32 array whose leading axes are segments of the whole document, whatever a
-            truncation lost (lost segments score 0). ECPE methods give `pair` (N, N), where [i, j] says that
-            segment j causes the emotion of segment i, and, where they have such heads, `emotion` (N,) and
+        id: Id of the document.
+        scores: Arrays in float32 by name, whose leading axes are the segments of the entire document; segments lost
+            to truncation score 0. ECPE methods give `pair` (N, N), where [i, j] says that
+            segment j causes the emotion of segment i, and, if they have such heads, `emotion` (N,) and
             `cause` (N,); all in [0, 1]. Emotion methods give `emotions` (N, C), a score in [0, 1] for each label,
             and NaN in the rows of segments that are not judged.
-        truncated: segments that did not reach the model whole.
-        labels: the C emotion labels, in the order of the scores.
+        truncated: Number of segments that the model did not see completely.
+        labels: C emotion labels, in the order of the scores.
     """
 
     id: str
@@ -52,9 +52,9 @@ _LEVELS = (np.arange(STEPS + 1) / STEPS).astype(np.float32)
 
 
 def rounded(prediction: Prediction) -> Prediction:
-    """The prediction as it is scored: `pair`, `emotion` and `cause` rounded up to four decimals.
+    """The prediction as it is scored: `pair`, `emotion` and `cause` are rounded up to four decimals.
 
-    They are compared with thresholds only, and a score is above a threshold of at most four decimals before and after.
+    They are only compared with thresholds: rounding changes no comparison with a threshold of up to four decimals.
 
     >>> made = rounded(Prediction("d", {"cause": np.array([0.5, 0.50001], dtype=np.float32)}))
     >>> [round(float(score), 6) for score in made.scores["cause"]]
@@ -68,7 +68,7 @@ def rounded(prediction: Prediction) -> Prediction:
 
 
 FORMATS = ("ecpe-zoo predictions 2", "ecpe-zoo predictions 1")
-"""The first is written; files of the other have all scores in float32 and no history."""
+"""The first format is written; files in the second have all scores in float32 and no history."""
 
 _DAMAGE = (
     AttributeError, EOFError, LookupError, OSError, RecursionError, TypeError, ValueError,
@@ -79,17 +79,17 @@ _DAMAGE = (
 def write_predictions(
     path: Path, predictions: Iterable[Prediction], history: Sequence[Mapping[str, Any]] = ()
 ) -> None:
-    """Write predictions to a compressed .npz file: one flat array for each score, with ids and shapes.
+    """Write predictions to a compressed .npz file: one flat array per score, with ids and shapes.
 
-    The file appears under its name only when it is complete. What `rounded` gives takes two bytes before compression.
+    The file appears only when it is complete. Scores from `rounded` take two bytes each before compression.
 
     Args:
-        path: of the file.
-        predictions: of any number of documents.
-        history: of the run; see `data.history`.
+        path: Path of the file.
+        predictions: Predictions for any number of documents.
+        history: History of the run; see `data.history`.
 
     Raises:
-        ValueError: predictions with different labels.
+        ValueError: Predictions have different labels.
     """
     listed = list(predictions)
     labels = {p.labels for p in listed}
@@ -119,14 +119,14 @@ def write_predictions(
         arrays[f"scores/{name}"] = places.astype(np.uint16) if exact else flat
     arrays["history"] = values
     with replaced_when_complete(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_LZMA) as file:
-        for name, array in arrays.items():  # as numpy.savez, which has a weaker compression
+        for name, array in arrays.items():  # like numpy.savez, but with stronger compression
             with file.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, npt.NDArray[Any]]]]:
-    """The head of a file and its arrays; whatever its content does to the reader is an error about the file."""
+    """The header and arrays of a file; any failure to read its content becomes a ZooError about the file."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             head = json.loads(stored["head"].tobytes().decode())
@@ -138,10 +138,10 @@ def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, npt.NDArr
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """Read what `write_predictions` wrote.
+    """Read a file written by `write_predictions`.
 
     Raises:
-        ZooError: the file is not such a file.
+        ZooError: The file is not a predictions file.
     """
     with _opened(path) as (head, stored):
         scores: list[dict[str, Array]] = [{} for _ in head["ids"]]
@@ -154,16 +154,16 @@ def read_predictions(path: Path) -> list[Prediction]:
                     size = int(np.prod(shape))
                     found[name] = flat[start : start + size].reshape(shape)
                     start += size
-        labels = tuple(head.get("labels", ()))  # absent in files of the first releases
+        labels = tuple(head.get("labels", ()))  # absent in files of early releases
         rows = zip(head["ids"], scores, head["truncated"], strict=True)
         return [Prediction(id, score, truncated, labels) for id, score, truncated in rows]
 
 
 def read_history(path: Path) -> Rows:
-    """Read the history that `write_predictions` was given.
+    """Read the history from a file written by `write_predictions`.
 
     Raises:
-        ZooError: the file is not such a file, or one without a history.
+        ZooError: The file is not a predictions file, or has no history.
     """
     with _opened(path) as (head, stored):
         return unpack_history(head["history"], stored["history"])

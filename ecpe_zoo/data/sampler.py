@@ -1,4 +1,4 @@
-"""Batches of documents of like length, the same number in every epoch and on every rank."""
+"""Batches of documents of similar length, equally many in every epoch and on every rank."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ecpe_zoo.errors import ZooError
 
 IntArray = npt.NDArray[np.int64]
 SLACK = 25
-"""Under a token budget one batch in so many is added, 4 %: mixed lengths fill a budget less well than sorted ones."""
+"""Under a token budget, one batch in 25 (4 %) is added: mixed lengths fill a budget less well than sorted ones."""
 
 
 def pack(costs: Sequence[int], batch_size: int | None, batch_tokens: int | None) -> list[int]:
     """Cut a sequence of documents into batches, filling each as far as its limits allow.
 
     Args:
-        costs: token slots of each document, in the order in which they are to be batched.
-        batch_size: most documents in a batch.
-        batch_tokens: most token slots in a batch; a document above it gets a batch of its own.
+        costs: Token slots of each document, in batching order.
+        batch_size: Maximum number of documents in a batch.
+        batch_tokens: Maximum number of token slots in a batch; a longer document gets its own batch.
 
     Returns:
         The size of each batch; the sizes add up to `len(costs)`.
@@ -45,7 +45,7 @@ def pack(costs: Sequence[int], batch_size: int | None, batch_tokens: int | None)
 
 
 def _at_least(count: int, sizes: list[int]) -> list[int]:
-    """Halve the largest batches until there are enough for every rank: Lightning refuses a rank without one.
+    """Split the largest batches until every rank has one: Lightning refuses a rank without batches.
 
     >>> _at_least(3, [5, 1])
     [2, 3, 1]
@@ -58,31 +58,31 @@ def _at_least(count: int, sizes: list[int]) -> list[int]:
 
 
 class LikeLengthBatchSampler(Sampler[list[int]]):
-    """Packs documents of like length together and deals the batches out to the ranks.
+    """Batches documents of similar length and distributes the batches over the ranks.
 
-    In training each epoch draws new companions: a document's rank by length is moved by a random number of ranks, up to
-    `spread` batches, before the documents are cut into batches, and the order of the batches is shuffled. A document
-    then shares a batch with a given one of its length about once in `spread` epochs. The number of batches is the
-    same in every epoch (Lightning plans by it), and a token budget holds in each of them: where a budget needs more
-    batches than planned, ranks are moved less far in that epoch. Where the batches do not divide by the ranks, some are
-    repeated. In evaluation documents are sorted by length, and nothing is shuffled or repeated: ranks may get
+    In training, new batches are drawn in each epoch: the position of a document in the order by length is moved by a
+    random amount, up to `spread` batches, before the order is cut into batches, and the batches are shuffled. Two
+    documents of equal length then share a batch about once in `spread` epochs. The number of batches is the
+    same in every epoch (Lightning relies on it), and a token budget holds in each of them: if the budget needs more
+    batches than planned, documents move less in that epoch. If the number of ranks does not divide the batches, some
+    are repeated. In evaluation, documents are sorted by length, and nothing is shuffled or repeated: ranks may get
     different numbers of batches.
 
     Args:
-        lengths: what makes documents alike (tokens or segments), one a document.
-        costs: token slots, one a document.
-        batch_size: most documents in a batch (on one rank).
-        batch_tokens: most token slots in a batch (on one rank).
-        shuffle: training order.
-        spread: batches over which a document's rank moves in training, at least 0; 0 exchanges only documents of equal
+        lengths: Length of each document, in tokens or segments, by which documents are alike.
+        costs: Token slots of each document.
+        batch_size: Maximum number of documents in a batch (on one rank).
+        batch_tokens: Maximum number of token slots in a batch (on one rank).
+        shuffle: Whether to use the training order.
+        spread: Batches over which a document moves in training, at least 0; 0 exchanges only documents of equal
             length.
-        seed: of the shuffling.
-        epoch: gives the current epoch whenever iteration starts; a resumed run continues the sequence.
-        rank: of this process, 0-based.
-        world_size: number of processes.
+        seed: Seed of the shuffling.
+        epoch: Function that returns the current epoch when iteration starts; a resumed run continues the sequence.
+        rank: Rank of this process, 0-based.
+        world_size: Number of processes.
 
     Raises:
-        ZooError: neither a count nor a budget of at least 1, or a negative spread.
+        ZooError: There is no count or budget of at least 1, or the spread is negative.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
             )
         if not spread >= 0:
             raise ZooError(f"Expected --data.batch_spread to be at least 0, but got {spread}.")
-        # without a budget the cost of a document does not matter to its batch
+        # without a budget, a document's cost does not affect its batch
         self.costs = np.array(costs, dtype=np.int64)
         self.keys = np.array([lengths, costs if batch_tokens is not None else [0] * len(costs)])
         self.order = np.lexsort((self.keys[1], self.keys[0]))
@@ -119,7 +119,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
             # a mixed order fills a budget a little worse than a sorted one
             sizes = _at_least(min(len(costs), len(sizes) + -(-len(sizes) // SLACK)), sizes)
         self.sizes = sizes
-        self.width = spread * len(costs) / len(sizes) if sizes else 0.0  # in ranks
+        self.width = spread * len(costs) / len(sizes) if sizes else 0.0  # in positions
         self.shuffle, self.seed, self.epoch = shuffle, seed, epoch
         self.rank, self.world_size = rank, world_size
 
@@ -138,7 +138,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
         return dealt + [dealt[index % len(dealt)] for index in range(-len(dealt) % self.world_size)]
 
     def _mixed(self, order: IntArray, moves: npt.NDArray[np.float64]) -> tuple[IntArray, list[int]]:
-        """The order with each rank moved by its share (0 to 1) of the width, and the sizes of its batches."""
+        """The order with each position moved by its share (0 to 1) of the width, and the resulting batch sizes."""
         width = self.width
         while width >= 1:
             mixed = order[np.argsort(np.arange(len(order)) + width * moves, kind="stable")]
@@ -153,7 +153,7 @@ class LikeLengthBatchSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         yield from self._batches()[
             self.rank :: self.world_size
-        ]  # the epoch is asked for when the first is taken
+        ]  # reads the epoch when the first batch is taken
 
     def __len__(self) -> int:
         batches = len(self.sizes)

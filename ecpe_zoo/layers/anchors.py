@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 def similarity(x: Tensor, y: Tensor) -> Tensor:
-    """(n, m) similarities (1 + cos) / 2 + 1e-8 of rows (n, D) and (m, D), in [1e-8, 1 + 1e-8], never in 16 bits."""
+    """(n, m) similarities (1 + cos) / 2 + 1e-8 of rows (n, D) and (m, D), in [1e-8, 1 + 1e-8], at least in fp32."""
     with torch.autocast(x.device.type, enabled=False):
         return (1 + unit(x) @ unit(y).T) / 2 + 1e-8
 
 
 def unit(x: Tensor) -> Tensor:
-    """Rows (n, D) of length 1; a row of (nearly) no length becomes 0, without a gradient."""
+    """Scale rows (n, D) to length 1; a row of (nearly) zero length becomes 0, without a gradient."""
     x = x if x.dtype == torch.float64 else x.float()
     length = x.norm(dim=-1, keepdim=True)
     there = length > 1e-6
@@ -37,14 +37,14 @@ def contrastive_loss(
     -log p_ij (Khosla et al. 2020).
 
     Args:
-        vectors: (n, D).
-        labels: (n,).
-        temperature: T.
-        form: which of the two.
-        count_absent: count rows without a positive with the constant -log(1e-8), as the code does.
+        vectors: Vectors (n, D) of representations and anchors.
+        labels: Labels (n,) of the vectors.
+        temperature: Temperature T.
+        form: Form of the loss: one of the two.
+        count_absent: Whether rows without a positive count with the constant -log(1e-8), as in the code.
 
     Returns:
-        () mean over the rows that have a positive; 0 where there is none.
+        () mean over the rows that have a positive; 0 if there is none.
     """
     scores = similarity(vectors, vectors) / temperature  # (n, n)
     self = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -67,14 +67,14 @@ def contrastive_loss(
 
 
 def angle_loss(anchors: Tensor, clamp: float = 0.99999) -> Tensor:
-    """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, seen from their centre.
+    """Minus the mean angle, in radians, between each anchor (C, D) and its nearest one, seen from the anchors' centre.
 
-    The value is that of the clamped cosine, the gradient that of the angle: arccos of a clamped cosine has none where
-    two directions nearly coincide. Directions that are equal get a gradient of 0.
+    The value uses the clamped cosine, the gradient the angle: arccos of a clamped cosine has no gradient if two
+    directions nearly coincide. Equal directions get a gradient of 0.
 
     Args:
-        anchors: (C, D).
-        clamp: Largest cosine, and minus the smallest, that the value tells apart.
+        anchors: Anchors (C, D).
+        clamp: Largest absolute cosine that the value distinguishes.
     """
     anchors = anchors if anchors.dtype == torch.float64 else anchors.float()
     directions = unit(anchors - anchors.mean(dim=0))

@@ -19,11 +19,11 @@ class ClauseCNN(nn.Module):
     """Word windows of several widths, ReLU, max over the clause, over clauses of any length without padding.
 
     A convolution is computed as one product of all words with the taps of all kernels, followed by shifted
-    sums: the same arithmetic as `Conv1d`, but on real words alone.
+    sums: the same arithmetic as `Conv1d`, but only on real words.
 
     Args:
-        width: of the word vectors.
-        filters: for each kernel.
+        width: Size of the word vectors.
+        filters: Number of filters per kernel.
     """
 
     def __init__(self, width: int, filters: int) -> None:
@@ -36,8 +36,8 @@ class ClauseCNN(nn.Module):
         """Encode clauses.
 
         Args:
-            vectors: (W, width) of all words, clause after clause.
-            clause_words: (C,) slots of each clause, at least the widest kernel, adding up to W.
+            vectors: Vectors (W, width) of all words, clause after clause.
+            clause_words: Slots (C,) of each clause, at least the widest kernel, adding up to W.
 
         Returns:
             (C, kernels x filters), at least 0.
@@ -56,8 +56,8 @@ class ClauseCNN(nn.Module):
             for tap in range(1, kernel):
                 total = total + pieces[first + tap][tap : windows + tap]
             first += kernel
-            # the last kernel - 1 starts of a clause would reach into the next one
+            # the last kernel - 1 starts of a clause would extend into the next one
             inside = (left[:windows] >= kernel).nonzero().squeeze(1)
             lengths = clause_words - (kernel - 1)
             maxima.append(torch.segment_reduce(total[inside].float(), "max", lengths=lengths, unsafe=True))
-        return F.relu(torch.cat(maxima, dim=1) + self.bias)  # ReLU and bias change no maximum's place
+        return F.relu(torch.cat(maxima, dim=1) + self.bias)  # ReLU and bias do not move the maximum

@@ -1,4 +1,4 @@
-"""Encoders over the clauses of a document and the question that is asked of them."""
+"""Encoders over the clauses of a document and the question about them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ RELATIONS = 4
 
 
 def near_edges(mask: Tensor, window: int) -> Tensor:
-    """Edges between the question (node 0), the clauses at most `window` apart, and each node and itself.
+    """Edges between the question (node 0), the clauses at most `window` apart, and from each node to itself.
 
     Args:
-        mask: (R, N) bool, False at padding.
-        window: at least 1.
+        mask: Mask (R, N), False at padding.
+        window: Largest distance in clauses, at least 1.
 
     Returns:
         (R, N, N) bool, symmetric.
@@ -36,11 +36,11 @@ def near_edges(mask: Tensor, window: int) -> Tensor:
 class CompleteGCN(nn.Module):
     """A graph convolution over the complete graph with self-loops, symmetrically normalised.
 
-    It adds one and the same vector to every node, the mean of all of them: what a node gains says nothing of its own
-    neighbours, so that the layer carries no context beyond a summary of the document. Kept to show that.
+    It adds the same vector to every node, the mean of all nodes: this says nothing about a node's own neighbours, so
+    that the layer carries no context beyond a summary of the document. Kept to demonstrate this.
 
     Args:
-        size: H.
+        size: Size of a node, H.
     """
 
     def __init__(self, size: int) -> None:
@@ -55,14 +55,14 @@ class CompleteGCN(nn.Module):
 
 
 class RelationalGCN(nn.Module):
-    """A graph convolution over edges that differ by node: the question, and clauses at each distance.
+    """A graph convolution with edge types: the question, and clauses at each distance.
 
     `W_0 h_i + sum_r W_r mean_{j in N_r(i)} a_{r,|i-j|} h_j + b`, as in R-GCN (Schlichtkrull et al., 2018) with a
     learned weight for each distance.
 
     Args:
-        size: H.
-        window: clauses on either side that are neighbours, at least 1.
+        size: Size of a node, H.
+        window: Number of neighbouring clauses on each side, at least 1.
     """
 
     def __init__(self, size: int, window: int) -> None:
@@ -95,13 +95,13 @@ class RelationalGCN(nn.Module):
 
 
 class AttentionLayer(nn.Module):
-    """Graph attention with heads x size/heads. Over the complete graph it hardly differs from node to node.
+    """Graph attention with heads x size/heads. On the complete graph, its output hardly differs between nodes.
 
     Args:
-        size: H.
-        heads: which divide it.
-        edges: see `ClauseSettings`.
-        window: see `ClauseSettings`.
+        size: Size of a node, H.
+        heads: Number of heads, which divides the size.
+        edges: See `ClauseSettings`.
+        window: See `ClauseSettings`.
     """
 
     def __init__(self, size: int, heads: int, edges: ClauseEdges, window: int) -> None:
@@ -123,15 +123,15 @@ class GraphClauseEncoder(nn.Module):
     """One dense graph layer over the question and the clauses of a document.
 
     `gcn`: ELU and a residual.
-    `gat`: ELU, and RANKCP's sigmoid gate between the layer and its input, as MM-R has it (there with a tanh in the
+    `gat`: ELU, and RANKCP's sigmoid gate between the layer and its input, as in MM-R (there with a tanh in the
     attention scores, which the dense layer of torch-geometric leaves out).
 
     Args:
-        size: H.
-        settings: kind `gcn` or `gat`.
+        size: Size of a node, H.
+        settings: Settings of kind `gcn` or `gat`.
 
     Raises:
-        ZooError: heads that do not divide the size, or a window below 1.
+        ZooError: The heads do not divide the size, or the window is below 1.
     """
 
     def __init__(self, size: int, settings: ClauseSettings) -> None:
@@ -152,11 +152,11 @@ class GraphClauseEncoder(nn.Module):
         """Encode.
 
         Args:
-            nodes: (R, N, H); node 0 is the question.
-            mask: (R, N) bool, False at padding.
+            nodes: Nodes (R, N, H); node 0 is the question.
+            mask: Mask (R, N), False at padding.
 
         Returns:
-            (R, N, H); values at padding have no meaning.
+            (R, N, H); values at padding are meaningless.
         """
         update = self.dropout(F.elu(self.layer(nodes, mask)))
         share = torch.sigmoid(self.gate(nodes)) if self.gate is not None else None
@@ -168,11 +168,11 @@ class GatedAttention(nn.Module):
     """RANKCP's graph attention over all clauses, with a gate between the layer and its input.
 
     With `h = x W` of a head: `a_ij = LeakyReLU(v . tanh(h_i) + u . tanh(h_j))`, softmax over j, `sum_j a_ij h_j + b`,
-    heads side by side, ELU; then `g o + (1 - g) x` with `g = sigmoid(W_g x)`.
+    heads concatenated, ELU; then `g o + (1 - g) x` with `g = sigmoid(W_g x)`.
 
     Args:
-        size: H.
-        heads: Attention heads, which divide it.
+        size: Size of a node, H.
+        heads: Number of attention heads, which divides the size.
         dropout: Dropout on the output.
     """
 
@@ -193,7 +193,7 @@ class GatedAttention(nn.Module):
         nn.init.xavier_normal_(self.gate.weight)
 
     def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, H) and (B, N) -> (B, N, H); values at padding have no meaning."""
+        """(B, N, H) and (B, N) -> (B, N, H); values at padding are meaningless."""
         hidden = torch.einsum("bnh,khd->bknd", nodes, self.weight.to(nodes.dtype))  # (B, heads, N, H / heads)
         bounded = torch.tanh(hidden)
         scores = bounded @ self.of_node + (bounded @ self.of_neighbour).transpose(2, 3)  # (B, heads, N, N)
@@ -210,8 +210,8 @@ class RecurrentClauseEncoder(nn.Module):
     """A BiLSTM over the nodes in order, with a residual as in the graph encoders.
 
     Args:
-        size: H, even.
-        dropout: on the layer's output.
+        size: Size of a node, H, even.
+        dropout: Dropout on the layer's output.
     """
 
     def __init__(self, size: int, dropout: float = 0.1) -> None:
@@ -220,13 +220,13 @@ class RecurrentClauseEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
-        """See `GraphClauseEncoder.forward`; padding stands behind the nodes of a row."""
+        """See `GraphClauseEncoder.forward`; padding comes after the nodes of a row."""
         update: Tensor = self.dropout(self.layer(nodes, mask.sum(dim=1)))
         return nodes + update
 
 
 class NoClauseEncoder(nn.Module):
-    """Leaves the clauses as they are."""
+    """Returns the clauses unchanged."""
 
     def forward(self, nodes: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes."""
@@ -237,11 +237,11 @@ def make_clause_encoder(size: int, settings: ClauseSettings) -> nn.Module:
     """An encoder of nodes (R, N, H) under a mask (R, N); see `ClauseSettings` for the kinds.
 
     Args:
-        size: H.
-        settings: which.
+        size: Size of a node, H.
+        settings: Settings of the encoder.
 
     Raises:
-        ZooError: an unknown kind, heads that do not divide the size, or a window below 1.
+        ZooError: The kind is unknown, the heads do not divide the size, or the window is below 1.
     """
     match settings.kind:
         case "gcn" | "gat":

@@ -1,7 +1,7 @@
-"""What turns probabilities of pairs into the scores that are stored.
+"""Converts pair probabilities to the scores that are stored.
 
-A pair is predicted if its score is above the threshold: scorer, tuning, evidence and `annotate` know this one rule. A
-method that decides otherwise says so in its scores.
+A pair is predicted if its score is above the threshold: scorer, tuning, evidence and `annotate` know only this rule. A
+method that decides otherwise expresses it in its scores.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from torch import Tensor
 
 
 def top_pairs(scores: Tensor, most: int | None = None, force_first: bool = False) -> Tensor:
-    """Scores of the best pairs of each document; those of all others become 0.
+    """Keep the scores of the best pairs of each document and set all others to 0.
 
     Args:
-        scores: (B, N, N) in [0, 1]; 0 where there is no candidate.
-        most: Pairs of a document; None for all.
-        force_first: Give the best one the score 1, so that it is above any threshold.
+        scores: Scores (B, N, N) in [0, 1]; 0 if there is no candidate.
+        most: Maximum number of pairs per document; None for all.
+        force_first: Whether the best pair gets the score 1, which is above any threshold.
 
     Returns:
-        (B, N, N). Among equal scores the pair that comes first is better.
+        (B, N, N). In a tie the first pair wins.
     """
     if most is None and not force_first:
         return scores

@@ -1,4 +1,4 @@
-"""Values of all processes, with gradients."""
+"""Gathering values from all processes, with gradients."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch.distributed.nn.functional import all_gather
 
 
 def world_size() -> int:
-    """Number of processes; 1 outside of a distributed run."""
+    """Number of processes; 1 outside a distributed run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def gather_rows(values: Tensor) -> Tensor:
-    """The rows of all processes, in the order of their ranks, on each of them.
+    """The rows of all processes in rank order, on each process.
 
-    A loss of them that every process computes alike has, after the averaging of gradients that a distributed
-    run does, the gradient of one process on the joint batch: what flows back to a process's own rows is summed
-    over processes, then averaged.
+    If every process computes the same loss of these rows, then after a distributed run averages gradients it has
+    the gradient of one process on the joint batch: gradients of a process's own rows are summed over processes, then
+    averaged.
 
     Args:
-        values: (n, ...); n may differ between processes.
+        values: Rows (n, ...); n may differ between processes.
 
     Returns:
         (sum of n, ...).
@@ -45,7 +45,7 @@ def gather_rows(values: Tensor) -> Tensor:
 
 
 def gather_objects(value: Any) -> list[Any]:
-    """One plain object of each process, on each of them."""
+    """One plain object from each process, on each process."""
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
@@ -54,15 +54,15 @@ def gather_objects(value: Any) -> list[Any]:
 
 
 def mean_over_processes(rows: Tensor) -> Tensor:
-    """The mean over the rows of all processes, for a loss whose gradients are averaged over them afterwards.
+    """The mean over the rows of all processes, for a loss whose gradients are averaged over processes afterwards.
 
-    Batches of unlike size then count each row alike, as one process would on the joint batch.
+    Batches of different size then weight each row equally, as one process would on the joint batch.
 
     Args:
-        rows: (n, ...); n may differ between processes.
+        rows: Rows (n, ...); n may differ between processes.
 
     Returns:
-        () this process's share, times the number of processes.
+        () share of this process, times the number of processes.
     """
     if world_size() == 1:
         return rows.mean()

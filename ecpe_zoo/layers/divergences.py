@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def safe_kl(first: Tensor, second: Tensor, temperature: float = 1.0) -> Tensor:
-    """KL(softmax(first / t) || softmax(second / t)) over the last axis, in fp32 also under autocast.
+    """KL(softmax(first / t) || softmax(second / t)) over the last axis, in fp32 even under autocast.
 
     Args:
-        first: (..., C) logits.
-        second: (..., C) logits.
-        temperature: t > 0.
+        first: Logits (..., C).
+        second: Logits (..., C).
+        temperature: Temperature t > 0.
 
     Returns:
         (...) float32, at least 0 up to rounding.
@@ -26,10 +26,10 @@ def symmetric_kl(first: Tensor, second: Tensor, temperature: float = 1.0, stop: 
     """Half the sum of both directions of `safe_kl`.
 
     Args:
-        first: (..., C) logits.
-        second: (..., C) logits.
-        temperature: t > 0.
-        stop: stop the gradient at the first argument of each direction, so that each learns from the other.
+        first: Logits (..., C).
+        second: Logits (..., C).
+        temperature: Temperature t > 0.
+        stop: Whether to stop the gradient at the first argument of each direction, so that each learns from the other.
 
     Returns:
         (...) float32.

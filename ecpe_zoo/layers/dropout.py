@@ -1,4 +1,4 @@
-"""Dropout that costs little on a CPU."""
+"""Dropout that is fast on a CPU."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _LEVELS = 2**16
 
 
 def keep_mask(like: Tensor, rate: float) -> Tensor:
-    """Random bool mask of the shape of a CPU tensor, True with the probability 1 - rate.
+    """Random bool mask with the shape of a CPU tensor, True with probability 1 - rate.
 
-    Four decisions are made of each 64 random bits, where torch draws for each decision anew: about six times as
+    Makes four decisions from each 64 random bits, while torch draws for each decision: about six times as
     fast. The rate is rounded to a multiple of 2^-16.
 
     Args:
-        like: gives the shape.
-        rate: 0 to 1.
+        like: Tensor with the shape of the mask.
+        rate: Dropout rate, 0 to 1.
     """
     draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     bits = draws.view(torch.int16)[: like.numel()].view(like.shape)  # uniform in -2^15 .. 2^15 - 1
@@ -25,10 +25,10 @@ def keep_mask(like: Tensor, rate: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """`torch.nn.Dropout` with a faster mask on a CPU; elsewhere the same as torch's."""
+    """`torch.nn.Dropout` with a faster mask on a CPU; identical to torch's on other devices."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Drop values and scale the others up, in training."""
+        """Drop values and scale the others up, in training only."""
         if not self.training or self.p in (0.0, 1.0) or input.device.type != "cpu":
             return super().forward(input)
         return input * keep_mask(input, self.p).to(input.dtype).mul_(1 / (1 - self.p))

@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tensor:
-    """A_pq = (n - |p - q - 1| + eps) / (n + eps): 1 where the cause is the clause just before the emotion.
+    """A_pq = (n - |p - q - 1| + eps) / (n + eps): 1 if the cause is the clause just before the emotion.
 
     Args:
-        clauses: (B,) real number n of clauses of each document.
-        size: N, to which the documents are padded.
-        smoothing: eps; 1 in the paper.
+        clauses: Number n of real clauses of each document, (B,).
+        size: Number of clauses N to which documents are padded.
+        smoothing: Epsilon; 1 in the paper.
 
     Returns:
         (B, N, N) in (0, 1], and 0 on padding.
@@ -27,7 +27,7 @@ def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tens
 
 
 def link_loss(links: Tensor, weights: Tensor, pairs: Tensor) -> Tensor:
-    """Binary cross-entropy of `sigmoid(M) A` (eq. 15), entry by entry, in log space.
+    """Binary cross-entropy of `sigmoid(M) A` (eq. 15), element-wise, in log space.
 
     The loss of a gold pair is -(log sigmoid(M) + log A), of any other pair -log(1 - A sigmoid(M)). The latter is
     written as the sum of two positive terms, (1 - A) sigmoid(M) + sigmoid(-M), so that nothing cancels. Values and
@@ -35,9 +35,9 @@ def link_loss(links: Tensor, weights: Tensor, pairs: Tensor) -> Tensor:
     is capped at 100.
 
     Args:
-        links: (B, N, N) logits M, fp32 or fp64.
-        weights: (B, N, N) position weights A in [0, 1]; 0 (padding) must not meet a gold pair.
-        pairs: (B, N, N), 1 for gold pairs, else 0.
+        links: Logits M (B, N, N), fp32 or fp64.
+        weights: Position weights A (B, N, N) in [0, 1]; 0 (padding) is not allowed for gold pairs.
+        pairs: Labels (B, N, N), 1 for gold pairs, else 0.
 
     Returns:
         (B, N, N), at least 0.

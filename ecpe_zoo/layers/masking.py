@@ -19,16 +19,16 @@ def corrupt(
     plain_ids: Tensor,
     replacement: Replacement = "devlin",
 ) -> tuple[Tensor, Tensor]:
-    """Mask chosen tokens and a random part of the allowed ones; no position goes away.
+    """Mask chosen tokens and a random part of the allowed ones; no position is removed.
 
     Args:
-        tokens: (R, T) token ids.
-        chosen: (R, T) bool, tokens that become [MASK].
-        allowed: (R, T) bool, tokens that may be drawn besides.
-        share: probability of being drawn.
-        mask_id: of [MASK].
-        plain_ids: (V,) ids that a random token is drawn from.
-        replacement: of drawn tokens that are not chosen: `mask`, or `devlin` (Devlin et al. 2019, section
+        tokens: Token ids (R, T).
+        chosen: Mask (R, T) of tokens that become [MASK].
+        allowed: Mask (R, T) of tokens that may also be drawn at random.
+        share: Probability of being drawn.
+        mask_id: Id of [MASK].
+        plain_ids: Ids (V,) that random tokens are drawn from.
+        replacement: What becomes of drawn tokens that are not chosen: `mask`, or `devlin` (Devlin et al. 2019, section
             3.1): [MASK] for 80 %, a random token for 10 %, the token itself for 10 %.
 
     Returns:

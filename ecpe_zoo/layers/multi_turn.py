@@ -1,4 +1,4 @@
-"""Pairs from questions: emotions, then their causes, then a second thought (MM-R, MGCL), or both ways (CD-MRC)."""
+"""Pairs from questions: emotions, then their causes, then rethinking (MM-R, MGCL), or both directions (CD-MRC)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecpe_zoo.text.queries import Query
 Rethink = Literal["paper", "mm-r", "none"]
 Combine = Literal["set", "forward", "backward", "union", "intersection"]
 Answers = Mapping[Query, Array]
-"""Probability (N,) of each clause of the document to be an answer."""
+"""Probability (N,) that each clause of the document is an answer."""
 Ask = Callable[[Sequence[Query]], Answers]
 
 EE, CE, ESCE, CSEE = (KINDS.index(kind) for kind in ("EE", "CE", "ESCE", "CSEE"))
@@ -25,21 +25,21 @@ ADOPTED = 0.5
 """An answer is adopted above this probability (MGCL section 3.5, MM-R's code)."""
 
 AGREED = 0.99
-"""Pairs that both directions adopt score above it, so that no threshold that tuning tries leaves them out."""
+"""Score above which both-direction pairs are placed, so that no threshold tried in tuning excludes them."""
 
 
 def emotions_asked(p: Array, above: float, default: float, more: int) -> list[int]:
-    """The clauses whose causes are asked for.
+    """The emotion clauses about which ESCE is asked.
 
     Args:
-        p: (N,) answers to EE.
-        above: the probability from which on clauses are asked about.
-        default: if `above` is lower than this, only the `more` most probable clauses between the two are asked
-            about, so that a low value costs a bounded number of questions.
-        more: see `default`, at least 0.
+        p: Answers (N,) to EE.
+        above: Probability above which clauses are asked about.
+        default: If `above` is lower than this, only the `more` most probable clauses between the two are asked
+            about, which bounds the number of questions.
+        more: Number of clauses, at least 0; see `default`.
 
     Returns:
-        Their indices, ascending.
+        Clause indices, ascending.
     """
     sure = np.flatnonzero(p > max(above, default))
     between = np.flatnonzero((p > above) & (p <= default))
@@ -59,38 +59,37 @@ def pairs_in_turns(
     window: int | None = None,
     elsewhere: float = 1.0,
 ) -> list[dict[str, Array]]:
-    """Scores of all documents of a batch, whose questions of one kind are asked together.
+    """Scores of all documents of a batch, whose questions of one kind are run together.
 
     Args:
-        first: answers to EE of each document, and to CE where the method asks it.
-        ask: answers further questions.
-        ask_above: ESCE is asked of emotion clauses with a higher probability; see `emotions_asked`.
-        rethink: what CSEE changes.
+        first: Answers to EE of each document, and to CE if the method asks it.
+        ask: Function that answers further questions.
+        ask_above: Emotion probability above which ESCE is asked about a clause; see `emotions_asked`.
+        rethink: What CSEE changes.
 
             `paper`: a pair (e, c) is confirmed if ESCE(e) adopts c and CSEE(c) adopts e; all others are multiplied by
-            gamma. Pairs that ESCE does not adopt are lowered too, although the paper only speaks of the others: a pair
-            with P(c|e) = .55 that CSEE doubts would otherwise score below one with .45. At a threshold of .5 this
-            decides nothing.
+            gamma. Pairs that ESCE does not adopt are lowered too, though the paper only mentions the others: otherwise
+            a pair with P(c|e) = .55 that CSEE rejects would score below one with .45. At a threshold of .5 this changes
+            nothing.
 
             `mm-r`: the released rule. Only pairs that ESCE adopts are kept; all others score 0. A kept pair is
             multiplied by gamma once for each other clause i that CSEE(c) adopts, and (i, c) is added, unless ESCE(i)
             adopted c itself or an earlier kept pair added it (in the order of e, then c: the first score stays). Its
-            score is P(i|c) P(c|e), where e is the emotion of the pair that is in doubt. The released code takes P(c|e)
-            of the last emotion that was asked about, whichever that is, which is a slip.
+            score is P(i|c) P(c|e), where e is the emotion of the doubted pair. The released code mistakenly takes
+            P(c|e) of the last emotion that was asked about.
 
             `none`: CSEE is not asked.
-        gamma: 0 to 1.
-        adopt_above: answers to ESCE and CSEE above this probability are adopted.
-        default: see `emotions_asked`.
-        more: see `emotions_asked`.
-        window: most clauses between the emotion and the cause of a pair that ESCE gives; None for any number. Pairs
-            that `mm-r` adds are not held to it, as in the released code.
-        elsewhere: factor of the pairs that ESCE gives whose cause is neither the emotion clause nor one of the two
-            after it.
+        gamma: Factor of lowered pairs, 0 to 1.
+        adopt_above: Answers to ESCE and CSEE above this probability are adopted.
+        default: See `emotions_asked`.
+        more: See `emotions_asked`.
+        window: Largest distance in clauses between emotion and cause of a pair from ESCE; None for no limit. Pairs
+            added by `mm-r` are exempt, as in the released code.
+        elsewhere: Factor of the pairs from ESCE whose cause is neither the emotion clause nor one of the two after it.
 
     Returns:
-        For each document, in order: emotion (N,), cause (N,) if it was asked for, and pair (N, N) = P(e) P(c|e) before
-        gamma, 0 where nothing was asked.
+        For each document, in order: emotion (N,), cause (N,) if CE was asked, and pair (N, N) = P(e) P(c|e) before
+        gamma, 0 if nothing was asked.
     """
     emotions = {query.document: p for query, p in first.items() if query.kind == EE}
     pairs = {document: np.zeros((len(p), len(p)), dtype=np.float32) for document, p in emotions.items()}
@@ -104,7 +103,7 @@ def pairs_in_turns(
     found = ask(asked)
     forward: dict[Query, Array] = {}
     for query in asked:
-        offset = np.arange(len(found[query])) - query.asked  # of the cause from the emotion
+        offset = np.arange(len(found[query])) - query.asked  # offset of the cause from the emotion
         p = found[query] if window is None else np.where(abs(offset) <= window, found[query], np.float32(0))
         forward[query] = p
         score = emotions[query.document][query.asked] * p
@@ -142,11 +141,11 @@ def pairs_both_ways(
     """Scores of all documents of a batch, from the causes of each emotion and the emotions of each cause.
 
     Args:
-        first: answers to EE and CE of each document.
-        ask: answers further questions; ESCE and CSEE of all documents are asked at once.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher
-            probability of cause.
-        combine: see `combined`.
+        first: Answers to EE and CE of each document.
+        ask: Function that answers further questions; ESCE and CSEE of all documents are run at once.
+        ask_above: Threshold for asking ESCE about clauses with a higher emotion probability, CSEE about those with a
+            higher cause probability.
+        combine: Rule for combining both directions; see `combined`.
 
     Returns:
         For each document, in order: emotion (N,), cause (N,) and pair (N, N).
@@ -171,24 +170,24 @@ def pairs_both_ways(
 
 
 def combined(forward: Array, backward: Array, combine: Combine) -> Array:
-    """Scores of pairs, which are predicted if their score is above a threshold t.
+    """Scores of pairs; pairs above a threshold t are predicted.
 
     Args:
-        forward: (N, N), F[e, c] = P(c|e), 0 where ESCE was not asked.
-        backward: (N, N), B[e, c] = P(e|c), 0 where CSEE was not asked.
-        combine: which pairs that shall be.
+        forward: Scores (N, N), F[e, c] = P(c|e), 0 if ESCE was not asked.
+        backward: Scores (N, N), B[e, c] = P(e|c), 0 if CSEE was not asked.
+        combine: Which pairs are predicted.
 
-            `set`: those with F > .5 and B > .5, those with F > t and those with B > t. A pair that both adopt scores
-            .99 + min(F, B) / 100, which keeps their order and is above any t up to .99; others score max(F, B). A
-            pair's score does not depend on t, and fewer pairs remain as t rises.
+            `set`: those with F > .5 and B > .5, with F > t, or with B > t. A pair that both directions adopt scores
+            .99 + min(F, B) / 100, which keeps their order and exceeds any t up to .99; others score max(F, B). Scores
+            do not depend on t, and fewer pairs remain as t rises.
 
-            `forward`, `backward`: F > t or B > t alone. `union`: one of the two. `intersection`: both.
+            `forward`, `backward`: only F > t or only B > t. `union`: either. `intersection`: both.
 
     Returns:
         (N, N) float32, 0 to 1.
 
     Raises:
-        ZooError: another rule.
+        ZooError: The rule is unknown.
     """
     either, both = np.maximum(forward, backward), np.minimum(forward, backward)
     match combine:
@@ -208,7 +207,7 @@ def combined(forward: Array, backward: Array, combine: Combine) -> Array:
 
 
 def _scores(first: Answers, pairs: Mapping[int, Array]) -> list[dict[str, Array]]:
-    """Each document's scores of pairs, and its answers to EE and CE."""
+    """Each document's pair scores, with its answers to EE and CE."""
     found: dict[int, dict[str, Array]] = {document: {"pair": pairs[document]} for document in sorted(pairs)}
     for kind, name in ((EE, "emotion"), (CE, "cause")):
         for query, p in first.items():

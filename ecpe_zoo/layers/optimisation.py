@@ -1,6 +1,6 @@
-"""AdamW as for BERT: no decay on biases and norms, linear warm-up and decline.
+"""AdamW as for BERT: no decay on biases and norms, linear warm-up and decay.
 
-Embeddings are not decayed either, which departs from BERT's own training: decoupled decay multiplies every row by
+Embeddings are not decayed either, unlike in BERT's own training: decoupled decay multiplies every row by
 1 - lr * weight_decay at every step, also the rows of words that are not in the batch and get no gradient, so that rare
 words shrink towards zero.
 """
@@ -23,8 +23,8 @@ def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: f
     """Trainable parameters as optimiser groups, each parameter once.
 
     Args:
-        modules: Pairs of a module and its learning rate; a parameter belongs to the first module that holds it.
-        weight_decay: Decay of matrices; embeddings, biases, norms and other vectors get none. A matrix that is shared
+        modules: Modules and their learning rates; a parameter belongs to the first module that contains it.
+        weight_decay: Decay of matrices; embeddings, biases, norms and other vectors get none. A matrix shared
             with an embedding counts as one.
     """
     modules = list(modules)
@@ -49,7 +49,7 @@ def parameter_groups(modules: Iterable[tuple[nn.Module, float]], weight_decay: f
 
 
 def warmup_factor(step: int, warmup: int, total: int) -> float:
-    """Share of the full learning rate: up from 0 over the warm-up, then down to 0 at the end.
+    """Factor of the learning rate: rises from 0 over the warm-up, then falls to 0 at the end.
 
     >>> [warmup_factor(step, 2, 6) for step in (0, 1, 2, 4, 6)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
@@ -66,18 +66,18 @@ def make_optimiser(
     encoder: nn.Module | None = None,
     fused: bool = False,
 ) -> Mapping[str, Any]:
-    """What `configure_optimizers` returns: AdamW and the schedule of the settings.
+    """AdamW with the schedule of the settings, in the form that `configure_optimizers` returns.
 
     Args:
-        method: Its trainer knows the steps of the whole run.
+        method: Method whose trainer knows the total number of steps.
         settings: Rates, decay and schedule.
-        rest: Holds all parameters; those outside of `encoder` have the rate `lr`.
-        encoder: Its parameters have the rate `encoder_lr`.
-        fused: All of a step in one kernel: a quarter of its time on a CPU (1.3 s became 0.35 s for six steps of
-            all-MiniLM-L6, a tenth of its training on short texts). Last digits differ.
+        rest: Module with all parameters; those outside `encoder` use the rate `lr`.
+        encoder: Module whose parameters use the rate `encoder_lr`.
+        fused: Whether a step is one kernel: a quarter of its time on a CPU (from 1.3 s to 0.35 s for six steps of
+            all-MiniLM-L6, a tenth of its training on short texts). The last digits differ.
 
     Raises:
-        ZooError: the number of steps is not known, for a linear schedule.
+        ZooError: A linear schedule is set, but the number of steps is unknown.
     """
     modules = [(rest, settings.lr)]
     if encoder is not None and settings.encoder_lr is not None:
@@ -88,23 +88,23 @@ def make_optimiser(
     trainer = method.trainer
     if trainer.max_epochs == -1 and trainer.max_steps == -1:
         raise ZooError(
-            "Expected a run with an end, since the learning rate is scheduled up to there, but got no limit. Give "
+            "Expected a limited run, since the learning rate schedule needs its length, but got no limit. Set "
             "--trainer.max_epochs or --trainer.max_steps."
         )
 
     def factor(step: int) -> float:
-        if step == 0:  # asked at once, for the first step
+        if step == 0:  # called immediately, for the first step
             return 0.0 if settings.warmup_share else 1.0
-        # the number of steps is asked for in training alone: asked here and now, Lightning would make the loader's
-        # iterator before it restores a checkpoint, and the epoch after a resume would have the first one's batches
+        # the number of steps is needed only in training: if it were computed here, Lightning would create the loader's
+        # iterator before restoring a checkpoint, and the epoch after a resume would repeat the batches of the first
         total = int(trainer.estimated_stepping_batches)
         warmup = round(total * settings.warmup_share)
         if settings.schedule == "constant" and step >= warmup:
             return 1.0
         return warmup_factor(step, warmup, total)
 
-    # a fused step can undo a loss scale by itself, and Lightning then refuses to clip; told that it cannot, a scaler
-    # undoes it before the clipping, as for any other optimiser
+    # a fused step could undo a loss scale itself, and Lightning then refuses to clip; with this flag off, the scaler
+    # undoes it before clipping, as for any other optimiser
     optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     scheduler = LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,4 +1,4 @@
-"""Candidate pairs of clauses: the only place that knows a window."""
+"""Candidate pairs of clauses: the only module that handles the window."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def candidates(mask: Tensor, window: int | None = None) -> Tensor:
 class PairSet(NamedTuple):
     """P candidate pairs of B documents of at most N clauses, document by document, row by row.
 
-    Memory of what is made from it grows with the candidates, not with N squared. Vectors are looked up by
-    `index_select` and `embedding`: the gradient of `values[index]` depends on the order in which the threads of a CPU
-    add. On a GPU such sums still do, unless the trainer is deterministic (`--trainer.deterministic true`).
+    Memory for values of pairs grows with the candidates, not with N squared. Vectors are looked up by
+    `index_select` and `embedding`: the gradient of `values[index]` depends on the order in which CPU threads add. On a
+    GPU such sums remain order-dependent unless the trainer is deterministic (`--trainer.deterministic true`).
     """
 
     document: Tensor
@@ -40,14 +40,14 @@ class PairSet(NamedTuple):
         """All pairs of real clauses, or those at most `window` clauses apart.
 
         Args:
-            mask: (B, N) bool, True for real clauses.
-            window: Most clauses between emotion and cause; None for any number.
+            mask: Mask (B, N), True for real clauses.
+            window: Largest distance in clauses between emotion and cause; None for no limit.
         """
         return cls.among(candidates(mask, window))
 
     @classmethod
     def among(cls, grid: Tensor) -> Self:
-        """The pairs for which a grid (B, N, N) of bool is True."""
+        """The pairs for which a boolean grid (B, N, N) is True."""
         document, emotion, cause = grid.nonzero(as_tuple=True)
         return cls(document, emotion, cause, (grid.shape[0], grid.shape[1]))
 
@@ -57,7 +57,7 @@ class PairSet(NamedTuple):
         return self.cause - self.emotion
 
     def gather(self, emotions: Tensor, causes: Tensor) -> Tensor:
-        """Vectors (B, N, E) of emotion and (B, N, C) of cause clauses side by side: (P, E + C)."""
+        """Vectors (B, N, E) of emotion and (B, N, C) of cause clauses concatenated: (P, E + C)."""
         return torch.cat([self.of_emotion(emotions), self.of_cause(causes)], dim=-1)
 
     def of_emotion(self, values: Tensor) -> Tensor:
@@ -85,29 +85,29 @@ class PairSet(NamedTuple):
         return table.index_add(0, self._row(clause), values).view(batch, size, -1)
 
     def flat(self, grid: Tensor) -> Tensor:
-        """The candidates' entries of a grid (B, N, N, ...): (P, ...). Of gold pairs these are the targets."""
+        """The candidates' entries of a grid (B, N, N, ...): (P, ...). For gold pairs these are the targets."""
         return grid[self.document, self.emotion, self.cause]
 
     def grid(self, values: Tensor, fill: float = 0.0) -> Tensor:
-        """Values (P, ...) as a grid (B, N, N, ...) with `fill` where there is no candidate."""
+        """Values (P, ...) as a grid (B, N, N, ...) with `fill` if there is no candidate."""
         batch, size = self.shape
         table = values.new_full((batch, size, size, *values.shape[1:]), fill)
         return table.index_put((self.document, self.emotion, self.cause), values)
 
     def missed(self, gold: Tensor) -> Tensor:
-        """() number of gold pairs (B, N, N) that are no candidates."""
+        """() number of gold pairs (B, N, N) that are not candidates."""
         return gold.sum() - self.flat(gold).sum()
 
 
 class RelativePosition(nn.Module):
-    """A vector for each distance from the emotion clause to the cause clause; beyond the radius, the last one.
+    """A vector for each distance from the emotion clause to the cause clause; beyond the radius, the outermost.
 
     Args:
-        radius: Clauses, at least 1: 2 radius + 1 distances.
+        radius: Largest distance in clauses, at least 1; there are 2 radius + 1 distances.
         size: Size of a vector.
-        smooth: Sum the vectors of all distances with the weights exp(-(m - m')^2), so that near distances are alike
-            (RANKCP). The sum is over distances: over candidate pairs, as in RANKCP's code, it would depend on the
-            batch.
+        smooth: Whether to sum the vectors of all distances with weights exp(-(m - m')^2), so that similar distances get
+            similar vectors (RANKCP). The sum is over distances: over candidate pairs (RANKCP's code), it would depend
+            on the batch.
     """
 
     kernel: Tensor
@@ -138,14 +138,13 @@ class RelativePosition(nn.Module):
 class PairLinear(nn.Linear):
     """A linear layer over `[emotion clause ; cause clause ; position]` of each candidate.
 
-    Equal to a product with the concatenation, but each clause and each distance is multiplied once and not once for
-    each of its pairs.
+    Equal to a product with the concatenation, but multiplies each clause and distance once instead of once per pair.
 
     Args:
-        emotion: Size of an emotion clause.
-        cause: Size of a cause clause.
-        out: Size of the result.
-        position: Vectors of the distances; None for none.
+        emotion: Size of an emotion clause vector.
+        cause: Size of a cause clause vector.
+        out: Size of the output.
+        position: Distance embeddings; None to leave them out.
         bias: Whether there is a bias.
     """
 

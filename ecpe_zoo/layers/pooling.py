@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 
 def mean_by_group(values: Tensor, group_of: Tensor, groups: int) -> Tensor:
-    """Mean of the values of each group, accumulated in fp32 also under autocast.
+    """Mean of the values of each group, accumulated in fp32 even under autocast.
 
-    A product with the one-hot assignment instead of a scatter: it is deterministic on a GPU.
+    Uses a product with the one-hot assignment instead of a scatter: this is deterministic on a GPU.
 
     Args:
-        values: (R, T, H).
-        group_of: (R, T) group of each position, 0 .. groups - 1; another number belongs to none.
-        groups: G.
+        values: Vectors (R, T, H).
+        group_of: Group (R, T) of each position, 0 .. groups - 1; any other number means no group.
+        groups: Number of groups, G.
 
     Returns:
         (R, G, H) float32; zeros for a group without members.
@@ -31,10 +31,10 @@ def weighted_by_group(values: Tensor, scores: Tensor, group_of: Tensor, groups: 
     """Mean of the values of each group, weighted by a softmax of scores over its members.
 
     Args:
-        values: (R, T, H).
-        scores: (R, T).
-        group_of: See `mean_by_group`.
-        groups: G.
+        values: Vectors (R, T, H).
+        scores: Scores (R, T).
+        group_of: Groups; see `mean_by_group`.
+        groups: Number of groups, G.
 
     Returns:
         (R, G, H) float32; zeros for a group without members.
@@ -84,11 +84,11 @@ class LinearPool(nn.Module):
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over all positions where the mask holds, in fp32; 0 where it holds nowhere.
+    """Mean over all positions where the mask is True, in fp32; 0 if there are none.
 
     Args:
-        values: of any shape.
-        mask: bool, of the same shape.
+        values: Values of any shape.
+        mask: Mask of the same shape.
     """
     kept = torch.where(mask, values.float(), 0.0)
     return kept.sum() / mask.sum().clamp(min=1)

@@ -15,15 +15,15 @@ Reduction = Literal["task", "mean", "sum"]
 def mean_over_questions(
     values: Tensor, real: Tensor, kinds: Tensor, count: int, reduction: Reduction = "task"
 ) -> Tensor:
-    """One number from values of clauses.
+    """Reduce values of clauses to one number.
 
     Args:
-        values: (R, N) of each clause of each question.
-        real: (R, N) bool, clauses that count.
-        kinds: (R,) kind of each question, 0 .. count - 1.
-        count: kinds that there are.
-        reduction: `task`: mean over the clauses of each kind, then the sum over kinds, where a kind without a
-            question gives 0; `mean` or `sum` over all clauses.
+        values: Values (R, N) of each clause of each question.
+        real: Mask (R, N) of clauses that count.
+        kinds: Kind (R,) of each question, 0 .. count - 1.
+        count: Number of kinds.
+        reduction: `task`: mean over the clauses of each kind, summed over kinds, where a kind without
+            questions adds 0; `mean` or `sum` over all clauses.
 
     Returns:
         () float32.

@@ -16,17 +16,17 @@ class Nodes(NamedTuple):
     """Vectors of the nodes of B documents of at most N clauses with P candidate pairs."""
 
     emotion: Tensor
-    """(B, N, H), a node for each clause."""
+    """(B, N, H) emotion nodes, one per clause."""
     cause: Tensor
-    """(B, N, H), another one."""
+    """(B, N, H) cause nodes, one per clause."""
     pair: Tensor
-    """(P, H)."""
+    """(P, H) pair nodes."""
     document: Tensor
-    """(B, H)."""
+    """(B, H) document nodes."""
 
 
 class Edges(NamedTuple):
-    """Kinds of edges that a graph has, in both directions."""
+    """Kinds of edges in a graph, in both directions."""
 
     clause: bool = True
     """Between all emotion nodes of a document, and between all its cause nodes."""
@@ -43,7 +43,7 @@ Incoming = tuple[str, Tensor, Tensor]
 
 
 def wide(values: Tensor) -> Tensor:
-    """Values in fp32 at least: sums over the pairs of a document need more digits than half precision has."""
+    """Values in at least fp32: sums over the pairs of a document exceed the precision of half precision."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -51,17 +51,17 @@ class RelationalMean(nn.Module):
     """One layer: `W_0 x_v + b + sum_r (W_r mean_{u in N_r(v)} x_u + b_r)`, without an activation.
 
     Relations: emotion-emotion, cause-cause (other clauses of the document), emotion-pair, cause-pair, and document to
-    each kind of node. A relation has one matrix in both directions; the mean is over neighbours of one kind. A node
-    without neighbours of a relation receives nothing over it. Memory is linear in clauses and in pairs.
+    each kind of node. A relation uses one matrix in both directions; the mean is over neighbours of one kind. A node
+    without neighbours of a relation receives nothing through it. Memory is linear in clauses and in pairs.
 
     Args:
-        size: H.
+        size: Size of a node, H.
         edges: Kinds of edges.
-        own: Give each kind of node a matrix of its own, which is added to W_0.
-        bias: Whether there are b_r.
-        joint: Divide sums by the number of all neighbours of a node, not by those of the relation.
-        last: Leave the document node as it is, since nothing reads it after the last layer; it also stays
-            without edges of the document.
+        own: Whether each kind of node has its own matrix, which is added to W_0.
+        bias: Whether relations have biases b_r.
+        joint: Whether sums are divided by the number of all neighbours of a node, not those of the relation.
+        last: Whether to keep the document node unchanged, since nothing reads it after the last layer; also so
+            without document edges.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class RelationalMean(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, nodes: Nodes, mask: Tensor, pairs: PairSet) -> Nodes:
-        """Update all nodes; mask (B, N). Values at padding have no meaning."""
+        """Update all nodes; mask (B, N). Values at padding are meaningless."""
         real = mask[..., None]
         emotion, cause, pair, document = (wide(values) for values in nodes)
         emotion, cause = emotion * real, cause * real
@@ -136,7 +136,7 @@ class RelationalMean(nn.Module):
     def _pairs(
         self, emotion: Tensor, cause: Tensor, pair: Tensor, document: Tensor, pairs: PairSet
     ) -> Tensor:
-        """Pair nodes (P, H); each has one emotion, one cause and one document, which are multiplied once for all."""
+        """Pair nodes (P, H); each has one emotion, one cause and one document, which are multiplied only once."""
         found = self._update("pair", pair, [])
         received = []
         if "emotion-pair" in self.relations:
@@ -149,7 +149,7 @@ class RelationalMean(nn.Module):
         return found
 
     def _update(self, kind: str, values: Tensor, incoming: list[Incoming]) -> Tensor:
-        """Nodes of one kind from their own values and what they receive."""
+        """Nodes of one kind from their own values and incoming messages."""
         weight = self.itself.weight
         if kind in self.own:
             weight = weight + _linear(self.own, kind).weight
@@ -174,23 +174,23 @@ def _linear(layers: nn.ModuleDict, name: str) -> nn.Linear:
 class PairGraph(nn.Module):
     """Nodes of documents and the layers between them.
 
-    Emotion and cause nodes start as the clause, a pair as a linear layer over its two clauses, to which the vector of
-    its distance is added.
+    Emotion and cause nodes start as the clause vector, a pair node as a linear layer over its two clauses plus the
+    embedding of its distance.
 
     Args:
-        size: H.
-        layers: Number of layers, each with a ReLU; 0 leaves the nodes as they start.
-        position: Vectors of distances, of size H; None without.
-        norm: Whether pairs start normalised.
+        size: Size of a node, H.
+        layers: Number of layers, each with a ReLU; 0 keeps the initial nodes.
+        position: Distance embeddings of size H; None to leave them out.
+        norm: Whether initial pair nodes are normalised.
         dropout: Dropout on the output of each layer.
-        activation: Whether there is the ReLU.
+        activation: Whether layers have the ReLU.
         edges: See `RelationalMean`.
         own: See `RelationalMean`.
         bias: See `RelationalMean`.
         joint: See `RelationalMean`.
 
     Raises:
-        ZooError: a negative number of layers.
+        ZooError: The number of layers is negative.
     """
 
     def __init__(

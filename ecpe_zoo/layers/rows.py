@@ -1,4 +1,4 @@
-"""Rows of unlike length, run in groups of like length."""
+"""Rows of different lengths, run in groups of similar length."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from ecpe_zoo.text.queries import QueryRows, chunk_rows
 
 RowReader = Callable[[Tensor, Tensor, Tensor, Tensor, int], Sequence[Tensor]]
-"""Takes tokens, clause_of and types (r, t), lengths (r,) and the most clauses; gives tensors (r, x, ...)."""
+"""Takes tokens, clause_of and types (r, t), lengths (r,) and the most clauses; returns tensors (r, x, ...)."""
 
 
 class ChunkedRows:
-    """Runs a network over rows and counts what padding it cost.
+    """Runs a network over rows and counts the padding.
 
     Args:
-        slots: most token slots of a group.
+        slots: Maximum number of token slots of a group.
 
     Attributes:
-        real_tokens: tokens that were run since the start.
-        run_slots: slots that were run, padding included, before a transformer rounds the width.
+        real_tokens: Number of tokens run since the start.
+        run_slots: Number of slots run, padding included, before a transformer rounds the width.
     """
 
     def __init__(self, slots: int) -> None:
@@ -31,19 +31,19 @@ class ChunkedRows:
 
     @property
     def padding_share(self) -> float:
-        """Share of the slots that held no token, 0 to 1."""
+        """Share of the slots without a token, 0 to 1."""
         return 1 - self.real_tokens / max(self.run_slots, 1)
 
     def __call__(self, read: RowReader, rows: QueryRows, tokens: Tensor) -> list[Tensor]:
         """Run all rows.
 
         Args:
-            read: the network.
-            rows: at least one.
-            tokens: (R, T) what is read in place of `rows.tokens`.
+            read: Network to run.
+            rows: Rows, at least one.
+            tokens: Tokens (R, T) to read instead of `rows.tokens`.
 
         Returns:
-            What `read` gives, for all rows in their order: (R, X, ...), filled up with zeros along axis 1.
+            Outputs of `read` for all rows in their order: (R, X, ...), padded with zeros along axis 1.
         """
         groups = chunk_rows(rows.lengths, self.slots)
         parts = []

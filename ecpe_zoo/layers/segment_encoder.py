@@ -15,24 +15,24 @@ from ecpe_zoo.text.token_encoder import TokenEncoder
 from ecpe_zoo.text.transformer_encoder import TransformerEncoder
 
 SLOTS = 8192
-"""Most token slots of single clauses that are encoded at once."""
+"""Maximum number of token slots of single clauses that are encoded at once."""
 
 
 class Encoded(NamedTuple):
-    """What a `SegmentEncoder` gives for B documents of at most N clauses."""
+    """Outputs of a `SegmentEncoder` for B documents of at most N clauses."""
 
     clauses: Tensor
     """(B, N, H) fp32, 0 on padding."""
     document: Tensor
-    """(B, H) fp32, mean of the clauses, weighted by their tokens: if tokens are averaged, the mean of them all."""
+    """(B, H) fp32, mean of the clauses, weighted by their tokens: with mean pooling, the mean of all tokens."""
 
 
 class SegmentEncoder(nn.Module):
-    """Vectors of clauses.
+    """Encodes clauses as vectors.
 
     Args:
-        encoder: Encoder of tokens; H is its width. If it is frozen it stays in evaluation mode.
-        settings: One pass a document or one a clause, and the pooling.
+        encoder: Token encoder of width H. A frozen one stays in evaluation mode.
+        settings: Whether there is one pass per document or per clause, and the pooling.
     """
 
     def __init__(self, encoder: TokenEncoder, settings: ReadingSettings) -> None:
@@ -47,7 +47,7 @@ class SegmentEncoder(nn.Module):
         return not any(parameter.requires_grad for parameter in self.encoder.parameters())
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training; a frozen token encoder has no dropout."""
+        """Switch to training; a frozen token encoder stays without dropout."""
         super().train(mode)
         if self.frozen:
             self.encoder.eval()
@@ -80,7 +80,7 @@ class SegmentEncoder(nn.Module):
             tokens, clause_of, types = (values[index, :width] for values in (tokens, clause_of, types))
             starts, lengths = starts[index], lengths[index]
         mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-        # other encoders read the types as first and second text
+        # other encoders interpret types as first and second text
         alternating = types if isinstance(self.encoder, TransformerEncoder) else None
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             hidden: Tensor = self.encoder(tokens, mask, alternating)  # (r, T, H)

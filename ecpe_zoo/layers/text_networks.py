@@ -1,4 +1,4 @@
-"""Networks that read a text as one vector: a transformer, and the small ones over word vectors."""
+"""Networks that encode a text as one vector: a transformer, and the small ones over word vectors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Pooling = Literal["first", "mean"]
 WordNetworkKind = Literal["ann", "cnn", "textcnn", "lstm"]
 
 HEAD_SPREAD = 0.02
-"""Standard deviation of the weights of new heads, as in BERT and its library."""
+"""Standard deviation of the weights of new heads, as in BERT and the transformers library."""
 
 
 def new_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer with BERT's initialisation: N(0, 0.02), no bias."""
+    """A linear layer with BERT's initialisation: N(0, 0.02), zero bias."""
     layer = nn.Linear(inputs, outputs)
     nn.init.normal_(layer.weight, std=HEAD_SPREAD)
     nn.init.zeros_(layer.bias)
@@ -30,18 +30,18 @@ def new_linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 def whole(values: Tensor) -> Tensor:
-    """Values in fp32, where they have 16 bits."""
+    """16-bit values converted to fp32."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def mean_over_tokens(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean (R, H) in fp32 of values (R, T, H) where the mask (R, T) holds; each row has a token."""
+    """Mean (R, H) in fp32 of values (R, T, H) where the mask (R, T) is True; each row has a token."""
     kept = torch.where(mask[..., None], whole(values), 0.0)
     return kept.sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
 def own_tokens(mask: Tensor, types: Tensor) -> Tensor:
-    """The tokens (R, T) bool of each row's second text, or of the only one; `types` (R, T) in {0, 1}."""
+    """The tokens (R, T) bool of each row's second text, or of its only one; `types` (R, T) in {0, 1}."""
     second = mask & (types == 1)
     return torch.where(second.any(dim=1, keepdim=True), second, mask)
 
@@ -50,8 +50,8 @@ class TextNetwork(nn.Module):
     """Base of the networks.
 
     Attributes:
-        size: H of what comes out.
-        encoder: its tokens.
+        size: Size of the output, H.
+        encoder: Token encoder.
     """
 
     size: int
@@ -61,9 +61,9 @@ class TextNetwork(nn.Module):
         """Read rows of tokens.
 
         Args:
-            ids: (R, T) token ids, padded at the end.
-            mask: (R, T) bool, False at padding; each row has a token.
-            types: (R, T) in {0, 1}: first and second text.
+            ids: Token ids (R, T), padded at the end.
+            mask: Mask (R, T), False at padding; each row has a token.
+            types: Types (R, T) in {0, 1}: first and second text.
 
         Returns:
             (R, H) fp32.
@@ -72,13 +72,13 @@ class TextNetwork(nn.Module):
 
 
 class TransformerText(TextNetwork):
-    """A token encoder, and its first token after a dense layer with tanh, or the mean of the text's own tokens.
+    """A token encoder with its first token after a dense layer with tanh, or the mean of the text's own tokens.
 
     Args:
-        encoder: of tokens.
-        pooling: which of the two. The mean is over the second text if there are two: the first is its context.
-        dropout: before the dense layer, as RoBERTa's classification head has it; BERT's pooler has 0.
-        pretrained: start the dense layer from the encoder's own pooler where it has one.
+        encoder: Token encoder.
+        pooling: Pooling, one of the two. The mean is over the second text if there are two: the first is its context.
+        dropout: Dropout before the dense layer, as in RoBERTa's classification head; BERT's pooler has 0.
+        pretrained: Whether to initialise the dense layer from the encoder's own pooler, if it has one.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class TransformerText(TextNetwork):
 
 
 class Convolution(nn.Module):
-    """A convolution over positions with ReLU; what stands behind a row's end is 0 on both sides of it.
+    """A convolution over positions with ReLU; positions after a row's end are 0 in input and output.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
-        width: positions that a filter sees.
+        inputs: Input channels.
+        outputs: Output channels.
+        width: Number of positions that a filter covers.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
@@ -126,17 +126,17 @@ class Convolution(nn.Module):
 
 
 class WordNetwork(TextNetwork):
-    """EQN's smaller host networks; their sizes are ours, the paper's are not known.
+    """EQN's smaller host networks; the sizes are ours, as the paper's are unknown.
 
-    `ann`: mean of the word vectors, a dense layer with ReLU. `cnn`: two convolutions of width 3 one on the other,
-    maximum over positions. `textcnn`: widths 3, 4 and 5 side by side (Kim 2014), maximum over positions. `lstm`:
+    `ann`: mean of the word vectors, a dense layer with ReLU. `cnn`: two convolutions of width 3 in sequence,
+    maximum over positions. `textcnn`: widths 3, 4 and 5 in parallel (Kim 2014), maximum over positions. `lstm`:
     a BiLSTM, mean over positions.
 
     Args:
-        encoder: of words.
-        kind: which of them.
-        size: H, rounded down to what the kind can divide.
-        dropout: on the word vectors.
+        encoder: Word encoder.
+        kind: Kind of network.
+        size: Size of the output, H, rounded down to a size that the kind can divide.
+        dropout: Dropout on the word vectors.
     """
 
     def __init__(self, encoder: TokenEncoder, kind: WordNetworkKind, size: int, dropout: float) -> None:
@@ -159,7 +159,7 @@ class WordNetwork(TextNetwork):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
-        """See `TextNetwork.forward`; the types are not read."""
+        """See `TextNetwork.forward`; the types are ignored."""
         words = self.dropout(self.encoder(ids, mask))  # (R, T, V)
         if self.kind == "ann":
             return torch.relu(whole(self.layers[0](mean_over_tokens(words, mask))))
@@ -171,16 +171,16 @@ class WordNetwork(TextNetwork):
                 read = layer(read, mask)
         else:
             read = torch.cat([layer(words, mask) for layer in self.layers], dim=-1)
-        return whole(read.amax(dim=1))  # at padding 0, which no ReLU is below
+        return whole(read.amax(dim=1))  # padding is 0, the minimum of a ReLU
 
 
 def read_rows(network: TextNetwork, batch: TextBatch, groups: list[list[int]]) -> Tensor:
     """The vectors (R, H) of a batch's rows, run in groups.
 
     Args:
-        network: reads them.
-        batch: at least one row.
-        groups: of row numbers, each row in one.
+        network: Network that reads them.
+        batch: Batch of at least one row.
+        groups: Row numbers of each group; each row is in one group.
     """
     device = batch.tokens.device
     parts = []

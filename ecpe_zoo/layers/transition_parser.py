@@ -1,4 +1,4 @@
-"""The network of TransECPE: logits of clauses, and of actions in states of its parser."""
+"""The network of TransECPE: logits of clauses, and of actions in parser states."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ecpe_zoo.text.transitions import (
 )
 
 UNITS, HIDDEN, TABLE, DISTANCES = 128, 256, 128, 99
-"""Units of an LSTM in each direction, of the heads, size of action and distance vectors, distances; released code."""
+"""LSTM units in each direction, units of the heads, size of action and distance vectors, distances (released code)."""
 
 Norm = Literal["layer", "batch"]
 
 
 class RowNorm(nn.BatchNorm1d):
-    """Batch normalisation that takes the running statistics where there are not two rows to take any from."""
+    """Batch normalisation that uses running statistics if there are fewer than two rows."""
 
     def forward(self, rows: Tensor) -> Tensor:
         """(S, H) -> (S, H)."""
@@ -47,7 +47,7 @@ def make_head(size: int, outputs: int, dropout: float, norm: Norm) -> nn.Sequent
 
 
 def run(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
-    """(R, T, x) -> (R, T, units); what is after a row's end changes nothing before it."""
+    """(R, T, x) -> (R, T, units); padding after a row's end does not affect it."""
     kind = inputs.device.type
     if torch.is_autocast_enabled(kind) and lacks_16_bit_lstm(inputs.device):
         with torch.autocast(kind, enabled=False):
@@ -57,14 +57,14 @@ def run(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
 
 
 class Parser(nn.Module):
-    """Logits of clauses and of the actions in states.
+    """Logits of clauses and of actions in states.
 
     Args:
-        size: H, of a clause.
+        size: Size of a clause vector, H.
         pooled: Whether clauses go through BERT's pooler, a dense layer with tanh.
-        distance: Whether a state holds the distance between the two clauses.
-        window: Clauses farther apart cannot be made a pair; None for no limit.
-        recurrent: See `TransECPE` for this and the others.
+        distance: Whether a state includes the distance between the two clauses.
+        window: Largest distance in clauses of a pair; None for no limit.
+        recurrent: See `TransECPE` for this and the other arguments.
     """
 
     def __init__(
@@ -104,17 +104,17 @@ class Parser(nn.Module):
     def read(self, clauses: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Read encoded clauses.
 
-        The buffer holds all clauses from its first one on, and a state holds what a BiLSTM over it gives at this one.
-        There the backward LSTM has read what it has read in one pass over the document. The onward LSTM has read the
-        clause alone: it has no use for its recurrent weights and is left with its gates.
+        The buffer contains all clauses from its first one on, and a state includes a BiLSTM's output over it at that
+        clause. The backward LSTM has there read the same as in one pass over the document. The forward LSTM has read
+        only that clause: it has no use for recurrent weights and keeps only its gates.
 
         Args:
-            clauses: (B, N, H).
-            mask: (B, N).
+            clauses: Clause vectors (B, N, H).
+            mask: Mask (B, N).
 
         Returns:
-            (B, N) fp32 logits of self-pairs, 0 on padding; clauses (B, N, H); and (B, N, 2, D), what a state holds of
-            each clause if it stands in for an empty buffer, and if it is the first of the buffer.
+            (B, N) fp32 logits of self-pairs, 0 on padding; clauses (B, N, H); and (B, N, 2, D), the part of a state for
+            each clause if it replaces an empty buffer, and if it is the first of the buffer.
         """
         if self.pooler is not None:
             clauses = torch.tanh(self.pooler(clauses))
@@ -134,9 +134,9 @@ class Parser(nn.Module):
         """Logits of actions.
 
         Args:
-            clauses: See `read`.
-            buffers: See `read`.
-            states: S states.
+            clauses: Clauses from `read`.
+            buffers: Buffers from `read`.
+            states: The S states.
 
         Returns:
             (S, 5) fp32; in training with reversal (2 S, 5), the second half for the mirrored states.

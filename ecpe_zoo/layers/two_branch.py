@@ -15,7 +15,7 @@ First = Literal["emotion", "cause"]
 
 
 class Branches(NamedTuple):
-    """What a `TwoBranch` gives for B documents of at most N clauses."""
+    """Outputs of a `TwoBranch` for B documents of at most N clauses."""
 
     emotions: Tensor
     """(B, N, 2 hidden) states, 0 on padding."""
@@ -32,10 +32,10 @@ class Branch(nn.Module):
 
     Args:
         size: Size of a clause vector.
-        hidden: Units in each direction.
+        hidden: LSTM units in each direction.
         dropout: Dropout on the clause vectors.
         head: Whether clauses are classified.
-        context: Takes the place of the BiLSTM: clause vectors (B, N, size) and lengths (B,) to states.
+        context: Module that replaces the BiLSTM: maps clause vectors (B, N, size) and lengths (B,) to states.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class Branch(nn.Module):
 
 
 class TwoBranch(nn.Module):
-    """Emotion and cause branch, of which the second may read what the first found.
+    """Emotion and cause branch; the second may read the first one's output.
 
     The two-stage methods and ECPE-2D link by probabilities: Indep has no link, Inter-EC starts with the emotions,
-    Inter-CE with the causes. One probability is passed on: the two of a softmax add up to 1.
+    Inter-CE with the causes. One probability is passed on, since the two of a softmax sum to 1.
 
     Args:
         size: Size of a clause vector.
-        hidden: Units in each direction.
-        link: What the second branch reads beside its clause vectors: the first one's `probs`, its `states`, or `none`.
-        first: The branch that the other one reads.
+        hidden: LSTM units in each direction.
+        link: Second branch's input next to clause vectors: the first one's `probs`, its `states`, or `none`.
+        first: Branch that comes first.
         detach: Whether the second branch's gradient stops at the link.
-        dropout: Dropout on what the branches read.
-        heads: Whether clauses are classified; `probs` needs it.
-        context: Takes the place of the first branch's BiLSTM; see `Branch`.
+        dropout: Dropout on the branches' inputs.
+        heads: Whether clauses are classified; required by `probs`.
+        context: Module that replaces the first branch's BiLSTM; see `Branch`.
 
     Raises:
-        ZooError: an unknown link or first branch, or no units.
+        ZooError: The link or first branch is unknown, or there are no units.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class TwoBranch(nn.Module):
         """Encode.
 
         Args:
-            emotions: (B, N, size) clause vectors for the emotion branch.
-            causes: (B, N, size) for the cause branch; the same ones if there is one encoder.
-            mask: (B, N) bool, True for real clauses, which come first.
+            emotions: Clause vectors (B, N, size) for the emotion branch.
+            causes: Clause vectors (B, N, size) for the cause branch; the same if there is one encoder.
+            mask: Mask (B, N), True for real clauses, which come first.
         """
         one, other = (emotions, causes) if self.emotion_first else (causes, emotions)
         states, logits = self.first(one, mask)

@@ -1,4 +1,4 @@
-"""The networks of the two-stage methods: one finds emotion and cause clauses, one judges pairs of them."""
+"""The networks of the two-stage methods: one finds emotion and cause clauses, one classifies pairs of them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ecpe_zoo.text.document_rows import DocumentRows
 Distance = Literal["trained", "fixed"]
 
 RADIUS, FIXED_RADIUS, POSITION = 12, 100, 50
-"""Clauses that trained and fixed vectors of distances reach, and their size; fixed ones as in the released code."""
+"""Largest distance in clauses of trained and of fixed embeddings, and their size; the fixed ones are the code's."""
 
 
 def make_position(settings: PairSettings, distance: Distance) -> RelativePosition | None:
-    """Vectors of distances, trained up to the window, or fixed at N(0, 0.1); None without `pairs.position`."""
+    """Distance embeddings, trained up to the window, or fixed at N(0, 0.1); None without `pairs.position`."""
     if not settings.position:
         return None
     if distance == "trained":
@@ -32,7 +32,7 @@ def make_position(settings: PairSettings, distance: Distance) -> RelativePositio
 
 
 class Clauses(NamedTuple):
-    """What stage one gives for B documents of at most N clauses."""
+    """Outputs of stage one for B documents of at most N clauses."""
 
     emotion: Tensor
     """(B, N) logits."""
@@ -41,11 +41,11 @@ class Clauses(NamedTuple):
 
 
 class ClauseNetwork(nn.Module):
-    """Stage one.
+    """The network of stage one.
 
     Args:
-        encoders: One for both branches, or one for emotions and one for causes.
-        branches: With heads.
+        encoders: Encoders: one for both branches, or one for emotions and one for causes.
+        branches: Branches, with heads.
     """
 
     def __init__(self, encoders: Sequence[SegmentEncoder], branches: TwoBranch) -> None:
@@ -60,11 +60,11 @@ class ClauseNetwork(nn.Module):
 
 
 class PairNetwork(nn.Module):
-    """Stage two.
+    """The network of stage two.
 
     Args:
-        encoder: Of both clauses of a pair.
-        position: Vectors of distances; None without.
+        encoder: Encoder of both clauses of a pair.
+        position: Distance embeddings; None to leave them out.
     """
 
     def __init__(self, encoder: SegmentEncoder, position: RelativePosition | None) -> None:
@@ -73,7 +73,7 @@ class PairNetwork(nn.Module):
         self.pair_head = PairLinear(encoder.size, encoder.size, 1, position)
 
     def forward(self, batch: DocumentRows, pairs: PairSet) -> Tensor:
-        """(P,) logits of at least one pair."""
+        """(P,) logits for at least one pair."""
         if self.encoder.settings.read == "clause":
             batch = only(batch, pairs)
         clauses = self.encoder(batch).clauses
@@ -82,7 +82,7 @@ class PairNetwork(nn.Module):
 
 
 def only(batch: DocumentRows, pairs: PairSet) -> DocumentRows:
-    """The rows of the clauses that are in a pair; of documents that are read clause by clause."""
+    """The rows of the clauses that are in a pair; for documents read clause by clause."""
     needed = torch.zeros_like(batch.segment_mask)
     needed[pairs.document, pairs.emotion] = True
     needed[pairs.document, pairs.cause] = True

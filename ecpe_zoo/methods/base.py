@@ -29,10 +29,10 @@ class Tuned(NamedTuple):
     """What validation chose after an epoch.
 
     Args:
-        threshold: of the scores.
-        f1: the headline metric there, on the validation documents.
-        options: further values that decide, by name; they are logged and kept in the history of the run.
-        shown: figures about them that are logged and kept likewise.
+        threshold: Threshold of the scores.
+        f1: Headline metric at this threshold, on the validation documents.
+        options: Other tuned decision values, by name; they are logged and kept in the history of the run.
+        shown: Figures about them, which are logged and kept likewise.
     """
 
     threshold: float
@@ -45,34 +45,34 @@ class Collator(Protocol):
     """Turns documents into a method's typed batch (a NamedTuple, so that it moves between devices)."""
 
     def __call__(self, documents: Sequence[Document]) -> Any:
-        """Build the batch; outside of training the documents hold no gold."""
+        """Build the batch; outside training, the documents have no gold."""
 
 
 class Method(LightningModule):
     """Base of all methods.
 
-    A method is one file: it names itself, builds its network, turns documents into batches, gives its losses
-    by name and decodes batches into predictions. It computes no metric: the scorer callback does.
+    A method is one file: it builds its network, turns documents into batches, returns its losses
+    by name and decodes batches into predictions. It computes no metrics: the scorer callback does.
 
-    The network is built late, by `build`, when the training documents are known (they may give the
-    vocabulary) or when a checkpoint is loaded (its vocabulary is stored there).
+    The network is built late, by `build`, once the training documents are known (they may determine the
+    vocabulary) or a checkpoint is loaded (which stores its vocabulary).
     """
 
     id: ClassVar[str]
     task: ClassVar[Task] = ECPE
     sort_by: Literal["tokens", "segments"] = "tokens"
-    """Which length makes two documents alike for a batch."""
+    """The length by which documents of a batch are alike."""
 
     ablations: ClassVar[frozenset[str]] = frozenset()
-    """Arguments that make another method of it where they are not at their default: results name them always, and
-    the paper's figure does not stand beside them."""
+    """Arguments that, unless at their defaults, make it a different method: results always name them, and are not
+    compared with the paper's figure."""
 
     seedless: ClassVar[bool] = False
-    """Whether every seed gives the same scores, since nothing is drawn: one run stands for all seeds."""
+    """Whether every seed gives the same scores because nothing is drawn: one run counts for all seeds."""
 
     threshold: float = 0.5
-    """Pairs or emotions score above it: the method's default, which chooses the epoch. Without meaning where one
-    emotion of each segment is asked for."""
+    """Default threshold for pairs or emotions, used to choose the epoch. Unused if each segment gets exactly one
+    emotion."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,9 +86,9 @@ class Method(LightningModule):
                 self.hparams[name] = asdict(group.of(self.hparams[name]))
         self._hparams_initial = copy.deepcopy(self._hparams)
         self.vocabulary: Vocabulary | None = None
-        self.facts: dict[str, Any] = {}  # plain values that `build` needs beside the hyper-parameters
+        self.facts: dict[str, Any] = {}  # plain values that `build` needs in addition to the hyper-parameters
         self.built = False
-        self.fresh = False  # new weights, that no training or checkpoint has changed yet
+        self.fresh = False  # weights are new, not yet changed by training or a checkpoint
         self._stage: str | None = None
         self.tuned_threshold: Tensor
         self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
@@ -97,29 +97,29 @@ class Method(LightningModule):
 
     @classmethod
     def task_of(cls, options: Mapping[str, Any]) -> Task:
-        """How the method is scored with these arguments of its own: its task, but where an argument decides."""
+        """The task that the method is scored on with these arguments of its own, if an argument changes it."""
         return cls.task
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """Those of its own arguments that change nothing with these: results are grouped and named without them."""
+        """Those of its own arguments that have no effect, given the others: left out of names and groups of results."""
         return frozenset()
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary | None:
-        """The words that the network gives a row to, from training documents or files; None for no such list."""
+        """The words that the network has embeddings for, from training documents or files; None without such a list."""
         return None
 
     def build(self, from_checkpoint: bool) -> None:
-        """Create the network. `self.vocabulary` is set.
+        """Create the network. `self.vocabulary` is already set.
 
         Args:
-            from_checkpoint: the weights come from a checkpoint, so that no file of vectors or pretrained
+            from_checkpoint: Whether the weights come from a checkpoint, so that no file of vectors or pretrained
                 weights is read.
         """
         raise NotImplementedError
 
     def tokens(self, document: Document) -> int:
-        """Token slots that the document fills in a batch; from the text alone."""
+        """Token slots that the document fills in a batch, computed from the text alone."""
         raise NotImplementedError
 
     def collator(self, training: bool) -> Collator:
@@ -127,7 +127,7 @@ class Method(LightningModule):
         raise NotImplementedError
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """The losses by name, in their final weights: their sum is minimised."""
+        """The losses by name, already weighted: their sum is minimised."""
         raise NotImplementedError
 
     @property
@@ -136,42 +136,42 @@ class Method(LightningModule):
         return self.task.annotations
 
     def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """What a training batch is filled with: whole documents, or the pieces that a method learns from.
+        """The units of a training batch: entire documents, or the pieces that a method learns from.
 
-        Pieces of different documents are shuffled like documents. Evaluation reads whole documents always.
+        Pieces of different documents are shuffled like documents. Evaluation always reads entire documents.
         """
         return documents
 
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of training, in order; each is a `Trainer.fit` of its own, from the best weights before."""
+        """The stages of training, in order; each is its own `Trainer.fit`, from the best weights of the one before."""
         return (Stage(FIT),)
 
     def on_stage(self, stage: str) -> None:
-        """Become the network of a stage: freeze, thaw, switch heads. The weights may not be there yet.
+        """Switch the network to a stage: freeze, unfreeze, switch heads. The weights may not be loaded yet.
 
         Also called when a checkpoint of that stage is loaded.
         """
 
     def prepare(self, between: Between) -> None:
-        """Make ready for a stage: relabel documents, place anchors, fill caches, start anew (`renew`).
+        """Prepare a stage: relabel documents, place anchors, fill caches, start from new weights (`renew`).
 
-        The weights are there, but for the first stage: its network is built behind this call.
+        The weights are loaded, except in the first stage, whose network is built after this call.
         """
 
     def start(self, documents: Sequence[Document]) -> None:
-        """Fit new weights to the documents that the stage trains on, before its first step (a head's bias).
+        """Fit new weights (such as a head's bias) to the documents of the stage, before its first step.
 
-        Not called where the weights come from a checkpoint or from the stage before.
+        Not called if the weights come from a checkpoint or the previous stage.
 
         Args:
-            documents: with gold, relabelled where the stage replaced them.
+            documents: Training documents with gold, relabelled if the stage replaced them.
         """
 
     def finish(self, between: Between) -> None:
-        """Leave files in the run's folder, after the last stage, from the weights of its best epoch."""
+        """Write files to the run's folder after the last stage, using the weights of its best epoch."""
 
     def views(self, between: Between) -> list[View]:
-        """Pictures that only this method can draw, after its last stage."""
+        """Pictures specific to this method, drawn after its last stage."""
         return []
 
     def decode(self, batch: Any) -> list[Prediction]:
@@ -179,21 +179,21 @@ class Method(LightningModule):
         raise NotImplementedError
 
     def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
-        """The best threshold on validation documents, and whatever else a method decides by; changes nothing."""
+        """The best threshold on validation documents, and any other tuned values; changes nothing."""
         assert self.task.tune is not None, "the highest score decides"
         return Tuned(*self.task.tune(predictions, documents, self.threshold))
 
     def take(self, tuned: Tuned) -> None:
-        """Decide by these values from now on; they are stored with the weights."""
+        """Use these values for decisions from now on; they are stored with the weights."""
         self.tuned_threshold.fill_(tuned.threshold)
 
     def decided(self, predictions: Sequence[Prediction], tuned: Tuned) -> Sequence[Prediction]:
-        """Predictions made during training, as `decode` would make them with these values."""
+        """Predictions made during training, converted to what `decode` would make them with these values."""
         return predictions
 
     @property
     def tuned_options(self) -> dict[str, float]:
-        """What validation chose beside the threshold."""
+        """Tuned values other than the threshold."""
         return {}
 
     # --- what every method inherits
@@ -216,19 +216,19 @@ class Method(LightningModule):
         return total
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
-        """Predict: the scorer gathers."""
+        """Predict; the scorer gathers the predictions."""
         return self.decode(batch)
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
-        """Predict: the scorer gathers."""
+        """Predict; the scorer gathers the predictions."""
         return self.decode(batch)
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
-        """Predict: the scorer writes the file."""
+        """Predict; the scorer writes the file."""
         return self.decode(batch)
 
     def setup(self, stage: str) -> None:
-        """Build the network from the training documents, unless a checkpoint did, and start new weights."""
+        """Build the network from the training documents, unless a checkpoint did, and fit new weights to them."""
         if stage != "fit":
             return
         data: EmotionDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -246,14 +246,14 @@ class Method(LightningModule):
         self._build(from_checkpoint=False)
 
     def label_names(self, documents: Sequence[Document]) -> list[str]:
-        """The emotions that the method learns to tell apart; see `labels_of`."""
+        """The emotions that the method learns to distinguish; see `labels_of`."""
         return labels_of(documents)
 
     def renew(self, seed: int) -> None:
-        """Start with the weights of a new training, in place of what was learned.
+        """Start with the weights of a new training, discarding what was learned.
 
         Args:
-            seed: of what is drawn; the same gives the same weights, whatever was drawn before.
+            seed: Seed of the initial weights, which depend on nothing drawn before.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
@@ -262,7 +262,7 @@ class Method(LightningModule):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions that the method tells apart: those of its training documents, by name."""
+        """The emotions that the method distinguishes: those of its training documents, by name."""
         return tuple(self.facts["labels"])
 
     @property
@@ -271,10 +271,10 @@ class Method(LightningModule):
         return self._stage or self.stages()[0].name
 
     def enter(self, stage: str) -> None:
-        """Become the network of a stage.
+        """Switch the network to a stage.
 
         Raises:
-            ZooError: no stage of this method as it is set up.
+            ZooError: The method has no such stage with these options.
         """
         names = [stage.name for stage in self.stages()]
         if stage not in names:
@@ -303,7 +303,7 @@ class Method(LightningModule):
             self.vocabulary, self.facts = stored["vocabulary"], stored["facts"]
             with fitting(self.id):
                 self._build(from_checkpoint=True)
-        self.enter(stored.get("stage", FIT))  # absent in checkpoints of the first releases
+        self.enter(stored.get("stage", FIT))  # absent in checkpoints of early releases
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -311,7 +311,7 @@ class Method(LightningModule):
         """Load weights.
 
         Raises:
-            ZooError: see `check_weights`.
+            ZooError: See `check_weights`.
         """
         check_weights(self.state_dict(), state_dict, strict)
         return super().load_state_dict(state_dict, strict, assign)
@@ -319,25 +319,25 @@ class Method(LightningModule):
     def _build(self, from_checkpoint: bool) -> None:
         self.build(from_checkpoint)
         self.on_stage(self.stage)
-        self.train()  # pretrained encoders come in evaluation mode, and Lightning leaves modes as they are
+        self.train()  # pretrained encoders start in evaluation mode, and Lightning keeps modes
         self.built, self.fresh = True, not from_checkpoint
 
     @property
     def tuned(self) -> float | None:
         """The threshold that validation chose, if it did."""
         value = float(self.tuned_threshold)
-        return None if value != value else round(value, 6)  # as it was tried: the buffer is fp32
+        return None if value != value else round(value, 6)  # the exact value tried: the buffer is fp32
 
 
 def labels_of(documents: Sequence[Document], strengths: bool = False) -> list[str]:
     """The emotion labels of documents, sorted.
 
     Args:
-        documents: with gold.
-        strengths: Also those that have an intensity above 0 somewhere, though too low for a label.
+        documents: Documents with gold.
+        strengths: Whether to include labels with an intensity above 0 that is too low for a label.
 
     Raises:
-        ZooError: there are none: the corpus is not annotated for this task.
+        ZooError: There are no labels: the corpus is not annotated for this task.
     """
     segments = [segment for document in documents for segment in document.segments]
     found = {label for segment in segments for label in segment.emotions}

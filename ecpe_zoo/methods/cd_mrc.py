@@ -1,9 +1,9 @@
 """CD-MRC: A Consistent Dual-MRC Framework for Emotion-cause Pair Extraction (Cheng et al., ACM TOIS 2023).
 
-Four kinds of question are asked of the document: which clauses are emotions (EE), which are causes (CE), which are the
-causes of one emotion clause (ESCE), which are the emotions of one cause clause (CSEE). Pairs are read in both
-directions, from emotions and from causes, and a pair is predicted if both directions find it or one of them is sure.
-The text of the paper was not at hand. The released code is zifengcheng/CD-MRC.
+Four kinds of questions are asked about the document: which clauses are emotions (EE), which are causes (CE), which
+cause a given emotion clause (ESCE), which emotions a given cause clause has (CSEE). Pairs are read in both
+directions, from emotions and from causes; a pair is predicted if both directions find it or one is sure of it.
+The text of the paper was not available. The released code is zifengcheng/CD-MRC.
 
 ==========================  ==================================  ====================================================
 argument                    default                             released code
@@ -11,29 +11,29 @@ argument                    default                             released code
 `combine`                   `set`                               the best of 12 read-outs on the test fold, `set` with
                                                                 t of .6, .7, .8, .9 among them
 threshold t                 0.7, tuned on validation            see above
-`negatives`                 0.1, drawn anew in each epoch       0.1, drawn once at loading
-`dropout`                   0.0                                 the same: two dropout layers are there and not used
+`negatives`                 0.1, redrawn in each epoch          0.1, drawn once at loading
+`dropout`                   0.0                                 the same: its two dropout layers are unused
 `mark_asked`                False                               the same
 ==========================  ==================================  ====================================================
 
 Departures from the released code:
 
-- No list of emotion clauses filters the pairs; the released one holds all gold ones, those of the test fold too.
-- The epoch is chosen by the pairs, on validation. There, pairs, emotions and causes have an epoch each, chosen on the
-  test fold every 50 steps, and a fold with a pair F1 below .5 is run again.
-- Every clause can be asked about; there the first one cannot, since its offset is that of padding.
-- Vectors pool the tokens of the question or clause alone, without [CLS], [SEP] and padding. One [CLS] begins a row; in
-  the code each clause has one. The LSTM ends with the last clause; in the code, scores depend on the batch.
-- A long document loses tokens of its longest clauses. There the side of the first gold pair is kept, with misplaced
-  offsets where it is the end of the document; questions above 512 tokens are dropped.
-- The encoder reads the question and the document as first and second text; there, token types are built and not used.
-- A batch holds documents with all their questions; the code has 8 questions. The wording is that of all readers here.
-- A score has to be above t; there, t is enough. Emotion and cause clauses are scored by EE and CE; the released figures
-  are derived from the pairs (`emotion_from_pairs`, `cause_from_pairs`), with causes modulo 10.
+- Pairs are not filtered by a list of emotion clauses; the released list contains all gold ones, even of the test fold.
+- The epoch is chosen by pair F1 on validation. The code chooses separate epochs for pairs, emotions and causes on
+  the test fold, every 50 steps, and reruns folds with a pair F1 below .5.
+- Every clause can be asked about; in the code the first cannot, since its offset is that of padding.
+- Vectors pool only the tokens of the question or clause, without [CLS], [SEP] and padding. A row has one [CLS]; in
+  the code each clause has one. The LSTM ends at the last clause; in the code, scores depend on the batch.
+- A long document loses tokens of its longest clauses. The code keeps the side of the first gold pair, with wrong
+  offsets if that is the end of the document, and drops questions above 512 tokens.
+- The encoder reads question and document as first and second text; the code builds token types but ignores them.
+- A batch holds documents with all their questions; the code has 8 questions. All readers here share one wording.
+- A score must exceed t; in the code, equality is enough. EE and CE score emotion and cause clauses; the released
+  figures are derived from the pairs (`emotion_from_pairs`, `cause_from_pairs`), with causes modulo 10.
 - One weight decay for all matrices; the code has 0.01 in BERT and 1e-5 elsewhere. Embeddings have none.
 
-The question is in the row with the document, so that every question is an encoder pass. All ESCE and CSEE questions of
-a batch of documents are asked together. Consistency is this combination alone: the code has no loss for it.
+The question is part of the row, so that every question is an encoder pass. All ESCE and CSEE questions of a batch
+are run together. Consistency means this combination of directions alone: the code has no loss for it.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ from ecpe_zoo.text.recurrent import BiLSTM
 from ecpe_zoo.text.token_encoder import TokenEncoder
 
 SURE = 0.7
-"""Default of t in the rule `set`; a value in the middle of the released ones."""
+"""Default of t in the rule `set`; the released values range from .6 to .9."""
 
 
 class Reader(nn.Module):
-    """Two-class logits of each clause; the same head for all kinds of question.
+    """Two-class logits of each clause; one head for all kinds of questions.
 
     Args:
-        encoder: Encoder of tokens.
+        encoder: Token encoder.
         hidden: Units of the LSTM in each direction; its inputs have twice the size.
         dropout: Dropout before the head.
     """
@@ -91,23 +91,23 @@ class Reader(nn.Module):
 
 
 class CDMRC(ReaderMethod):
-    """Reading in both directions.
+    """Machine reading comprehension in both directions.
 
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         hidden: Units of the LSTM in each direction.
         dropout: Dropout before the head.
-        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have no
-            answer; a fraction is the probability of one more.
-        mark_asked: Point at the asked clause inside the document, by its token type.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, CSEE of those with a higher
-            probability of cause.
-        combine: Pairs that both directions adopt or one is sure of (`set`); those that one direction finds (`forward`
-            from emotions, `backward` from causes); those of either (`union`) or both (`intersection`).
-        threshold: A pair scores above it, until validation has tuned it; in `set`, how sure one direction has to be.
+        negatives: Number of additional ESCE and CSEE questions per document in training, about random clauses without
+            an answer; a fraction is the probability of one more.
+        mark_asked: Whether to mark the clause in question inside the document by its token type.
+        ask_above: Threshold for asking ESCE about clauses with a higher emotion probability, and CSEE about those with
+            a higher cause probability.
+        combine: Pairs that both directions predict or one is sure of (`set`), that one direction finds (`forward`
+            from emotions, `backward` from causes); that either (`union`) or both find (`intersection`).
+        threshold: Score that a predicted pair exceeds (validation tunes it); in `set`, how sure one direction must be.
             If not given, 0.7 in `set` and 0.5 elsewhere.
         optimiser: Optimiser; rates and warm-up of the released code.
-        token_slots: Most token slots that are run at once, padding included; of speed and memory only.
+        token_slots: Maximum number of token slots per encoder pass, padding included; affects speed and memory only.
     """
 
     id: ClassVar[str] = "cd_mrc"

@@ -3,7 +3,7 @@
 Clauses are nodes; a biaffine form scores a directed link from every emotion clause to every cause clause, and
 an asymmetric weight prefers causes just before their emotion. Emotion and cause tagging are auxiliary tasks.
 
-Where the paper and its released code differ, the default follows the paper; arguments select the other:
+The defaults follow the paper if it differs from the released code; arguments select the latter:
 
 ==================  =================================  ==================================================
 argument            paper (default)                    released code
@@ -11,7 +11,7 @@ argument            paper (default)                    released code
 `filters`           50 per kernel                      75
 `initialisation`    `he`                               `xavier`
 `reduction`         `sum` over entries                 `mean` over entries
-`masked`            (silent) True                      False: padding counts as negative entries
+`masked`            True (not stated)                      False: padding counts as negative entries
 `freeze_vectors`    False: vectors initialise the      True
                     embeddings, which are trained
 ==================  =================================  ==================================================
@@ -19,16 +19,16 @@ argument            paper (default)                    released code
 Departures from both:
 
 - The pair loss (eq. 15) is computed in log space. `log(sigmoid(M) A)` of a rounded probability loses its gradient
-  for a gold pair with M far below 0; see `link_loss`.
-- A window of the clause network (eq. 1) lies within its clause, and a clause shorter than the widest kernel is padded
+  for a gold pair if M is far below 0; see `link_loss`.
+- A window of the clause network (eq. 1) stays within its clause, and a clause shorter than the widest kernel is padded
   to one window. The released code lets windows reach into the padding of the batch, so that a clause depends on its
   batch-mates.
 - `weight_decay` is Adam's: it adds lambda theta to the gradient, as the released code does, while the paper's penalty
   lambda ||theta||^2 has the gradient 2 lambda theta. Give twice the value for the paper's formula. Embeddings
   are left out: under Adam, decay alone would move the words that get no gradient, above all words of test documents
   (10.8 % of the test tokens of xia-ding-2019), by the full learning rate in every step.
-- `encoder` puts another network in the place of the words and their CNN, so that the method can be compared with others
-  on one encoder; the BiLSTM over clauses and all that follows stay. It has AdamW, `encoder_lr` and a schedule.
+- `encoder` replaces the words and their CNN, so that the method can be compared with others
+  on one encoder; the rest is unchanged. It uses AdamW, `encoder_lr` and a schedule.
 - The optimiser is fresh for each fold, and emotion and cause predictions on padding are never scored.
 """
 
@@ -68,7 +68,7 @@ from ecpe_zoo.text.vectors import read_word_vectors
 
 
 class LinkOutputs(NamedTuple):
-    """What the network gives for a batch."""
+    """Outputs of the network for a batch."""
 
     emotion: Tensor
     """(B, N, 2) logits."""
@@ -77,11 +77,11 @@ class LinkOutputs(NamedTuple):
     links: Tensor
     """(B, N, N) logits M, fp32."""
     weights: Tensor
-    """(B, N, N) position weights A in (0, 1], fp32, 0 where there is no candidate."""
+    """(B, N, N) position weights A in (0, 1], fp32, 0 for pairs that are not candidates."""
 
     @property
     def pair(self) -> Tensor:
-        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 where there is no candidate."""
+        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 for pairs that are not candidates."""
         return torch.sigmoid(self.links) * self.weights
 
 
@@ -89,32 +89,32 @@ class E2EECPE(ClausePairMethod):
     """Directed link prediction over clauses.
 
     Args:
-        vectors: word2vec text file, plain or .gz; none learns word vectors from scratch.
-        freeze_vectors: keep the vectors of the file fixed, as the released code does.
-        word_width: of vectors learned from scratch.
-        filters: of each of the four kernels; the paper's 50, the released code's 75.
-        hidden: of the document BiLSTM, in each direction.
-        node: width of the four projections.
-        dropout: on word vectors and on clause vectors.
-        auxiliary: train the emotion and cause tasks (Table 3: without).
-        position: weigh links by the asymmetric distance (Table 3: without).
-        beta: weight of the auxiliary losses.
-        smoothing: eps of the position weights, above 0.
-        threshold: a pair scores above it (Table 4 sweeps it).
-        masked: padding stays out of the losses; the released code counts it.
-        reduction: of the losses over the entries of a document (`sum`) or of the batch (`mean`).
-        initialisation: `he` as the paper says, `xavier` as the released code does.
-        optimiser: Adam with a constant rate; its decay is coupled L2 on every parameter but the embeddings, biases
-            included. With `encoder` AdamW, with all options.
-        encoder: Token encoder in place of word vectors and CNN; null keeps these. With an encoder, `freeze_vectors`,
+        vectors: File of word vectors in word2vec text format, plain or .gz; learned from scratch if not given.
+        freeze_vectors: Whether vectors from the file are frozen, as in the released code.
+        word_width: Size of vectors learned from scratch.
+        filters: Filters per kernel, of four kernels; 50 in the paper, 75 in the released code.
+        hidden: Units of the document BiLSTM in each direction.
+        node: Size of the four projections.
+        dropout: Dropout on word vectors and clause vectors.
+        auxiliary: Whether to train the emotion and cause tasks (Table 3: without).
+        position: Whether to weight links by the asymmetric distance (Table 3: without).
+        beta: Weight of the auxiliary losses.
+        smoothing: Epsilon of the position weights, above 0.
+        threshold: Score that a predicted pair exceeds (swept in Table 4).
+        masked: Whether padding is left out of the losses; the released code counts it.
+        reduction: How losses are reduced: summed per document (`sum`) or averaged over the batch (`mean`).
+        initialisation: `he` as in the paper, or `xavier` as in the released code.
+        optimiser: Adam with a constant rate, with coupled L2 decay on all parameters but the embeddings, biases
+            included. With `encoder`: AdamW, with all options.
+        encoder: Token encoder that replaces word vectors and CNN; null keeps them. With an encoder, `freeze_vectors`,
             `word_width` and `filters` are unused.
-        reading: How clauses become vectors of `encoder`: the mean of their tokens in one document pass if null.
-        pairs: Candidates and decoding: all pairs if null. `prior` does nothing, since links have no bias. Position
+        reading: How clauses become vectors with `encoder`; if null, the mean of their tokens in one document pass.
+        pairs: Candidates and decoding: all pairs if null. `prior` has no effect, since links have no bias. Position
             weights need both `position` and `pairs.position`.
 
     Raises:
         ZooError: `smoothing` is not above 0: the farthest pair would have probability 0 and an infinite loss. Without
-            an encoder: an optimiser with a schedule or an encoder's rate, or `reading`. With one: `vectors`.
+            an encoder: a schedule, `encoder_lr` or `reading` is given. With one: `vectors` is given.
     """
 
     id: ClassVar[str] = "e2eecpe"
@@ -141,7 +141,7 @@ class E2EECPE(ClausePairMethod):
         reduction: Literal["sum", "mean"] = "sum",
         initialisation: Literal["he", "xavier"] = "he",
         optimiser: OptimiserSettings = OptimiserSettings(1e-3, None, 1e-5, 0.0, "constant"),
-        # null: a record from before an option was there is the same as one that leaves it alone
+        # null: a record from before the option existed equals one that does not set it
         encoder: EncoderSettings | None = None,
         reading: ReadingSettings | None = None,
         pairs: PairSettings | None = None,
@@ -163,17 +163,17 @@ class E2EECPE(ClausePairMethod):
         plain = OptimiserSettings(self.optimiser.lr, None, self.optimiser.weight_decay, 0.0, "constant")
         if self.settings is None and self.optimiser != plain:
             raise ZooError(
-                "Expected --model.optimiser of e2eecpe without an encoder with lr and weight_decay alone, but got "
+                "Expected --model.optimiser of e2eecpe without an encoder to have only lr and weight_decay, but got "
                 f"{self.optimiser}: its rate is constant."
             )
         if self.settings is None and reading is not None:
             raise ZooError(
-                "Expected --model.reading of e2eecpe beside --model.encoder, but got no encoder: its own network "
+                "Expected --model.reading of e2eecpe only with --model.encoder, but got no encoder: its own network "
                 "reads each clause alone."
             )
         if self.settings is not None and vectors is not None:
             raise ZooError(
-                f"Expected no --model.vectors beside --model.encoder, but got {vectors}. "
+                f"Expected no --model.vectors with --model.encoder, but got {vectors}. "
                 "Use --model.encoder.vectors with the encoders recurrent and words."
             )
         self.word_ids: dict[str, int] = {}
@@ -182,7 +182,7 @@ class E2EECPE(ClausePairMethod):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """See `Method.idle`: vectors that are learned from scratch cannot be frozen; a link has no bias for `prior`."""
+        """See `Method.idle`: vectors learned from scratch cannot be frozen; a link has no bias for `prior`."""
         idle = {"pairs.prior"} if options.get("vectors") else {"pairs.prior", "freeze_vectors"}
         if options.get("encoder.name"):
             idle |= {"vectors", "freeze_vectors", "word_width", "filters"}
@@ -204,13 +204,13 @@ class E2EECPE(ClausePairMethod):
         )
 
     def tokens(self, document: Document) -> int:
-        """Word slots: every clause fills at least one window of the widest kernel. Or tokens of the encoder."""
+        """Word slots: every clause fills at least one window of the widest kernel. With an encoder, its tokens."""
         if self.encoder is not None:
             return self.documents.slots(document)
         return sum(max(len(segment.words), MIN_WORDS) for segment in document.segments)
 
     def collator(self, training: bool) -> ClauseCollator | DocumentCollator:
-        """The same for training and evaluation."""
+        """One collator for training and evaluation."""
         if self.encoder is not None:
             return self.documents
         return ClauseCollator(self.word_ids, MIN_WORDS)
@@ -244,13 +244,13 @@ class E2EECPE(ClausePairMethod):
             with torch.no_grad():  # words without a vector are zero, as in the released code
                 self.embedding.weight[:SPECIALS].zero_()
                 self.embedding.weight[SPECIALS:].copy_(self._pretrained)
-            self._pretrained = None  # the file's copy has served
+            self._pretrained = None  # no longer needed
         self.embedding.weight.requires_grad_(self.vectors is None or not self.freeze_vectors)
 
     def _initialise(self) -> None:
         """He or Xavier, uniform, for every matrix, the recurrent ones too (released code).
 
-        Vectors of length k are drawn from U(-1/sqrt k, 1/sqrt k). Our fused matrices are filled in the shapes of the
+        Vectors of length k are drawn from U(-1/sqrt k, 1/sqrt k). Our fused matrices are drawn in the shapes of the
         released layers, since Xavier's bound depends on both fans: a kernel is a two-dimensional convolution over one
         channel, (filters, 1, kernel, width); the four projections are two layers of 2 `node` outputs each; and the
         bias of the biaffine form is a row of its matrix, (node + 1, node). He's bound depends on the fan-in alone.
@@ -274,7 +274,7 @@ class E2EECPE(ClausePairMethod):
             filled |= {"link.weight": biaffine[:-1], "link.bias": biaffine[-1]}
         with torch.no_grad():
             for name, parameter in self.named_parameters():
-                if name.startswith("encoder."):  # has its own start
+                if name.startswith("encoder."):  # has its own initialisation
                     continue
                 if name == "embedding.weight":
                     nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
@@ -310,7 +310,7 @@ class E2EECPE(ClausePairMethod):
         weights = candidates(batch.segment_mask, self.pair_settings.window).float()
         if self.position:
             weights = weights * position_weights(sizes, links.shape[1], self.smoothing)
-        # without the auxiliary tasks the pairs alone say what is an emotion or a cause
+        # without the auxiliary tasks, emotions and causes come from the pairs alone
         emotion, cause = (
             (self.emotion_head(tag_e), self.cause_head(tag_c))
             if self.auxiliary
@@ -350,6 +350,6 @@ class E2EECPE(ClausePairMethod):
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.optimiser.weight_decay}]
         if embedding.requires_grad:
             groups.append({"params": [embedding], "weight_decay": 0.0})
-        # one pass over the weights instead of ten; Lightning refuses to clip gradients for it in mixed precision
+        # one pass over the weights instead of ten; Lightning refuses to clip its gradients in mixed precision
         clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
         return torch.optim.Adam(groups, lr=self.optimiser.lr, fused=not clips)

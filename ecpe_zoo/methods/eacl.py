@@ -1,28 +1,28 @@
 """EACL: Emotion-Anchored Contrastive Learning for emotion recognition in conversation (Yu et al., NAACL 2024).
 
 An utterance is read after its preceding turns, in a prompt that ends in `speaker feels [MASK]`. Contrastive learning
-draws the mask's representation to those of the same emotion and to an anchor, the emotion's own word; an angle loss
-pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains only the
-anchors on the representations it produced. The nearest anchor decides.
+pulls the mask's representation towards those of the same emotion and towards an anchor, the emotion's own word; an
+angle loss pushes the anchors apart, so that similar emotions stay distinct. Stage two freezes the encoder and trains
+only the anchors on the representations it produced. The nearest anchor is predicted.
 
-Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Where we depart from the code:
-- The mask is found by the tokenizer's own id. The code looks for id 50265, which no stock RoBERTa vocabulary
-  gives its mask, and then reads the first token (`read_at: first` does so).
+Paper: arXiv 2403.20289; "code" is Yu-Fangxu/EACL at 32233d1. Departures from the code:
+- The mask is found by the tokenizer's own id. The code looks for id 50265, which is the mask in no stock RoBERTa
+  vocabulary, and then reads the first token (`read_at: first` does so).
 - Stage two starts from the best weights. The code computes its anchors before it loads them, and cannot be run
   (it unpacks five values into four names).
 - A row without a positive partner, such as the anchor of an emotion that is not in the batch, is left out of
   the mean. The code counts it with the constant 18.4 (`absent_anchors: count` does so).
 - Rows are as long as the limit allows; the code counts the current utterance twice.
-- The angle loss keeps its gradient where two anchors nearly coincide; the code's clamp ends it there.
-- Weight decay spares embeddings and all norms. The code decays both the embeddings and the projection's LayerNorm,
+- The angle loss keeps its gradient when two anchors nearly coincide; the code's clamp zeroes it.
+- Weight decay excludes embeddings and all norms. The code decays both the embeddings and the projection's LayerNorm,
   whose name does not match its list of exceptions.
-- Anchor words, turns and prompts are encoded with a leading space, as words inside a sentence. The code has none,
-  which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), and one after the mask.
+- Anchor words, turns and prompts are encoded with a leading space, as words inside a sentence. The code has no space,
+  which byte-level BPE (RoBERTa) encodes differently (`anchor_space: false` for the anchors), but one after the mask.
 - Speakers are named as the corpus names them. The code takes the first name of the first speaker on EmoryNLP
-  (`speakers: first-name`; the corpus has full names, and our reader joins several by "and"). On IEMOCAP, whose speakers
-  are known as F and M, our reader picks another pair of names for each dialogue; the code gives the same names, in
+  (`speakers: first-name`; the corpus has full names, our reader joins several with "and"). On IEMOCAP, where speakers
+  are known as F and M, our reader picks a new pair of names for each dialogue; the code gives the same names, in
   order of appearance, in every dialogue (`speakers: by-order`; the code's own names are not published).
-- The code's `--disable_emo_anchor`, off there too, is `contrast_anchors: false`.
+- The code's `--disable_emo_anchor`, off by default there too, is `contrast_anchors: false`.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ ANCHORS = "anchors"
 
 
 class Reading(NamedTuple):
-    """What the network says of utterances.
+    """Outputs of the network for R utterances.
 
     Args:
-        logits: (R, C) of the classifier.
-        vectors: (R, H) projected representations; (R, 0) without a projection.
+        logits: Logits (R, C) of the classifier.
+        vectors: Projected representations (R, H); (R, 0) without a projection.
     """
 
     logits: Tensor
@@ -84,28 +84,28 @@ class EACL(Method):
     Args:
         encoder: Token encoder; the paper's is princeton-nlp/sup-simcse-roberta-large.
         objective: `eacl`, or `cross-entropy`: plain fine-tuning of the same network with its classifier alone.
-        context: most earlier turns that are read (paper: 8).
-        max_tokens: of a row; earlier turns lose their oldest tokens first (paper: 256).
-        read_at: the mask's position, or the first token as the released code does by its wrong mask id.
-        anchors: `words` encodes the labels' words once, by the encoder as it starts; `re-encoded` by the encoder
-            as it is at each step; `random` draws constants; `learned` trains what is drawn.
-        anchor_space: Put a space before a label's word when it is encoded; the released code has none. Only
-            byte-level tokenizers see a difference.
+        context: Maximum number of earlier turns to read (paper: 8).
+        max_tokens: Maximum tokens of a row; earlier turns lose their oldest tokens first (paper: 256).
+        read_at: Where to read: at the mask, or at the first token as the released code does by its wrong mask id.
+        anchors: `words` encodes the labels' words once, with the encoder's initial weights; `re-encoded` encodes them
+            again at each step; `random` draws constants; `learned` trains the drawn values.
+        anchor_space: Whether to encode a label's word with a leading space; the released code has none. Only
+            byte-level tokenizers make a difference.
         contrast_anchors: Whether anchors are rows of the contrastive loss, next to utterances. False is the released
-            code's `--disable_emo_anchor`: the angle loss and the decision still use them.
+            code's `--disable_emo_anchor`: they still enter the angle loss and the decision.
         speakers: How speakers are named in the prompt; see `with_speakers`. The released code: `first-name` on
             EmoryNLP, `by-order` on IEMOCAP, `given` on MELD.
-        contrastive: see `contrastive_loss`.
-        absent_anchors: whether rows without a positive are left out of the contrastive mean.
-        temperature: of all similarities (run.sh: 0.1; the argument's default in the code is 0.5).
-        ce_weight: w in w CE + (1 - w) (contrastive + angle_weight angle) (run.sh: 0.1).
-        angle_weight: of the angle between anchors (run.sh: 0.1; default in the code: 1.0); 0 leaves it out.
-        decide_by: nearest anchor, or the classifier.
-        adapt_epochs: of stage two (paper: 10); 0 leaves it out.
-        adapt_lr: learning rate of stage two (paper: 1e-4).
-        optimiser: Optimiser of stage one (paper: rate 1e-5 of the encoder, 4e-4 of classifier and projection, decay
+        contrastive: Form of the contrastive loss; see `contrastive_loss`.
+        absent_anchors: Whether rows without a positive partner are left out of the contrastive mean.
+        temperature: Temperature of all similarities (run.sh: 0.1; the argument's default in the code is 0.5).
+        ce_weight: Weight w in w CE + (1 - w) (contrastive + angle_weight angle) (run.sh: 0.1).
+        angle_weight: Weight of the angle loss (run.sh: 0.1; default in the code: 1.0); 0 turns it off.
+        decide_by: What predicts: the nearest anchor, or the classifier.
+        adapt_epochs: Epochs of stage two (paper: 10); 0 skips it.
+        adapt_lr: Learning rate of stage two (paper: 1e-4).
+        optimiser: Optimiser of stage one (paper: rate 1e-5 for the encoder, 4e-4 for classifier and projection, decay
             0.01, halved after every epoch).
-        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+        token_slots: Maximum number of token slots per evaluation pass; affects speed and memory only.
     """
 
     id: ClassVar[str] = "eacl"
@@ -139,8 +139,8 @@ class EACL(Method):
         super().__init__()
         if anchors == "learned" and not contrast_anchors and not angle_weight:
             raise ZooError(
-                "Expected a loss that learned anchors enter, but got --model.contrast_anchors false and "
-                "--model.angle_weight 0. Give another --model.anchors, or turn one of the two on."
+                "Expected a loss that trains learned anchors, but got --model.contrast_anchors false and "
+                "--model.angle_weight 0. Choose another --model.anchors, or turn one of the two on."
             )
         self.settings = EncoderSettings.of(self.hparams.encoder)
         self.anchored = objective == "eacl"
@@ -184,14 +184,14 @@ class EACL(Method):
                 self.encoder.eval()
                 drawn = self._encode_labels().detach()
             self.register_buffer("anchor_inputs", drawn)
-        self.adapted = nn.Parameter(torch.zeros(count, size))  # of stage two
+        self.adapted = nn.Parameter(torch.zeros(count, size))  # trained in stage two
 
     def tokens(self, document: Document) -> int:
         """Tokens of the rows of a document's judged utterances."""
         return self.reader.tokens(document)
 
     def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """Each labelled utterance with the turns before it: a batch mixes those of many conversations."""
+        """Each labelled utterance with the turns before it: a batch mixes many conversations."""
         return [
             unit_of(document, index, self.context)
             for document in (with_speakers(document, self.speakers) for document in documents)
@@ -217,7 +217,7 @@ class EACL(Method):
         return read
 
     def read(self, batch: ConversationBatch) -> Reading:
-        """Read all rows, in groups of similar length: a training batch mixes lengths, so that companions change."""
+        """Read all rows, in groups of similar length: training batches mix lengths, so that batch-mates vary."""
         slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
         groups = chunk_rows(batch.lengths, slots)
         hidden = torch.cat([self._hidden(batch, group) for group in groups])
@@ -227,7 +227,7 @@ class EACL(Method):
         return Reading(self.classifier(hidden).float(), vectors.float())
 
     def _encode_labels(self) -> Tensor:
-        """(C, H) mean over all tokens of each label's word, the special ones included (as the code)."""
+        """(C, H) mean over all tokens of each label's word, special ones included (as in the code)."""
         tokenizer = self.encoder.tokenizer
         words = [" " + label if self.anchor_space else label for label in self.labels]
         rows = [torch.tensor([tokenizer.cls_id, *tokenizer.encode(word), tokenizer.sep_id]) for word in words]
@@ -238,13 +238,13 @@ class EACL(Method):
         return means
 
     def anchors(self) -> Tensor:
-        """(C, H) anchors of the present stage, fp32."""
+        """(C, H) anchors of the current stage, fp32."""
         return self.adapted if self.stage == ANCHORS else self.first_anchors()
 
     def first_anchors(self) -> Tensor:
-        """(C, H) anchors as stage one has them: projected inputs, fp32.
+        """(C, H) anchors of stage one: projected inputs, fp32.
 
-        `re-encoded` anchors have the encoder's dropout in training mode, as utterances have.
+        `re-encoded` anchors get the encoder's dropout in training mode, as utterances do.
         """
         inputs = self._encode_labels() if self.anchor_kind == "re-encoded" else self.anchor_inputs
         placed: Tensor = self.project(inputs).float()
@@ -253,7 +253,7 @@ class EACL(Method):
     # --- losses
 
     def losses(self, batch: ConversationBatch) -> dict[str, Tensor]:
-        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of nearness to the anchors."""
+        """Stage one: w CE + (1 - w) (contrastive + v angle). Stage two: cross-entropy of similarity to the anchors."""
         if self.stage == ANCHORS:
             scores = similarity(self._vectors(batch), self.adapted) / self.temperature
             return {"anchors": self._cross_entropy(scores, batch.labels)}
@@ -286,7 +286,7 @@ class EACL(Method):
         return Stage(FIT), Stage(ANCHORS, self.adapt_epochs)
 
     def on_stage(self, stage: str) -> None:
-        """In stage two only the adapted anchors learn."""
+        """In stage two, train only the adapted anchors."""
         if self.anchored:
             if stage == ANCHORS:
                 self.requires_grad_(False)
@@ -303,19 +303,19 @@ class EACL(Method):
                     self.adapted.copy_(self.first_anchors())
 
     def _keep_vectors(self, between: Between, documents: Sequence[Document]) -> None:
-        """From here on every vector that is computed stays; those of these documents are computed now.
+        """Keep every vector computed from here on, and compute those of these documents now.
 
-        In batches that depend on the documents alone: batch-mates move the last digits, and a stage that resumes
+        Batches depend on the documents alone: batch-mates change the last digits, and a resumed stage
         must find the same vectors.
         """
         self.kept = {} if self.kept is None else self.kept
-        between.predict(documents)  # each process its share
+        between.predict(documents)  # each process computes its share
         for part in gather_objects(self.kept):
             self.kept |= part
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode, without gradients: what the frozen encoder gives must not depend on dropout."""
+        """Evaluation mode, without gradients: the frozen encoder's outputs must not depend on dropout."""
         training = self.training
         self.eval()
         try:
@@ -325,7 +325,7 @@ class EACL(Method):
             self.train(training)
 
     def _vectors(self, batch: ConversationBatch) -> Tensor:
-        """(R, H) of the frozen encoder; computed once for each row while they are kept."""
+        """Vectors (R, H) of the frozen encoder; computed only once per row while they are kept."""
         kept = {} if self.kept is None else self.kept
         if any(key not in kept for key in batch.keys):
             with self._evaluating():
@@ -334,7 +334,7 @@ class EACL(Method):
         return torch.stack([kept[key] for key in batch.keys]).to(self.device)
 
     def views(self, between: Between) -> list[View]:
-        """Validation utterances among the anchors before and after stage two, and how alike the anchors are."""
+        """Validation utterances among the anchors before and after stage two, and the similarity of the anchors."""
         if not self.anchored:
             return []
         documents = between.data.documents("validation")
@@ -347,7 +347,7 @@ class EACL(Method):
             before, after = self.first_anchors().cpu(), self.anchors().detach().cpu()
         alike = (unit(after) @ unit(after).T).numpy()
         views: list[View] = [Heatmap("anchors", "Cosine between anchors", alike, self.labels, -1.0, 1.0)]
-        if known:  # nothing is kept where the classifier decides
+        if known:  # nothing is kept if the classifier predicts
             vectors = torch.stack([self.kept[key] for key, _ in known]).numpy()
             emotions = tuple(self.labels[label] for _, label in known)
             title = "Validation utterances and anchors"
@@ -364,7 +364,7 @@ class EACL(Method):
         return make_optimiser(self, self.optimiser, self, self.encoder)
 
     def decode(self, batch: ConversationBatch) -> list[Prediction]:
-        """A probability for each emotion: softmax of nearness to the anchors, or the classifier's."""
+        """A probability for each emotion: softmax of the similarities to the anchors, or the classifier's."""
         scores = [np.full((size, len(self.labels)), np.nan, dtype=np.float32) for size in batch.sizes]
         if batch.places:
             rows = self._scores(batch).softmax(dim=-1).detach().cpu().numpy()
@@ -376,7 +376,7 @@ class EACL(Method):
         ]
 
     def _scores(self, batch: ConversationBatch) -> Tensor:
-        """(R, C) logits of the decision, fp32."""
+        """(R, C) logits used for prediction, fp32."""
         if not self.by_anchor:
             return self.read(batch).logits
         vectors = self._vectors(batch) if self.kept is not None else self.read(batch).vectors

@@ -1,4 +1,4 @@
-"""Methods that score every pair of clauses of a document at once, beside its emotion and cause clauses."""
+"""Methods that score all pairs of clauses of a document at once, together with its emotion and cause clauses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabu
 
 
 class PairOutputs(Protocol):
-    """What the network of a clause-pair method gives for B documents of at most N clauses."""
+    """Outputs of a clause-pair method for B documents of at most N clauses."""
 
     @property
     def emotion(self) -> Tensor:
@@ -43,12 +43,12 @@ class PairOutputs(Protocol):
 
 
 class ClausePairMethod(Method):
-    """Base of the methods with heads over clauses and over pairs: `forward` gives `PairOutputs`.
+    """Base of the methods with heads over clauses and pairs: `forward` returns `PairOutputs`.
 
     Attributes:
-        masked: Padding stays out of the losses.
-        reduction: Losses are summed over the entries of a document and averaged over documents (`sum`), or averaged
-            over all entries of the batch (`mean`).
+        masked: Whether padding is left out of the losses.
+        reduction: How losses are reduced: summed over the entries of a document and averaged over documents (`sum`), or
+            averaged over all entries of the batch (`mean`).
     """
 
     sort_by: Literal["tokens", "segments"] = "segments"
@@ -57,14 +57,14 @@ class ClausePairMethod(Method):
     reduction: Literal["sum", "mean"] = "mean"
 
     def reduce(self, entries: Tensor, mask: Tensor) -> Tensor:
-        """A loss from entries (B, ...) and their mask (B, ...)."""
+        """Reduce a loss with entries (B, ...) and their mask (B, ...)."""
         if not self.masked:
             mask = torch.ones_like(mask)
         total = (entries * mask).sum()
         return total / (mask.sum() if self.reduction == "mean" else len(entries))
 
     def clause_losses(self, outputs: PairOutputs, gold: ClauseGold, mask: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy of the emotion and of the cause clauses; mask (B, N)."""
+        """Cross-entropy of emotion and cause clauses; mask (B, N)."""
         losses = {}
         for name, logits, labels in (
             ("emotion", outputs.emotion, gold.emotion),
@@ -96,7 +96,7 @@ class ClausePairMethod(Method):
 
 
 class PairLogits(NamedTuple):
-    """What the heads of a method over encoded documents give."""
+    """Outputs of the heads over encoded documents."""
 
     pairs: PairSet
     """The P candidates."""
@@ -111,13 +111,13 @@ class PairLogits(NamedTuple):
 
 
 class EncodedPairMethod(Method):
-    """Base of the methods that encode the clauses of a document, and score emotions, causes and candidate pairs.
+    """Base of the methods that encode the clauses of a document and score emotions, causes and candidate pairs.
 
-    A method gives `make_heads`, `score`, and whatever its losses need beyond the cross-entropies of its heads. Its
+    A method provides `make_heads`, `score`, and whatever its losses need beyond the cross-entropies of its heads. Its
     `__init__` calls `take_settings`.
 
     Attributes:
-        heads: Everything after the encoder. Its `pair_head`, a linear layer with one output, gives the logits of pairs.
+        heads: Everything after the encoder. Its `pair_head`, a linear layer with one output, computes the pair logits.
     """
 
     settings: EncoderSettings
@@ -128,7 +128,7 @@ class EncodedPairMethod(Method):
     heads: nn.Module
 
     def take_settings(self) -> None:
-        """Read the groups of options that all these methods have."""
+        """Read the groups of options that these methods share."""
         self.settings = EncoderSettings.of(self.hparams.encoder)
         self.reading = ReadingSettings.of(self.hparams.reading)
         self.pair_settings = PairSettings.of(self.hparams.pairs)
@@ -145,7 +145,7 @@ class EncodedPairMethod(Method):
         raise NotImplementedError
 
     def further_losses(self, logits: PairLogits, batch: DocumentRows) -> dict[str, Tensor]:
-        """Losses beside the cross-entropies, by name."""
+        """Losses other than the cross-entropies, by name."""
         return {}
 
     # --- text to batch
@@ -167,13 +167,13 @@ class EncodedPairMethod(Method):
         return self.documents.slots(document)
 
     def collator(self, training: bool) -> DocumentCollator:
-        """The same for training and evaluation."""
+        """One collator for training and evaluation."""
         return self.documents
 
     # --- network
 
     def make_position(self, radius: int, size: int, smooth: bool = False) -> RelativePosition | None:
-        """Vectors of distances up to the window (or the radius if there is none); None without `pairs.position`."""
+        """Distance embeddings up to the window (or `radius` without a window); None without `pairs.position`."""
         if not self.pair_settings.position:
             return None
         return RelativePosition(self.pair_settings.window or radius, size, smooth)
@@ -181,10 +181,10 @@ class EncodedPairMethod(Method):
     def start(self, documents: Sequence[Document]) -> None:
         """Set the bias of the pair head to the logit of the share of gold pairs among the candidates.
 
-        Gold pairs outside of the window are reported.
+        Gold pairs outside the window are reported.
 
         Raises:
-            TypeError: the heads have no `pair_head`.
+            TypeError: The heads have no `pair_head`.
         """
         gold = missed = candidates = 0
         for document in documents:
@@ -205,7 +205,7 @@ class EncodedPairMethod(Method):
         if not isinstance(head, nn.Linear) or head.out_features != 1 or head.bias is None:
             raise TypeError(
                 f"Expected the heads of {type(self).__name__} to have `pair_head`, an nn.Linear with one output and a "
-                f"bias that gives the pair logits, but got {head}. Its bias says how rare pairs are."
+                f"bias that gives the pair logits, but got {head}. The bias is set to the share of gold pairs."
             )
         with torch.no_grad():
             head.bias.fill_(float(torch.logit(share)))
@@ -261,11 +261,11 @@ def make_readers(
 
 
 def predictions_of(batch: DocumentRows, scores: Mapping[str, Tensor]) -> list[Prediction]:
-    """Predictions of all clauses of each document, with the score 0 for clauses that were not read.
+    """Predictions for all clauses of each document, with score 0 for clauses that were not read.
 
     Args:
-        batch: What was read.
-        scores: By name: (B, N) of clauses, or (B, N, N) of pairs, 0 on padding.
+        batch: Batch that was read.
+        scores: Scores by name: (B, N) for clauses, or (B, N, N) for pairs, 0 on padding.
     """
     mask = batch.segment_mask
     arrays = {
@@ -280,6 +280,6 @@ def predictions_of(batch: DocumentRows, scores: Mapping[str, Tensor]) -> list[Pr
 
 
 def _filled(scores: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
-    """Scores of the first `size` clauses, along all axes, with 0 for those that were not read."""
+    """Scores of the first `size` clauses, along all axes, with 0 for clauses that were not read."""
     read = scores[(slice(size),) * scores.ndim]
     return np.pad(read, [(0, size - length) for length in read.shape])

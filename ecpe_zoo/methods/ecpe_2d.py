@@ -1,6 +1,6 @@
 """ECPE-2D: Emotion-Cause Pair Extraction based on Joint Two-Dimensional Representation, Interaction and Prediction.
 
-Ding, Xia and Yu, ACL 2020. Two branches classify emotion and cause clauses. Their states and probabilities make a grid
+Ding, Xia and Yu, ACL 2020. Two branches classify emotion and cause clauses. Their states and probabilities form a grid
 of pairs, pairs attend to pairs along their row and their column (cross-road) or within a window, and each pair is
 classified. The released code is NUSTM/ECPE-2D.
 
@@ -12,7 +12,7 @@ argument                    default                             released code
                                                                 by one (`reading.read: clause`)
 `detach_link`               False                               True with BERT: the cause branch's loss does not reach
                                                                 the emotion branch
-`detach_states`             False                               True with BERT: the loss of pairs does not reach the
+`detach_states`             False                               True with BERT: the pair loss does not reach the
                                                                 branches. Its two variants differ in more than the
                                                                 encoder
 `pairs.window`              None                                3 with `interaction: windowed`, `layers: 1`
@@ -22,15 +22,15 @@ argument                    default                             released code
 
 Departures from the released code:
 
-- Attention masks padding. There a cell counts as padding if its features add up to 0, which none does after the first
-  layer: pairs attend to padding, and in a window from the first layer on.
-- Both branches read one encoder, also with `form: bert`. With BERT, the cause branch there has word vectors of its own,
-  so that BERT learns from emotions alone. The attention between clauses there sees padding, which a bias made non-zero.
-- Vectors of distances are trained, and up to 12 clauses apart, or the window. There they are random constants.
-- Weight decay is the optimiser's, on all matrices; there it is a loss on the three classifiers.
+- Attention masks padding. The code treats a cell as padding if its features sum to 0, which holds for none after the
+  first layer: pairs attend to padding, in a window even in the first layer.
+- Both branches share one encoder, also with `form: bert`. In the code, the cause branch then has its own word vectors,
+  so that BERT learns from emotions alone, and attention between clauses sees padding, which a bias made non-zero.
+- Distance embeddings are trained, for up to 12 clauses or the window. In the code they are random constants.
+- The optimiser applies weight decay to all matrices; the code has an L2 loss on the three classifiers.
 - LayerNorm keeps its usual epsilon; 1e-8 is 0 in half precision.
-- Emotions, causes and pairs are scored by one checkpoint, chosen on validation documents. There each has its own best
-  epoch on the test fold.
+- One checkpoint, chosen on validation documents, scores emotions, causes and pairs. In the code each has its own
+  best epoch on the test fold.
 - A softmax over two classes is a sigmoid of their difference.
 """
 
@@ -59,11 +59,11 @@ FORMS: dict[Form, tuple[Link, First]] = {
     "bert": ("probs", "emotion"),
 }
 RADIUS, POSITION = 12, 50
-"""Clauses, if there is no window, and size of a position vector; the size is the released code's."""
+"""Largest distance in clauses if there is no window, and size of a distance embedding (released code)."""
 
 
 class ClauseTransformer(nn.Module):
-    """A transformer layer with one head over the clauses of a document, without positions; for BERT's emotion branch.
+    """A transformer layer with one head over the clauses of a document, without positions, for BERT's emotion branch.
 
     Args:
         size: Size of a clause vector.
@@ -73,7 +73,7 @@ class ClauseTransformer(nn.Module):
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
         self.reduce = nn.Linear(size, width)
-        # the branch drops out its input
+        # the branch applies dropout to its input
         self.layer = nn.TransformerEncoderLayer(width, 1, width, dropout=0.0, batch_first=True)
 
     def forward(self, clauses: Tensor, lengths: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Attention(nn.Module):
     """Attention with one head, a ReLU on queries, keys and values, and no output projection; released code.
 
     Args:
-        size: D.
+        size: Size of a node vector, D.
     """
 
     def __init__(self, size: int) -> None:
@@ -98,11 +98,11 @@ class Attention(nn.Module):
         """Mix the nodes of each row.
 
         Args:
-            nodes: (R, M, D).
-            mask: (R, M) bool, True for nodes that others see.
+            nodes: Node vectors (R, M, D).
+            mask: Mask (R, M), True for nodes that can be attended to.
 
         Returns:
-            (R, M, D); finite for rows that are padding throughout, without meaning.
+            (R, M, D); meaningless but finite for rows of padding only.
         """
         mask = mask | ~mask.any(1, keepdim=True)  # a softmax over no key is NaN
         query, key, value = (F.relu(layer(nodes)) for layer in (self.query, self.key, self.value))
@@ -113,8 +113,8 @@ class Block(nn.Module):
     """Attention between pairs and a feed-forward layer, each with a residual and a norm.
 
     Args:
-        size: D.
-        kind: `cross-road` averages attention along the row and along the column of a pair; `windowed` is over all
+        size: Size of a pair vector, D.
+        kind: `cross-road` averages attention along a pair's row and column; `windowed` attends to all
             candidates of the document.
     """
 
@@ -141,7 +141,7 @@ class Block(nn.Module):
 
 
 def place_in_document(pairs: PairSet) -> Tensor:
-    """(P,) number of each candidate among those of its document."""
+    """(P,) index of each candidate within its document."""
     counts = torch.bincount(pairs.document, minlength=pairs.shape[0])
     starts = counts.cumsum(0) - counts
     return torch.arange(len(pairs.document), device=counts.device) - starts[pairs.document]
@@ -151,9 +151,9 @@ class Interactions(nn.Module):
     """Blocks over the candidates of each document.
 
     Args:
-        size: D.
-        kind: Which pairs a pair sees; see `Block`.
-        layers: Blocks; none with `none`.
+        size: Size of a pair vector, D.
+        kind: Which pairs a pair attends to; see `Block`.
+        layers: Number of blocks; unused with kind `none`.
     """
 
     def __init__(self, size: int, kind: Interaction, layers: int) -> None:
@@ -180,15 +180,15 @@ class Interactions(nn.Module):
 
 
 class Heads(nn.Module):
-    """Branches, features of pairs, their interaction, and the head of pairs.
+    """Branches, pair features, their interaction, and the pair head.
 
     Args:
         branches: The two branches, with heads.
         hidden: Units of their LSTMs in each direction.
-        size: D, size of a pair.
-        interactions: Over vectors of that size.
-        position: Vectors of distances; None without.
-        detach: Whether the gradient of pairs stops at the states of the branches.
+        size: Size of a pair vector, D.
+        interactions: Interaction of the pair vectors.
+        position: Distance embeddings; None to leave them out.
+        detach: Whether the gradient of the pair loss stops at the states of the branches.
     """
 
     def __init__(
@@ -224,18 +224,18 @@ class ECPE2D(EncodedPairMethod):
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         reading: How clauses become vectors; each clause alone in the released code.
-        form: `inter-ec` gives the probabilities of emotions to the cause branch, `inter-ce` those of causes to the
+        form: `inter-ec` feeds emotion probabilities to the cause branch, `inter-ce` cause probabilities to the
             emotion branch, `indep` none. `bert` is `inter-ec` with a transformer layer for the emotion branch.
-        interaction: `cross-road` lets a pair see the pairs of its row and column, `windowed` all pairs of its document
-            within `pairs.window`, `none` no other.
+        interaction: `cross-road` lets a pair attend to the pairs of its row and column, `windowed` to all pairs of its
+            document within `pairs.window`, `none` to no other.
         layers: Blocks of the interaction; 2 in the paper, 1 if windowed.
         hidden: Units of the two LSTMs over clauses in each direction.
         size: Size of a pair.
-        detach_link: Whether the second branch's loss does not reach the first one.
-        detach_states: Whether the loss of pairs does not reach the branches.
+        detach_link: Whether to keep the second branch's loss from reaching the first.
+        detach_states: Whether to keep the pair loss from reaching the branches.
         dropout: Dropout on clause vectors; 0.5 on word vectors in the released code.
         pairs: Candidates and decoding.
-        threshold: A pair scores above it.
+        threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser; rates and decay of the released code.
     """
 

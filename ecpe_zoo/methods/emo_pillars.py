@@ -1,21 +1,21 @@
 """Emo Pillars: classifiers of 28 emotions distilled from synthesized text (arXiv 2504.16856, 2025).
 
-A large model writes utterances for characters of narratives and judges them softly (`ecpe-zoo synthesize`); a
-RoBERTa learns its judgements. Two regimes: context-less, where the text is all that is read, and context-aware,
-where the context and the character are read before the utterance, and only the utterance is judged. What was
-learned from the first training set is then tuned on a second one (`init_from`), with the same head or a new one.
+A large model writes utterances for characters of narratives and labels them softly (`ecpe-zoo synthesize`); a RoBERTa
+learns these labels. There are two regimes: context-less, which reads the text alone, and context-aware,
+which reads the context and the character before the utterance and classifies only the utterance. The model trained
+on the first training set is then fine-tuned on a second one (`init_from`), with the same head or a new one.
 
-What we know of it is the abstract, the model cards and a summary; no training code is public. Open points are
-filled as follows:
-- Targets are the teacher's strengths as they are; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
-- A pair is encoded as the encoder was trained to read two texts; the context loses its oldest tokens first, and
-  the utterance none before the context is gone. [SEP] separates the turns of the context, and `speaker: ` precedes
-  every turn whose speaker is known.
+Our sources are the abstract, the model cards and a summary; no training code is public. Open points are filled as
+follows:
+- Targets are the teacher's strengths, unchanged; thresholded ones (`targets: hard`, from 0.3 on) are an ablation.
+- A pair of texts is encoded as in the encoder's pretraining; the context loses its oldest tokens first, and
+  the utterance loses none until the context is gone. [SEP] separates the turns of the context, and `speaker: `
+  precedes every turn whose speaker is known.
 - A new head's bias starts from the label frequencies of the training part (`head_bias`), not from the library's 0.
-- Sets with one label a text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
+- Corpora with one label per text (ISEAR, EmoContext) get a softmax (`single_label`) and are scored by the highest
   emotion. The authors' models keep 28 sigmoids there.
 
-Without the authors' synthesized texts no number of ours stands under the paper's name.
+Without the authors' synthesized texts, none of our figures is reported as the paper's.
 """
 
 from __future__ import annotations
@@ -42,40 +42,40 @@ from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabu
 from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 
 MAX_TOKENS = {"context-less": 128, "context-aware": 512}
-"""Regime -> tokens of a row where none are given; 512 is RoBERTa's limit."""
+"""Regime -> default number of tokens of a row; 512 is RoBERTa's limit."""
 
 SHAPING = ("size", "layers", "heads", "vector_size")
-"""Options of the encoder that a second training must share with the first; with the same head also `pooling`."""
+"""Encoder options that a second training must share with the first; with the same head also `pooling`."""
 
 
 def shaping(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a method's arguments, those that shape its weights."""
+    """The arguments of a method that shape its weights."""
     encoder = options["encoder"]
     return {name: encoder[name] for name in ("name", *SHAPING)} | {"pooling": options["pooling"]}
 
 
 class EmoPillars(TextMethod):
-    """Emo Pillars' classifier.
+    """The classifier of Emo Pillars.
 
     Args:
-        regime: `context-less` reads the judged text alone, `context-aware` also the segments before it.
+        regime: `context-less` reads the classified text alone, `context-aware` also the segments before it.
         encoder: Token encoder (model cards: RoBERTa-large).
-        pooling: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of the utterance's
-            tokens (without its context).
-        dropout: on both sides of the dense layer (RoBERTa's head: 0.1).
-        head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
-            label, log frequencies for softmax), or `zero`. The same head of a first training keeps its own.
-        targets: `soft` learns strengths where a corpus has them, `hard` learns which of them reach `least`. Texts
+        pooling: Vector of a text: the first token after a dense layer with tanh (RoBERTa's own head), or the mean of
+            the utterance's tokens (without its context).
+        dropout: Dropout on both sides of the dense layer (RoBERTa's head: 0.1).
+        head_bias: Bias of a new head: `frequencies`, the best constant prediction of the targets (log odds of each
+            label, log frequencies for softmax), or `zero`. A head kept from a first training keeps its bias.
+        targets: `soft` learns strengths if the corpus has them, `hard` learns which of them reach `least`. Texts
             without strengths have their labels either way.
-        least: share of full strength from which on a label is one, for `hard` (second-hand: 0.3).
-        single_label: each text has one emotion: softmax, and the highest score decides.
-        init_from: a checkpoint of an earlier training, whose encoder is tuned on; its tokenizer is taken over, and the
-            encoder's own options must be the same.
-        head: with `init_from`, begin with a `new` head, or with the `same`, which needs the same labels.
-        max_tokens: of a row; 128 context-less and 512 context-aware where not given.
-        threshold: an emotion is predicted above it (model cards: 0.5; 0.36 on GoEmotions).
+        least: Share of full strength from which a label counts, for `hard` (second-hand: 0.3).
+        single_label: Whether each text has exactly one emotion: softmax, and the highest score decides.
+        init_from: Checkpoint of an earlier training whose encoder is fine-tuned further; its tokenizer is kept, and
+            the encoder's own options must be the same.
+        head: Whether `init_from` starts with a `new` head or with the `same`, which needs the same labels.
+        max_tokens: Maximum tokens of a row; 128 context-less and 512 context-aware if not given.
+        threshold: Score that a predicted emotion exceeds (model cards: 0.5; 0.36 on GoEmotions).
         optimiser: Optimiser (ours for RoBERTa-large: rate 1e-5).
-        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+        token_slots: Maximum number of token slots per evaluation pass; affects speed and memory only.
     """
 
     id: ClassVar[str] = "emo_pillars"
@@ -105,7 +105,7 @@ class EmoPillars(TextMethod):
             raise ZooError(f"Expected --model.least above 0 and at most 1, but got {least}.")
         if head == "same" and init_from is None:
             raise ZooError("Expected --model.init_from CHECKPOINT with --model.head same, but got none.")
-        # of a class elsewhere; here of what is trained
+        # a class attribute elsewhere; here it depends on the arguments
         self.task = self.task_of({"single_label": single_label})  # type: ignore[misc]
         self.settings = EncoderSettings.of(self.hparams.encoder)
         self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
@@ -119,20 +119,20 @@ class EmoPillars(TextMethod):
 
     @classmethod
     def task_of(cls, options: Mapping[str, Any]) -> Task:
-        """With one emotion a text the highest score decides, and there is no threshold to tune."""
+        """The conversation task if each text has one emotion: the highest score decides, and no threshold is tuned."""
         return ERC if options.get("single_label") else cls.task
 
     @property
     def annotations(self) -> frozenset[str]:
-        """Those of texts, whatever is decided of them."""
+        """The tasks for texts, however emotions are predicted."""
         return EMOTIONS.annotations
 
     def label_names(self, documents: Sequence[Document]) -> list[str]:
-        """The labels, and emotions whose strength never suffices for a label: they are learned too."""
+        """The labels, including emotions whose strength never suffices for a label: they are learned too."""
         return labels_of(documents, strengths=not self.single_label)
 
     def make_vocabulary(self, documents: Sequence[Document]) -> Vocabulary:
-        """See `make_encoder_vocabulary`; with `init_from` that of the first training."""
+        """See `make_encoder_vocabulary`; with `init_from`, that of the first training."""
         if self.init_from is not None:
             vocabulary: Vocabulary = self._first_training()["ecpe_zoo"]["vocabulary"]
             return vocabulary
@@ -157,10 +157,10 @@ class EmoPillars(TextMethod):
     # --- the second training
 
     def _first_training(self) -> dict[str, Any]:
-        """The checkpoint of the first training.
+        """Read the checkpoint of the first training.
 
         Raises:
-            ZooError: it cannot be read, or is of another method or another encoder.
+            ZooError: It cannot be read, or has another method or encoder.
         """
         assert self.init_from is not None
         stored = read_checkpoint(self.init_from)
@@ -181,16 +181,16 @@ class EmoPillars(TextMethod):
         if differing:
             told = "; ".join(f"{name} {theirs[name]!r} there, {mine[name]!r} here" for name in differing)
             raise ZooError(
-                f"Expected the options of the first training ({self.init_from}), whose network is tuned on, but "
-                f"these differ: {told}. Give the same."
+                f"Expected the options of the first training ({self.init_from}), whose network is trained further, but "
+                f"these differ: {told}. Use the same options."
             )
         return stored
 
     def _take_over(self) -> None:
-        """Take the weights of the first training: of the encoder, or of the whole with the same head.
+        """Copy the weights of the first training: the encoder's, or all of them with the same head.
 
         Raises:
-            ZooError: the same head with other labels.
+            ZooError: The same head is requested, but the labels differ.
         """
         stored = self._first_training()
         weights = {
@@ -208,7 +208,7 @@ class EmoPillars(TextMethod):
                 )
                 raise ZooError(
                     f"Expected the labels of {self.init_from} for --model.head same, but the training documents "
-                    f"have others ({told}). Give --model.head new."
+                    f"differ ({told}). Use --model.head new."
                 )
             weights = {
                 n: value for n, value in stored["state_dict"].items() if n.startswith(("network.", "head."))
@@ -220,22 +220,22 @@ class EmoPillars(TextMethod):
     # --- targets, losses, scores
 
     def target(self, segment: Segment) -> list[float] | None:
-        """Strengths or labels as shares of 1; with one label a text, which it is."""
+        """Strengths or labels as shares of 1; with one label per text, its index."""
         if not self.single_label:
             return targets_of(segment, self.labels, soft=True, least=self.least)
         return targets_of(segment, self.labels, soft=False) if segment.emotions else None
 
     def best_constant(self, means: Tensor) -> Tensor:
-        """Log odds; log frequencies with one label a text."""
+        """Log odds; log frequencies with one label per text."""
         return means.log() if self.single_label else torch.logit(means)
 
     def start(self, documents: Sequence[Document]) -> None:
-        """See `TextMethod.start`; the same head of a first training keeps its own bias."""
+        """See `TextMethod.start`; a head kept from a first training keeps its bias."""
         if self.head_kind == "new":
             super().start(documents)
 
     def losses(self, batch: TextBatch) -> dict[str, Tensor]:
-        """Binary cross-entropy of soft targets, mean over texts and labels; cross-entropy with one label a text."""
+        """Binary cross-entropy with soft targets, mean over texts and labels; cross-entropy with one label per text."""
         logits = self(batch)  # (R, C)
         if self.single_label:
             rows = F.cross_entropy(logits, batch.targets.argmax(dim=1), reduction="none")
@@ -244,9 +244,9 @@ class EmoPillars(TextMethod):
         return {"cross_entropy": mean_over_processes(cells)}
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Sigmoid; softmax with one label a text."""
+        """Sigmoid; softmax with one label per text."""
         return logits.softmax(dim=-1) if self.single_label else torch.sigmoid(logits)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, linear warm-up and decline."""
+        """AdamW with linear warm-up and decay."""
         return make_optimiser(self, self.optimiser, self, self.network.encoder, fused=True)

@@ -1,22 +1,22 @@
-"""EQN: Expansion Quantization Network for many emotions of a text, with intensities (arXiv 2411.06160, 2024).
+"""EQN: Expansion Quantization Network for several emotions per text, with intensities (arXiv 2411.06160, 2024).
 
-A text is annotated with the emotions that somebody noticed, and with nothing for the others. CoEQN learns full
-labels by regression: 10 where annotated, 0 elsewhere. EQN then lets the trained model read its training set,
-replaces every 0 by the prediction and keeps every 10, and trains a second model, from fresh weights, on these
+A text is annotated with the emotions that somebody noticed, but says nothing of the others. CoEQN learns full
+labels by regression: 10 if annotated, 0 otherwise. EQN then has the trained model predict its training set,
+replaces every 0 by the prediction, keeps every 10, and trains a second model with new weights on these
 intensities.
 
-What we know of it is a summary and a repository without training code (yeaso/Expansion-Quantization-Network-EQN).
-Where we depart from that or fill a gap:
-- Everything is computed on a scale of 0 to 1 and reported times ten: the squared error of the paper's scale is a
-  hundred times larger, and its optimum the same.
+Our sources are a summary and a repository without training code (yeaso/Expansion-Quantization-Network-EQN).
+Departures, and how gaps are filled:
+- Everything is computed on a scale of 0 to 1 and reported times ten: the squared error on the paper's scale is a
+  hundred times larger, with the same optimum.
 - A relabelled 0 stays within 0 and 9 (`cap`), so that annotated labels stay on top.
-- By default a text is relabelled by a model that did not train on it: a model that learned a text's zeros by
-  heart repeats them. `relabel: in-sample` is the paper's.
-- Only the training part is relabelled: elsewhere predictions would become gold.
+- By default, a text is relabelled by a model that was not trained on it: a model that memorised a text's zeros
+  repeats them. `relabel: in-sample` follows the paper.
+- Only the training part is relabelled: otherwise predictions would become gold.
 - The sizes of the smaller host networks, rates and epochs are ours.
-- The head's bias starts from the label frequencies (`head_bias`), of cross-entropy and squared error alike: with
-  the library's 0, cross-entropy starts at a probability of 0.5 for each of 28 labels and spends its first epochs on
-  unlearning that, where squared error starts near its best constant. `head_bias: zero` is the library's.
+- The head's bias starts from the label frequencies (`head_bias`), for cross-entropy and squared error alike: with
+  the library's 0, cross-entropy starts at a probability of 0.5 for each of 28 labels and spends its first epochs
+  unlearning it, while squared error starts near its best constant. `head_bias: zero` follows the library.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ from ecpe_zoo.text.texts import TextBatch, TextReader, targets_of
 from ecpe_zoo.views import Heatmap, View
 
 COEQN, FINAL = "coeqn", "final"
-"""Stages of EQN in-sample; out-of-fold `fold-1`, `fold-2` ... stand in the place of `coeqn`."""
+"""Stages of in-sample EQN; out-of-fold, `fold-1`, `fold-2` ... replace `coeqn`."""
 
 RELABELLED = "relabelled.jsonl"
-"""In a run's folder: what the last stage learns."""
+"""File in a run's folder with the labels that the last stage learns."""
 
 
 def relabel(documents: Sequence[Document], predictions: Sequence[Prediction], cap: float) -> Relabelled:
-    """Label regression: annotated labels get 10, others what was predicted, within 0 and the cap.
+    """Label regression: annotated labels get 10, others the prediction, clipped to 0 and the cap.
 
     Args:
-        documents: with gold.
-        predictions: one a document, scores from 0 to 1.
-        cap: 0 to 10.
+        documents: Documents with gold.
+        predictions: One prediction per document, with scores from 0 to 1.
+        cap: Highest intensity, 0 to 10.
     """
     found = {prediction.id: prediction for prediction in predictions}
     relabelled: Relabelled = {}
@@ -90,13 +90,13 @@ def relabel(documents: Sequence[Document], predictions: Sequence[Prediction], ca
 def smoothed(
     documents: Sequence[Document], relabelled: Relabelled, labels: Sequence[str], by: Literal["all", "class"]
 ) -> Relabelled:
-    """Label smoothing with as much strength in all as relabelling gives: an ablation.
+    """Label smoothing with the same total strength as relabelling: an ablation.
 
     Args:
-        documents: with gold.
-        relabelled: of their segments.
-        labels: C names.
-        by: a label that is not annotated gets the mean of all such cells, or of those of its class.
+        documents: Documents with gold.
+        relabelled: Relabelled intensities of their segments.
+        labels: Names of the C labels.
+        by: Whether a label that is not annotated gets the mean of all such cells, or of those of its class.
     """
     cells: dict[str, list[float]] = {label: [] for label in labels}
     annotated: dict[tuple[str, int], tuple[str, ...]] = {}
@@ -118,36 +118,36 @@ RELABELLING = frozenset({"relabel", "folds", "cap"})
 TRANSFORMER = frozenset(
     {"pooling", *(f"encoder.{name}" for name in ("name", "size", "layers", "heads", "dropout"))}
 )
-"""Options that a network over words does not read."""
+"""Options that a network over words does not use."""
 
 
 class EQN(TextMethod):
     """Expansion Quantization Network.
 
     Args:
-        objective: `eqn` (train, relabel, train anew), `coeqn` (its first model alone: 10 or 0, linear output, squared
+        objective: `eqn` (train, relabel, retrain), `coeqn` (its first model alone: 10 or 0, linear output, squared
             error; it writes `relabelled.jsonl` too, so that one such run can serve several others), or
             `cross-entropy` (the baseline: the same network with a sigmoid).
-        relabel: `out-of-fold`: each text by a model that did not train on it; `in-sample`: by a model that did (the
-            paper's).
-        folds: models that relabel out-of-fold; each trains on the texts of the other folds.
-        cap: highest intensity of a label that is not annotated, 0 to 10.
-        smoothing: an ablation of `eqn`: labels that are not annotated get the mean of what relabelling gave them, over
-            `all` cells or for each `class`, so that only what is said of single texts is lost.
-        labels_from: a `relabelled.jsonl` of an earlier run on the same training texts: it is learned at once, and
-            the stages before it are left out.
-        network: `transformer`, or over words `ann`, `cnn`, `textcnn`, `lstm`.
-        encoder: Token encoder of `transformer`; of the networks over words its vectors.
-        pooling: of `transformer`: the first token behind a dense layer with tanh (the paper's pooler), or the mean.
-        hidden: size of a network over words; `textcnn` has a third of it for each width.
-        dropout: before the head, and on word vectors (paper: 0.1).
-        head_bias: bias of a new head: `frequencies`, the best constant answer to the training targets (log odds of each
+        relabel: `out-of-fold` relabels each text by a model not trained on it; `in-sample` by a model that was (the
+            paper's choice).
+        folds: Number of models that relabel out-of-fold; each trains on the texts of the other folds.
+        cap: Highest intensity of a label that is not annotated, 0 to 10.
+        smoothing: Ablation of `eqn`: labels not annotated get the mean of their relabelled intensities, over
+            `all` cells or for each `class`, so that only the differences between texts are lost.
+        labels_from: A `relabelled.jsonl` of an earlier run on the same training texts: it is used directly, and
+            the earlier stages are skipped.
+        network: `transformer`, or a network over words: `ann`, `cnn`, `textcnn`, `lstm`.
+        encoder: Token encoder of `transformer`; for networks over words, only its word vectors.
+        pooling: For `transformer`: the first token after a dense layer with tanh (the paper's pooler), or the mean.
+        hidden: Size of a network over words; `textcnn` has a third of it per kernel width.
+        dropout: Dropout before the head, and on word vectors (paper: 0.1).
+        head_bias: Bias of a new head: `frequencies`, the best constant prediction of the targets (log odds of each
             label for cross-entropy, mean target for squared error), or `zero`.
-        max_tokens: of a text (repository: 128).
-        threshold: an emotion is predicted above it (GoEmotions baseline: 0.3). Half of the scale is too much for
-            squared error, which draws rare labels towards their share.
+        max_tokens: Maximum tokens of a text (repository: 128).
+        threshold: Score that a predicted emotion exceeds (GoEmotions baseline: 0.3). Half of the scale is too high for
+            squared error, which pulls rare labels towards their frequency.
         optimiser: Optimiser; the schedule runs within each stage.
-        token_slots: most token slots that are run at once in evaluation; of speed and memory only.
+        token_slots: Maximum number of token slots per evaluation pass; affects speed and memory only.
     """
 
     id: ClassVar[str] = "eqn"
@@ -177,7 +177,7 @@ class EQN(TextMethod):
         super().__init__()
         if folds < 2:
             raise ZooError(
-                f"Expected --model.folds of at least 2, but got {folds}. One is `relabel: in-sample`."
+                f"Expected --model.folds of at least 2, but got {folds}. For one model use --model.relabel in-sample."
             )
         if not 0 <= cap <= 10:
             raise ZooError(f"Expected --model.cap from 0 to 10, but got {cap}.")
@@ -210,7 +210,7 @@ class EQN(TextMethod):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """Options of relabelling if nothing is relabelled or a file says it, and of a transformer without one."""
+        """Options of relabelling if nothing is relabelled or a file is given, and of a transformer if there is none."""
         words = options.get("network", "transformer") != "transformer"
         idle = TRANSFORMER if words else frozenset()
         if options.get("labels_from") is not None:
@@ -221,11 +221,11 @@ class EQN(TextMethod):
 
     @property
     def soft(self) -> bool:
-        """Whether intensities are learned, in place of annotated or not."""
+        """Whether intensities are learned instead of binary labels."""
         return self.labels_from is not None or self.stage == FINAL
 
     def target(self, segment: Segment) -> list[float] | None:
-        """Full label initialisation, 1 or 0; relabelled intensities in the last stage."""
+        """Full labels, 1 or 0; relabelled intensities in the last stage."""
         return targets_of(segment, self.labels, self.soft)
 
     def best_constant(self, means: Tensor) -> Tensor:
@@ -241,7 +241,7 @@ class EQN(TextMethod):
         return {"squared_error": mean_over_processes((logits - batch.targets).square())}
 
     def scores(self, logits: Tensor) -> Tensor:
-        """The linear output within 0 and 1; never inside the loss."""
+        """The linear output clipped to 0 and 1; never clipped inside the loss."""
         return logits.sigmoid() if self.objective == "cross-entropy" else logits.clamp(0, 1)
 
     def configure_optimizers(self) -> Any:
@@ -251,7 +251,7 @@ class EQN(TextMethod):
     # --- stages
 
     def stages(self) -> tuple[Stage, ...]:
-        """One; or models that relabel, and the one that learns what they say."""
+        """One stage; or models that relabel, then the model that learns their labels."""
         if self.objective != "eqn":
             return (Stage(FIT),)
         if self.labels_from is not None:
@@ -261,10 +261,10 @@ class EQN(TextMethod):
         return *map(Stage, fold_stages(self.folds)), Stage(FINAL)
 
     def prepare(self, between: Between) -> None:
-        """Relabel by what was trained, begin with fresh weights, and choose what is trained on.
+        """Relabel with the trained models, start from new weights, and set the training documents.
 
         Raises:
-            ZooError: a file of intensities that is missing or does not fit the training documents.
+            ZooError: The file of intensities is missing or does not fit the training documents.
         """
         documents = between.data.documents("train")
         first = self.stages()[0].name
@@ -286,25 +286,25 @@ class EQN(TextMethod):
             between.data.replace_training(learned_in(between.stage, documents, by))
 
     def _leave(self, between: Between, relabelled: Relabelled) -> None:
-        """Write what the last stage learns into the run's folder."""
+        """Write the labels that the last stage learns to the run's folder."""
         ordered = dict(sorted(relabelled.items()))
         between.leave(between.folder / RELABELLED, lambda path: write_intensities(path, ordered))
 
     def _with_intensities(self, documents: Sequence[Document], relabelled: Relabelled) -> list[Document]:
-        """The training documents with intensities, smoothed where that is the ablation."""
+        """The training documents with intensities, smoothed in that ablation."""
         labels = labels_of(documents)
         if self.smoothing != "none":
             relabelled = smoothed(documents, relabelled, labels, self.smoothing)
         return with_intensities(documents, relabelled, labels)
 
     def finish(self, between: Between) -> None:
-        """Of CoEQN alone: write what it makes of its training documents, for `labels_from` of another run."""
+        """For CoEQN alone: write its relabelled training documents, for `labels_from` of another run."""
         if self.objective == "coeqn" and self.labels_from is None:
             documents = between.data.documents("train")
             self._leave(between, relabel(documents, between.predict(documents), self.cap))
 
     def views(self, between: Between) -> list[View]:
-        """How strongly the texts of each label were given the others, where this run relabelled."""
+        """Mean intensities that relabelling gave the other labels in texts of each label, if this run relabelled."""
         path = between.folder / RELABELLED
         if not path.is_file():
             return []

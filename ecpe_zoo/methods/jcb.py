@@ -1,15 +1,15 @@
 """JCB: Joint Constrained Learning with Boundary-adjusting for Emotion-Cause Pair Extraction (Feng et al., ACL 2023).
 
 PBJE's graph over emotion and cause clauses, pairs and the document, with two constraints on pairs (if clause j causes
-the emotion of i, i does not cause that of j; vectors of pairs of one emotion are alike) and an exchange between the
-heads: that of emotions sees the causes that fit a clause and the other way round, that of pairs sees the predicted
+the emotion of i, i does not cause that of j; vectors of pairs of one emotion are similar) and an exchange between the
+heads: the emotion head sees the causes that match a clause and vice versa, and the pair head sees the predicted
 emotion. There is no released code.
 
 ==========================  ==================================  ====================================================
 argument                    default                             paper
 ==========================  ==================================  ====================================================
 `asymmetry_form`            bounded: -log(1 - y_ji)             eq. 8 (`paper`): log y_ji - log y_ij, without a lower
-                                                                bound; y is kept above 1e-4 here
+                                                                bound; y is clipped at 1e-4 here
 `joint_mean`                False: mean over the neighbours     eq. 5: over all neighbours of a node
                             of each kind
 `activation`                True: ReLU after a layer            not shown
@@ -21,17 +21,17 @@ argument                    default                             paper
                             threshold                           code, which is probably the same
 ==========================  ==================================  ====================================================
 
-Departures from the paper, and what it leaves open:
+Departures from the paper, and choices that it leaves open:
 
-- All cross-entropies have their negative terms. As printed (eq. 7, 14) "all pairs" would be the best answer.
-- The asymmetry loss leaves out gold pairs whose mirror image is gold too, those within one clause included. Losses on
+- All cross-entropies have their negative terms. As printed (eq. 7, 14) "all pairs" would be optimal.
+- The asymmetry loss leaves out gold pairs whose mirror image is gold too, including pairs within one clause. Losses on
   gold pairs are means over the batch, and 0 without gold pairs.
-- Distances of the contrastive loss (eq. 9) are between normalised vectors and do not grow with their size: that of two
-  random ones is about 1.4, so that a margin of 1 matters. The other pair is a random wrong candidate of the document
-  or, half of the time if there is one, a gold pair of another emotion.
-- The emotion guidance reads the model's own prediction in training too, so that training and test are alike.
+- Distances of the contrastive loss (eq. 9) are between normalised vectors and do not grow with H: that of two
+  random vectors is about 1.4, so a margin of 1 matters. The other pair is a random wrong candidate of its document
+  or, half of the time if possible, a gold pair of another emotion.
+- The emotion guidance uses the model's own prediction in training too, so that training and test agree.
 - A long document loses tokens of its longest clauses; the paper's sliding window has no stated stride.
-- AdamW with a decay of 0.01 on all matrices; the paper names no optimiser.
+- AdamW with a decay of 0.01 on all matrices; the paper states no optimiser.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ AsymmetryForm = Literal["bounded", "paper"]
 Guidance = Literal["hard", "soft", "none"]
 
 RADIUS = 3
-"""Clauses, for positions without a window."""
+"""Largest distance in clauses, for positions without a window."""
 LEAST = 1e-4
 """Lowest probability in eq. 8."""
 EPSILON = 1e-12
@@ -66,10 +66,10 @@ def asymmetry(logits: Tensor, targets: Tensor, pairs: PairSet, form: AsymmetryFo
     """Mean over gold pairs (i, j), i != j, of a loss on the mirrored pair (j, i) (eq. 8).
 
     Args:
-        logits: (P,).
-        targets: (P,), 1 for gold pairs, else 0.
-        pairs: The candidates; with each its mirror image is one.
-        form: `bounded` or `paper`.
+        logits: Logits (P,) of the candidates.
+        targets: Labels (P,), 1 for gold pairs, else 0.
+        pairs: The candidates, which include the mirror image of each.
+        form: Form of the loss: `bounded` or `paper`.
 
     Returns:
         () float32; 0 without such a pair.
@@ -90,11 +90,11 @@ def asymmetry(logits: Tensor, targets: Tensor, pairs: PairSet, form: AsymmetryFo
 def other_pairs(targets: Tensor, pairs: PairSet) -> tuple[Tensor, Tensor, Tensor]:
     """A random other pair of the same document for each of the G gold pairs, from torch's generator.
 
-    Half of the time it is a gold pair of another emotion, else a candidate that is not gold; if a document has only one
-    of these kinds, always that.
+    Half of the time it is a gold pair of another emotion, else a candidate that is not gold; if a document has only
+    one of these kinds, it is always of that kind.
 
     Args:
-        targets: (P,), 1 for gold pairs, else 0.
+        targets: Labels (P,), 1 for gold pairs, else 0.
         pairs: The candidates.
 
     Returns:
@@ -114,14 +114,14 @@ def other_pairs(targets: Tensor, pairs: PairSet) -> tuple[Tensor, Tensor, Tensor
 def contrastive(vectors: Tensor, targets: Tensor, pairs: PairSet, margin: float) -> Tensor:
     """Mean over gold pairs of `max(0, d(pair, centre) - d(pair, other) + margin)` (eq. 9).
 
-    The centre is the mean of the gold pairs of the same emotion; see `other_pairs` for the other. Distances are root
-    mean squares of differences, so that they do not grow with H.
+    The centre is the mean of the gold pairs of the same emotion; see `other_pairs` for the other pair. Distances are
+    root mean squares of differences, so that they do not grow with H.
 
     Args:
-        vectors: (P, H) of pairs, normalised here.
-        targets: (P,), 1 for gold pairs, else 0.
+        vectors: Pair vectors (P, H), normalised here.
+        targets: Labels (P,), 1 for gold pairs, else 0.
         pairs: The candidates.
-        margin: Difference of distances that is asked for.
+        margin: Required difference of distances.
 
     Returns:
         () float32; 0 if no gold pair has another pair in its document.
@@ -141,15 +141,15 @@ def contrastive(vectors: Tensor, targets: Tensor, pairs: PairSet, margin: float)
 
 
 def partners(mine: Tensor, others: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the other kind's nodes, weighted by a softmax over their products with each of mine (eq. 10, 11).
+    """Mean of the other kind's nodes, weighted by a softmax over their dot products with each of mine (eq. 10, 11).
 
     Args:
-        mine: (B, N, H).
-        others: (B, N, H).
-        mask: (B, N).
+        mine: Vectors (B, N, H) of one kind.
+        others: Vectors (B, N, H) of the other kind.
+        mask: Mask (B, N) of the clauses.
 
     Returns:
-        (B, N, H), fp32 at least: the products are not scaled, so that half precision could overflow.
+        (B, N, H), at least fp32: the products are not scaled and could overflow in half precision.
     """
     with torch.autocast(mine.device.type, enabled=False):
         mine, others = wide(mine), wide(others)
@@ -157,12 +157,12 @@ def partners(mine: Tensor, others: Tensor, mask: Tensor) -> Tensor:
 
 
 class Heads(nn.Module):
-    """Graph over clauses and pairs, and heads that see each other.
+    """Graph over clauses and pairs, with heads that see each other's output.
 
     Args:
-        graph: Nodes of size H.
-        size: H.
-        alignment: Whether clause heads see their partners.
+        graph: Graph over nodes of size H.
+        size: Size of a node, H.
+        alignment: Whether clause heads see the matching clauses of the other kind.
         guidance: How the pair head sees the predicted emotion.
     """
 
@@ -201,18 +201,18 @@ class JCB(EncodedPairMethod):
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         reading: How clauses become vectors; the mean of their tokens in the paper.
-        layers: Layers of the graph; 0 leaves it out.
+        layers: Layers of the graph; 0 removes it.
         joint_mean: Whether a node's sums are divided by the number of all its neighbours.
-        activation: Whether there is a ReLU after each layer.
+        activation: Whether each layer ends in a ReLU.
         dropout: Dropout on the output of each layer.
-        alignment: Whether the head of emotions sees the causes that fit a clause, and that of causes the emotions.
-        guidance: How the head of pairs sees the predicted emotion: its `hard` label, a `soft` mixture, or `none`.
-        asymmetry: Weight of the loss on mirrored pairs; 0 leaves it out.
-        asymmetry_form: `bounded`, or eq. 8 of the `paper`.
-        contrastive: Weight of the loss on distances; 0 leaves it out.
-        margin: Of that loss.
-        pairs: Candidates and decoding; a window of 3 holds 98.1 % of the gold pairs of xia-ding-2019.
-        threshold: A pair scores above it.
+        alignment: Whether the emotion head sees the causes that match a clause, and the cause head the emotions.
+        guidance: How the pair head sees the predicted emotion: its `hard` label, a `soft` mixture, or `none`.
+        asymmetry: Weight of the loss on mirrored pairs; 0 turns it off.
+        asymmetry_form: Form of that loss: `bounded`, or eq. 8 of the `paper`.
+        contrastive: Weight of the loss on distances; 0 turns it off.
+        margin: Margin of that loss.
+        pairs: Candidates and decoding; a window of 3 covers 98.1 % of the gold pairs of xia-ding-2019.
+        threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser; rate and warm-up of the paper.
     """
 

@@ -1,7 +1,7 @@
-"""Get a trained method back from its checkpoint.
+"""Load a trained method from its checkpoint.
 
-A checkpoint is data of somebody else: nothing in it is executed, and the class that it names is used only if it is a
-method of this package, or one that the caller names too.
+Checkpoints are untrusted data: nothing in them is executed, and the class that one names is used only if it is a
+method of this package, or if the caller names it too.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from ecpe_zoo.options import flat_default, nested
 from ecpe_zoo.settings import shown
 
 OWN = "ecpe_zoo.methods."
-"""What the class paths of this package's methods begin with."""
+"""Prefix of the class paths of this package's methods."""
 
 
 def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
-    """Read a checkpoint of the zoo, without importing or executing anything that it names.
+    """Read a checkpoint of the zoo, without importing or executing anything it names.
 
     Args:
-        path: Of the file.
-        finite: Whether weights that are no numbers are an error.
+        path: Path of the file.
+        finite: Whether NaN or infinite weights are an error.
 
     Raises:
-        ZooError: no such file, a damaged file, a checkpoint of another program, or weights that are no numbers.
+        ZooError: The file is missing or damaged, comes from another program, or has weights that are NaN or infinite.
     """
     if not Path(path).is_file():
         raise ZooError(f"{path}: expected a checkpoint, but there is no such file. Check --ckpt_path.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of other programs, which are refused below
+            warnings.simplefilter("ignore")  # about other programs' pickles, which are refused below
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make the unpickler fail in any way
         reason = visible((str(error).splitlines() or [type(error).__name__])[0])
-        raise ZooError(f"{path}: expected a whole checkpoint, but it cannot be read: {reason}") from error
+        raise ZooError(f"{path}: expected a complete checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
     if problem := _wrong_part(checkpoint, finite):
@@ -65,19 +65,19 @@ def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
 
 
 def _wrong_part(checkpoint: dict[str, Any], finite: bool) -> str | None:
-    """The first part of a checkpoint that is not as `fit` writes it, in words; None if all are."""
+    """Describe the first part of a checkpoint that differs from what `fit` writes; None if there is none."""
     stored = checkpoint["ecpe_zoo"]
     if not isinstance(stored, Mapping):
-        return f"`ecpe_zoo` to be names with values, but got {shown(stored)}"
+        return f"`ecpe_zoo` to be a mapping, but got {shown(stored)}"
     for name in ("method", "class_path"):
         if not isinstance(stored.get(name), str):
-            return f"the text `{name}` in `ecpe_zoo`, but got {shown(stored.get(name))}"
+            return f"the string `{name}` in `ecpe_zoo`, but got {shown(stored.get(name))}"
     if not is_class_path(stored["class_path"]):
         return f"a class path, package.module.Class, but got {shown(stored['class_path'])}"
     if missing := [name for name in ("vocabulary", "facts") if name not in stored]:
         return f"`{missing[0]}` in `ecpe_zoo`, but got none"
     if not isinstance(stored["facts"], Mapping) or not isinstance(stored.get("stage", ""), str):
-        return "`facts` and `stage` in `ecpe_zoo` to be names with values and a text, but got something else"
+        return "`facts` and `stage` in `ecpe_zoo` to be a mapping and a string, but got something else"
     options = checkpoint.setdefault("hyper_parameters", {})
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
         return f"options by name as `hyper_parameters`, but got {shown(options)}"
@@ -86,7 +86,7 @@ def _wrong_part(checkpoint: dict[str, Any], finite: bool) -> str | None:
         isinstance(item, torch.Tensor) for item in weights.values()
     ):
         return f"weights by name as `state_dict`, but got {shown(type(weights).__name__)}"
-    # a mask may hold -inf, and a threshold that was never tuned is NaN
+    # a mask may contain -inf, and a threshold that was never tuned is NaN
     wrong = [
         name
         for name, value in weights.items()
@@ -96,12 +96,12 @@ def _wrong_part(checkpoint: dict[str, Any], finite: bool) -> str | None:
         and (value.isnan() | (value == torch.inf)).any()
     ]
     if wrong:
-        return f"weights that are numbers, but {len(wrong)} of {len(weights)} tensors hold NaN or inf: {wrong[0]}"
+        return f"weights that are numbers, but {len(wrong)} of {len(weights)} tensors contain NaN or inf: {wrong[0]}"
     return None
 
 
 def is_own(class_path: str) -> bool:
-    """Whether a class path names a class in a module of this package's methods; nothing is imported.
+    """Whether a class path names a class in a methods module of this package; nothing is imported.
 
     >>> is_own("ecpe_zoo.methods.mgcl.MGCL"), is_own("ecpe_zoo.methods.mgcl.os"), is_own("os.path.join")
     (True, False, False)
@@ -115,10 +115,10 @@ def class_path_of(method: type[Method]) -> str:
 
 
 def method_class(class_path: str) -> type[Method]:
-    """Import a method by its full class path, which the user gave.
+    """Import a method by its full class path, given by the user.
 
     Raises:
-        ZooError: nothing of that name, or something that is no method.
+        ZooError: The name does not exist or is not a method.
     """
     module, _, name = class_path.rpartition(".")
     try:
@@ -126,15 +126,15 @@ def method_class(class_path: str) -> type[Method]:
     except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: a relative path
         raise ZooError(f"Expected the class path of a method, but got {class_path!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
-        raise ZooError(f"Expected the class path of a method, but {class_path!r} is none.")
+        raise ZooError(f"Expected the class path of a method, but {class_path!r} is not a method.")
     return found
 
 
 def arguments_of(class_path: str) -> Mapping[str, Any]:
-    """The arguments of a method with their defaults, flat: `encoder.size` -> None.
+    """The arguments of a method with their defaults, flattened: `encoder.size` -> None.
 
     Raises:
-        ZooError: see `method_class`.
+        ZooError: See `method_class`.
     """
     parameters = inspect.signature(method_class(class_path)).parameters
     found: dict[str, Any] = {}
@@ -147,7 +147,7 @@ def _class_of(path: Path | str, class_path: str, method: type[Method] | str | No
     """The class that a checkpoint is loaded into.
 
     Raises:
-        ZooError: the caller names another class, or none for a class that is not of this package.
+        ZooError: The caller names another class, or no class although it is not of this package.
     """
     if method is None:
         if not is_own(class_path):
@@ -163,22 +163,22 @@ def _class_of(path: Path | str, class_path: str, method: type[Method] | str | No
 
 
 def load_method(path: Path | str, method: type[Method] | str | None = None) -> Method:
-    """The trained method of a checkpoint, on the CPU, in evaluation mode, thresholds and vocabulary included.
+    """The trained method of a checkpoint, on the CPU and in evaluation mode, with thresholds and vocabulary.
 
     Args:
-        path: Of the checkpoint.
-        method: Class of a method of your own, or its class path. Methods of this package need none; code of others is
-            never imported because a checkpoint names it.
+        path: Path of the checkpoint.
+        method: Class or class path of a method of your own. Not needed for methods of this package; other code is never
+            imported merely because a checkpoint names it.
 
     Raises:
-        ZooError: see `read_checkpoint`; or the class is another than the checkpoint's.
+        ZooError: See `read_checkpoint`; or the class differs from the checkpoint's.
     """
     stored = read_checkpoint(path)
     found = _class_of(path, stored["ecpe_zoo"]["class_path"], method)
     known = inspect.signature(found).parameters
     options = {name: value for name, value in stored["hyper_parameters"].items() if name in known}
     try:
-        # not by Lightning's `load_from_checkpoint`, which imports the function that a checkpoint's options name
+        # not with Lightning's `load_from_checkpoint`, which imports functions named in a checkpoint's options
         with fitting(class_path_of(found)):
             loaded = found(**options)
             loaded.on_load_checkpoint(stored)

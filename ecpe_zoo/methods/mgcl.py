@@ -1,26 +1,26 @@
 """MGCL: Multi-Granularity Clue Learning for emotion-cause pair extraction (no public code).
 
-Four kinds of question are asked of the whole document, and each clause is an answer or not: which are the
-emotion clauses (EE), the cause clauses (CE), the causes of one emotion clause (ESCE), the emotions of one
-cause clause (CSEE). A student answers by clause vectors; a teacher with the same weights answers by the mean
-of its tokens' answers, so that it learns from clause labels which tokens are clues. The two teach each other,
-and the student is held to its answer when the clues are masked: it must find clues in other clauses.
+Four kinds of questions are asked about the document, and each clause is an answer or not: which are the
+emotion clauses (EE), the cause clauses (CE), the causes of a given emotion clause (ESCE), the emotions of a given
+cause clause (CSEE). A student answers with clause vectors; a teacher with the same weights answers with the mean
+of the clause's token answers, so that it learns from clause labels which tokens are clues. The two teach each other,
+and the student must keep its answer when the clues are masked: it must find clues in other clauses.
 
-Equation and table numbers are the paper's. What the paper leaves open is an argument whose default is our
-choice. Where the paper contradicts itself: the question stands once in a row (eq. 4; eq. 5 repeats it), W of
+Equation and table numbers are the paper's. What it leaves open is an argument whose default is our
+choice. Where the paper contradicts itself: the question occurs once in a row (eq. 4; eq. 5 repeats it), W of
 eq. 9 takes 2d features, eq. 10 takes the gold label, eq. 11 pairs a clause-level question with tokens.
 The prompts are ours (the paper prints English glosses), and no lexicon filters emotions.
 
-What departs from the paper, or completes it:
+Departures from the paper, and additions:
 
 - `temperature_squared`: eq. 16 shows no factor t^2 (Hinton et al., 2015), without which t = 5 shrinks the gradients of
   eq. 12 to 15 to about a seventeenth. With it, the terms of the first epoch on xia-ding-2019 (fold 1, recurrent
   encoder) are on average: student .97, teacher .98, distillation .016, consistency .14; without it the last two would
   be .0007 and .006. All weights are logged.
-- `ask_above`: under the strict protocol it is tuned on validation together with the threshold. The paper asks for
-  causes of clauses with P(e) > .5 alone, so that other pairs cannot be found at any threshold.
-- The edges of the clause graph, see `ClauseSettings`.
-- Scores of `rethink: paper` are monotone, see `pairs_in_turns`.
+- `ask_above`: the strict protocol tunes it on validation together with the threshold. The paper asks for
+  causes of clauses with P(e) > .5 alone: other pairs cannot be found at any threshold.
+- The edges of the clause graph: see `ClauseSettings`.
+- Scores of `rethink: paper` are monotone: see `pairs_in_turns`.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Reading(NamedTuple):
     """Answers to questions, as two-class logits (no, yes) in fp32.
 
     Args:
-        student: (R, N, 2) of the clauses.
-        teacher: (R, N, 2) of the clauses, by their tokens.
-        tokens: (R, T, 2) of the tokens, by the teacher.
+        student: Logits (R, N, 2) of the clauses.
+        teacher: Logits (R, N, 2) of the clauses, averaged over their tokens.
+        tokens: Logits (R, T, 2) of the tokens, by the teacher.
     """
 
     student: Tensor
@@ -72,8 +72,8 @@ class Reader(nn.Module):
     """Student and teacher in one.
 
     Args:
-        encoder: of tokens.
-        clause_encoder: of the question and the clauses, as nodes.
+        encoder: Token encoder.
+        clause_encoder: Encoder of the question and the clauses, as nodes.
     """
 
     def __init__(self, encoder: TokenEncoder, clause_encoder: nn.Module) -> None:
@@ -106,44 +106,44 @@ class MGCL(TurnsMethod):
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         clause_encoder: Encoder of the question and the clauses; `none` is the paper's "BERT only" (Table 4). The paper
-            leaves kind and edges open and calls its ablation "BERT + GCN".
-        ablation: a row of Table 3, as section 5.3 describes it. `sub-clause` leaves out the distillation between
-            student and teacher, `extra-clause` the consistency with the corrupted text, `distillation` both. Not to be
+            leaves its kind and edges open and calls its ablation "BERT + GCN".
+        ablation: A row of Table 3, as section 5.3 describes it. `sub-clause` removes the distillation between
+            student and teacher, `extra-clause` consistency with the corrupted text, `distillation` both. Cannot be
             combined with the four switches below.
-        multi_instance: whether there is a teacher at all; without it no clue is learned (Table 4).
-        sub_clause_clue: whether the teacher learns from the labels; no row of the paper.
-        extra_clause_clue: whether the student reads the corrupted text too (eq. 15).
-        cross_grained_distillation: whether student and teacher teach each other (eq. 14).
-        temperature: t of eq. 13.
-        consistency_temperature: t in eq. 15; the paper uses the same symbol as in eq. 12.
-        temperature_squared: multiply divergences by t^2, so that t does not shrink their gradients; not in eq. 16.
-        stop_gradients: distillation moves only the second argument in each direction of eq. 14.
-        clue_confidence: alpha: tokens that the teacher holds for clues with more confidence are masked.
-        confidence_temperature: of that confidence; without effect at alpha = 0.5.
-        random_masking: beta: share of the document's tokens that are masked besides.
-        random_replacement: what those become: `devlin` is [MASK] 80 %, another token 10 %, the same 10 %.
-        masking_pass: whether the confidence is that of the training pass (with dropout) or of one more pass
+        multi_instance: Whether there is a teacher; without it no clues are learned (Table 4).
+        sub_clause_clue: Whether the teacher learns from the labels; no such row in the paper.
+        extra_clause_clue: Whether the student reads the corrupted text too (eq. 15).
+        cross_grained_distillation: Whether student and teacher teach each other (eq. 14).
+        temperature: Temperature t of eq. 13.
+        consistency_temperature: Temperature t of eq. 15; the paper uses the same symbol as in eq. 12.
+        temperature_squared: Whether divergences are multiplied by t^2, against shrinking gradients; not in eq. 16.
+        stop_gradients: Whether distillation trains only the second argument in each direction of eq. 14.
+        clue_confidence: Alpha: tokens that the teacher considers clues with higher confidence are masked.
+        confidence_temperature: Temperature of that confidence; without effect at alpha = 0.5.
+        random_masking: Beta: share of the document's other tokens that are masked too.
+        random_replacement: What these tokens become: `devlin` is [MASK] 80 %, another token 10 %, the same 10 %.
+        masking_pass: Whether the confidence comes from the training pass (with dropout) or of one more pass
             in evaluation mode.
-        consistency_target: whose answer to the original text eq. 15 holds the student to; the paper's formula
-            says teacher, its text and figure say student.
-        consistency_target_gradient: whether eq. 15 moves its target too.
-        consistency_warmup: share of the steps over which the weight of eq. 15 rises from 0 to 1.
-        corrupted_cross_entropy: whether the labels teach the reading of the corrupted text too.
-        reduction: `task` averages over the clauses of one kind of question and sums over kinds (as MM-R
-            does), `mean` averages over all clauses, `sum` sums over all.
-        negatives: in training, this many more ESCE and CSEE questions a document, of random clauses that have
+        consistency_target: Whose answer to the original text the student must keep in eq. 15; the paper's formula
+            says the teacher's, its text and figure the student's.
+        consistency_target_gradient: Whether eq. 15 also trains its target.
+        consistency_warmup: Share of the steps over which the weight of eq. 15 rises from 0 to 1.
+        corrupted_cross_entropy: Whether the answers to the corrupted text also learn from the labels.
+        reduction: `task` averages over the clauses of one kind of question and sums over kinds (as in MM-R),
+            `mean` averages over all clauses, `sum` sums over all.
+        negatives: Number of additional ESCE and CSEE questions per document in training, about random clauses with
             no answer.
-        mark_asked: point at the asked clause inside the document, by its token type; not in the paper.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
-        ask_from: lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
-        ask_more: most clauses of a document between the tuned value and `ask_above` that ESCE is asked of, the most
-            probable ones; it bounds the cost.
-        rethink: `paper` lowers a pair that CSEE does not confirm; `mm-r` is MM-R's released rule, which lowers it once
-            for each other emotion clause that CSEE returns and adds that clause's pair; `none` asks no CSEE. See
+        mark_asked: Whether to mark the clause in question inside the document, by its token type; not in the paper.
+        ask_above: Emotion probability above which ESCE is asked about a clause, until validation tunes it.
+        ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned, nor with `rethink: mm-r`.
+        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked
+            about, most probable first; it bounds the cost.
+        rethink: `paper` lowers the score of a pair that CSEE does not confirm; `mm-r`, MM-R's released rule, lowers
+            it once for each other emotion clause that CSEE returns and adds that clause's pair; `none` skips CSEE. See
             `pairs_in_turns`.
-        gamma: factor of a lowered pair.
-        optimiser: Optimiser; rates, decay and warm-up are MM-R's, the paper states none.
-        token_slots: most token slots that are run at once, padding included; of speed and memory only.
+        gamma: Factor applied to a lowered pair.
+        optimiser: Optimiser; rates, decay and warm-up are MM-R's, as the paper states none.
+        token_slots: Maximum number of token slots per encoder pass, padding included; affects speed and memory only.
     """
 
     id: ClassVar[str] = "mgcl"
@@ -234,7 +234,7 @@ class MGCL(TurnsMethod):
         return Reading(*self.chunked(self.reader, rows, tokens))
 
     def clause_logits(self, reading: Reading) -> Tensor:
-        """The student decides."""
+        """The student's logits are the prediction."""
         return reading.student
 
     def losses(self, batch: QueryBatch) -> dict[str, Tensor]:
@@ -263,7 +263,7 @@ class MGCL(TurnsMethod):
     def _weighted(
         self, name: str, divergence: Tensor, rows: QueryRows, temperature: float, weight: float = 1.0
     ) -> Tensor:
-        """A divergence (R, N), reduced and weighed; the weight is logged as `train/<name>_weight`."""
+        """A divergence (R, N), reduced and weighted; the weight is logged as `train/<name>_weight`."""
         weight *= temperature**2 if self.temperature_squared else 1.0
         if self._trainer is not None:
             self.log(
@@ -273,7 +273,7 @@ class MGCL(TurnsMethod):
 
     @torch.no_grad()
     def _corrupt(self, rows: QueryRows, reading: Reading) -> Tensor:
-        """Tokens (R, T) with the clues and a random part masked; question and special tokens stay."""
+        """Tokens (R, T) with clues and random tokens masked, except in the question and special tokens."""
         if self.masking_pass == "eval" and self.training:
             self.reader.eval()
             reading = self.read(rows, rows.tokens)
@@ -305,14 +305,14 @@ class MGCL(TurnsMethod):
         return float(min(1.0, self.global_step / max(rising, 1)))
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a linear schedule with warm-up (stated), rates and decay as in MM-R."""
+        """AdamW with a linear warm-up schedule (stated), rates and decay as in MM-R."""
         return make_optimiser(self, self.optimiser, self.reader, self.reader.encoder)
 
     def predict_step(self, batch: QueryBatch, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
-        """Predict, with `token_teacher_emotion` and `token_teacher_cause` (N, T) beside the other scores.
+        """Predict, with `token_teacher_emotion` and `token_teacher_cause` (N, T) in addition to the other scores.
 
         [i, j] is the teacher's probability that token j of segment i answers EE or CE; T is the length of the
-        document's longest segment as the encoder reads it, and there is NaN where a segment has no such
+        document's longest segment as the encoder reads it, and the value is NaN if a segment has no such
         token.
         """
         predictions, reading = self.decode_with_reading(batch)

@@ -1,19 +1,19 @@
 """MM-R: A Multi-turn Machine Reading Comprehension Framework with Rethink Mechanism (Zhou et al., COLING 2022).
 
-Three kinds of question are asked of the document: which clauses are emotions (EE), which are the causes of one emotion
-clause (ESCE), which are the emotions of one cause clause (CSEE). ESCE gives pairs, and CSEE makes the reader rethink
-them. The text of the paper was not at hand. The released code is zhoucz97/ECPE-MM-R.
+Three kinds of questions are asked about the document: which clauses are emotions (EE), which cause a given emotion
+clause (ESCE), which emotions a given cause clause has (CSEE). ESCE finds pairs, and CSEE makes the reader rethink
+them. The text of the paper was not available. The released code is zhoucz97/ECPE-MM-R.
 
 ==========================  ==================================  ====================================================
 argument                    default                             released code
 ==========================  ==================================  ====================================================
-`ask_above`                 0.5                                 0.99, or 0.5 for clauses in a list that holds all gold
-                                                                emotion clauses, those of the test fold too. There is
-                                                                no list here, in EE and in CSEE.
+`ask_above`                 0.5                                 0.99, or 0.5 for clauses in a list of all gold
+                                                                emotion clauses, even of the test fold. There is
+                                                                no such list here, in EE or in CSEE.
 `window`                    None                                11
-`position_factor`           1.0                                 0.9 for all pairs but those whose cause is the emotion
-                                                                clause or one of the two after it, though most causes
-                                                                come just before. No text that we know names it.
+`position_factor`           1.0                                 0.9 for all pairs except those whose cause is the
+                                                                emotion clause or one of the two after it, though most
+                                                                causes come just before. No known text mentions it.
 `rethink`                   `mm-r`                              the same, but P(c|e) of a pair that CSEE adds is that
                                                                 of the last emotion that was asked about (a stale
                                                                 array). Here e is the emotion of the doubted pair.
@@ -25,19 +25,19 @@ argument                    default                             released code
 
 Departures from the released code:
 
-- A question about a cause has all its emotions as answers; there, each pair has a question with one answer.
-- The threshold is tuned on validation, and the epoch is chosen there; the code chooses it on the test fold. No set that
-  0.99, 0.9, 0.7 and 11 were tuned on is stated.
-- A long document loses tokens of its longest clauses. There the half that holds the first gold pair is kept.
-- [SEP] between clauses, and the wording of the questions is that of all readers of the zoo.
+- A question about a cause has all its emotions as answers; in the code, each pair has a question with one answer.
+- The threshold and the epoch are chosen on validation; the code chooses the epoch on the test fold. It does not say
+  which documents 0.99, 0.9, 0.7 and 11 were tuned on.
+- A long document loses tokens of its longest clauses. The code keeps the half with the first gold pair.
+- Clauses are separated by [SEP], and the wording of the questions is that of all readers in the zoo.
 - The scorers of attention pooling have no bias, which a softmax cancels.
 - Biases, norms and embeddings have no weight decay; the code decays everything.
-- The epoch ends with a step; there, gradients left over at its end join the next one's.
-- Emotion clauses are scored by EE; the released figures are derived from the pairs (`emotion_from_pairs`). There is no
-  question about causes alone: causes are derived from the pairs.
+- The epoch ends with a step; in the code, left-over gradients carry over to the next epoch.
+- EE scores emotion clauses; the released figures are derived from the pairs (`emotion_from_pairs`). There are no
+  questions about causes alone: they are derived from the pairs.
 
-The question is in the row with the document, so that every question is an encoder pass. The code asks one at a time;
-here those of a batch of documents are asked together, in three turns.
+The question is part of the row, so that every question is an encoder pass. The code runs one at a time;
+here those of a batch of documents are run together, in three turns.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ from ecpe_zoo.text.token_encoder import TokenEncoder
 
 
 class Reader(nn.Module):
-    """One probability for each clause; the same head for all kinds of question.
+    """One probability for each clause; one head for all kinds of questions.
 
     Args:
-        encoder: Encoder of tokens.
+        encoder: Token encoder.
         clause_encoder: Encoder of the clauses.
-        question_node: Whether the question is a node among them.
+        question_node: Whether the question is one of its nodes.
     """
 
     def __init__(self, encoder: TokenEncoder, clause_encoder: nn.Module, question_node: bool) -> None:
@@ -104,26 +104,26 @@ class Reader(nn.Module):
 
 
 class MMR(TurnsMethod):
-    """Multi-turn reading with a second thought.
+    """Multi-turn reading with the rethink mechanism.
 
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
-        clause_encoder: Graph attention between clauses, as in RANKCP; `none` leaves it out.
-        question_node: Whether the question is a node of the graph, as in MGCL; it is not in the released code.
-        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses that have no
+        clause_encoder: Graph attention between clauses, as in RANKCP; `none` removes it.
+        question_node: Whether the question is a node of the graph, as in MGCL; not in the released code.
+        negatives: Number of additional ESCE and CSEE questions per document in training, about random clauses with no
             answer; a fraction is the probability of one more.
-        mark_asked: Point at the asked clause inside the document, by its token type.
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
-        ask_from: Lowest value that tuning tries, unless `rethink` is `mm-r`: nothing is tuned there.
-        ask_more: Most clauses of a document between the tuned value and `ask_above` that ESCE is asked of, the most
-            probable ones; it bounds the cost.
-        window: Most clauses between emotion and cause of a pair that ESCE gives; any number if not given.
+        mark_asked: Whether to mark the clause in question inside the document, by its token type.
+        ask_above: Emotion probability above which ESCE is asked about a clause, until validation tunes it.
+        ask_from: Lowest value that tuning tries, with `rethink: mm-r` nothing is tuned.
+        ask_more: Maximum number of clauses per document between the tuned value and `ask_above` that ESCE is asked
+            about, most probable first; it bounds the cost.
+        window: Largest distance in clauses between emotion and cause of a pair from ESCE; unlimited if not given.
         position_factor: Factor of the pairs whose cause is neither the emotion clause nor one of the two after it.
-        rethink: `mm-r` lowers a pair once for each other emotion clause that CSEE returns, and adds that clause's pair;
-            `paper` lowers a pair that CSEE does not confirm; `none` asks no CSEE. See `pairs_in_turns`.
-        gamma: Factor of a lowered pair.
+        rethink: `mm-r` lowers the score of a pair once for each other emotion clause that CSEE returns, and adds that
+            clause's pair; `paper` lowers a pair that CSEE does not confirm; `none` skips CSEE. See `pairs_in_turns`.
+        gamma: Factor applied to a lowered pair.
         optimiser: Optimiser; rates, decay and warm-up of the released code.
-        token_slots: Most token slots that are run at once, padding included; of speed and memory only.
+        token_slots: Maximum number of token slots per encoder pass, padding included; affects speed and memory only.
     """
 
     id: ClassVar[str] = "mm_r"
@@ -195,5 +195,5 @@ class MMR(TurnsMethod):
         }
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a linear schedule with warm-up."""
+        """AdamW with a linear warm-up schedule."""
         return make_optimiser(self, self.optimiser, self.reader, self.reader.encoder)

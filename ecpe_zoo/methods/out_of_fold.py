@@ -1,4 +1,4 @@
-"""Predictions of training documents by models that did not train on them, for methods that learn from predictions."""
+"""Predictions of training documents by models not trained on them, for methods that learn from predictions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ecpe_zoo.methods.stages import Between
 
 
 def folds_of(documents: Sequence[Document], folds: int) -> dict[str, int]:
-    """The fold of each document by its id, 1-based: of like size, from nothing but ids, and equal texts together.
+    """Fold of each document by id, 1-based: folds of similar size, determined by ids alone, equal texts together.
 
     Raises:
-        ZooError: fewer distinct texts than folds.
+        ZooError: There are fewer distinct texts than folds.
     """
     leaders: dict[str, str] = {}  # text -> the smallest id
     for document in documents:
@@ -25,7 +25,7 @@ def folds_of(documents: Sequence[Document], folds: int) -> dict[str, int]:
         leaders[text] = min(document.id, leaders.get(text, document.id))
     if len(leaders) < folds:
         raise ZooError(
-            f"Expected at least {folds} different training texts, one a fold, but got {len(leaders)}."
+            f"Expected at least {folds} different training texts, one per fold, but got {len(leaders)}."
         )
     drawn = sorted(leaders.values(), key=lambda id: hashlib.blake2b(id.encode(), digest_size=16).digest())
     fold = {id: 1 + place % folds for place, id in enumerate(drawn)}
@@ -51,14 +51,14 @@ def learned_in(stage: str, documents: Sequence[Document], predicted_by: Mapping[
 def scores_so_far(
     between: Between, documents: Sequence[Document], predicted_by: Mapping[str, str]
 ) -> list[Prediction]:
-    """Scores of documents by the earlier stages, each document by its own.
+    """Scores of documents by the earlier stages, each document by the stage assigned to it.
 
-    A method calls it before every stage: the last stage's scores are computed and saved, the others' are read.
+    A method calls it before every stage: the last stage's scores are computed and saved, those of others are read.
 
     Args:
-        between: Where training is.
+        between: State between two stages.
         documents: The training documents.
-        predicted_by: Document id -> the stage that predicts it; those of stages to come are left out.
+        predicted_by: Document id -> the stage that predicts it; documents of later stages are left out.
     """
     predictions: list[Prediction] = []
     for stage in between.earlier:
@@ -68,6 +68,6 @@ def scores_so_far(
 
 
 def stage_seed(stage: str) -> int:
-    """Seed of a stage's fresh weights: from the run's seed and the stage's name."""
+    """Seed of a stage's new weights, from the run's seed and the stage's name."""
     words = f"{os.environ.get('PL_GLOBAL_SEED', '0')} {stage} weights"
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")

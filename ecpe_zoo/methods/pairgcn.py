@@ -1,13 +1,13 @@
 """PairGCN: End-to-End Emotion-Cause Pair Extraction with Graph Convolutional Network (Chen et al., COLING 2020).
 
 All pairs of clauses are nodes of a graph. Pairs of one emotion whose causes are one or two clauses apart are connected
-if they are near the emotion, and each of the three contexts (the pair itself, distance 1, distance 2) has a matrix of
-its own. Only pairs are trained. The released code is chenying3176/PairGCN_ECPE.
+if they are near the emotion, and each of the three contexts (the pair itself, distance 1, distance 2) has its own
+matrix. Only pairs are trained. The released code is chenying3176/PairGCN_ECPE.
 
 ==========================  ==================================  ====================================================
 argument                    default                             released code
 ==========================  ==================================  ====================================================
-`encoder.freeze`            None: BERT is fine-tuned            True: BERT only gives features
+`encoder.freeze`            None: BERT is fine-tuned            True: BERT only provides features
 `reading`                   one pass of the document            `read: clause`, each clause alone
 `normalise_last`            True                                False: the scale of the last layer depends on the
                                                                 number of a pair's neighbours
@@ -17,16 +17,16 @@ argument                    default                             released code
 
 Departures from the released code:
 
-- A clause is the pooled output of the encoder. There its tokens (the mean of BERT's twelve layers) pass a BiLSTM with
+- A clause is the pooled output of the encoder. In the code its tokens (mean of BERT's twelve layers) pass a BiLSTM with
   attention first, one for emotions and one for causes.
-- The cause branch reads the states of the emotion branch. There it reads the emotion's clause vector, which with one
-  encoder is the cause's own.
-- Dropout on pair nodes is on their two clauses, so that the first layer multiplies each clause once.
-- Training documents are shuffled. There each epoch has the same batches, sorted by length.
-- The epoch is chosen on validation documents. The released logs give the best epoch of the test fold, which is worth
+- The cause branch reads the states of the emotion branch. In the code it reads the emotion's clause vector, which is
+  the cause's own if there is one encoder.
+- Dropout for pair nodes is applied to their two clauses, so that the first layer multiplies each clause once.
+- Training documents are shuffled. In the code each epoch has the same batches, sorted by length.
+- The epoch is chosen on validation documents. The released logs give the best epoch of the test fold, which gains
   2.2 points of pair F1, and print precision and recall under each other's names.
 
-Emotion and cause clauses are derived from the pairs, as there.
+Emotion and cause clauses are derived from the pairs, as in the code.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from ecpe_zoo.methods.ecpe import EncodedPairMethod, PairLogits
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 
 REACH, POSITION = 2, 50
-"""Clauses that an edge spans and that a connected pair spans, and size of a distance vector; released code."""
+"""Largest distances in clauses of an edge and of a connected pair, and size of a distance embedding (released code)."""
 
 
 def row_edges(pairs: PairSet) -> list[Tensor]:
     """Edges between pairs of one emotion whose causes are 1 and 2 clauses apart, each at most 2 from the emotion.
 
     Returns:
-        For each distance d: (P - d, 1) whether candidates p and p + d are connected. Candidates come row by row, so
-        that no others can be.
+        For each distance d: (P - d, 1) whether candidates p and p + d are connected. Candidates are ordered row by row,
+        so that no others can be.
     """
     near = pairs.offset.abs() <= REACH
     edges = []
@@ -73,8 +73,8 @@ def neighbours(values: Tensor, edges: Tensor) -> Tensor:
     """Sums over the neighbours on both sides, by shifts along the cause axis.
 
     Args:
-        values: (P, H).
-        edges: (P - d, 1), see `row_edges`.
+        values: Values (P, H).
+        edges: Edges (P - d, 1); see `row_edges`.
 
     Returns:
         (P, H).
@@ -86,14 +86,14 @@ def neighbours(values: Tensor, edges: Tensor) -> Tensor:
 
 
 class Heads(nn.Module):
-    """Two branches over clauses, convolutions over the rows of pairs, and the head of pairs.
+    """Two branches over clauses, convolutions over the rows of pairs, and the pair head.
 
     Args:
         branches: The two branches, without heads.
         hidden: Units of their LSTMs in each direction, H.
-        layers: Convolutions; 0 leaves them out.
+        layers: Number of convolutions; 0 removes them.
         normalise_last: Whether the last convolution divides by the number of neighbours, as the others do.
-        signed: Whether distances before and after the emotion differ; None without distances.
+        signed: Whether distances before and after the emotion differ; None to leave distances out.
         dropout: Dropout on pairs, between convolutions, and before the head.
     """
 
@@ -157,13 +157,13 @@ class PairGCN(EncodedPairMethod):
         reading: How clauses become vectors; each clause alone in the released code.
         hidden: Units of the two LSTMs over clauses in each direction; a pair has twice as many after a convolution.
         link: Whether the cause branch reads the `states` of the emotion branch, or `none`.
-        layers: Graph convolutions; 0 leaves them out.
-        normalise_last: Whether the last convolution divides by the number of neighbours too.
-        signed: Whether the vectors of distances tell causes before the emotion from those after it. In the released
+        layers: Number of graph convolutions; 0 removes them.
+        normalise_last: Whether the last convolution also divides by the number of neighbours.
+        signed: Whether distance embeddings differ for causes before and after the emotion. In the released
             code they do not; from 2 clauses on, all distances have one vector.
         dropout: Dropout on clauses, on pairs, between convolutions, and before the head.
         pairs: Candidates and decoding; no window in the released code.
-        threshold: A pair scores above it.
+        threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser.
     """
 

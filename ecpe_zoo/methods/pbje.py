@@ -1,29 +1,29 @@
 """PBJE: Pair-Based Joint Encoding with Relational Graph Convolutional Networks (Liu et al., EMNLP 2022).
 
-Pairs are nodes of a graph beside emotion and cause clauses and the document, so that pairs and clauses learn from each
-other at once and not one after the other. A relational graph convolution updates all nodes; emotions, causes and pairs
+Pairs are graph nodes next to emotion clauses, cause clauses and the document, so that pairs and clauses learn from each
+other simultaneously, not in sequence. A relational graph convolution updates all nodes; emotions, causes and pairs
 are classified from them. The released code is tutuDoki/PBJE-ECPE.
 
 ==========================  ==================================  ====================================================
 argument                    default                             released code
 ==========================  ==================================  ====================================================
 `pairs.top`                 None: all pairs above the           3 pairs, of which the best is always predicted
-`pairs.force_first`         threshold                           (`force_first`): it relies on every document having
+`pairs.force_first`         threshold                           (`force_first`): it assumes that every document has
                                                                 a pair
 `pairs.prior`               True                                False
 ==========================  ==================================  ====================================================
 
 Departures from the released code:
 
-- Everything is trained. There the parameters after BERT are handed over by an exhausted iterator, so that graph,
+- All parameters are trained. In the code, those after BERT are passed as an exhausted iterator, so that graph,
   embeddings and heads keep their random values.
-- The document node has no matrix of its own in the last layer: no head reads what becomes of it.
-- A document of one clause has no edges between clauses. There graphs with other kinds of edges form no batch.
-- A long document loses tokens of its longest clauses. There every clause is cut to the same length, which is 0 if
+- The document node has no matrix of its own in the last layer: no head reads its output.
+- A document of one clause has no edges between clauses. The code cannot batch graphs with different kinds of edges.
+- A long document loses tokens of its longest clauses. The code truncates all clauses to one length, which is 0 if
   there are more than 170.
 - LayerNorm keeps its usual epsilon; 1e-8 is 0 in half precision.
 - One weight decay for all matrices; the code has 0 in BERT and 1e-5 elsewhere. Embeddings have none.
-- Emotion and cause clauses are scored by the heads too; the released figures are derived from the pairs
+- The heads score emotion and cause clauses too; the released figures are derived from the pairs
   (`emotion_from_pairs`, `cause_from_pairs`).
 
 The code's unused parts (BiLSTM, emotion embedding, gate, attention, edges between pairs, two more losses) are left out.
@@ -43,16 +43,16 @@ from ecpe_zoo.methods.ecpe import EncodedPairMethod, PairLogits
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 
 RADIUS = 3
-"""Clauses, if there is no window; released code."""
+"""Largest distance in clauses, if there is no window (released code)."""
 
 
 class Heads(nn.Module):
     """Graph over clauses and pairs, and the heads on its nodes.
 
     Args:
-        graph: Nodes of size H.
-        size: H.
-        dropout: Dropout in the head of pairs.
+        graph: Graph over nodes of size H.
+        size: Size of a node, H.
+        dropout: Dropout in the pair head.
     """
 
     def __init__(self, graph: PairGraph, size: int, dropout: float) -> None:
@@ -84,13 +84,13 @@ class PBJE(EncodedPairMethod):
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         reading: How clauses become vectors; the mean of their tokens in the released code.
-        layers: Layers of the graph; 0 leaves it out.
-        clause_edges: Whether clauses of a document are connected with each other.
+        layers: Layers of the graph; 0 removes it.
+        clause_edges: Whether the clauses of a document are connected.
         pair_edges: Whether pairs are connected with their clauses.
         document_edges: Whether there is a node for the document, connected with all others.
-        dropout: Dropout in the head of pairs.
-        pairs: Candidates and decoding; a window of 3 holds 98.1 % of the gold pairs of xia-ding-2019.
-        threshold: A pair scores above it.
+        dropout: Dropout in the pair head.
+        pairs: Candidates and decoding; a window of 3 covers 98.1 % of the gold pairs of xia-ding-2019.
+        threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser; rate, decay and warm-up of the released code.
     """
 

@@ -7,9 +7,9 @@ window is scored from both clauses and the distance between them. The released c
 argument                    default                             released code
 ==========================  ==================================  ====================================================
 `pairs.top`                 None: all pairs above the           3 pairs, of which the best is always predicted
-`pairs.force_first`         threshold                           (`force_first`): it relies on every document having
-                                                                a pair. No rank needs a lexicon here: the released
-                                                                list holds the gold emotion clauses.
+`pairs.force_first`         threshold                           (`force_first`): it assumes that every document has
+                                                                a pair. No lexicon is used here: the released
+                                                                list contains the gold emotion clauses.
 `ranking`                   False                               the same; the paper trains with the ranking loss
 `pairs.prior`               True                                False
 ==========================  ==================================  ====================================================
@@ -18,10 +18,10 @@ Departures from the released code:
 
 - The kernel that smooths position vectors sums over the 25 distances. The code sums over all candidate pairs of the
   padded batch, so that a document's scores depend on its batch-mates.
-- Padded clauses are no candidates. In the code they can be among the three best.
-- A long document is cut by lengths. The code cuts it by the place of its first gold pair.
+- Padded clauses are not candidates. In the code they can be among the top three.
+- A long document is truncated by length. The code truncates it around its first gold pair.
 - One weight decay for all matrices; the code has 0.01 in BERT and 1e-5 elsewhere. Embeddings have none.
-- Emotion and cause clauses are scored by the heads too; the released figures are derived from the pairs
+- The heads score emotion and cause clauses too; the released figures are derived from the pairs
   (`emotion_from_pairs`, `cause_from_pairs`).
 """
 
@@ -47,17 +47,17 @@ from ecpe_zoo.options import (
 from ecpe_zoo.text.document_rows import DocumentRows
 
 RADIUS, POSITION = 12, 50
-"""Clauses and size of a position vector; released code."""
+"""Largest distance in clauses and size of a position vector (released code)."""
 
 
 def margin_ranking(logits: Tensor, targets: Tensor, documents: Tensor, margin: float = 1.0) -> Tensor:
     """Mean hinge `max(0, margin - tanh(gold) + tanh(other))` over all gold and other candidates of one document.
 
     Args:
-        logits: (P,).
-        targets: (P,), 1 for gold pairs, else 0.
-        documents: (P,) index of the document of each candidate.
-        margin: Difference that is asked for; tanh bounds the scores by -1 and 1.
+        logits: Logits (P,) of the candidates.
+        targets: Labels (P,), 1 for gold pairs, else 0.
+        documents: Document index (P,) of each candidate.
+        margin: Required difference of scores; tanh bounds the scores by -1 and 1.
 
     Returns:
         () float32; 0 if no document has both kinds.
@@ -70,12 +70,12 @@ def margin_ranking(logits: Tensor, targets: Tensor, documents: Tensor, margin: f
 
 
 class Heads(nn.Module):
-    """Context of clauses, heads of clauses and of pairs.
+    """Clause context, clause heads and pair head.
 
     Args:
-        size: H.
+        size: Size of a clause vector, H.
         clause_encoder: Encoder of the clauses.
-        position: Vectors of distances; None without.
+        position: Distance embeddings; None to leave them out.
     """
 
     def __init__(self, size: int, clause_encoder: nn.Module, position: RelativePosition | None) -> None:
@@ -101,11 +101,11 @@ class RANKCP(EncodedPairMethod):
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
         reading: How clauses become vectors; each one's own [CLS] in the released code.
-        clause_encoder: Graph attention between clauses; `none` leaves it out.
-        pairs: Candidates and decoding; a window of 12 holds all pairs of xia-ding-2019.
-        smooth: Whether near distances have like vectors.
-        ranking: Whether gold pairs are also ranked above the others of their document.
-        threshold: A pair scores above it.
+        clause_encoder: Graph attention between clauses; `none` removes it.
+        pairs: Candidates and decoding; a window of 12 covers all pairs of xia-ding-2019.
+        smooth: Whether similar distances have similar embeddings.
+        ranking: Whether gold pairs are also ranked above the other pairs of their document.
+        threshold: Score that a predicted pair exceeds.
         optimiser: Optimiser; rate, decay and warm-up of the released code.
     """
 
@@ -139,7 +139,7 @@ class RANKCP(EncodedPairMethod):
         return logits
 
     def further_losses(self, logits: PairLogits, batch: DocumentRows) -> dict[str, Tensor]:
-        """The ranking loss, if it is on."""
+        """The ranking loss, if enabled."""
         if not self.ranking:
             return {}
         targets = logits.pairs.flat(batch.gold.pairs)

@@ -1,4 +1,4 @@
-"""Methods that read a document once for each question: which clauses are emotions, which are the causes of one, ..."""
+"""Methods that read a document once per question: which clauses are emotions, which cause a given one, ..."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from ecpe_zoo.text.queries import (
 from ecpe_zoo.text.token_encoder import TokenEncoder
 
 ASKED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
-"""Values of `ask_above` that tuning tries."""
+"""Values of `ask_above` tried in tuning."""
 
 
 class ReaderMethod(Method):
-    """Base of the methods that ask questions: EE, CE or both of each document, then about single clauses.
+    """Base of the methods that ask EE, CE or both about each document, then questions about single clauses.
 
-    A method builds a network over rows of tokens (`build`, after `make_reader_parts`), gives two-class logits of the
-    clauses of each row (`clause_logits`, or else `probabilities`), its losses, and pairs from the answers (`pairs`).
-    Everything else is here.
+    A method builds a network over rows of tokens (`build`, after `make_reader_parts`), returns two-class logits of the
+    clauses of each row (`clause_logits`, or else `probabilities`), computes losses, and derives pairs from the answers
+    (`pairs`). Everything else is here.
 
-    The question is in the row with the document, so that each question is an encoder pass of its own. All questions of
-    a batch that need no answer to another one are run together, in groups of rows of like length.
+    The question is part of the row, so that each question is its own encoder pass. All questions of
+    a batch that depend on no other answer are run together, in groups of rows of similar length.
 
     Attributes:
-        kinds: The questions that the method asks.
+        kinds: The questions asked by the method.
         settings: Options of the token encoder.
         optimiser: Options of the optimiser.
         reduction: How losses are averaged over clauses and questions; see `mean_over_questions`.
-        negatives: In training, this many more ESCE and CSEE questions a document, of random clauses without an answer;
-            see `negative_queries`.
-        mark_asked: Point at the asked clause inside the document by its token type.
+        negatives: Number of additional ESCE and CSEE questions per document in training, about random clauses without
+            an answer; see `negative_queries`.
+        mark_asked: Whether to mark the clause in question inside the document by its token type.
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = KINDS
@@ -71,7 +71,7 @@ class ReaderMethod(Method):
         return make_encoder_vocabulary(self.settings, texts, PROMPT_TEXTS)
 
     def make_reader_parts(self, from_checkpoint: bool) -> TokenEncoder:
-        """The token encoder; the builder of rows is made beside it."""
+        """The token encoder; also creates the row builder."""
         assert self.vocabulary is not None
         at_least("--model.negatives", self.negatives, 0)
         encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
@@ -93,15 +93,15 @@ class ReaderMethod(Method):
         raise NotImplementedError
 
     def clause_logits(self, reading: Any) -> Tensor:
-        """The two-class logits (R, N, 2), no and yes, that decide, of what `read` gave."""
+        """The two-class logits (R, N, 2), no and yes, used for prediction, from the output of `read`."""
         raise NotImplementedError
 
     def probabilities(self, reading: Any) -> Tensor:
-        """The probability (R, N) of each clause to be an answer, of what `read` gave."""
+        """The probability (R, N) that each clause is an answer, from the output of `read`."""
         return torch.softmax(self.clause_logits(reading), dim=-1)[..., 1]
 
     def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Array]]:
-        """Scores of each document, in order, from the answers to EE and CE and to whatever is asked then."""
+        """Scores of each document, in order, from the answers to EE and CE and to any further questions."""
         raise NotImplementedError
 
     # --- losses
@@ -111,18 +111,18 @@ class ReaderMethod(Method):
         return mean_over_questions(values, rows.labels >= 0, rows.kinds, len(KINDS), self.reduction)
 
     def cross_entropy(self, logits: Tensor, rows: QueryRows) -> Tensor:
-        """Of logits (R, N, 2) against the labels of the rows."""
+        """Cross-entropy of logits (R, N, 2) with the labels of the rows."""
         values = F.cross_entropy(logits.transpose(1, 2), rows.labels, ignore_index=-1, reduction="none")
         return self.reduce(values, rows)
 
     # --- predictions
 
     def decode(self, batch: QueryBatch) -> list[Prediction]:
-        """Ask of all documents at once: EE and CE, then what `pairs` asks."""
+        """Ask EE and CE about all documents at once, then the questions of `pairs`."""
         return self.decode_with_reading(batch)[0]
 
     def decode_with_reading(self, batch: QueryBatch) -> tuple[list[Prediction], Any]:
-        """Predictions, and what `read` gave for EE and CE."""
+        """Predictions, and the output of `read` for EE and CE."""
         documents = batch.documents
 
         def ask(queries: Sequence[Query]) -> Answers:
@@ -136,7 +136,7 @@ class ReaderMethod(Method):
         return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
 
     def _answers(self, rows: QueryRows, reading: Any, documents: Sequence[TokenisedDocument]) -> Answers:
-        """Probabilities (N,) over each whole document, 0 for lost clauses."""
+        """Probabilities (N,) over each entire document, 0 for lost clauses."""
         probabilities = self.probabilities(reading).detach().cpu().numpy()
         answers = {}
         for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
@@ -146,14 +146,14 @@ class ReaderMethod(Method):
 
 
 class TurnsMethod(ReaderMethod):
-    """Base of the readers that ask EE, then ESCE of the emotion clauses, then CSEE of their causes.
+    """Base of the readers that ask EE, then ESCE about the emotion clauses, then CSEE about their causes.
 
     Attributes:
-        ask_above: ESCE is asked of clauses with a higher probability of emotion, until validation has tuned it.
+        ask_above: Emotion probability above which ESCE is asked about a clause, until validation tunes it.
         ask_from: Lowest value that tuning tries; at `ask_above` or higher, nothing is tuned.
-        ask_more: Most clauses of a document between the tuned value and `ask_above` that ESCE is asked of.
+        ask_more: Maximum number of clauses per document from the tuned value to `ask_above` to ask ESCE about.
         rethink: What CSEE changes; see `pairs_in_turns`.
-        gamma: Factor of a lowered pair.
+        gamma: Factor applied to a lowered pair.
         window: See `pairs_in_turns`.
         elsewhere: See `pairs_in_turns`.
     """
@@ -168,12 +168,12 @@ class TurnsMethod(ReaderMethod):
     adopt_above = ADOPTED
 
     def ask_by(self, ask_above: float, ask_from: float, ask_more: int, rethink: Rethink) -> None:
-        """Set which clauses ESCE is asked of, and the rule.
+        """Set which clauses ESCE is asked about, and the rethink rule.
 
-        With the rule `mm-r` nothing is tuned: an emotion clause that is asked about changes the pairs of others too.
+        With `mm-r` nothing is tuned: a question about one emotion clause also changes the pairs of others.
 
         Raises:
-            ZooError: a probability outside of 0 to 1.
+            ZooError: A probability is outside 0 to 1.
         """
         if not (0 <= ask_from <= 1 and 0 <= ask_above <= 1):
             raise ZooError(
@@ -200,7 +200,7 @@ class TurnsMethod(ReaderMethod):
         )
 
     def _asks_above(self) -> float:
-        """The tuned value, else the default; while `strict` validates an epoch, the lowest one that is tried."""
+        """The tuned value, or the default; while `strict` validates an epoch, the lowest value that tuning tries."""
         trainer = self._trainer
         if trainer is not None and trainer.state.fn == "fit":
             strict = getattr(trainer.datamodule, "protocol", "strict") == "strict"  # type: ignore[attr-defined]
@@ -214,7 +214,7 @@ class TurnsMethod(ReaderMethod):
         return {} if value != value else {"ask_above": round(value, 6)}
 
     def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
-        """Threshold and `ask_above` that are best together; among equals the ones nearest to the defaults."""
+        """The best combination of threshold and `ask_above`; in a tie, the values nearest to the defaults."""
         tried = sorted({self.ask_above, self.ask_from, *ASKED}, reverse=True)
         best: Tuned | None = None
         for value in (value for value in tried if self.ask_from <= value <= self.ask_above):
@@ -238,7 +238,7 @@ class TurnsMethod(ReaderMethod):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load weights; those of the first release hold no `tuned_ask_above`, and the default was used."""
+        """Load weights; those of the first release lack `tuned_ask_above` and used the default."""
         return super().load_state_dict(
             {"tuned_ask_above": torch.tensor(float("nan")), **state_dict}, strict, assign
         )

@@ -1,12 +1,12 @@
-"""The rule without training, which every method of emotion-cause pairs has to beat.
+"""A rule without training, which every method for emotion-cause pairs has to beat.
 
-A clause that holds an emotion keyword of the training documents is an emotion clause; its cause is the clause before
-it, or itself where it is the first. A clause scores as high as the best of its keywords, and a keyword as high as the
-share of the training clauses with it that are emotion clauses: the threshold on that share is the rule's only choice,
-and is tuned on validation as every method's is.
+A clause with an emotion keyword of the training documents is an emotion clause; its cause is the clause before
+it, or the clause itself if it is the first. A clause scores as high as its best keyword, and a keyword as high as the
+share of emotion clauses among the training clauses that contain it: the threshold on that share is the rule's only
+choice, and is tuned on validation as for every method.
 
-Nothing is learned by gradients: one epoch is enough, and all seeds are one run. The single parameter changes nothing;
-it is there because a fit needs something to step on. See `ecpe_zoo.corpora.rule` for the same with a fixed cut-off.
+Nothing is learned by gradients: one epoch is enough, and all seeds give the same run. The single parameter is unused;
+it exists because a fit needs something to optimise. See `ecpe_zoo.corpora.rule` for a version with a fixed cut-off.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ecpe_zoo.methods.base import Method
 
 
 class RuleBatch(NamedTuple):
-    """Documents as what the rule sees of them."""
+    """Documents as the rule sees them."""
 
     ids: tuple[str, ...]
     emotion: tuple[Tensor, ...]
-    """Of each document (N,): the highest share of a clause's keywords, in [0, 1]."""
+    """Highest share of the keywords of each clause (N,) in [0, 1], for each document."""
 
 
 class Rule(Method):
-    """Keywords of emotions, and the clause before.
+    """Emotion keywords, and the clause before.
 
     Args:
-        threshold: share, 0 to 1, of the training clauses with a keyword that have to be emotion clauses.
-        offset: of the cause from its emotion, in clauses.
+        threshold: Share, 0 to 1, of the training clauses with a keyword that must be emotion clauses.
+        offset: Offset of the cause from its emotion, in clauses.
     """
 
     id: ClassVar[str] = "rule"
@@ -65,7 +65,7 @@ class Rule(Method):
         return words
 
     def build(self, from_checkpoint: bool) -> None:
-        """Nothing but the parameter that a fit steps on."""
+        """Create only the unused parameter that a fit needs."""
         self.nothing = nn.Parameter(torch.zeros(1))
 
     def tokens(self, document: Document) -> int:
@@ -73,7 +73,7 @@ class Rule(Method):
         return len(document)
 
     def collator(self, training: bool) -> Callable[[Sequence[Document]], RuleBatch]:
-        """Looks for the keywords; the same for training and evaluation, since gold is not read."""
+        """A collator that looks for keywords; one for training and evaluation, since it reads no gold."""
         assert self.vocabulary is not None
         return _Collator(dict(zip(self.vocabulary, self.facts["shares"], strict=True)))
 
@@ -82,11 +82,11 @@ class Rule(Method):
         return {"nothing": 0 * self.nothing.sum()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Steps of length zero."""
+        """An optimiser with learning rate 0."""
         return torch.optim.SGD(self.parameters(), lr=0.0)
 
     def decode(self, batch: RuleBatch) -> list[Prediction]:
-        """The pair of each clause with the one before it, as likely as the clause is an emotion clause."""
+        """The pair of each clause with the one before it, with the clause's emotion score."""
         predictions = []
         for id, scores in zip(batch.ids, batch.emotion, strict=True):
             emotion = scores.cpu().numpy()

@@ -1,4 +1,4 @@
-"""Training in stages: what a method says of them, and what it is given between two of them."""
+"""Training in stages: how a method declares them, and what it gets between two of them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ecpe_zoo.data.predictions import Prediction, read_predictions, write_predic
 from ecpe_zoo.layers.distributed import gather_objects, is_first_process
 
 FIT = "fit"
-"""Name of the only stage of a method that has one."""
+"""Name of the stage of a method that has only one."""
 
 
 class Stage(NamedTuple):
     """One call of the trainer.
 
     Args:
-        name: in the log, the checkpoints' folder and the record.
-        max_epochs: the trainer's where None.
-        monitor: the logged metric that chooses the epoch; what the config says (the task's headline) where None.
-        mode: whether the best is the highest or the lowest, for such a `monitor`.
+        name: Name in the log, the checkpoints' folder and the record.
+        max_epochs: Maximum number of epochs; the trainer's if None.
+        monitor: Logged metric that chooses the epoch; the config's (the task's headline) if None.
+        mode: Whether the highest or lowest value of `monitor` is best.
     """
 
     name: str
@@ -34,18 +34,18 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True)
 class Between:
-    """What a method may use before a stage begins. All processes of a distributed run are here together.
+    """What a method may use before a stage begins. All processes of a distributed run are synchronised here.
 
     Args:
-        stage: The one that begins.
-        earlier: Those before it, in order.
-        data: Its training documents may be replaced (`replace_training`).
-        folder: Of the run. Before the first stage nothing may be left there: processes do not know each other yet and
-            may not agree on it.
-        predict: Scores of documents by the method with its present weights, gathered over processes, in evaluation
-            mode.
-        resumed: The stage was begun before and its weights are back already: what only serves to start it (new
-            weights, first anchors) must be left alone, what lives in memory must be made again.
+        stage: Stage that begins.
+        earlier: Earlier stages, in order.
+        data: Data module; its training documents may be replaced (`replace_training`).
+        folder: Folder of the run. Nothing may be written before the first stage: processes are not connected yet and
+            may not agree on the folder.
+        predict: Function that predicts documents with the current weights in evaluation mode, gathered over
+            processes.
+        resumed: Whether the stage began earlier and its weights are restored: initialisation (new weights, first
+            anchors) must be skipped, while in-memory state must be rebuilt.
     """
 
     stage: str
@@ -58,11 +58,11 @@ class Between:
     def scores(self, stage: str, documents: Sequence[Document]) -> list[Prediction]:
         """Scores of documents by the best weights of an earlier stage.
 
-        They are computed when the next stage begins, and saved: later stages, and a run that resumes, read the file.
+        They are computed when the next stage begins, and saved: later stages and resumed runs read the file.
 
         Args:
-            stage: One of `earlier`.
-            documents: The same whenever this stage's scores are read.
+            stage: Name of one of the `earlier` stages.
+            documents: Documents to score; must be the same whenever this stage's scores are read.
         """
         path = self.folder / "predictions" / f"after-{stage}.npz"
         if self.resumed or stage != self.earlier[-1]:
@@ -72,7 +72,7 @@ class Between:
         return predictions
 
     def leave(self, path: Path, write: Callable[[Path], None]) -> None:
-        """Have the first process write a file; the others go on when it is there."""
+        """Have the first process write a file; the others wait until it exists."""
         if is_first_process():
             write(path)
         gather_objects(None)  # a barrier

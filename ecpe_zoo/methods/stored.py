@@ -1,4 +1,4 @@
-"""What a checkpoint has to have for a method to be built from it."""
+"""Checks that a method can be built from a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ecpe_zoo.escaping import visible
 MISFIT = (
     ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
-"""What a constructor raises if the content of a checkpoint is not what it expects."""
+"""What a constructor may raise if the content of a checkpoint is not what it expects."""
 
 
 @contextmanager
 def fitting(method: str) -> Iterator[None]:
-    """Build a method from what a checkpoint holds.
+    """Context in which a method is built from the content of a checkpoint.
 
     Args:
-        method: Its id, for messages.
+        method: Id of the method, for messages.
 
     Raises:
-        ZooError: the content does not fit: the file was changed, or written by other code of the method.
+        ZooError: The content does not fit: the file was changed, or written by another version of the method.
     """
     try:
         yield
@@ -33,7 +33,7 @@ def fitting(method: str) -> Iterator[None]:
         reason = visible((str(error).splitlines() or [""])[0])
         raise ZooError(
             f"Expected a checkpoint whose content fits {method}, but got {type(error).__name__}: {reason}. The file "
-            "was changed, or is of another version of the method."
+            "was changed, or comes from another version of the method."
         ) from error
 
 
@@ -41,13 +41,13 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
     """Check names and shapes of stored weights.
 
     Args:
-        own: Of the method.
-        stored: Of the checkpoint.
-        strict: Whether both must have the same names.
+        own: Weights of the method.
+        stored: Weights of the checkpoint.
+        strict: Whether both must have exactly the same names.
 
     Raises:
-        ZooError: a weight has another shape (an option that changes shapes differs from the checkpoint's), is
-            missing, or is not the method's.
+        ZooError: A weight has another shape (an option that changes shapes differs from the checkpoint's), is
+            missing, or does not belong to the method.
     """
     other = [
         f"{name} {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} in the method"
@@ -57,7 +57,7 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
     if other:
         raise ZooError(
             f"Expected the shapes of the checkpoint's weights, but {len(other)} differ: {other[0]}. An option "
-            "given on the command line changes them: leave it out, or train anew."
+            "given on the command line changes them: leave it out, or train again."
         )
     missing, foreign = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     if strict and (missing or foreign):
@@ -66,6 +66,6 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
             [f"{len(foreign)} are not the method's ({visible(first_few(foreign, 3))})"] if foreign else []
         )
         raise ZooError(
-            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is of "
-            "another version of the method, or damaged."
+            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is "
+            "damaged or comes from another version of the method."
         )

@@ -1,4 +1,4 @@
-"""What methods share that give each text, one by one, a score for each emotion."""
+"""What methods share that score each text for each emotion."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ HeadBias = Literal["frequencies", "zero"]
 
 
 class TextMethod(Method):
-    """Base of methods with a network over texts and a linear head; `build` makes these three.
+    """Base of methods with a network over texts and a linear head; `build` creates these three.
 
     Attributes:
-        reader: documents to rows.
-        network: rows to vectors (R, H).
-        head: vectors to logits (R, C); its last layer has the bias.
-        head_bias: what a new head's bias starts from: see `start`.
-        token_slots: most token slots that are run at once in evaluation.
+        reader: Converts documents to rows.
+        network: Maps rows to vectors (R, H).
+        head: Maps vectors to logits (R, C); its last layer has the bias.
+        head_bias: Initial bias of a new head; see `start`.
+        token_slots: Maximum number of token slots per evaluation pass.
     """
 
     task: ClassVar[Task] = EMOTIONS
@@ -40,22 +40,22 @@ class TextMethod(Method):
     token_slots: int
 
     def target(self, segment: Segment) -> Sequence[float] | None:
-        """What is learned of a segment, (C,); None where it has no gold."""
+        """Training target (C,) of a segment; None if it has no gold."""
         raise NotImplementedError
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Scores (R, C) in [0, 1] of logits (R, C)."""
+        """Scores (R, C) in [0, 1] from logits (R, C)."""
         raise NotImplementedError
 
     def best_constant(self, means: Tensor) -> Tensor:
-        """The logits (C,) with the lowest loss when all texts get the same: from the mean targets (C,), fp64.
+        """The constant logits (C,) with the lowest loss over all texts, from the mean targets (C,), fp64.
 
-        `start` keeps the means half a text away from 0 and 1, so that their logarithms are finite.
+        `start` keeps the means half a text away from 0 and 1, so that logarithms are finite.
         """
         raise NotImplementedError
 
     def start(self, documents: Sequence[Document]) -> None:
-        """Begin with the bias of `best_constant`: the label frequencies need not be learned first."""
+        """Initialise the bias with `best_constant`, so that label frequencies need not be learned first."""
         if self.head_bias == "zero":
             return
         segments = (segment for document in documents for segment in document.segments if segment.judged)
@@ -69,7 +69,7 @@ class TextMethod(Method):
             last.bias.copy_(bias)
 
     def row_limit(self, asked: int | None) -> int | None:
-        """Most tokens of a row: what is asked for, as far as the encoder reaches."""
+        """Maximum tokens of a row: the requested number, as far as the encoder allows."""
         limits = [limit for limit in (asked, self.network.encoder.max_tokens) if limit is not None]
         return min(limits, default=None)
 
@@ -78,15 +78,15 @@ class TextMethod(Method):
         return self.reader.tokens(document)
 
     def training_units(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """Documents of one text to learn from."""
+        """Documents with one text to learn from each."""
         return training_texts(documents, self.target, self.reader.context)
 
     def collator(self, training: bool) -> Any:
-        """Documents to a `TextBatch`."""
+        """A function that batches documents into a `TextBatch`."""
         return lambda documents: self.reader.batch(documents, self.target if training else None)
 
     def forward(self, batch: TextBatch) -> Tensor:
-        """Logits (R, C), fp32: of all rows at once in training, of groups of like length in evaluation."""
+        """Logits (R, C), fp32: for all rows at once in training, in groups of similar length in evaluation."""
         slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
         groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
         return whole(self.head(read_rows(self.network, batch, groups)))

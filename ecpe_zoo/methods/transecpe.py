@@ -1,12 +1,12 @@
 """TransECPE: Transition-based Directed Graph Construction for Emotion-Cause Pair Extraction (Fan et al., ACL 2020).
 
-A parser reads a document clause by clause. It keeps a stack, and at each step says of the two clauses on top whether
-one is an emotion that the other causes, is an emotion, or neither. Whether a clause causes its own emotion is decided
-for each clause alone. The released code is HLT-HITSZ/TransECPE.
+A parser reads a document clause by clause. It keeps a stack, and at each step decides for the two top clauses whether
+one is an emotion caused by the other, is an emotion, or neither. Whether a clause causes its own emotion is decided
+for each clause separately. The released code is HLT-HITSZ/TransECPE.
 
-The oracle that the parser learns from cannot express every set of pairs: a clause that was removed is in no further
+The oracle that the parser learns from cannot express every set of pairs: a removed clause can be in no further
 pair. It reaches 2,084 of the 2,147 pairs of xia-ding-2019 (97.1 %), and 9 of the 69 whose cause is two or more clauses
-after the emotion. A parser that made no mistake would have this recall. It is logged beside the scores, as
+after the emotion. This is the recall of a perfect parser. It is logged with the scores as
 `val/oracle_pair_recall` and `test/oracle_pair_recall`.
 
 ======================  ==============================  ===============================================================
@@ -19,17 +19,17 @@ argument                default                         released code
 
 Departures from the released code:
 
-- All parameters are trained. In the code a filter is used up by the first parameter group, so that no bias of the
+- All parameters are trained. In the code, the first parameter group exhausts a filter, so that no bias of the
   parser and no scale of its norms ever changes. Scales start at 1, not at values from -0.1 to 0.1.
-- Stacks and buffers are read without padding in training too; the code pads them there, and not at prediction.
-- The onward LSTM of the buffer has no recurrent weights: a state holds its first step, and the code's are never used.
-- With an empty buffer an action is taken once. The code predicts it twice, and its oracle leaves out the repetition.
+- Stacks and buffers are read without padding in training too; the code pads them in training but not at prediction.
+- The forward LSTM of the buffer has no recurrent weights: a state uses its first step only, so the code's are unused.
+- With an empty buffer, an action is taken once. The code predicts it twice, and its oracle leaves out the repetition.
 - Training documents are shuffled.
 - One weight decay for all matrices; the code has 0.01 in BERT and 1e-5 elsewhere. Embeddings have none.
-- The head for a clause's own emotion has one logit for the code's two, which says the same.
+- The head for a clause's own emotion has one logit for the code's two, which is equivalent.
 
-A pair of the parse scores `p / (p + q)` for its action's probability p and that of the second best action q, and a pair
-of one clause its probability, so that the threshold 0.5 gives what the code predicts. All other pairs score 0.
+A parsed pair scores `p / (p + q)`, with its action's probability p and that of the second best action q, and a
+self-pair its probability, so that the threshold 0.5 gives the code's predictions. All other pairs score 0.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ from ecpe_zoo.text.transitions import (
 )
 
 SWITCHES = ("recurrent", "buffer", "history", "reversal", "norm", "train_tables", "dropout")
-"""Arguments of the method that the network takes as they are."""
+"""Arguments of the method that are passed to the network."""
 
 
 class TransECPE(EncodedPairMethod):
@@ -71,23 +71,23 @@ class TransECPE(EncodedPairMethod):
 
     Args:
         encoder: Token encoder: `embedded`, `recurrent`, or a Hugging Face name or folder.
-        reading: How clauses become vectors. Each clause alone through BERT's pooler in the released code; `pool: cls`
-            has the pooler also for a document that is read in one pass.
-        pairs: Limits of the parse and decoding. `window` takes the pair actions from clauses farther apart, `position`
-            is the distance between the two clauses, `prior` starts the action head at the shares of the oracle's
+        reading: How clauses become vectors. In the released code, each clause alone with BERT's pooler; `pool: cls`
+            also uses the pooler if a document is read in one pass.
+        pairs: Limits of the parse and decoding. `window` forbids pair actions for clauses farther apart, `position`
+            adds the distance between the two clauses, `prior` starts the action head at the shares of the oracle's
             actions.
         recurrent: Whether LSTMs read the stack and the buffer.
-        buffer: Whether a state holds the first clause of the buffer.
-        history: Whether a state holds the actions before it.
-        reversal: Whether each state is learned from a second time, with its two clauses and the action mirrored.
+        buffer: Whether a state includes the first clause of the buffer.
+        history: Whether a state includes the previous actions.
+        reversal: Whether each state is also trained on in mirrored form, with clauses and action swapped.
         norm: Norm of the heads: `layer`, or `batch` over the clauses or states of a batch.
-        train_tables: Whether the vectors of actions and distances are trained.
+        train_tables: Whether the embeddings of actions and distances are trained.
         dropout: Dropout of the heads.
-        threshold: A pair scores above it. A pair that the parse does not hold is not gained by a lower one.
+        threshold: Score that a predicted pair exceeds. A lower one cannot add pairs that the parse does not contain.
         optimiser: Optimiser; rates and warm-up of the released code.
 
     Raises:
-        ZooError: An unknown norm.
+        ZooError: The norm is unknown.
     """
 
     id: ClassVar[str] = "transecpe"
@@ -119,7 +119,7 @@ class TransECPE(EncodedPairMethod):
         self.reversal, self.threshold = reversal, threshold
 
     def make_heads(self, size: int) -> Parser:
-        """See `EncodedPairMethod.make_heads`; the pooler starts as the encoder's own if it has one."""
+        """See `EncodedPairMethod.make_heads`; the pooler is initialised from the encoder's own if it has one."""
         pairs, switches = self.pair_settings, {name: self.hparams[name] for name in SWITCHES}
         parser = Parser(size, self.reading.pool == "cls", pairs.position, pairs.window, **switches)
         start = getattr(self.encoder.encoder, "pooler_start", None)
@@ -129,14 +129,14 @@ class TransECPE(EncodedPairMethod):
         return parser
 
     def collator(self, training: bool) -> ParserCollator:  # type: ignore[override]
-        """With the oracle in training."""
+        """A collator, with the oracle in training."""
         return ParserCollator(self.documents, training, self.pair_settings.window)
 
     def start(self, documents: Sequence[Document]) -> None:
         """Set the biases of the heads to the shares of the oracle's actions and of self-pairs."""
         if not self.pair_settings.prior:
             return
-        counts = torch.ones(len(MIRROR))  # an action that never occurs has a finite bias
+        counts = torch.ones(len(MIRROR))  # ones, so that an action that never occurs has a finite bias
         for document in documents:
             for _, action in oracle(len(document), document.pairs or (), self.pair_settings.window):
                 for learned in (action, MIRROR[action]) if self.reversal else (action,):
@@ -165,14 +165,14 @@ class TransECPE(EncodedPairMethod):
         return {"self_pair": masked_bce(own, diagonal, batch.rows.segment_mask), "action": action}
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the pooler has the rate of the encoder. See `make_optimiser`."""
+        """AdamW; the pooler uses the encoder's rate. See `make_optimiser`."""
         parts = [part for part in (self.encoder.encoder, self.heads.pooler) if part is not None]
         return make_optimiser(self, self.optimiser, self, nn.ModuleList(parts))
 
     # --- predictions
 
     def decode(self, batch: ParserBatch) -> list[Prediction]:  # type: ignore[override]
-        """Parse the documents of the batch side by side, an action of each at a time."""
+        """Parse the documents of the batch in parallel, one action of each at a time."""
         rows, mask = batch.rows, batch.rows.segment_mask
         own, clauses, buffers = self.heads.read(self.encoder(rows).clauses, mask)
         most = max(rows.sizes)
@@ -201,7 +201,7 @@ class TransECPE(EncodedPairMethod):
         ]
 
     def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
-        """See `Method.tune`; shows the oracle's recall too."""
+        """See `Method.tune`; also reports the oracle's recall."""
         recall = oracle_recall(documents.values(), self.pair_settings.window)
         return super().tune(predictions, documents)._replace(shown={"oracle_pair_recall": recall})
 

@@ -6,35 +6,36 @@ emotion and a found cause. The released code is NUSTM/ECPE.
 ==================  ========================================  ========================================================
 argument            default                                   released code
 ==================  ========================================  ========================================================
-`candidates`        out-of-fold: stage two trains on pairs    in-sample: stage one predicts the documents that it knows
-                    from models that did not train on their   by heart, so that stage two sees few of the wrong pairs
+`candidates`        out-of-fold: stage two trains on pairs    in-sample: stage one predicts documents that it has
+                    from models that did not train on their   memorised, so that stage two sees few of the wrong pairs
                     documents                                 that it has to filter at test
 `add_gold`          False                                     False: never trained on gold pairs that stage one missed
 `own_encoders`      False: one encoder for both branches      True
 `distance`          trained, up to 12 clauses apart: random   fixed: 201 random vectors that are never trained
-                    vectors do not say which are near
+                    vectors do not show which are near
 `pair_dropout`      None: as in stage one; 0.5 is too much    0.5 on word vectors (0.2 in stage one)
                     for a transformer
 `pairs.prior`       True                                      False
 `optimiser`         decay of 1e-5 on all matrices             1e-5 times half the squared weights of the classifiers
 ==================  ========================================  ========================================================
 
-Faults of the released code, and what is done here:
+Faults of the released code, and how they are fixed here:
 
-- The test fold chooses the epoch of stage one (best mean F1 of emotions and causes), and so what stage two trains on;
-  then the epoch of stage two, and another for its accuracy. Here validation chooses both epochs (the test fold under
-  `--data.protocol paper`), and one checkpoint gives all scores.
-- The annotated emotion words enter the vocabulary. Here it has words of the texts and of the file of vectors.
+- The test fold chooses the epoch of stage one (best mean F1 of emotions and causes), and thereby the training pairs of
+  stage two; then the epoch of stage two, and another for its accuracy. Here validation chooses both epochs (the test
+  fold under `--data.protocol paper`), and one checkpoint gives all scores.
+- The annotated emotion words enter the vocabulary. Here it contains words of the texts and of the vectors file.
 - Stage two averages its loss over pairs and both classes, which halves it. Here it is the mean over pairs.
 - Attention takes exp without subtracting the maximum, and is 0 / 0 for an empty clause; see `AttentionPool`.
 - log(softmax) on padding is multiplied by 0, which is NaN for log 0. Here losses mask logits.
-- Clauses are cut after 30 words, and more than 75 clauses raise. Here only the encoder's limit cuts.
+- Clauses are cut after 30 words, and more than 75 clauses raise. Here only the encoder's limit applies.
 - Pairs are numbers (document, emotion and cause in decimals) that coincide from 100 clauses on. Here they are tuples.
-- The last incomplete batch of an epoch is left out, and a setting runs twice without a seed.
+- The last incomplete batch of an epoch is dropped, and settings run twice without a seed.
 
 Other departures: a softmax over two classes is a sigmoid of their difference, and the link passes one probability.
-Validation tunes the threshold of stage two, which takes the argmax there. Batches of stage two hold documents with all
-their candidates. `recurrent` also drops out its output and adds the mean word to each word. Weights start as in torch.
+Validation tunes the threshold of stage two, where the code takes the argmax. Batches of stage two hold documents with
+all their candidates. `recurrent` also applies dropout to its output and adds the mean word to each word. Weights start
+as in torch.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ FORMS: dict[Form, tuple[Link, First]] = {
     "inter-ec": ("probs", "emotion"),
 }
 CLAUSES, PAIRS = "clauses", "pairs"
-"""Stage one, and stage two. Out of fold, `fold-1`, `fold-2` ... come before them."""
+"""Stage one and stage two. Out-of-fold, `fold-1`, `fold-2` ... precede them."""
 
 STAGE_TWO = frozenset(
     {
@@ -90,14 +91,14 @@ STAGE_TWO = frozenset(
         "pairs.prior",
     }
 )
-"""Options of stage two alone."""
+"""Options used only by stage two."""
 
 CLAUSE_F1 = "val/clause_f1"
 """Mean F1 of emotions and causes, which chooses the epoch of stage one."""
 
 
 def product(prediction: Prediction) -> set[Pair]:
-    """Each found emotion clause with each found cause clause."""
+    """All pairs of a found emotion clause and a found cause clause."""
     emotions, causes = (above(prediction.scores[name], CLAUSE_THRESHOLD) for name in ("emotion", "cause"))
     return {(emotion, cause) for (emotion,) in emotions for (cause,) in causes}
 
@@ -107,23 +108,22 @@ class TwoStage(Method):
 
     Args:
         encoder: Token encoder: `recurrent` over words, `embedded`, or a Hugging Face name or folder. Each stage trains
-            one of its own.
+            its own.
         reading: How clauses become vectors.
-        form: `inter-ec` gives the probabilities of emotions to the cause branch, `inter-ce` those of causes to the
+        form: `inter-ec` feeds emotion probabilities to the cause branch, `inter-ce` cause probabilities to the
             emotion branch, `indep` none.
-        filter: Whether stage two decides. Without it every found emotion is paired with every found cause, and there is
-            no stage two.
-        candidates: Pairs that stage two trains on: predicted `out-of-fold`, by models that did not train on their
+        filter: Whether to train stage two. Without it, every found emotion is paired with every found cause.
+        candidates: Training pairs of stage two: predicted `out-of-fold`, by models not trained on their
             documents, or `in-sample`, by stage one itself.
-        folds: Models that predict out of fold; each trains on the documents of the other folds.
-        add_gold: Whether stage two also trains on the gold pairs that are not among them.
-        own_encoders: Whether the emotion and the cause branch each have an encoder.
+        folds: Number of models that predict out-of-fold; each trains on the documents of the other folds.
+        add_gold: Whether stage two also trains on the gold pairs missing from them.
+        own_encoders: Whether the emotion and the cause branch each have their own encoder.
         hidden: Units of the LSTMs over clauses in each direction.
-        distance: Whether the vectors of distances are `trained`, or `fixed` at random values.
-        pair_dropout: Dropout rate of stage two's encoder; that of `encoder` if not given.
-        pair_epochs: Most epochs of stage two; as many as the trainer's if not given.
-        pairs: Candidates and decoding. A window holds for the found pairs too.
-        threshold: A pair scores above it. Without filter the score of a pair is the lower of its two probabilities.
+        distance: Whether distance embeddings are `trained`, or `fixed` at random values.
+        pair_dropout: Dropout rate of stage two's encoder; the rate of `encoder` if not given.
+        pair_epochs: Maximum epochs of stage two; the trainer's if not given.
+        pairs: Candidates and decoding. A window applies to the found pairs too.
+        threshold: Score that a predicted pair exceeds. Without a filter, a pair scores the lower of its probabilities.
         optimiser: Optimiser of each stage.
     """
 
@@ -160,7 +160,7 @@ class TwoStage(Method):
                 raise unknown_choice(name, value, choices)
         if folds < 2:
             raise ZooError(
-                f"Expected --model.folds of at least 2, but got {folds}. One is --model.candidates in-sample."
+                f"Expected --model.folds of at least 2, but got {folds}. For one, use --model.candidates in-sample."
             )
         at_least("--model.pair_epochs", pair_epochs, 1)
         self.settings = EncoderSettings.of(self.hparams.encoder)
@@ -171,11 +171,11 @@ class TwoStage(Method):
         self.add_gold, self.own_encoders, self.hidden = add_gold, own_encoders, hidden
         self.distance, self.pair_dropout, self.pair_epochs = distance, pair_dropout, pair_epochs
         self.threshold = threshold
-        self.found: dict[str, set[Pair]] | None = None  # of the training documents, in stage two
+        self.found: dict[str, set[Pair]] | None = None  # candidates of the training documents, in stage two
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> frozenset[str]:
-        """Options of stage two without it, of folds in-sample, and of distances without them."""
+        """Options of stage two without it, of folds if in-sample, and of distances without positions."""
         if not options.get("filter", True):
             return STAGE_TWO
         idle = {"folds"} if options.get("candidates") == "in-sample" else set()
@@ -192,7 +192,7 @@ class TwoStage(Method):
         return self.documents.slots(document)
 
     def collator(self, training: bool) -> DocumentCollator | PairCollator:
-        """Documents, with their candidates if stage two trains on them."""
+        """Documents, with their candidates in training of stage two."""
         if training and self.stage == PAIRS and self.found is not None:
             return PairCollator(self.documents, self.found)
         return self.documents
@@ -217,7 +217,7 @@ class TwoStage(Method):
                 settings = replace(settings, dropout=self.pair_dropout)
             encoder, _ = make_readers(settings, self.reading, self.vocabulary, from_checkpoint)
             self.pair_network = PairNetwork(encoder, make_position(self.pair_settings, self.distance))
-        # what its options leave frozen stays frozen in its stage
+        # parameters frozen by an option stay frozen in their stage
         self.trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def on_stage(self, stage: str) -> None:
@@ -227,16 +227,16 @@ class TwoStage(Method):
             parameter.requires_grad_(name in self.trained and name.startswith(mine))
 
     def forward(self, batch: DocumentRows) -> Clauses:
-        """Stage one."""
+        """Clause logits of stage one."""
         found: Clauses = self.clause_network(batch)
         return found
 
     # --- losses
 
     def losses(self, batch: DocumentRows | PairBatch) -> dict[str, Tensor]:
-        """Mean binary cross-entropy: of emotion and of cause clauses in stage one, of candidates in stage two.
+        """Mean binary cross-entropy: of emotion and cause clauses in stage one, of candidates in stage two.
 
-        Of all pairs, if `prepare` found no candidates before.
+        Without candidates from `prepare`, stage two uses all pairs.
         """
         rows = batch.rows if isinstance(batch, PairBatch) else batch
         if self.stage != PAIRS:
@@ -264,7 +264,7 @@ class TwoStage(Method):
     # --- stages
 
     def stages(self) -> tuple[Stage, ...]:
-        """Stage one, which out of fold is trained for each fold before, and stage two."""
+        """Stage one, preceded by a model per fold if out-of-fold, and stage two."""
         first = Stage(CLAUSES, monitor=CLAUSE_F1)
         if not self.filter:
             return (first,)
@@ -273,7 +273,7 @@ class TwoStage(Method):
         return *models, first, Stage(PAIRS, self.pair_epochs)
 
     def prepare(self, between: Between) -> None:
-        """Begin each model of stage one with fresh weights, and find the pairs that stage two trains on."""
+        """Start each model of stage one from new weights, and find the training pairs of stage two."""
         if not self.filter:
             return
         documents = between.data.documents("train")
@@ -321,7 +321,7 @@ class TwoStage(Method):
     # --- predictions
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
-        """Predict; while stage one trains without pairs, so that its emotions and causes choose the epoch."""
+        """Predict; without pairs while stage one trains, so that emotions and causes choose the epoch."""
         predictions = self.decode(batch)
         if self.stage == PAIRS or self.trainer.state.fn != "fit":
             return predictions
@@ -331,15 +331,15 @@ class TwoStage(Method):
         ]
 
     def decode(self, batch: DocumentRows) -> list[Prediction]:
-        """Probabilities of clauses, and of the pairs of found ones, 0 for all others.
+        """Probabilities of clauses, and of pairs of found clauses; 0 for all other pairs.
 
-        Stage one alone gives a pair the lower of its two probabilities.
+        Stage one alone scores a pair with the lower of its two probabilities.
         """
         clauses: Clauses = self(batch)
         emotion, cause = (torch.sigmoid(logits) for logits in clauses)
         chosen = self.pair_settings
         possible = candidates(batch.segment_mask, chosen.window)
-        lower = torch.minimum(emotion[:, :, None], cause[:, None, :])  # of the two, (B, N, N)
+        lower = torch.minimum(emotion[:, :, None], cause[:, None, :])  # (B, N, N)
         grid = lower * possible
         if self.stage == PAIRS:
             assert self.pair_network is not None

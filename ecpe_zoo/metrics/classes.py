@@ -1,4 +1,4 @@
-"""What the scores of emotion labels share: the judged segments beside their scores."""
+"""What the metrics for emotion labels share: the judged segments with their scores."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ecpe_zoo.metrics.pairs import matched
 
 
 class Judged(NamedTuple):
-    """The judged segments of all documents, one below the other.
+    """The judged segments of all documents, concatenated.
 
     Args:
-        labels: the C labels of the predictions; none where there is no prediction.
-        segments: the M segments that are scored, in the order of the documents.
-        scores: (M, C) in [0, 1]; a row of NaN where there is no answer: the document has no prediction, the
-            row has a NaN, or is all 0 because the segment was lost.
+        labels: The C labels of the predictions; empty if there are no predictions.
+        segments: The M segments that are scored, in the order of the documents.
+        scores: Scores (M, C) in [0, 1]; a row of NaN if there is no answer: the document has no prediction, or the
+            row has a NaN or is all 0 because the segment was lost.
     """
 
     labels: tuple[str, ...]
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
-        """(M,) where there is an answer."""
+        """(M,) whether a segment has an answer."""
         without = np.isnan(self.scores).any(axis=1) | (not self.labels)
         return np.asarray(~without, dtype=np.bool_)
 
@@ -40,15 +40,15 @@ def lay_out(
     documents: Mapping[str, Document],
     annotated: Callable[[Segment], bool],
 ) -> Judged:
-    """Lay the judged and annotated segments beside their scores.
+    """Match the judged and annotated segments with their scores.
 
     Args:
-        predictions: at most one a document, with scores `emotions` (N, C) and the same C labels in all.
-        documents: gold documents by id.
-        annotated: says whether a judged segment has gold to be scored on.
+        predictions: At most one per document, with scores `emotions` (N, C) and the same C labels in all.
+        documents: Gold documents by id.
+        annotated: Function that decides whether a judged segment has gold to be scored on.
 
     Raises:
-        ZooError: see `matched`; or predictions without `emotions`, or with labels that differ or do not fit.
+        ZooError: See `matched`; or predictions lack `emotions`, or their labels differ or do not fit.
     """
     found = {prediction.id: prediction for prediction, _ in matched(predictions, documents)}
     labels: tuple[str, ...] = next((prediction.labels for prediction in found.values()), ())
@@ -85,7 +85,7 @@ def lay_out(
 
 
 def with_gold(labels: Sequence[str], gold: Iterable[str]) -> tuple[str, ...]:
-    """The labels of the predictions, and after them, sorted, gold labels that no prediction knows.
+    """The labels of the predictions, followed by the sorted gold labels missing from them.
 
     >>> with_gold(("joy", "anger"), ["joy", "shame", "guilt", "shame"])
     ('joy', 'anger', 'guilt', 'shame')

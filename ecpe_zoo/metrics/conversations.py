@@ -1,7 +1,7 @@
 """Scores of emotion recognition in conversation as pure functions: one label for each judged segment.
 
-A prediction's label is the one with the highest score, the first of equals. Gold is the first emotion of a judged
-segment; a segment without one is not scored. Where there is gold and no answer, the gold is missed.
+A prediction's label is the one with the highest score, the first in a tie. Gold is the first emotion of a judged
+segment; a segment without one is not scored. Gold without an answer counts as missed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "surprise": ("surprise", "surprised"),
     "peaceful": ("peaceful",),
 }
-"""Emotion -> the labels, in lower case, that corpora have for it."""
+"""Emotion -> the lower-case labels that corpora use for it."""
 
 SIMILAR: tuple[tuple[str, str], ...] = (
     ("happy", "excited"),
@@ -37,20 +37,20 @@ SIMILAR: tuple[tuple[str, str], ...] = (
     ("fear", "surprise"),
     ("happy", "peaceful"),  # emorynlp has none of the others
 )
-"""Pairs of `WORDS` that are easily taken for each other."""
+"""Pairs of `WORDS` that are easily confused."""
 
 TAKEN = "taken_"
-"""Start of the names of confusions; `{gold}_for_{predicted}` follows."""
+"""Prefix of the names of confusions; `{gold}_for_{predicted}` follows."""
 
 
 class Tally(NamedTuple):
-    """How often each label was given to each gold label.
+    """How often each label was predicted for each gold label.
 
     Args:
-        labels: the C labels, of the predictions and of gold.
-        matrix: (C, C) gold in rows, predicted in columns.
-        missed: (C,) gold segments without an answer.
-        documents: documents scored.
+        labels: The C labels of predictions and gold.
+        matrix: Counts (C, C), gold in rows, predicted in columns.
+        missed: Number (C,) of gold segments without an answer.
+        documents: Number of scored documents.
     """
 
     labels: tuple[str, ...]
@@ -60,13 +60,13 @@ class Tally(NamedTuple):
 
     @property
     def counts(self) -> Counts:
-        """Counts (C,) of each label."""
+        """Counts (C,) by label."""
         matrix = self.matrix
         return Counts(matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1) + self.missed)
 
 
 def tally(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Tally:
-    """Count gold against predicted labels; see `classes.lay_out`."""
+    """Count gold and predicted labels; see `classes.lay_out`."""
     judged = lay_out(predictions, documents, lambda segment: bool(segment.emotions))
     gold = [segment.emotions[0] for segment in judged.segments]
     labels = with_gold(judged.labels, gold)
@@ -92,7 +92,7 @@ def confusion(
 
 
 def similar(labels: Sequence[str]) -> list[tuple[str, str]]:
-    """The pairs of labels that are easily taken for each other, in both directions.
+    """The pairs of labels that are easily confused, in both directions.
 
     >>> similar(["neutral", "joy", "Mad", "disgust"])
     [('disgust', 'Mad'), ('Mad', 'disgust')]
@@ -105,22 +105,22 @@ def similar(labels: Sequence[str]) -> list[tuple[str, str]]:
 def score_conversations(
     predictions: Iterable[Prediction], documents: Mapping[str, Document]
 ) -> dict[str, float]:
-    """All metrics of one label a segment.
+    """All metrics for one label per segment.
 
     Args:
-        predictions: at most one a document; a document without one counts all its gold as missed.
-        documents: gold documents by id.
+        predictions: At most one per document; a document without one counts all its gold as missed.
+        documents: Gold documents by id.
 
     Returns:
-        `accuracy`; `{weighted,macro,micro}_{precision,recall,f1}`, of which `weighted_f1` is the papers':
+        `accuracy`; `{weighted,macro,micro}_{precision,recall,f1}`, of which papers report `weighted_f1`:
         weighted by gold segments, the neutral class included; the same with `_without_{label}` appended for each
         label of `counts.NEUTRAL` (`micro_f1_without_others` is EmoContext's official score);
         `class_{label}_{precision,recall,f1,support}`; `taken_{gold}_for_{predicted}`, the share of the gold
-        segments of one of two similar emotions that were taken for the other; the counts `utterances` and
+        segments of an emotion that were predicted as a similar one; the counts `utterances` and
         `documents`.
 
     Raises:
-        ZooError: see `classes.lay_out`.
+        ZooError: See `classes.lay_out`.
     """
     counted = tally(predictions, documents)
     labels, counts = counted.labels, counted.counts
@@ -143,6 +143,6 @@ def score_conversations(
 def count_utterances(
     predictions: Iterable[Prediction], documents: Mapping[str, Document]
 ) -> dict[str, Counts]:
-    """Counts by label; summed over documents they give the F1 of each class."""
+    """Counts by label; their sum over documents gives the F1 of each class."""
     counted = tally(predictions, documents)
     return counted.counts.table(counted.labels)

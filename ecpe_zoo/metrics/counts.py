@@ -1,6 +1,6 @@
-"""Counts of correct, predicted and gold items, and the fractions that they give: the one place that computes an F1.
+"""Counts of correct, predicted and gold items, and the fractions from them: the only place that computes an F1.
 
-Fractions are 0 where they are not defined. Everything works on integers, for one set of items, and on arrays.
+Undefined fractions are 0. Everything works on integers, for one set of items, and on arrays.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Average = Literal["micro", "weighted", "macro"]
-"""How one F1 is formed from several classes: from their summed counts, or as a mean of their F1, weighted by gold
-items or over the classes that occur in gold."""
+"""How one F1 is computed from several classes: from their summed counts, or as a mean of their F1, weighted by gold
+items or equally over the classes that occur in gold."""
 
 THREE = ("precision", "recall", "f1")
 
 NEUTRAL = ("neutral", "others", "neu")
-"""Labels, in lower case, for the absence of an emotion: scores are given without them too."""
+"""Lower-case labels for the absence of an emotion: scores are also given without them."""
 
 
 def divided(upper: npt.ArrayLike, lower: npt.ArrayLike) -> Any:
-    """Quotient in double precision, element by element, 0 where the divisor is 0; a number for two numbers.
+    """Element-wise quotient in double precision, 0 where the divisor is 0; a scalar for two scalars.
 
     >>> divided([1, 2], [4, 0]).tolist()
     [0.25, 0.0]
@@ -34,12 +34,12 @@ def divided(upper: npt.ArrayLike, lower: npt.ArrayLike) -> Any:
 
 
 class Counts(NamedTuple):
-    """True positives, predicted and gold items; they add up over documents.
+    """Correct (true positive), predicted and gold items; can be added over documents.
 
     Args:
-        correct: An integer, or integers (..., C), for C classes.
-        predicted: Likewise.
-        gold: Likewise, or integers (C,) for all.
+        correct: True positives: an integer, or integers (..., C) for C classes.
+        predicted: Number of predicted items, likewise.
+        gold: Number of gold items, likewise, or integers (C,) for all.
 
     >>> Counts(1, 2, 3) + Counts(1, 1, 1)
     Counts(correct=2, predicted=3, gold=4)
@@ -73,17 +73,17 @@ class Counts(NamedTuple):
         return Counts(*(counts.sum(-1) for counts in tuple(self)))
 
     def among(self, columns: npt.NDArray[np.bool_]) -> Counts:
-        """The counts of the classes whose column, of (C,), is true."""
+        """The counts of the classes selected by a mask (C,)."""
         return Counts(*(counts[..., columns] for counts in tuple(self)))
 
     def averaged(self, average: Average, score: str = "f1") -> Any:
-        """(...) one average over the classes: of `precision`, `recall` or `f1`."""
+        """(...) average of `precision`, `recall` or `f1` over the classes."""
         if average == "micro":
             return getattr(self.total, score)
         return self.mean(getattr(self, score), average)
 
     def mean(self, values: Values, average: Average) -> Any:
-        """(...) mean over the classes of a value of each (..., C), weighted as `average` says."""
+        """(...) mean of values (..., C) over the classes, weighted as `average` says."""
         weights = self.gold if average == "weighted" else self.gold > 0
         return divided((values * weights).sum(-1), weights.sum(-1))
 
@@ -94,7 +94,7 @@ class Counts(NamedTuple):
     # --- of emotions (C,)
 
     def averages(self, suffix: str = "") -> dict[str, float]:
-        """`{macro,weighted,micro}_{precision,recall,f1}` with a suffix."""
+        """`{macro,weighted,micro}_{precision,recall,f1}`, with a suffix."""
         averages: tuple[Average, ...] = ("macro", "weighted", "micro")
         return {
             f"{average}_{score}{suffix}": float(self.averaged(average, score))
@@ -113,7 +113,7 @@ class Counts(NamedTuple):
         }
 
     def without_neutral(self, labels: Sequence[str]) -> dict[str, float]:
-        """The averages over all classes but one of `NEUTRAL`, as `{average}_{score}_without_{label}`."""
+        """The averages over all classes except one of `NEUTRAL`, as `{average}_{score}_without_{label}`."""
         values: dict[str, float] = {}
         for index, label in enumerate(labels):
             if label.lower() in NEUTRAL:
@@ -136,12 +136,12 @@ def count_sets(predicted: Iterable[object], gold: Iterable[object]) -> Counts:
 
 
 def count_above(scores: Any, hits: Any, thresholds: Sequence[float]) -> tuple[Integers, Integers]:
-    """How many scores exceed each of K thresholds, by sorting once; a NaN exceeds none.
+    """Count the scores above each of K thresholds, sorting only once; a NaN exceeds none.
 
     Args:
-        scores: (M,) of all items.
-        hits: Those of the gold items among them.
-        thresholds: In any order, in [0, 1].
+        scores: Scores (M,) of all items.
+        hits: Scores of the gold items among them.
+        thresholds: The K thresholds, in any order, in [0, 1].
 
     Returns:
         (K,) correct and (K,) predicted items.
@@ -153,11 +153,11 @@ def count_above(scores: Any, hits: Any, thresholds: Sequence[float]) -> tuple[In
 
 
 def nearest_first(grid: Iterable[float], default: float) -> list[float]:
-    """Thresholds to try, the nearest to the default first, so that it wins among equals in `argmax`."""
+    """Thresholds to try, nearest to the default first, so that the nearest wins a tie in `argmax`."""
     return sorted({*grid, default}, key=lambda threshold: (abs(threshold - default), threshold))
 
 
 def best_of(thresholds: Sequence[float], f1: Values) -> tuple[float, float]:
-    """The threshold with the highest F1 (K,), the first of equals, and that F1."""
+    """The threshold with the highest F1 (K,), the first in a tie, and that F1."""
     best = int(np.argmax(f1))
     return thresholds[best], float(f1[best])

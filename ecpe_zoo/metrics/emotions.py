@@ -1,8 +1,8 @@
 """Scores of emotion detection as pure functions: any number of labels for each judged segment, with strength.
 
-A label is predicted where its score is strictly above a threshold. A judged segment is scored where it has
-labels or intensities (intensities without a label say: annotated, and none applies). Where there is no answer, or
-a gold label that the predictions do not know, the gold is missed. Strengths run from 0.0 to 10.0, scores times 10.
+A label is predicted if its score is strictly above a threshold. A judged segment is scored if it has
+labels or intensities (intensities without a label mean: annotated, but no emotion applies). Gold labels count as
+missed if there is no answer or the predictions lack the label. Strengths run from 0.0 to 10.0: scores times 10.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ecpe_zoo.metrics.classes import lay_out, with_gold
 from ecpe_zoo.metrics.counts import Counts, Values, best_of, count_above, divided, nearest_first
 
 FIXED = (0.1, 0.2, 0.3, 0.4, 0.5)
-"""Thresholds that every table has, beside the tuned one; 0.3 is that of the GoEmotions baseline."""
+"""Thresholds that every table reports, in addition to the tuned one; 0.3 is that of the GoEmotions baseline."""
 
 TOP = (1, 2, 3)
-"""How many of the highest scores are taken; never as many as gold has, which would leak it."""
+"""Values of k for taking the k highest scores; never the number of gold labels, which would leak it."""
 
 GRID = tuple(round(0.01 * step, 2) for step in range(5, 96))
 """Thresholds that tuning tries."""
@@ -32,17 +32,17 @@ STRONGEST = 10.0
 """Strength of an annotated label."""
 
 SPEARMAN = "intensity_spearman_"
-"""Start of the names of rank correlations; a label follows."""
+"""Prefix of the names of rank correlations; a label follows."""
 
 
 class Laid(NamedTuple):
     """Gold and predicted labels of M segments.
 
     Args:
-        labels: the C labels, of the predictions and of gold.
-        gold: (M, C)
-        scores: (M, C) in [0, 1]; -1 where there is no answer, so that no threshold is passed.
-        documents: documents scored.
+        labels: The C labels of predictions and gold.
+        gold: Gold labels (M, C).
+        scores: Scores (M, C) in [0, 1]; -1 if there is no answer, so that no threshold is exceeded.
+        documents: Number of scored documents.
     """
 
     labels: tuple[str, ...]
@@ -52,7 +52,7 @@ class Laid(NamedTuple):
 
 
 def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Document]) -> Laid:
-    """Lay the gold labels beside the scores; see `classes.lay_out`."""
+    """Match gold labels with scores; see `classes.lay_out`."""
     judged = lay_out(predictions, documents, lambda segment: segment.has_gold)
     labels = with_gold(judged.labels, (label for segment in judged.segments for label in segment.emotions))
     place = {label: index for index, label in enumerate(labels)}
@@ -65,12 +65,12 @@ def lay_labels(predictions: Iterable[Prediction], documents: Mapping[str, Docume
 
 
 def count_labels(predicted: npt.NDArray[np.bool_], gold: npt.NDArray[np.bool_]) -> Counts:
-    """Counts of each class from two tables (M, C)."""
+    """Counts of each class from two masks (M, C)."""
     return Counts((predicted & gold).sum(0), predicted.sum(0), gold.sum(0))
 
 
 def highest(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.bool_]:
-    """The k highest scores of each row, the first of equals; never one that is not above 0.
+    """The k highest scores of each row, the first in a tie; only scores above 0.
 
     >>> highest(np.array([[0.1, 0.5, 0.5], [0.2, 0.0, 0.0]]), 2).astype(int).tolist()
     [[0, 1, 1], [1, 0, 0]]
@@ -82,11 +82,11 @@ def highest(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.bool_]:
 
 
 def ranking_average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_]) -> float:
-    """Label ranking average precision: of the labels that rank as high as a gold one, the share that is gold.
+    """Label ranking average precision: the share of gold among the labels ranked at least as high as a gold one.
 
     Args:
-        scores: (M, C); below 0 where there is no answer, whose gold labels earn nothing.
-        gold: (M, C)
+        scores: Scores (M, C); below 0 if there is no answer, in which case gold labels earn nothing.
+        gold: Gold labels (M, C).
 
     Returns:
         The mean over the gold labels of a segment, then over the segments with a gold label, in [0, 1]. Equal
@@ -99,11 +99,11 @@ def ranking_average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray
 
 
 def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_]) -> Values:
-    """Average precision of each class: the precision at the rank of each of its gold segments, averaged.
+    """Average precision of each class: the precision at the rank of each gold segment, averaged.
 
     Args:
-        scores: (M, C); below 0 where there is no answer, whose gold segments earn nothing.
-        gold: (M, C)
+        scores: Scores (M, C); below 0 if there is no answer, in which case gold segments earn nothing.
+        gold: Gold labels (M, C).
 
     Returns:
         (C,) in [0, 1]; 0 for a class without gold. Equal scores share the worst of their ranks.
@@ -112,8 +112,8 @@ def average_precision(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool
 
 
 def _precision_at_gold(scores: npt.NDArray[np.float32], gold: npt.NDArray[np.bool_], axis: int) -> Values:
-    """Of the items along an axis that score as high as a gold one the share that is gold, averaged over gold."""
-    from scipy.stats import rankdata  # slow to import, and `tasks` is imported by every command
+    """Share of gold among the items along an axis that score at least as high as a gold one, averaged over gold."""
+    from scipy.stats import rankdata  # slow to import, and every command imports `tasks`
 
     if not scores.size:
         return np.zeros(scores.shape[1 - axis])
@@ -130,26 +130,26 @@ def score_emotions(
     documents: Mapping[str, Document],
     threshold: float,
 ) -> dict[str, float]:
-    """All metrics of many labels a segment.
+    """All metrics for any number of labels per segment.
 
     Args:
-        predictions: at most one a document; a document without one counts all its gold as missed.
-        documents: gold documents by id.
-        threshold: labels score strictly above it.
+        predictions: At most one per document; a document without one counts all its gold as missed.
+        documents: Gold documents by id.
+        threshold: Score that predicted labels exceed strictly.
 
     Returns:
         `{macro,micro,weighted}_{precision,recall,f1}` (macro over the classes that occur in gold), and with a
         suffix: `_without_{label}` for each label of `counts.NEUTRAL`, at the same threshold; `_at_{n}`, at the
         fixed threshold n / 100; `_top_{k}`, with the k highest scores of each segment;
         `class_{label}_{precision,recall,f1,support}`. Without a threshold: `ranking_average_precision`;
-        `mean_average_precision` over the classes that occur in gold; `mean_squared_error` and
-        `mean_absolute_error` of ten times the scores against 10 for gold labels and 0 for others, no answer
-        being 0; and where gold has strengths of its own, `intensity_spearman_{label}` (see `intensity_spearman`) for
-        labels whose strength differs between segments. Beside them `labels_per_segment` (predicted, mean) and the
+        `mean_average_precision` over the classes that occur in gold; `mean_squared_error` and `mean_absolute_error` of
+        ten times the scores against 10 for gold labels and 0 for others, with 0 for no answer; and if gold has
+        strengths of its own, `intensity_spearman_{label}` (see `intensity_spearman`) for labels whose strength
+        differs between segments. In addition, `labels_per_segment` (mean number of predicted labels) and the
         counts `segments` and `documents`.
 
     Raises:
-        ZooError: see `classes.lay_out`.
+        ZooError: See `classes.lay_out`.
     """
     predictions = list(predictions)
     laid = lay_labels(predictions, documents)
@@ -187,17 +187,17 @@ def score_emotions(
 def count_emotions(
     predictions: Iterable[Prediction], documents: Mapping[str, Document], threshold: float
 ) -> dict[str, Counts]:
-    """Counts by label; summed over documents they give the F1 of each class."""
+    """Counts by label; their sum over documents gives the F1 of each class."""
     laid = lay_labels(predictions, documents)
     return count_labels(laid.scores > np.float32(threshold), laid.gold).table(laid.labels)
 
 
 def sweep(laid: Laid, thresholds: Sequence[float]) -> Counts:
-    """Counts of each class at each of many thresholds, sorting the scores of a class once.
+    """Counts of each class at many thresholds, sorting the scores of a class once.
 
     Args:
-        laid: see `lay_labels`.
-        thresholds: K of them, in any order, in [0, 1].
+        laid: Result of `lay_labels`.
+        thresholds: The K thresholds, in any order, in [0, 1].
 
     Returns:
         Counts (K, C), with gold (C,).
@@ -213,10 +213,10 @@ def sweep(laid: Laid, thresholds: Sequence[float]) -> Counts:
 def tune_threshold(
     predictions: Iterable[Prediction], documents: Mapping[str, Document], default: float
 ) -> tuple[float, float]:
-    """The threshold with the best macro F1, and that F1; among equally good ones the nearest to the default wins.
+    """The threshold with the best macro F1, and that F1; in a tie, the nearest to the default wins.
 
     Raises:
-        ZooError: see `classes.lay_out`.
+        ZooError: See `classes.lay_out`.
     """
     candidates = nearest_first(GRID, default)
     return best_of(candidates, sweep(lay_labels(predictions, documents), candidates).averaged("macro"))
@@ -228,15 +228,15 @@ def tune_threshold(
 def label_correlations(
     predictions: Iterable[Prediction], documents: Mapping[str, Document]
 ) -> tuple[Values, Values, tuple[str, ...]]:
-    """Pearson correlation between labels over the segments: of the predicted scores, and of the gold labels.
+    """Pearson correlation between labels over the segments, for predicted scores and for gold labels.
 
     Segments without an answer are left out of both.
 
     Returns:
-        Predicted (C, C) and annotated (C, C) in [-1, 1], NaN beside a label that never changes, and the C labels.
+        Predicted (C, C) and annotated (C, C) in [-1, 1], NaN for a constant label, and the C labels.
 
     Raises:
-        ZooError: see `classes.lay_out`.
+        ZooError: See `classes.lay_out`.
     """
     laid = lay_labels(predictions, documents)
     answered = (laid.scores >= 0).any(axis=1)
@@ -245,7 +245,7 @@ def label_correlations(
 
 
 def _pearson(values: Values) -> Values:
-    """Correlation between the columns (M, C) -> (C, C)."""
+    """Correlation between columns: (M, C) -> (C, C)."""
     if not len(values):
         return np.full((values.shape[1],) * 2, np.nan)
     changing = np.ptp(values, axis=0) > 0
@@ -259,10 +259,10 @@ class Agreement(NamedTuple):
     """A rank correlation.
 
     Args:
-        n: segments.
-        rho: Spearman's, in [-1, 1]; NaN where one side never changes.
-        low: lower end of the 95 % interval; NaN for fewer than four segments.
-        high: upper end.
+        n: Number of segments.
+        rho: Spearman's rank correlation, in [-1, 1]; NaN if one side is constant.
+        low: Lower end of the 95 % interval; NaN for fewer than four segments.
+        high: Upper end of the interval.
     """
 
     n: int
@@ -279,7 +279,7 @@ def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> Agreement:
     """Spearman's rank correlation with a 95 % interval.
 
     The interval is Fisher's z with the standard error of Bonett and Wright (2000),
-    sqrt((1 + rho^2 / 2) / (n - 3)), which holds better than Fisher's own for ranks.
+    sqrt((1 + rho^2 / 2) / (n - 3)), which is more accurate for ranks than Fisher's own.
 
     >>> [round(value, 3) for value in spearman([1, 2, 3, 4, 5], [1, 2, 3, 5, 4])]
     [5, 0.9, -0.169, 0.996]
@@ -300,19 +300,19 @@ def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> Agreement:
 def intensity_spearman(
     predictions: Iterable[Prediction], documents: Mapping[str, Document]
 ) -> dict[str, Agreement]:
-    """Emotion by emotion, whether the predicted strength of the reported emotion follows the reported one.
+    """Rank correlation between predicted and reported strength, for each emotion.
 
     Args:
-        predictions: at most one a document; a segment without an answer is left out.
-        documents: gold documents by id, with the reported strength of their emotions, or else intensities; 0 is none
-            reported, and left out.
+        predictions: At most one per document; a segment without an answer is left out.
+        documents: Gold documents by id, with the reported strength of their emotions, or else intensities; 0 means
+            not reported, and is left out.
 
     Returns:
-        For each gold emotion that the predictions know, in their order, the rank correlation of its score with
+        For each gold emotion among the predicted labels, in their order, the rank correlation of its score with
         its intensity over the segments that have it.
 
     Raises:
-        ZooError: see `classes.lay_out`.
+        ZooError: See `classes.lay_out`.
     """
     judged = lay_out(predictions, documents, lambda segment: bool(segment.reported or segment.intensities))
     strengths = [segment.reported or segment.intensities or {} for segment in judged.segments]

@@ -1,4 +1,4 @@
-"""Torchmetrics classes over the counts, for code outside the zoo; they add up over batches and processes."""
+"""Torchmetrics classes over the counts, for code outside the zoo; they accumulate over batches and processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecpe_zoo.metrics.counts import Counts, count_sets
 
 
 class _CountingMetric(Metric):
-    """Correct, predicted and gold items of C classes, (3, C)."""
+    """Accumulates correct, predicted and gold items of C classes, (3, C)."""
 
     full_state_update = False
     higher_is_better = True
@@ -60,26 +60,26 @@ class PairScore(_CountingMetric):
             gold: Pairs of each document, in the same order.
 
         Raises:
-            ValueError: Different numbers of documents.
+            ValueError: The numbers of documents differ.
         """
         for mine, true in zip(predicted, gold, strict=True):
             self.counts += torch.tensor(count_sets(mine, true), device=self.counts.device)[:, None]
 
     def fractions(self, counts: Counts) -> dict[str, float]:
-        """The three fractions."""
+        """Precision, recall and F1."""
         return {name.removeprefix("pair_"): value for name, value in counts.total.named("pair").items()}
 
 
 class WeightedF1(_CountingMetric):
     """F1 of each class weighted by its gold segments, macro F1, and accuracy.
 
-    `update` takes class indices; a gold index of -1 is not scored, a predicted one of -1 is no answer.
+    `update` takes class indices; a gold index of -1 is not scored, a predicted index of -1 means no answer.
 
     Args:
-        classes: C.
+        classes: Number of classes, C.
 
     Raises:
-        ValueError: fewer than one class.
+        ValueError: There is no class.
 
     >>> metric = WeightedF1(classes=2)
     >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
@@ -90,12 +90,12 @@ class WeightedF1(_CountingMetric):
     def update(self, predicted: Tensor, gold: Tensor) -> None:
         """Add segments.
 
-        Args:
-            predicted: (M,) integers from -1 to C - 1.
+        predicted: Class indices (M,) from -1 to C - 1.
+            gold: Class indices (M,) from -1 to C - 1.
             gold: (M,) integers from -1 to C - 1.
 
         Raises:
-            ValueError: other shapes, or a class beyond C.
+            ValueError: The shapes differ, or a class is out of range.
         """
         if predicted.shape != gold.shape:
             raise ValueError(
@@ -115,7 +115,7 @@ class WeightedF1(_CountingMetric):
             row += torch.bincount(found, minlength=self.classes)
 
     def fractions(self, counts: Counts) -> dict[str, float]:
-        """The three fractions."""
+        """Weighted F1, macro F1 and accuracy."""
         averages = counts.averages()
         return {name: averages[name] for name in ("weighted_f1", "macro_f1")} | {
             "accuracy": averages["micro_recall"]
@@ -123,11 +123,11 @@ class WeightedF1(_CountingMetric):
 
 
 class MultiLabelF1(_CountingMetric):
-    """Precision, recall and F1 of many labels a segment: macro over the classes that occur in gold, micro, weighted.
+    """Precision, recall and F1 of multi-label segments: macro over the classes that occur in gold, micro, weighted.
 
     Args:
-        classes: C.
-        threshold: a label is predicted where its score is strictly above it, in [0, 1].
+        classes: Number of classes, C.
+        threshold: Score in [0, 1] that a predicted label exceeds strictly.
 
     >>> metric = MultiLabelF1(classes=2, threshold=0.3)
     >>> metric.update(torch.tensor([[0.9, 0.2], [0.4, 0.4]]), torch.tensor([[1, 0], [0, 1]]))
@@ -143,11 +143,11 @@ class MultiLabelF1(_CountingMetric):
         """Add segments.
 
         Args:
-            scores: (M, C) in [0, 1]; NaN is no answer.
-            gold: (M, C) of 0 and 1.
+            scores: Scores (M, C) in [0, 1]; NaN means no answer.
+            gold: Gold labels (M, C), 0 or 1.
 
         Raises:
-            ValueError: other shapes.
+            ValueError: The shapes are not (M, C).
         """
         if scores.shape != gold.shape or scores.dim() != 2 or scores.size(1) != self.classes:
             raise ValueError(

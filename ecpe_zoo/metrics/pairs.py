@@ -1,7 +1,7 @@
 """Scores of emotion-cause pair extraction as pure functions.
 
-Gold is the set of distinct pairs of every scored document. Counts are micro counts over documents; precision,
-recall and F1 are fractions, and 0 where they are not defined. Pairs that a truncation lost are missed pairs.
+Gold is the set of distinct pairs of every scored document. Counts are summed over documents; precision,
+recall and F1 are fractions, and 0 if undefined. Pairs lost to truncation count as missed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts, best_of, count_above, count_sets, divided, nearest_first
 
 CLAUSE_THRESHOLD = 0.5
-"""Emotion and cause heads are two-class: a probability above 0.5 is their argmax."""
+"""Emotion and cause heads have two classes: a probability above 0.5 is their argmax."""
 
 BUCKETS: dict[str, Callable[[int], bool]] = {
     "0": lambda offset: offset == 0,
@@ -33,7 +33,7 @@ def above(scores: npt.NDArray[np.float32], threshold: float) -> set[tuple[int, .
 
 
 def predicted_pairs(prediction: Prediction, threshold: float) -> set[Pair]:
-    """The (emotion, cause) pairs of a prediction, 0-based; none where it has no scores of pairs."""
+    """The (emotion, cause) pairs of a prediction, 0-based; none if it has no pair scores."""
     if "pair" not in prediction.scores:
         return set()
     return {(emotion, cause) for emotion, cause in above(prediction.scores["pair"], threshold)}
@@ -42,10 +42,10 @@ def predicted_pairs(prediction: Prediction, threshold: float) -> set[Pair]:
 def matched(
     predictions: Iterable[Prediction], documents: Mapping[str, Document]
 ) -> list[tuple[Prediction, Document]]:
-    """Lay each prediction beside its document.
+    """Match each prediction with its document.
 
     Raises:
-        ZooError: a document predicted twice, or one that is not to be scored, or scores of another size.
+        ZooError: A document is predicted twice or is not to be scored, or its scores have the wrong size.
     """
     seen: set[str] = set()
     rows = []
@@ -61,7 +61,7 @@ def matched(
         for name, scores in prediction.scores.items():
             if scores.shape[:1] != (len(document),):
                 raise ZooError(
-                    f"Expected {name!r} of document {document.id!r} to have {len(document)} rows, one a "
+                    f"Expected {name!r} of document {document.id!r} to have {len(document)} rows, one per "
                     f"segment, but got shape {scores.shape}."
                 )
         rows.append((prediction, document))
@@ -74,23 +74,23 @@ def score_pairs(
     """All ECPE metrics of a set of documents at one pair threshold.
 
     Args:
-        predictions: at most one a document; a document without one counts all its gold as missed.
-        documents: gold documents by id.
-        threshold: pairs score strictly above it.
+        predictions: At most one per document; a document without one counts all its gold as missed.
+        documents: Gold documents by id.
+        threshold: Score that predicted pairs exceed strictly.
 
     Returns:
-        `{item}_{precision,recall,f1}` for the items `pair`; `emotion`, `cause` (the heads where the method has
-        them, else derived from the pairs), `emotion_from_pairs`, `cause_from_pairs`, and where there are heads
+        `{item}_{precision,recall,f1}` for the items `pair`; `emotion`, `cause` (from the heads if the method has
+        them, else derived from the pairs), `emotion_from_pairs`, `cause_from_pairs`, and with heads also
         `emotion_from_head`, `cause_from_head`; `pair_offset_{0,-1,other}`: gold and predicted pairs of that
         cause-minus-emotion offset only; `pair_single`, `pair_multiple`: documents with one gold pair, and
         all others.
-        Beside them `documents` and the raw counts `pair_correct`, `pair_predicted`, `pair_gold`.
+        In addition, `documents` and the raw counts `pair_correct`, `pair_predicted`, `pair_gold`.
 
-        The first stage of a two-stage method predicts no `pair`: only the items of its heads are given, with
+        The first stage of a two-stage method predicts no `pair`: only the items of its heads are returned, with
         `clause_f1`, the mean of their F1, and the counts `documents` and `pair_gold`.
 
     Raises:
-        ZooError: see `matched`.
+        ZooError: See `matched`.
     """
     rows = matched(predictions, documents)
     found = {prediction.id: prediction for prediction, _ in rows}
@@ -137,7 +137,7 @@ def score_pairs(
 def count_pairs(
     predictions: Iterable[Prediction], documents: Mapping[str, Document], threshold: float
 ) -> dict[str, Counts]:
-    """Counts of pairs; summed over documents they give the pair F1."""
+    """Counts of pairs; their sum over documents gives the pair F1."""
     gold = {(id, pair) for id, document in documents.items() for pair in document.pairs or ()}
     found = {(p.id, pair) for p in predictions for pair in predicted_pairs(p, threshold)}
     return {"pair": count_sets(found, gold)}
@@ -146,15 +146,15 @@ def count_pairs(
 def sweep(
     predictions: Iterable[Prediction], documents: Mapping[str, Document], thresholds: Sequence[float]
 ) -> Counts:
-    """Pair counts at each of K thresholds, equal to those of `score_pairs`.
+    """Pair counts at each of K thresholds, equal to the counts of `score_pairs`.
 
     Args:
-        predictions: see `score_pairs`; one without scores of pairs has none above any threshold.
-        documents: gold documents by id.
-        thresholds: in any order, in [0, 1].
+        predictions: See `score_pairs`; predictions without pair scores have no pairs.
+        documents: Gold documents by id.
+        thresholds: The K thresholds, in any order, in [0, 1].
 
     Returns:
-        Counts (K,), with one number of gold pairs.
+        Counts (K,), with a single number of gold pairs.
     """
     rows = [row for row in matched(predictions, documents) if "pair" in row[0].scores]
     nothing = np.zeros(0, dtype=np.float32)
@@ -173,8 +173,8 @@ def tune_threshold(
 ) -> tuple[float, float]:
     """The threshold with the best pair F1, and that F1.
 
-    Among equally good thresholds the one nearest to the method's default wins, so that a flat or empty
-    validation part changes nothing.
+    In a tie, the threshold nearest to the method's default wins, so that a flat or empty validation part
+    changes nothing.
     """
     candidates = nearest_first(GRID, default)
     return best_of(candidates, sweep(predictions, documents, candidates).f1)

@@ -1,7 +1,7 @@
-"""Attention of pretrained encoders with a dropout that costs little on a CPU.
+"""Attention of pretrained encoders with dropout that is fast on a CPU.
 
 On a CPU, torch's fused attention takes no dropout. Its plain form draws a random number for every attention weight and
-multiplies in fp32 under autocast: with all-MiniLM-L6-v2 on documents of some 200 tokens, drawing alone was a sixth of
+multiplies in fp32 under autocast: with all-MiniLM-L6-v2 on documents of about 200 tokens, drawing alone was a sixth of
 the training time.
 """
 
@@ -18,7 +18,7 @@ from transformers.masking_utils import sdpa_mask
 from ecpe_zoo.layers.dropout import keep_mask
 
 CHEAP = "ecpe_zoo_cheap_dropout"
-"""Name under which transformers knows `attend`."""
+"""Name under which transformers registers `attend`."""
 
 
 def attend(
@@ -31,20 +31,21 @@ def attend(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention; with dropout on a CPU our own, else torch's.
+    """Scaled dot-product attention; our own for dropout on a CPU, else torch's.
 
     Args:
-        module: Layer that attends.
-        query: (B, heads, T, D).
-        key: (B, heads, T, D).
-        value: (B, heads, T, D).
-        attention_mask: (B or 1, heads or 1, T, T): bool, True where a token may be attended to, or added to the scores.
-        dropout: Rate, 0 outside of training.
+        module: Attention layer.
+        query: Queries (B, heads, T, D).
+        key: Keys (B, heads, T, D).
+        value: Values (B, heads, T, D).
+        attention_mask: Mask (B or 1, heads or 1, T, T): bool, True for tokens that may be attended to, or added to the
+            scores.
+        dropout: Dropout rate, 0 outside training.
         scaling: Factor of the scores; D^-0.5 if not given.
-        options: Of other models; with any in use torch's attention is used.
+        options: Options of other models; if any is used, torch's attention is called.
 
     Returns:
-        (B, T, heads, D), and None in place of the weights.
+        (B, T, heads, D), and None instead of the weights.
     """
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
@@ -60,7 +61,7 @@ def attend(
         scores.masked_fill_(~attention_mask, torch.finfo(scores.dtype).min)
     elif attention_mask is not None:
         scores = scores + attention_mask
-    weights = torch.softmax(scores, dim=-1)  # summed in fp32 for 16-bit scores, too
+    weights = torch.softmax(scores, dim=-1)  # summed in fp32 even for 16-bit scores
     kept = weights * keep_mask(weights, dropout).to(weights.dtype).mul_(1 / (1 - dropout))
     return torch.matmul(kept, value).transpose(1, 2).contiguous(), None
 
@@ -70,6 +71,6 @@ AttentionMaskInterface.register(CHEAP, sdpa_mask)
 
 
 def use_cheap_attention(model: Any) -> None:
-    """Let a model that uses torch's fused attention use `attend`, in place."""
+    """Switch a model from torch's fused attention to `attend`, in place."""
     if getattr(model.config, "_attn_implementation", None) == "sdpa":
         model.config._attn_implementation = CHEAP

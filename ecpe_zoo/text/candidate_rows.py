@@ -1,4 +1,4 @@
-"""Documents with candidate pairs that were found before, for methods that learn from them."""
+"""Documents with candidate pairs found earlier, for methods that learn from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 
 
 class PairBatch(NamedTuple):
-    """What stage two trains on: B documents of at most N clauses."""
+    """Training batch of stage two: B documents of at most N clauses."""
 
     ids: tuple[str, ...]
     rows: DocumentRows
@@ -22,18 +22,18 @@ class PairBatch(NamedTuple):
 
 
 class PairCollator:
-    """Documents to a `PairBatch`.
+    """Batches documents into a `PairBatch`.
 
     Args:
-        documents: Documents to rows.
-        found: Document id -> its candidates.
+        documents: Collator of the documents.
+        found: Candidates by document id.
     """
 
     def __init__(self, documents: DocumentCollator, found: Mapping[str, Iterable[Pair]]) -> None:
         self.documents, self.found = documents, found
 
     def __call__(self, documents: Sequence[Document]) -> PairBatch:
-        """Build the batch; clauses that the encoder cannot take are in no candidate."""
+        """Build the batch; clauses beyond the encoder's limit have no candidates."""
         rows = self.documents(documents)
         size = rows.segment_mask.shape[1]
         among = torch.zeros(len(documents), size, size, dtype=torch.bool)

@@ -11,18 +11,18 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, Segment
 
 PADDING, UNKNOWN, SPECIALS = 0, 1, 2
-"""Word ids; the words of the vocabulary follow from `SPECIALS` on."""
+"""Special word ids; those of the vocabulary start at `SPECIALS`."""
 
 
 class ClauseGold(NamedTuple):
-    """Gold of B documents of at most N clauses; without gold (outside of training) all entries are 0."""
+    """Gold of B documents of at most N clauses; without gold (outside training) all entries are 0."""
 
     emotion: Tensor
     """(B, N) long, 1 for gold emotion clauses."""
     cause: Tensor
     """(B, N) long, 1 for gold cause clauses."""
     pairs: Tensor
-    """(B, N, N) float, 1 where [b, i, j] is a gold (emotion, cause) pair."""
+    """(B, N, N) float, 1 if [b, i, j] is a gold (emotion, cause) pair."""
 
     def cut_to(self, size: int) -> ClauseGold:
         """The gold of the first `size` clauses."""
@@ -30,7 +30,7 @@ class ClauseGold(NamedTuple):
 
 
 class ClauseBatch(NamedTuple):
-    """Documents as one run of words, without padding between clauses; B documents, N clauses at most, W words."""
+    """Documents as one sequence of words, without padding between clauses; B documents, at most N clauses, W words."""
 
     ids: tuple[str, ...]
     words: Tensor
@@ -38,7 +38,7 @@ class ClauseBatch(NamedTuple):
     clause_words: Tensor
     """(clauses of all documents,) number of word slots of each clause, at least the collator's `min_words`."""
     document_clauses: Tensor
-    """(B,) on the CPU, where the packing of sequences wants it."""
+    """(B,) on the CPU, where packing of sequences needs it."""
     segment_mask: Tensor
     """(B, N) True for real clauses."""
     gold: ClauseGold
@@ -60,11 +60,11 @@ def gold_of(documents: Sequence[Document], size: int) -> ClauseGold:
 
 
 class ClauseCollator:
-    """Documents to a `ClauseBatch`; word ids of a text are kept, since every epoch asks for them again.
+    """Batches documents into a `ClauseBatch`; caches word ids of texts, since every epoch needs them again.
 
     Args:
-        word_ids: Word -> id, from `SPECIALS` on.
-        min_words: Slots that a clause has at least; shorter ones are padded.
+        word_ids: Ids of the words, starting at `SPECIALS`.
+        min_words: Minimum number of slots of a clause; shorter ones are padded.
     """
 
     def __init__(self, word_ids: Mapping[str, int], min_words: int = 1) -> None:

@@ -1,15 +1,15 @@
-"""Running text cut into clauses by its punctuation, as the corpora of emotion-cause pairs were cut.
+"""Splits running text into clauses at its punctuation, as in the corpora of emotion-cause pairs.
 
-The rule, found by looking at the Chinese corpus (28,727 clauses; none holds one of the marks that cut):
+The rule was derived from the Chinese corpus (28,727 clauses; none contains a mark that splits):
 
-- Commas, full stops, question and exclamation marks, semicolons, colons, dots of omission and line ends cut,
+- Commas, full stops, question and exclamation marks, semicolons, colons, ellipses and line ends split,
   full-width or not. The enumeration comma, dashes and brackets do not.
-- A mark within a number, a time or a name does not cut: `1.5`, `12:30`, `10,000`, `Mr. Bean`, `U.S.`, `www.x.org`.
-- The mark, and quotes or brackets that close behind it, belong to the clause before; a piece without a word too.
-- In English a comma or a colon does not cut off fewer than three words (`However, he left`), which would be no
+- A mark within a number, a time or a name does not split: `1.5`, `12:30`, `10,000`, `Mr. Bean`, `U.S.`, `www.x.org`.
+- The mark, and quotes or brackets closing after it, belong to the clause before, as do pieces without a word.
+- In English a comma or colon does not split off fewer than three words (`However, he left`), which are not a
   clause; in Chinese it does (`然而` is a clause of the corpus).
 
-What a model reads is the clause without quotes and without marks at its ends: the corpora have none.
+Models read the clause without quotes and without marks at its ends, as in the corpora.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from ecpe_zoo.corpora.document import Language
 
 FEWEST_WORDS = 3
-"""Of an English clause that ends or begins at a comma or a colon."""
+"""Minimum number of words of an English clause that starts or ends at a comma or colon."""
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WIDE = "，。！？；：…"
@@ -45,8 +45,8 @@ class Clause(NamedTuple):
     """One clause of running text.
 
     Args:
-        text: as written, with the marks that close it.
-        bare: as the corpora give clauses: without quotes, and without marks at its ends.
+        text: Clause as written, with its closing marks.
+        bare: Clause as in the corpora: without quotes, and without marks at its ends.
     """
 
     text: str
@@ -54,21 +54,21 @@ class Clause(NamedTuple):
 
 
 def cut_clauses(text: str, language: Language) -> list[Clause]:
-    """Cut running text into clauses; see above for the rule.
+    """Split running text into clauses; see the module for the rule.
 
     Args:
-        text: words may stand apart, as in a segmented corpus.
-        language: of the text; marks of both are known in either.
+        text: Running text; words may be separated by spaces, as in a segmented corpus.
+        language: Language of the text; marks of both languages are recognised in either.
 
     Returns:
-        At least one clause where the text is not blank.
+        The clauses; at least one if the text is not blank.
 
     >>> [clause.bare for clause in cut_clauses("昨天下雨，他说：“我输了1.5万元！”于是，他哭了。", "zh")]
     ['昨天下雨', '他说', '我输了1.5万元', '于是', '他哭了']
     >>> [clause.text for clause in cut_clauses("However, Mr. Bean lost $3.50, so he cried. Really?", "en")]
     ['However, Mr. Bean lost $3.50,', 'so he cried.', 'Really?']
     """
-    pieces: list[tuple[str, bool]] = []  # with whether a mark ends it that alone makes no clause
+    pieces: list[tuple[str, bool]] = []  # text, and whether its last mark alone ends no clause
     start = 0
     for run in _RUN.finditer(text):
         end = _with_quotes(text, run.end())
@@ -83,7 +83,7 @@ def cut_clauses(text: str, language: Language) -> list[Clause]:
 
 
 def bare_clause(text: str, language: Language) -> str:
-    """A clause as the corpora give it; as it is where nothing else would be left.
+    """A clause as in the corpora; unchanged if nothing else would be left.
 
     >>> bare_clause("“他买了苹果、梨，”", "zh")
     '他买了苹果 梨'
@@ -97,7 +97,7 @@ def bare_clause(text: str, language: Language) -> str:
 
 
 def _with_quotes(text: str, end: int) -> int:
-    """The end of a run of marks with a straight quote that closes behind it."""
+    """The end of a run of marks including a straight quote that closes after it."""
     while text[end : end + 1] in ('"', "'") and end < len(text):
         behind = text[end + 1 : end + 2]
         open_before = text.count('"', 0, end) % 2 == 1
@@ -143,13 +143,13 @@ def _abbreviated(before: str, behind: str) -> bool:
 
 
 def _joined(pieces: list[tuple[str, bool]]) -> list[str]:
-    """Join what is no clause: pieces without a word to the one before, short ones at a comma to the next.
+    """Join pieces that are not clauses: pieces without a word to the one before, short ones at a comma to the next.
 
     Args:
-        pieces: texts, and whether a comma or colon ends them that alone makes no clause.
+        pieces: Texts, and whether each ends in a comma or colon that alone does not end a clause.
     """
     joined: list[str] = []
-    waiting = ""  # short pieces that go on
+    waiting = ""  # short pieces that continue
     soft_before = False
     for text, soft in pieces:
         text = waiting + text
@@ -160,7 +160,7 @@ def _joined(pieces: list[tuple[str, bool]]) -> list[str]:
             joined[-1] += text
         elif wordless or (few and soft):
             waiting = text
-        elif few and soft_before and joined:  # the rest of a sentence behind its last comma
+        elif few and soft_before and joined:  # the rest of a sentence after its last comma
             joined[-1] += text
             soft_before = soft
         else:

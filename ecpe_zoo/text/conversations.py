@@ -1,4 +1,4 @@
-"""Utterances with the turns before them as rows of tokens that end in a mask."""
+"""Utterances with their preceding turns, as rows of tokens that end in a mask."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.tokenizers import Tokenizer
 
 KEPT_TEXTS = 65536
-"""Texts whose token ids are remembered: more than any corpus has, and a bound where texts stream."""
+"""Number of texts whose token ids are cached: more than any corpus has, and a bound for streamed texts."""
 
 
 class Frame(NamedTuple):
-    """The words around an utterance, after the paper's prompt.
+    """The words around an utterance, following the paper's prompt.
 
     Args:
-        turn: of an earlier turn; `{speaker}` stands before its text.
-        head: before the judged text.
-        tail: behind it and before the mask.
-        nobody: the speaker where none is known.
+        turn: Words before the text of an earlier turn, with `{speaker}`.
+        head: Words before the judged text.
+        tail: Words between the judged text and the mask.
+        nobody: Name for an unknown speaker.
     """
 
     turn: str
@@ -47,7 +47,7 @@ PROMPT_TEXTS = tuple(
     for frame in FRAMES.values()
     for part in (frame.turn, frame.head, frame.tail, frame.nobody)
 )
-"""What a vocabulary that is counted from text must hold besides."""
+"""Texts whose words must be in a vocabulary counted from text."""
 
 Speakers = Literal["given", "first-name", "by-order"]
 
@@ -63,8 +63,8 @@ class Row(NamedTuple):
 
     Args:
         ids: `[CLS] turn [SEP] ... turn [SEP] head text tail [MASK] [SEP]`.
-        mask_at: position of the mask.
-        cut: its own text was cut.
+        mask_at: Position of the mask.
+        cut: Whether the utterance's own text was truncated.
     """
 
     ids: list[int]
@@ -76,15 +76,15 @@ class ConversationBatch(NamedTuple):
     """The judged utterances of some conversations.
 
     Args:
-        ids: of the documents.
-        sizes: segments of each document.
-        cut: judged segments of each document whose own text was cut.
+        ids: Ids of the documents.
+        sizes: Number of segments of each document.
+        cut: Number of judged segments of each document whose own text was truncated.
         places: (document in the batch, segment) of each row.
-        keys: hash of each row's ids: rows with the same one are the same row, wherever they stand.
-        tokens: (R, T) token ids, padded at the end.
-        lengths: tokens of each row.
-        mask_at: (R,) position of the mask.
-        labels: (R,) index of the gold label, -1 where there is none.
+        keys: Hash of each row's ids: rows with equal keys are the same, in any document.
+        tokens: Token ids (R, T), padded at the end.
+        lengths: Number of tokens of each row.
+        mask_at: Position (R,) of the mask.
+        labels: Index (R,) of the gold label, -1 if there is none.
     """
 
     ids: list[str]
@@ -101,10 +101,10 @@ class ConversationBatch(NamedTuple):
 def with_speakers(document: Document, speakers: Speakers) -> Document:
     """Name the speakers of a conversation.
 
-    Naming them again changes nothing, in the whole conversation and in a part of it.
+    Idempotent, for an entire conversation and for a part of it.
 
     Args:
-        document: Segments without a speaker stay without one.
+        document: Conversation; segments without a speaker stay without one.
         speakers: `given` keeps the names; `first-name` keeps the first name of the first of several speakers joined by
             "and"; `by-order` gives the n-th person to speak the n-th of `ORDER_NAMES` (after the last, `Alex 2` ...),
             unless all have such names already.
@@ -139,7 +139,7 @@ def with_speakers(document: Document, speakers: Speakers) -> Document:
 
 
 def unit_of(document: Document, index: int, context: int) -> Document:
-    """One judged utterance with the turns before it, as a document of its own.
+    """One judged utterance with its preceding turns, as its own document.
 
     >>> from ecpe_zoo.corpora.document import document_from_texts as build
     >>> unit = unit_of(build("c", ["Hi", "Hello", "How are you"]), 2, context=1)
@@ -156,17 +156,17 @@ def unit_of(document: Document, index: int, context: int) -> Document:
 class ConversationReader:
     """Builds rows with one tokenizer.
 
-    The turns before an utterance are cut from the left, the oldest first, and what an utterance itself has too
-    much is cut from its left too: the start mark, the prompt and the mask are always there.
+    The turns before an utterance are truncated from the left, oldest first, then the utterance itself from its left:
+    the start mark, the prompt and the mask are always kept.
 
     Args:
-        tokenizer: text to ids.
-        context: most earlier turns.
-        max_tokens: of a row.
-        speakers: Names of the speakers; see `with_speakers`.
+        tokenizer: Tokenizer of the texts.
+        context: Maximum number of earlier turns.
+        max_tokens: Maximum tokens of a row.
+        speakers: How speakers are named; see `with_speakers`.
 
     Raises:
-        ZooError: rows that could not hold the prompt and a word.
+        ZooError: Rows have no room for the prompt and a word.
     """
 
     def __init__(
@@ -174,8 +174,8 @@ class ConversationReader:
     ) -> None:
         self.tokenizer, self.context, self.max_tokens = tokenizer, context, max_tokens
         self.speakers = speakers
-        # each text is in up to 1 + context rows; the space: tokenizers over bytes write a word that begins a text
-        # differently
+        # each text is in up to 1 + context rows; the space is for byte-level tokenizers, which encode a word at the
+        # start of a text differently
         self._encode = lru_cache(KEPT_TEXTS)(lambda text: tokenizer.encode(" " + text))
         least = max(len(self._frame(document, Segment("x"))[0]) + 16 for document in ("en", "zh"))  # type: ignore[arg-type]
         if max_tokens < least:
@@ -192,7 +192,7 @@ class ConversationReader:
         return [*speaker, *self._encode(segment.text), self.tokenizer.sep_id]
 
     def row(self, document: Document, index: int) -> Row:
-        """The row of one utterance, with the speakers' names as the document has them."""
+        """The row of one utterance, with the speakers' names from the document."""
         segment = document.segments[index]
         head, tail = self._frame(document.language, segment)
         room = self.max_tokens - 3 - len(head) - len(tail)  # [CLS], mask, [SEP]
@@ -216,11 +216,11 @@ class ConversationReader:
         return sum(len(self.row(document, index).ids) for index in judged) or 1
 
     def batch(self, documents: Sequence[Document], labels: Sequence[str]) -> ConversationBatch:
-        """The rows of all judged utterances.
+        """Batch all judged utterances.
 
         Args:
-            documents: at least one; gold labels where they are known.
-            labels: the names that `ConversationBatch.labels` indexes.
+            documents: At least one document, with gold labels if known.
+            labels: Label names that `ConversationBatch.labels` indexes.
         """
         number = {label: index for index, label in enumerate(labels)}
         rows: list[Row] = []

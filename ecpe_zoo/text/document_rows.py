@@ -22,7 +22,7 @@ SPECIAL = -1
 class DocumentRows(NamedTuple):
     """B documents of at most N clauses as R rows of at most T tokens.
 
-    Read in one pass, a row is a document, `[CLS] clause_1 [SEP] [CLS] clause_2 [SEP] ...`. Read clause by clause, a row
+    In one pass, a row is a document, `[CLS] clause_1 [SEP] [CLS] clause_2 [SEP] ...`. Clause by clause, a row
     is a clause, `[CLS] clause [SEP]`, clause after clause of all documents.
     """
 
@@ -32,35 +32,35 @@ class DocumentRows(NamedTuple):
     clause_of: Tensor
     """(R, T) number of the token's clause within its row, `SPECIAL` for special tokens and padding."""
     types: Tensor
-    """(R, T) 0 and 1 in turn, clause by clause."""
+    """(R, T) 0 and 1, alternating by clause."""
     starts: Tensor
-    """(R, clauses of a row) place of each clause's [CLS]; 0 after a row's last clause."""
+    """(R, clauses of a row) position of each clause's [CLS]; 0 after a row's last clause."""
     lengths: tuple[int, ...]
     """Tokens of each row."""
     sizes: tuple[int, ...]
-    """Clauses of each document, those that are not read included."""
+    """Number of clauses of each document, including those not read."""
     cut: tuple[int, ...]
-    """Clauses of each document that are shortened or not read."""
+    """Number of clauses of each document that are truncated or not read."""
     segment_mask: Tensor
     """(B, N) True for clauses that are read."""
     clause_tokens: Tensor
-    """(B, N) tokens of each clause, special ones left out; 0 on padding."""
+    """(B, N) tokens of each clause, without special ones; 0 on padding."""
     gold: ClauseGold
 
 
 class DocumentCollator:
-    """Documents to `DocumentRows`; the token ids of a text are kept, since every epoch needs them again.
+    """Batches documents into `DocumentRows`; caches token ids of texts, since every epoch needs them again.
 
-    A document that is longer than the encoder takes is cut by lengths alone: its longest clauses are shortened to one
-    common length. If one token a clause is too much, its last clauses are not read.
+    A document that is too long for the encoder is truncated by length alone: its longest clauses are shortened to one
+    common length. If even one token per clause is too much, its last clauses are not read.
 
     Args:
-        tokenizer: Text to ids.
-        max_tokens: Most tokens of a row; None for any number.
-        read: One pass a document, or one a clause.
+        tokenizer: Tokenizer of the texts.
+        max_tokens: Maximum tokens of a row; None for no limit.
+        read: Whether there is one pass per document or per clause.
 
     Raises:
-        ZooError: an encoder that takes no row of one token.
+        ZooError: The encoder's limit leaves no room for a token.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, read: ReadAs) -> None:
@@ -70,12 +70,12 @@ class DocumentCollator:
         self.known: dict[str, list[int]] = {}
 
     def _encoded(self, text: str) -> list[int]:
-        if text not in self.known:  # a text without tokens still is a clause
+        if text not in self.known:  # a text without tokens is still a clause
             self.known[text] = self.tokenizer.encode(text) or [self.tokenizer.mask_id]
         return self.known[text]
 
     def clauses(self, document: Document) -> list[list[int]]:
-        """Token ids of the clauses that are read, cut to what fits."""
+        """Token ids of the clauses that are read, truncated to what fits."""
         whole = [self._encoded(segment.text) for segment in document.segments]
         if self.max_tokens is None:
             return whole
@@ -88,7 +88,7 @@ class DocumentCollator:
         return [clause[:length] for clause, length in zip(whole, lengths, strict=True)]
 
     def slots(self, document: Document) -> int:
-        """Tokens of a document, special ones included."""
+        """Number of tokens of a document, special ones included."""
         return sum(len(clause) + 2 for clause in self.clauses(document))
 
     def __call__(self, documents: Sequence[Document]) -> DocumentRows:

@@ -1,4 +1,4 @@
-"""Token encoders: one name chooses a pretrained, an embedded or a recurrent one."""
+"""Token encoders: the name selects a pretrained, an embedded or a recurrent one."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from ecpe_zoo.text.transformer_encoder import (
 from ecpe_zoo.text.vectors import read_word_vectors
 from ecpe_zoo.text.word_encoders import RecurrentEncoder, WordEncoder
 
-EMBEDDED_MAX_TOKENS = 512  # BERT's own limit, so that the light encoder truncates as the pretrained one does
+EMBEDDED_MAX_TOKENS = 512  # BERT's own limit, so that the small encoder truncates like a pretrained one
 
 Vocabulary = list[str] | PretrainedSource
-"""The words that an encoder gives a row to, or a pretrained encoder."""
+"""The words that an encoder has embeddings for, or a pretrained encoder."""
 
 
 def make_encoder_vocabulary(
     settings: EncoderSettings, texts: Iterable[str], prompts: Iterable[str]
 ) -> Vocabulary:
-    """What an encoder is rebuilt from, beside its weights; it is stored in the checkpoint.
+    """What an encoder is rebuilt from in addition to its weights; stored in the checkpoint.
 
     Args:
-        settings: the choice.
-        texts: of the training documents.
-        prompts: texts that a method adds to them; their words are kept however rare.
+        settings: Settings of the encoder.
+        texts: Texts of the training documents.
+        prompts: Texts that a method adds to them; their words are kept even if rare.
 
     Returns:
         Words for `embedded`, `recurrent` and `words`, a `PretrainedSource` for a pretrained model. Placeholders that
         the texts contain (`PLACEHOLDERS`) become tokens of their own.
 
     Raises:
-        ZooError: the pretrained model or the vectors cannot be read.
+        ZooError: The pretrained model or the vectors cannot be read.
     """
     if settings.name == EMBEDDED:
         return count_vocabulary(texts, "characters", always=prompts)
@@ -54,15 +54,15 @@ def make_encoder_vocabulary(
 
 
 def make_encoder(settings: EncoderSettings, vocabulary: Vocabulary, from_checkpoint: bool) -> TokenEncoder:
-    """Build an encoder, frozen as the settings say.
+    """Build an encoder, frozen according to the settings.
 
     Args:
-        settings: the choice.
-        vocabulary: of `make_encoder_vocabulary`.
-        from_checkpoint: read no weights and no vectors: a checkpoint fills them in.
+        settings: Settings of the encoder.
+        vocabulary: Result of `make_encoder_vocabulary`.
+        from_checkpoint: Whether to skip reading weights and vectors because a checkpoint provides them.
 
     Raises:
-        ZooError: sizes that do not fit, or weights that cannot be read.
+        ZooError: Sizes do not fit, or weights cannot be read.
     """
     encoder = _make(settings, vocabulary, from_checkpoint)
     if settings.freeze:
@@ -127,12 +127,12 @@ def _over_words(settings: EncoderSettings, vocabulary: list[str], from_checkpoin
 
 @torch.no_grad()
 def _start_from_likeness(model: Any) -> None:
-    """Let each token attend to like tokens and near ones from the start.
+    """Initialise so that each token attends to similar and near tokens.
 
-    Random weights learn from some hundred documents only if they need not find out what a repeated word is:
-    queries and keys start equal, and positions start as sinusoids (Vaswani et al. 2017, section 3.5), of
-    which near ones are alike. All of it is trained on. On the bundled corpus the training loss after eight
-    epochs is a quarter of what it is without.
+    Random weights can learn from some hundred documents only if they need not discover repeated words:
+    queries and keys start equal, and positions start as sinusoids (Vaswani et al. 2017, section 3.5), which are
+    similar for near positions. All of it is trained further. On the bundled corpus this reduces the training loss after
+    eight epochs to a quarter.
     """
     table = model.embeddings.position_embeddings.weight  # (512, H)
     steps = torch.arange(table.shape[0])[:, None] / 10000 ** (

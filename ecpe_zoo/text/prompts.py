@@ -1,6 +1,6 @@
-"""The four questions of multi-turn machine reading, and truncation that looks at lengths only.
+"""The four questions of multi-turn machine reading, and truncation by length alone.
 
-Short questions in the manner of MM-R (Zhou et al., COLING 2022), whose paper and MGCL's print English glosses
+Short questions in the style of MM-R (Zhou et al., COLING 2022), whose paper and MGCL's print English glosses
 only: the wording is ours. The Chinese ones are word-segmented, so that encoders over words can read them.
 """
 
@@ -29,13 +29,13 @@ QUESTIONS: dict[Language, dict[Kind, tuple[str, str]]] = {
         "CSEE": ("", ", which clauses express the emotion that this causes ?"),
     },
 }
-"""What stands before and behind the asked clause; EE and CE ask of no clause."""
+"""Text before and after the clause in question; EE and CE ask about no clause."""
 
 PROMPT_TEXTS = tuple(part for kinds in QUESTIONS.values() for parts in kinds.values() for part in parts)
 
 
 def shortened(lengths: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[int] | None:
-    """Lengths with the longest ones cut to one common length, the greatest that fits; None if a length of 1 does not.
+    """Lengths with the longest ones reduced to one common length, the greatest that fits; None if 1 does not fit.
 
     >>> shortened([9, 2, 5], lambda kept: sum(kept) <= 10)
     [4, 2, 4]
@@ -51,20 +51,20 @@ def shortened(lengths: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> 
 
 
 def fit_lengths(lengths: Sequence[int], question: int, max_tokens: int | None) -> list[int]:
-    """Token counts that the clauses of a document keep.
+    """Numbers of tokens that the clauses of a document keep.
 
-    Room is left for a question that repeats any one clause, so that a document is cut alike for every
-    question that may be asked of it: a row holds [CLS] question clause [SEP] clause_1 [SEP] ... clause_n. The
-    longest clauses are shortened to one common length. Where even one token a clause is too much, later
+    Room is left for a question that repeats any clause, so that a document is truncated identically for every
+    question about it: a row holds [CLS] question clause [SEP] clause_1 [SEP] ... clause_n. The
+    longest clauses are shortened to one common length. If even one token per clause is too much, the last
     clauses are lost.
 
     Args:
-        lengths: tokens of each clause.
-        question: tokens of the longest question without its clause.
-        max_tokens: of a row; None for any number.
+        lengths: Number of tokens of each clause.
+        question: Number of tokens of the longest question without its clause.
+        max_tokens: Maximum tokens of a row; None for no limit.
 
     Returns:
-        Kept tokens of each clause, 0 for a lost one.
+        Number of tokens kept of each clause, 0 for a lost one.
 
     >>> fit_lengths([9, 2, 5], question=3, max_tokens=None)
     [9, 2, 5]
@@ -81,5 +81,5 @@ def fit_lengths(lengths: Sequence[int], question: int, max_tokens: int | None) -
         return list(lengths)
     if (kept := shortened(lengths, lambda kept: slots(kept) <= max_tokens)) is not None:
         return kept
-    places = max((max_tokens - 2 - question) // 2, 0)  # one token and one [SEP] a clause
+    places = max((max_tokens - 2 - question) // 2, 0)  # one token and one [SEP] per clause
     return [1 if index < places else 0 for index in range(len(lengths))]

@@ -1,4 +1,4 @@
-"""Questions about documents as rows of tokens, and how rows of unlike length are run with little padding."""
+"""Questions about documents as rows of tokens, and grouping of rows of different lengths for little padding."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Query(NamedTuple):
     """One question.
 
     Args:
-        document: index of the document in its batch.
-        kind: index into `KINDS`.
-        asked: index of the clause that the question repeats, -1 for none.
+        document: Index of the document in its batch.
+        kind: Index into `KINDS`.
+        asked: Index of the clause that the question repeats, -1 for none.
     """
 
     document: int
@@ -30,16 +30,16 @@ class Query(NamedTuple):
 
 
 class TokenisedDocument:
-    """A document as token ids, cut to the encoder's limit.
+    """A document as token ids, truncated to the encoder's limit.
 
-    A plain class, so that Lightning hands it on when it moves a batch between devices.
+    A plain class, so that Lightning leaves it alone when it moves a batch between devices.
 
     Attributes:
-        id: of the document.
-        language: of its questions.
-        clauses: token ids of each clause that is read: the first clauses, each with at least one token.
-        size: clauses of the whole document.
-        cut: clauses that are shortened or lost.
+        id: Id of the document.
+        language: Language of its questions.
+        clauses: Token ids of each clause that is read: the first clauses, each with at least one token.
+        size: Number of clauses of the entire document.
+        cut: Number of clauses that are truncated or lost.
     """
 
     def __init__(self, id: str, language: Language, clauses: list[list[int]], size: int, cut: int) -> None:
@@ -50,14 +50,15 @@ class QueryRows(NamedTuple):
     """Rows `[CLS] question [SEP] clause_1 [SEP] clause_2 ... clause_n`, padded at the end.
 
     Args:
-        tokens: (R, T) token ids.
-        clause_of: (R, T) 0 for the question, 1..N for the clauses, -1 for special tokens and padding.
-        types: (R, T) 0 for [CLS], question and its [SEP], 1 for the document.
-        kinds: (R,) index into `KINDS`.
-        labels: (R, N) 1 for an answer, 0 for another clause, -1 behind the last clause; all -1 without gold.
-        queries: the questions, one a row.
-        lengths: tokens of each row.
-        sizes: clauses of each row.
+        tokens: Token ids (R, T).
+        clause_of: Clause (R, T) of each token: 0 for the question, 1..N for the clauses, -1 for special tokens and
+            padding.
+        types: Token types (R, T): 0 for [CLS], question and its [SEP], 1 for the document.
+        kinds: Index (R,) into `KINDS`.
+        labels: Labels (R, N): 1 for an answer, 0 for another clause, -1 after the last clause; all -1 without gold.
+        queries: The questions, one per row.
+        lengths: Number of tokens of each row.
+        sizes: Number of clauses of each row.
     """
 
     tokens: Tensor
@@ -84,9 +85,9 @@ class QueryBatch(NamedTuple):
     """Documents and their first questions.
 
     Args:
-        ids: of the documents.
-        documents: for further questions.
-        rows: all training questions, or EE and CE of each document.
+        ids: Ids of the documents.
+        documents: Tokenised documents, for further questions.
+        rows: All training questions, or EE and CE of each document.
     """
 
     ids: list[str]
@@ -95,20 +96,20 @@ class QueryBatch(NamedTuple):
 
     @property
     def cut(self) -> tuple[int, ...]:
-        """Clauses of each document that are shortened or lost."""
+        """Number of clauses of each document that are truncated or lost."""
         return tuple(document.cut for document in self.documents)
 
 
 class QueryBuilder:
-    """Builds the rows of one tokenizer.
+    """Builds rows with one tokenizer.
 
     Args:
-        tokenizer: text to ids.
-        max_tokens: of a row; None for any number.
-        mark_asked: whether the asked clause is pointed at inside the document, by the question's token type.
+        tokenizer: Tokenizer of the texts.
+        max_tokens: Maximum tokens of a row; None for no limit.
+        mark_asked: Whether the clause in question is marked inside the document by the question's token type.
 
     Raises:
-        ZooError: rows that could not hold a question and a clause.
+        ZooError: Rows have no room for a question and a clause.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, mark_asked: bool = False) -> None:
@@ -129,8 +130,8 @@ class QueryBuilder:
             raise ZooError(f"Expected an encoder that takes at least {fewest} tokens, but got {max_tokens}.")
 
     def tokenise(self, document: Document) -> TokenisedDocument:
-        """Token ids of a document; from its text alone."""
-        # a text of which the tokenizer makes nothing still is a clause
+        """Token ids of a document, from its text alone."""
+        # a text without tokens is still a clause
         whole = [self.tokenizer.encode(s.text) or [self.tokenizer.mask_id] for s in document.segments]
         longest = self.longest[document.language]
         kept = fit_lengths([len(clause) for clause in whole], longest, self.max_tokens)
@@ -139,7 +140,7 @@ class QueryBuilder:
         return TokenisedDocument(document.id, document.language, clauses, len(document), cut)
 
     def slots(self, document: Document) -> int:
-        """Tokens of the row that asks for all emotion clauses."""
+        """Number of tokens of the row that asks for all emotion clauses."""
         tokenised = self.tokenise(document)
         before, behind = self.questions[document.language]["EE"]
         return 1 + len(before) + len(behind) + sum(len(clause) + 1 for clause in tokenised.clauses)
@@ -150,12 +151,12 @@ class QueryBuilder:
         queries: Iterable[Query],
         gold: Sequence[Document] | None = None,
     ) -> QueryRows:
-        """Lay questions out.
+        """Build the rows of questions.
 
         Args:
-            documents: of the batch.
-            queries: questions about them, of clauses that are read.
-            gold: the same documents with pairs, for the labels.
+            documents: Documents of the batch.
+            queries: Questions about them, on clauses that are read.
+            gold: The same documents with pairs, for the labels.
         """
         asked = list(queries)
         laid = [self._lay_out(documents[query.document], query) for query in asked]
@@ -190,12 +191,12 @@ class QueryBuilder:
         question = [*before, *repeated, *behind]
         tokens = [self.tokenizer.cls_id, *question]
         clause_of = [-1] + [0] * len(question)
-        types = [0] * (len(tokens) + 1)  # with the [SEP] behind the question
+        types = [0] * (len(tokens) + 1)  # with the [SEP] after the question
         for index, clause in enumerate(document.clauses):
             tokens += [self.tokenizer.sep_id, *clause]
             clause_of += [-1] + [index + 1] * len(clause)
             kind = 0 if self.mark_asked and index == query.asked else 1
-            types += [kind] * len(clause) + [1]  # with the [SEP] behind the clause, if there is one
+            types += [kind] * len(clause) + [1]  # with the [SEP] after the clause, if there is one
         return tokens, clause_of, types[: len(tokens)]
 
 
@@ -214,18 +215,18 @@ def answers(document: Document, query: Query) -> set[int]:
 
 
 def open_queries(document: int, kinds: Sequence[Kind] = KINDS) -> list[Query]:
-    """The questions that need no answer to another one: EE and CE, or those of the two that are in `kinds`."""
+    """The questions that depend on no other answer: EE and CE, or those of them in `kinds`."""
     return [Query(document, KINDS.index(kind)) for kind in ("EE", "CE") if kind in kinds]
 
 
 def gold_queries(index: int, document: Document, read: int, kinds: Sequence[Kind] = KINDS) -> list[Query]:
-    """Training questions: EE, CE, ESCE of each gold emotion clause, CSEE of each gold cause clause.
+    """Training questions: EE, CE, ESCE about each gold emotion clause, CSEE about each gold cause clause.
 
     Args:
-        index: of the document in its batch.
-        document: with pairs.
-        read: clauses that truncation left; of lost ones nothing is asked.
-        kinds: The questions that the method asks.
+        index: Index of the document in its batch.
+        document: Document with pairs.
+        read: Number of clauses left by truncation; there are no questions about lost ones.
+        kinds: Kinds of questions that the method asks.
     """
     follow = [
         Query(index, KINDS.index(kind), i)
@@ -247,12 +248,12 @@ def negative_queries(
     """Training questions without an answer, about random clauses.
 
     Args:
-        index: of the document in its batch.
-        document: with pairs.
-        read: clauses that truncation left.
-        count: ESCE questions of clauses without emotion, and as many CSEE questions of clauses that cause
-            none. The fraction of it is the probability of one more of each.
-        kinds: The questions that the method asks.
+        index: Index of the document in its batch.
+        document: Document with pairs.
+        read: Number of clauses left by truncation.
+        count: Number of ESCE questions about clauses without emotion, and of CSEE questions about clauses that cause
+            none. A fraction is the probability of one more of each.
+        kinds: Kinds of questions that the method asks.
         random: Generator of the draws; torch's own if not given.
     """
     queries: list[Query] = []
@@ -276,14 +277,14 @@ def _asked_of(document: Document, kinds: Sequence[Kind]) -> list[tuple[Kind, fro
 
 
 class QueryCollator:
-    """Documents to a batch: with all questions that gold pairs give, or with EE and CE.
+    """Batches documents with all questions from gold pairs, or with EE and CE.
 
     Args:
-        builder: of the rows.
-        training: whether the documents hold gold.
-        negatives: see `negative_queries`; drawn by the documents of each batch, which change from epoch to epoch. A
-            generator that batches share would be ahead of training, and a resumed run would draw others.
-        kinds: The questions that the method asks.
+        builder: Builder of the rows.
+        training: Whether the documents have gold.
+        negatives: See `negative_queries`; drawn from the documents of each batch, which change between epochs. A
+            generator shared by batches would run ahead of training, and a resumed run would draw differently.
+        kinds: Kinds of questions that the method asks.
     """
 
     def __init__(
@@ -308,12 +309,12 @@ class QueryCollator:
 
 
 def chunk_rows(lengths: Sequence[int], slots: int, slack: float = 0.1) -> list[list[int]]:
-    """Group rows of like length, so that each group can be run with little padding.
+    """Group rows of similar length, so that each group runs with little padding.
 
     Args:
-        lengths: tokens of each row.
-        slots: most token slots of a group; a longer row stands alone.
-        slack: a row shorter than (1 - slack) of its group's longest begins a new group, so that padding stays
+        lengths: Number of tokens of each row.
+        slots: Maximum number of token slots of a group; a longer row gets its own group.
+        slack: A row shorter than (1 - slack) of its group's longest starts a new group, so that padding stays
             below that share.
 
     Returns:

@@ -18,13 +18,13 @@ from ecpe_zoo.text.conversations import unit_of
 from ecpe_zoo.text.tokenizers import Tokenizer
 
 KEPT_TEXTS = 65536
-"""Texts whose token ids are remembered, some 20 MB: all of goemotions, and a bound where texts stream."""
+"""Number of texts whose token ids are cached (about 20 MB): all of goemotions, and a bound for streamed texts."""
 
 WORTH_READING = 8
-"""Fewest tokens of its own text that a row must have room for."""
+"""Minimum number of tokens of its own text that a row must have room for."""
 
 Target = Callable[[Segment], Sequence[float] | None]
-"""The targets (C,) of an annotated segment; None where there is nothing to learn."""
+"""The targets (C,) of an annotated segment; None if there is nothing to learn."""
 
 
 class TextRow(NamedTuple):
@@ -33,8 +33,8 @@ class TextRow(NamedTuple):
     Args:
         ids: `[CLS] text [SEP]`, or `[CLS] turn [SEP] ... turn [SEP] text [SEP]` (two [SEP] before the text if the
             tokenizer's model was trained so). With context, `speaker: ` precedes the texts whose speaker is known.
-        second: where the second text begins; the length of the row where there is one text.
-        cut: its own text was cut.
+        second: Position where the second text begins; the length of the row if there is only one text.
+        cut: Whether the row's own text was truncated.
     """
 
     ids: list[int]
@@ -46,14 +46,14 @@ class TextBatch(NamedTuple):
     """The judged texts of some documents.
 
     Args:
-        ids: of the documents.
-        sizes: segments of each document.
-        cut: judged segments of each document whose own text was cut.
+        ids: Ids of the documents.
+        sizes: Number of segments of each document.
+        cut: Number of judged segments of each document whose own text was truncated.
         places: (document in the batch, segment) of each row.
-        lengths: tokens of each row.
-        tokens: (R, T) token ids, padded at the end.
-        types: (R, T) in {0, 1}: first and second text of a pair.
-        targets: (R, C) in [0, 1]; a row of NaN where a text has none; (R, 0) outside of training.
+        lengths: Number of tokens of each row.
+        tokens: Token ids (R, T), padded at the end.
+        types: Token types (R, T) in {0, 1}: first and second text of a pair.
+        targets: Targets (R, C) in [0, 1]; a row of NaN if a text has none; (R, 0) outside training.
     """
 
     ids: list[str]
@@ -69,17 +69,17 @@ class TextBatch(NamedTuple):
 class TextReader:
     """Builds rows with one tokenizer.
 
-    A text that is too long loses its end, as plain truncation does, and is counted. A context loses its oldest
-    tokens, and goes altogether before the text loses one. [SEP] separates its turns: tokenizers over bytes would
-    join the last word of one with the first of the next.
+    A text that is too long loses its end, as in plain truncation, and is counted. A context loses its oldest
+    tokens, and is dropped entirely before the text loses one. [SEP] separates its turns: byte-level tokenizers would
+    otherwise join the last word of one with the first of the next.
 
     Args:
-        tokenizer: text to ids.
-        max_tokens: of a row; None for any number.
-        context: whether the segments before a judged one are read, as the first text of a pair.
+        tokenizer: Tokenizer of the texts.
+        max_tokens: Maximum tokens of a row; None for no limit.
+        context: Whether the segments before a judged one are read, as the first text of a pair.
 
     Raises:
-        ZooError: rows that could not hold a text worth reading.
+        ZooError: Rows have too little room for a text.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int | None, context: bool = False) -> None:
@@ -87,7 +87,7 @@ class TextReader:
         least = 2 + tokenizer.pair_separators + WORTH_READING
         if max_tokens is not None and max_tokens < least:
             raise ZooError(f"Expected --model.max_tokens of at least {least}, but got {max_tokens}.")
-        # shared by the collator and the lengths that the data module asks for
+        # shared by the collator and the data module's length computation
         self._encode = lru_cache(KEPT_TEXTS)(lambda text: array("l", tokenizer.encode(text)))
 
     def row(self, document: Document, index: int) -> TextRow:
@@ -106,7 +106,7 @@ class TextReader:
         return self._encode(f"{segment.speaker}: {segment.text}" if named else segment.text)
 
     def _before(self, document: Document, index: int, taken: int) -> list[int]:
-        """The last tokens of the segments before one, as many as there is room for beside what is taken."""
+        """The last tokens of the segments before one, as many as fit in addition to the tokens taken."""
         room = None if self.max_tokens is None else self.max_tokens - taken
         tokens: list[int] = []
         for segment in reversed(document.segments[:index]):
@@ -123,11 +123,12 @@ class TextReader:
         return sum(len(self.row(document, index).ids) for index in judged) or 1
 
     def batch(self, documents: Sequence[Document], target: Target | None = None) -> TextBatch:
-        """The rows of all judged segments.
+        """Batch all judged segments.
 
         Args:
-            documents: at least one.
-            target: in training; the documents then hold gold, and texts without a target are left out.
+            documents: At least one document.
+            target: Function that gives training targets from gold; texts without a target are left out. None outside
+                training.
         """
         rows: list[TextRow] = []
         places: list[tuple[int, int]] = []
@@ -161,14 +162,14 @@ class TextReader:
 
 
 def training_texts(documents: Sequence[Document], target: Target, context: bool = False) -> list[Document]:
-    """What training batches are filled with: documents of one judged text that has a target.
+    """Training units: documents with one judged text that has a target.
 
-    Documents with several judged segments are taken apart, so that a batch mixes texts of many of them.
+    Documents with several judged segments are split, so that a batch mixes texts of many documents.
 
     Args:
-        documents: with gold.
-        target: see `TextReader.batch`.
-        context: whether the segments before a text go with it.
+        documents: Documents with gold.
+        target: Function that gives targets; see `TextReader.batch`.
+        context: Whether to keep the segments before a text.
     """
     units: list[Document] = []
     for document in documents:
@@ -181,13 +182,13 @@ def training_texts(documents: Sequence[Document], target: Target, context: bool 
 
 
 def targets_of(segment: Segment, labels: Sequence[str], soft: bool, least: float = 0.0) -> list[float] | None:
-    """Targets of an annotated segment, None for another.
+    """Targets of an annotated segment, None for any other.
 
     Args:
-        segment: with gold.
-        labels: C names; others are passed over.
-        soft: take the strengths where there are any, as shares of 10; else 1 for each label.
-        least: strengths from this share of 10 on become 1, and others 0; 0 leaves them as they are.
+        segment: Segment with gold.
+        labels: Names of the C labels; others are ignored.
+        soft: Whether to use strengths, if any, as shares of 10; otherwise 1 for each label.
+        least: Share of 10 from which strengths become 1, and others 0; 0 keeps them unchanged.
 
     Returns:
         (C,) in [0, 1].

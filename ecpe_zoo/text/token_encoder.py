@@ -1,4 +1,4 @@
-"""What every token encoder is: rows of tokens to rows of vectors."""
+"""Interface of all token encoders: from rows of tokens to rows of vectors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class TokenEncoder(nn.Module):
     """Base of the token encoders.
 
     Attributes:
-        hidden_size: H.
-        max_tokens: most tokens of a row, special ones included; None for any number.
-        tokenizer: text to the ids that `forward` takes.
+        hidden_size: Size of a token vector, H.
+        max_tokens: Maximum tokens of a row, special ones included; None for no limit.
+        tokenizer: Tokenizer that gives the ids for `forward`.
     """
 
     hidden_size: int
@@ -24,11 +24,11 @@ class TokenEncoder(nn.Module):
         """Encode rows of tokens.
 
         Args:
-            ids: (R, T) token ids, padded at the end.
-            mask: (R, T) bool, False at padding; each row has a token.
-            token_types: (R, T) in {0, 1}: first and second text of a row.
+            ids: Token ids (R, T), padded at the end.
+            mask: Mask (R, T), False at padding; each row has a token.
+            token_types: Types (R, T) in {0, 1}: first and second text of a row.
 
         Returns:
-            (R, T, H); padding means nothing.
+            (R, T, H); values at padding are meaningless.
         """
         raise NotImplementedError

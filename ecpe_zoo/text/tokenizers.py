@@ -1,4 +1,4 @@
-"""Text to token ids, by a vocabulary that travels in the checkpoint."""
+"""Tokenizers whose vocabulary is stored in the checkpoint."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tokenizers import Tokenizer as BackendTokenizer
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL = (PAD, UNK, CLS, SEP, MASK)
 FROM_FILE = ""
-"""Entry of a vocabulary behind which the words with a vector from a file begin; no text holds it."""
+"""Vocabulary entry after which the words with vectors from a file begin; no text contains it."""
 
 PLACEHOLDERS = ("[NAME]", "[RELIGION]")
-"""What GoEmotions wrote in place of names and religions (Demszky et al. 2020, section 3): one token each."""
+"""Placeholders of GoEmotions for names and religions (Demszky et al. 2020, section 3): one token each."""
 
 Units = Literal["characters", "words"]
 
@@ -31,7 +31,7 @@ _UNITS: dict[Units, re.Pattern[str]] = {
 
 
 class Tokenizer(Protocol):
-    """What methods ask of a tokenizer."""
+    """What methods need from a tokenizer."""
 
     cls_id: int
     sep_id: int
@@ -40,7 +40,7 @@ class Tokenizer(Protocol):
     vocab_size: int
     special_ids: frozenset[int]
     pair_separators: int
-    """[SEP] between the two texts of a row: 1 for BERT and its kin, 2 for RoBERTa and its kin."""
+    """[SEP] between the two texts of a row: 1 for BERT-like models, 2 for RoBERTa-like ones."""
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
@@ -50,7 +50,7 @@ class Tokenizer(Protocol):
 
 
 def split_units(text: str, units: Units) -> list[str]:
-    """Cut text into the units of a vocabulary; whitespace separates and is dropped.
+    """Split text into the units of a vocabulary; whitespace separates units and is dropped.
 
     >>> split_units("我 很高兴, Don't cry", "characters")
     ['我', '很', '高', '兴', ',', 'Don', "'", 't', 'cry']
@@ -73,14 +73,14 @@ def count_vocabulary(
     """The vocabulary of a `VocabularyTokenizer`.
 
     Args:
-        texts: training text.
-        units: what an entry is.
-        min_count: rarer units become [UNK], which is thereby trained; 2, as one occurrence teaches no vector.
-        always: texts whose units are kept however rare (the prompts).
-        from_file: words with a vector from a file; they stand behind `FROM_FILE`, in file order.
+        texts: Training texts.
+        units: Kind of unit of an entry.
+        min_count: Rarer units become [UNK], which is thereby trained; 2, as one occurrence cannot train a vector.
+        always: Texts whose units are kept even if rare (the prompts).
+        from_file: Words with a vector from a file; they follow `FROM_FILE`, in file order.
 
     Returns:
-        The special tokens, then units by falling count (ties by code point), then the file's words.
+        The special tokens, then units by descending count (ties by code point), then the file's words.
     """
     known = set(from_file)
 
@@ -101,8 +101,8 @@ class VocabularyTokenizer:
     """Looks units up in a list.
 
     Args:
-        vocabulary: of `count_vocabulary`.
-        units: what an entry is.
+        vocabulary: Result of `count_vocabulary`.
+        units: Kind of unit of an entry.
     """
 
     def __init__(self, vocabulary: Sequence[str], units: Units) -> None:
@@ -110,7 +110,7 @@ class VocabularyTokenizer:
         self.ids = {word: index for index, word in enumerate(vocabulary)}
         self.ids |= {
             name: vocabulary.index(name) for name in SPECIAL
-        }  # a file of vectors may hold them again
+        }  # a file of vectors may contain them too
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
             self.ids[name] for name in SPECIAL
         )
@@ -119,7 +119,7 @@ class VocabularyTokenizer:
         self.pair_separators = 1
 
     def encode(self, text: str) -> list[int]:
-        """Ids of the units: as written, else in lower case, else [UNK]."""
+        """Ids of the units as written, else in lower case, else [UNK]."""
         find, unknown = self.ids.get, self.unk_id
         return [find(unit, find(unit.lower(), unknown)) for unit in split_units(text, self.units)]
 
@@ -129,7 +129,7 @@ class VocabularyTokenizer:
 
 
 class TokenizerFacts(TypedDict):
-    """What is known of a pretrained tokenizer beside its own file."""
+    """Facts about a pretrained tokenizer that are not in its own file."""
 
     cls: int
     sep: int
@@ -138,20 +138,20 @@ class TokenizerFacts(TypedDict):
     special: list[int]
     """Ids of all special tokens."""
     max_tokens: int
-    """Most tokens of a row."""
+    """Maximum tokens of a row."""
     placeholders: NotRequired[list[list[int]]]
-    """Ids of the pieces that each placeholder's vector starts from."""
+    """Ids of the pieces that initialise each placeholder's vector."""
     placeholder_ids: NotRequired[list[int]]
 
 
 class PretrainedTokenizer:
-    """The tokenizer of a pretrained model, rebuilt from text alone: no file is read.
+    """The tokenizer of a pretrained model, rebuilt from strings alone: no file is read.
 
-    Special tokens that are typed in a text, such as `[MASK]` or `</s>`, are plain text: rows get theirs as ids.
+    Special tokens typed in a text, such as `[MASK]` or `</s>`, are plain text: rows get real ones as ids.
 
     Args:
-        backend: the JSON of a `tokenizers.Tokenizer`.
-        facts: Ids of its special tokens.
+        backend: The JSON of a `tokenizers.Tokenizer`.
+        facts: Facts such as the ids of its special tokens.
     """
 
     def __init__(self, backend: str, facts: TokenizerFacts) -> None:
@@ -164,7 +164,7 @@ class PretrainedTokenizer:
         self.special_ids = frozenset(facts["special"])
         self._marks = self.special_ids - {_unknown_id(json.loads(backend)["model"])}
         self.vocab_size = self.backend.get_vocab_size()
-        # a pair has a start mark and an end mark besides
+        # a pair also has a start mark and an end mark
         self.pair_separators = max(self.backend.num_special_tokens_to_add(True) - 2, 1)
 
     def encode(self, text: str) -> list[int]:
@@ -177,10 +177,10 @@ class PretrainedTokenizer:
         return [piece for _, piece in self._without_marks(text)]
 
     def _without_marks(self, text: str) -> list[tuple[int, str]]:
-        """Ids and pieces of a text; a special token among them is spelt out character by character.
+        """Ids and pieces of a text; a special token in the text is spelt out character by character.
 
-        The models of some tokenizers have them as pieces of their own (Unigram), or as words (WordPiece over what is
-        between spaces), and some add them without calling them special.
+        Some models contain them as regular pieces (Unigram) or as words (WordPiece between spaces), and some tokenizers
+        add them without marking them as special.
         """
         tokens: list[tuple[int, str]] = []
         encoded = self.backend.encode(text, add_special_tokens=False)
@@ -194,7 +194,7 @@ class PretrainedTokenizer:
 
 
 def _unknown_id(model: dict[str, Any]) -> int | None:
-    """The id that the model of a `tokenizers.Tokenizer` gives text that it does not know, if it has one."""
+    """The id that the model of a `tokenizers.Tokenizer` assigns to unknown text, if it has one."""
     if model["type"] == "Unigram":
         unknown: int | None = model["unk_id"]
         return unknown

@@ -1,4 +1,4 @@
-"""Transformers as token encoders, and what a checkpoint rebuilds a pretrained one from."""
+"""Transformers as token encoders, and how a checkpoint stores a pretrained one."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ecpe_zoo.text.token_encoder import TokenEncoder
 from ecpe_zoo.text.tokenizers import PLACEHOLDERS, PretrainedTokenizer, Tokenizer, TokenizerFacts
 
 WIDTHS = 16
-"""Widths from one power of two to the next: the fewest that add under 2 % to the slots of training batches
+"""Number of widths between powers of two: the fewest that add under 2 % to the slots of training batches
 (measured: EACL on meld 1.8 %, MGCL on xia-ding-2019 1.9 %, EQN on goemotions 0.3 %)."""
 
 
 def rounded_width(tokens: int, most: int | None = None) -> int:
     """The width that a transformer's rows are padded to.
 
-    Each width has its own kernels and its own sizes of tensors, so that a long run keeps less memory with few widths.
+    Each width has its own kernels and tensor sizes, so that fewer widths save memory in a long run.
     Below 32 tokens every width is used; from 32 on multiples of 2, from 64 of 4, from 128 of 8, from 256 of 16, from
     512 of 32.
 
     Args:
-        tokens: of the longest row, at least 1.
-        most: limit of the model.
+        tokens: Number of tokens of the longest row, at least 1.
+        most: Maximum tokens of the model.
 
     >>> [rounded_width(tokens) for tokens in (1, 31, 33, 65, 129, 240, 257, 300)]
     [1, 31, 34, 68, 136, 240, 272, 304]
@@ -51,23 +51,23 @@ class PretrainedSource(TypedDict):
     """A pretrained encoder without its weights, as plain values: a checkpoint needs neither its folder nor a hub."""
 
     config: dict[str, Any]
-    """Of the model, with `model_type`."""
+    """Configuration of the model, with `model_type`."""
     facts: TokenizerFacts
     tokenizer: str
     """JSON of a `tokenizers.Tokenizer`."""
 
 
 class TransformerEncoder(TokenEncoder):
-    """A transformer of the Hugging Face library, without its pooler: where it is not used it gets no gradient.
+    """A transformer of the Hugging Face library, without its pooler, which would get no gradient if unused.
 
     Args:
-        model: takes input_ids, attention_mask and perhaps token_type_ids; gives last_hidden_state.
-        tokenizer: of the model.
-        max_tokens: of the model.
+        model: Model that takes input_ids, attention_mask and perhaps token_type_ids, and returns last_hidden_state.
+        tokenizer: Tokenizer of the model.
+        max_tokens: Maximum tokens of the model.
 
     Attributes:
-        pooler_start: weight (H, H) and bias (H,) that a pooler over the first token starts from, as BERT was
-            trained with; None where the model has none.
+        pooler_start: Weight (H, H) and bias (H,) that initialise a pooler over the first token, as BERT was
+            trained with; None if the model has none.
     """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, max_tokens: int | None) -> None:
@@ -92,7 +92,7 @@ class TransformerEncoder(TokenEncoder):
         inputs = {
             "input_ids": F.pad(
                 ids, more, value=self.tokenizer.pad_id
-            ),  # by which some models count positions
+            ),  # from which some models count positions
             "attention_mask": F.pad(mask.long(), more),
         }
         if self.has_types and token_types is not None:
@@ -102,7 +102,7 @@ class TransformerEncoder(TokenEncoder):
 
 
 def source_of(vocabulary: list[str] | PretrainedSource) -> PretrainedSource:
-    """The source of a pretrained model; checkpoints of the first releases hold its parts as a list of JSON texts."""
+    """The source of a pretrained model; checkpoints of early releases store its parts as a list of JSON strings."""
     if not isinstance(vocabulary, list):
         return vocabulary
     config, facts, tokenizer = vocabulary
@@ -132,7 +132,7 @@ def describe_pretrained(name: str, texts: Iterable[str]) -> PretrainedSource:
         facts["placeholders"] = [backend.encode(word, add_special_tokens=False).ids for word in words]
         backend.add_tokens([AddedToken(word, normalized=False) for word in placeholders])
         facts["placeholder_ids"] = [backend.token_to_id(word) for word in placeholders]
-    # to_diff_dict: with model_type, without what is the class's own default; plain values alone
+    # to_diff_dict: with model_type, without the class's defaults; plain values only
     plain = json.loads(json.dumps(config.to_diff_dict(), default=str))
     return {"config": plain, "facts": facts, "tokenizer": backend.to_str()}
 
@@ -148,7 +148,7 @@ def _placeholders_in(texts: Iterable[str]) -> list[str]:
 
 
 def _add_placeholders(model: Any, ids: list[int], pieces: list[list[int]], start: bool) -> None:
-    """Make room for the tokens with these ids; their vectors start as the mean of those of their words' pieces."""
+    """Add tokens with these ids; their vectors start as the mean of their words' pieces."""
     table = model.get_input_embeddings()
     if max(ids) >= table.num_embeddings:
         model.resize_token_embeddings(max(ids) + 1, mean_resizing=False)
@@ -164,7 +164,7 @@ def make_pretrained(
 ) -> TransformerEncoder:
     """Build a pretrained encoder; see `make_encoder`."""
     values, facts = dict(source["config"]), source["facts"]
-    values.pop("dtype", None)  # weights are fp32 here, whatever the folder holds
+    values.pop("dtype", None)  # weights are fp32 here, whatever the folder's
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     if settings.dropout is not None:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = settings.dropout
@@ -177,7 +177,7 @@ def make_pretrained(
         config.num_hidden_layers = settings.layers
     if from_checkpoint:
         model = AutoModel.from_config(config, dtype=torch.float32)
-    else:  # transformers 5 would keep a half-precision folder's dtype
+    else:  # transformers 5 would keep the dtype of half-precision weights
         model = _load(AutoModel, settings.name, config=config, dtype=torch.float32)
     if facts.get("placeholder_ids"):
         _add_placeholders(model, facts["placeholder_ids"], facts["placeholders"], start=not from_checkpoint)
@@ -187,7 +187,7 @@ def make_pretrained(
 
 def _positions(config: Any) -> int:
     positions: int = getattr(config, "max_position_embeddings", None) or 512
-    # RoBERTa and its kin count positions from the padding id + 1
+    # RoBERTa-like models count positions from the padding id + 1
     shifted = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "roberta-prelayernorm"}
     return positions - config.pad_token_id - 1 if config.model_type in shifted else positions
 
@@ -196,7 +196,7 @@ def _load(loader: Any, name: str, **options: Any) -> Any:
     try:
         return loader.from_pretrained(name, **options)
     except (OSError, ValueError, ImportError, KeyError) as error:
-        there = "the folder is there but cannot be read" if Path(name).is_dir() else "no such folder"
+        there = "the folder exists but cannot be read" if Path(name).is_dir() else "no such folder"
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ZooError(
             f"Expected encoder to be 'embedded', 'recurrent', or a Hugging Face name or folder, but {name!r} "

@@ -12,14 +12,14 @@ from ecpe_zoo.corpora.document import Document, Pair
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 
 SHIFT, LEFT_LN, LEFT_LT, RIGHT_LN, RIGHT_LT = range(5)
-"""With s1 below s0 on top of the stack: none of the two is an emotion; s1 is an emotion; s1 is an emotion that s0
-causes; s0 is an emotion; s0 is an emotion that s1 causes."""
+"""With s1 below s0 on top of the stack: neither is an emotion; s1 is an emotion; s1 is an emotion that s0 causes; s0 is
+an emotion; s0 is an emotion that s1 causes."""
 
 MIRROR = (SHIFT, RIGHT_LN, RIGHT_LT, LEFT_LN, LEFT_LT)
-"""The action if s1 and s0 changed places."""
+"""The action with s1 and s0 swapped."""
 
 START = 5
-"""What stands in the history before the first action."""
+"""History entry before the first action."""
 
 
 class State(NamedTuple):
@@ -31,12 +31,12 @@ class State(NamedTuple):
 
     @classmethod
     def start(cls, size: int) -> Self:
-        """The first two clauses of `size` are on the stack."""
+        """The initial state: the first two of `size` clauses are on the stack."""
         return cls(tuple(range(min(size, 2))), min(size, 2), size)
 
     @property
     def done(self) -> bool:
-        """There are no two clauses left to compare."""
+        """Whether no two clauses are left to compare."""
         return len(self.stack) < 2
 
     @property
@@ -45,7 +45,7 @@ class State(NamedTuple):
         return self.first if self.first < self.size else min(self.stack[-1] + 1, self.size - 1)
 
     def declared(self, action: int) -> tuple[int, int | None] | None:
-        """The emotion clause and, in a pair, its cause clause that an action stands for."""
+        """The emotion clause and, in a pair, its cause clause that an action declares."""
         s1, s0 = self.stack[-2:]
         return (None, (s1, None), (s1, s0), (s0, None), (s0, s1))[action]
 
@@ -53,7 +53,7 @@ class State(NamedTuple):
         """The state after an action.
 
         Right actions remove s1, LEFT_LT removes s0. SHIFT and LEFT_LN push the next clause; with an empty buffer SHIFT
-        ends the parse and LEFT_LN removes s0. A single clause is joined by the next one at once.
+        ends the parse and LEFT_LN removes s0. A single clause on the stack is immediately joined by the next one.
         """
         stack, first = self.stack, self.first
         if action in (RIGHT_LN, RIGHT_LT):
@@ -70,13 +70,13 @@ class State(NamedTuple):
 def oracle(size: int, pairs: Iterable[Pair], window: int | None = None) -> list[tuple[State, int]]:
     """States and gold actions of a document.
 
-    A pair action wins over "is an emotion", and s0 over s1. An emotion keeps its clause on the stack and removes all
-    below it, so that a cause is out of reach once another emotion has removed it, or once its emotion is covered.
+    A pair action takes precedence over "is an emotion", and s0 over s1. An emotion keeps its clause on the stack and
+    removes all below it, so that a cause becomes unreachable once another emotion has removed it or covers its emotion.
 
     Args:
-        size: Clauses.
+        size: Number of clauses.
         pairs: Gold pairs; those beyond `size` are ignored.
-        window: Pairs of clauses farther apart only say which clause is the emotion; None for no limit.
+        window: Largest distance of a pair; pairs farther apart only mark the emotion clause; None for no limit.
     """
     pairs = set(pairs)
     emotions = {emotion for emotion, _ in pairs}
@@ -99,7 +99,7 @@ def oracle(size: int, pairs: Iterable[Pair], window: int | None = None) -> list[
 
 
 def reachable(size: int, pairs: Iterable[Pair], window: int | None = None) -> set[Pair]:
-    """Gold pairs that the oracle finds; clauses that cause their own emotion need no parser."""
+    """Gold pairs that the oracle finds; self-pairs need no parser."""
     pairs = set(pairs)
     declared = {state.declared(action) for state, action in oracle(size, pairs, window)}
     return {pair for pair in pairs if pair in declared or pair[0] == pair[1]}
@@ -120,7 +120,7 @@ class States(NamedTuple):
     document: Tensor
     """(S,)."""
     step: Tensor
-    """(S,) number of actions before this state."""
+    """(S,) number of actions before the state."""
     stack: Tensor
     """(S, L) bottom first, padded at the end."""
     depth: Tensor
@@ -137,7 +137,7 @@ class States(NamedTuple):
         """Tensors on the CPU.
 
         Args:
-            states: Document, step and state.
+            states: Document, step and state of each.
             histories: Actions of each document, without `START`.
         """
         deepest = max((len(state.stack) for *_, state in states), default=2)
@@ -155,12 +155,12 @@ class States(NamedTuple):
         )
 
     def to(self, device: torch.device) -> States:
-        """The same on a device."""
+        """The states on a device."""
         return States(*(values.to(device) for values in self))
 
 
 class ParserBatch(NamedTuple):
-    """Documents, and in training the S states and actions of the oracle."""
+    """Documents; in training also the S states and actions of the oracle."""
 
     ids: tuple[str, ...]
     rows: DocumentRows
@@ -175,12 +175,12 @@ class ParserBatch(NamedTuple):
 
 
 class ParserCollator:
-    """Documents to a `ParserBatch`.
+    """Batches documents into a `ParserBatch`.
 
     Args:
-        documents: Makes the rows of tokens.
+        documents: Collator of the documents.
         training: Whether to run the oracle.
-        window: See `oracle`.
+        window: Largest distance of a pair; see `oracle`.
     """
 
     def __init__(self, documents: DocumentCollator, training: bool, window: int | None) -> None:

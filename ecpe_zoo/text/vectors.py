@@ -14,17 +14,17 @@ from ecpe_zoo.errors import CorpusError
 
 
 def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[str], Tensor]:
-    """Read a word2vec text file, plain or .gz: a line of count and size, then a word and its values a line.
+    """Read a word2vec text file, plain or .gz: a line of count and size, then one word with its values per line.
 
     Args:
-        path: the file.
-        encoding: of the words.
+        path: Path of the file.
+        encoding: Encoding of the words.
 
     Returns:
         The words in file order (the first of repeated words wins) and their vectors (V, size), float32.
 
     Raises:
-        CorpusError: the file is missing or damaged, a line has another number of values, or a value is no number,
+        CorpusError: The file is missing or damaged, a line has a wrong number of values, or a value is not a number,
             NaN or infinite.
     """
     path = Path(path)
@@ -42,7 +42,7 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
             if len(values) != size:
                 raise CorpusError(path, number, f"a word and {size} values", f"{len(values)} values")
             try:
-                with np.errstate(over="ignore"):  # 1e39 becomes inf
+                with np.errstate(over="ignore"):  # values such as 1e39 become inf
                     row = np.array(values, dtype=np.float32)
                 word = head.decode(encoding)
             except ValueError as error:
@@ -51,7 +51,7 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
                 ) from None
             if not np.isfinite(row).all():
                 found = values[int(np.isfinite(row).argmin())].decode(errors="replace")
-                expected = f"{size} numbers that 32 bits can hold"
+                expected = f"{size} numbers within the range of 32 bits"
                 raise CorpusError(path, number, expected, shown(found), "Leave the word out.")
             if word not in words:
                 words[word] = None

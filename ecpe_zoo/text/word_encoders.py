@@ -11,13 +11,13 @@ from ecpe_zoo.text.tokenizers import FROM_FILE, VocabularyTokenizer
 
 
 class WordEncoder(TokenEncoder):
-    """A vector for each word, the same wherever it stands.
+    """A vector for each word, independent of its position.
 
     Args:
-        vocabulary: words; those behind `FROM_FILE` have a vector from a file.
-        vector_size: H, of a word vector.
-        vectors: (V, vector_size) of the words behind `FROM_FILE`; None leaves them to a checkpoint.
-        train_vectors: whether those are trained.
+        vocabulary: Words; those after `FROM_FILE` have a vector from a file.
+        vector_size: Size of a word vector, H.
+        vectors: Vectors (V, vector_size) of the words after `FROM_FILE`; None leaves them to a checkpoint.
+        train_vectors: Whether these vectors are trained.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class WordEncoder(TokenEncoder):
 class RecurrentEncoder(WordEncoder):
     """A BiLSTM over word vectors.
 
-    The mean vector of a row's first text (a question, say; the whole row where it has one text) is added to every
-    word by a linear layer: over a hundred words a BiLSTM forgets what was asked, and its backward half never
-    knew.
+    The mean vector of a row's first text (such as a question; the entire row if it has one text) is added to every
+    word through a linear layer: over a hundred words a BiLSTM forgets the question, and its backward half never
+    saw it.
 
     Args:
-        vocabulary: see `WordEncoder`.
-        size: H, both directions together.
-        layers: of the BiLSTM.
-        dropout: on the word vectors and on the output.
-        vector_size: of a word vector.
-        vectors: see `WordEncoder`.
-        train_vectors: whether those are trained.
+        vocabulary: See `WordEncoder`.
+        size: Size of a token vector, H, both directions together.
+        layers: Number of layers of the BiLSTM.
+        dropout: Dropout on the word vectors and on the output.
+        vector_size: Size of a word vector.
+        vectors: See `WordEncoder`.
+        train_vectors: Whether these vectors are trained.
     """
 
     def __init__(

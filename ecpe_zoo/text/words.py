@@ -1,4 +1,4 @@
-"""Text with its words apart, for methods that look words up; and the language of a text."""
+"""Word segmentation for methods that look up words, and language detection."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.tokenizers import split_units
 
 LONGEST_WORDS = 2.5
-"""Mean number of Chinese characters between spaces or marks up to which a text counts as segmented: words of the
-Chinese corpora have 1.7, and running text has several times as many between its marks."""
+"""Maximum mean number of Chinese characters between spaces or marks for a text to count as segmented: words of the
+Chinese corpora average 1.7, and running text has several times as many between its marks."""
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _HAN_RUN = re.compile(rf"{_HAN.pattern}+")
@@ -24,7 +24,7 @@ _OTHER_WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 
 
 def language_of(text: str) -> Language:
-    """Chinese where there are at least as many Chinese characters as words of other scripts, and there is one.
+    """Chinese if there is at least one Chinese character and no more words of other scripts than characters.
 
     >>> language_of("他买了iPhone"), language_of("I went to 北京 last year"), language_of("!?")
     ('zh', 'en', 'en')
@@ -34,7 +34,7 @@ def language_of(text: str) -> Language:
 
 
 def is_segmented(text: str, language: Language) -> bool:
-    """Whether spaces stand between the words of a text, and between words and marks.
+    """Whether spaces separate the words of a text, and words from marks.
 
     >>> is_segmented("老 吴 患上 肺癌", "zh"), is_segmented("老吴患上肺癌", "zh"), is_segmented("今天 我很高兴", "zh")
     (True, False, False)
@@ -53,11 +53,11 @@ def with_words_apart(text: str, language: Language) -> str:
     """The words and marks of a text with spaces between them.
 
     Args:
-        text: not segmented.
+        text: Text that is not segmented.
         language: Chinese is segmented by jieba, other text at its spaces and marks.
 
     Raises:
-        ZooError: Chinese text, and jieba is not installed.
+        ZooError: The text is Chinese, and jieba is not installed.
 
     >>> with_words_apart("He said (loudly) that it's 3.5", "en")
     "He said ( loudly ) that it's 3.5"

@@ -376,9 +376,9 @@ def test_options_of_the_encoder_are_plain_and_travel(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"reading": {"pool": "cls"}}, "--model.reading of e2eecpe beside --model.encoder"),
+        ({"reading": {"pool": "cls"}}, "--model.reading of e2eecpe only with --model.encoder"),
         ({"encoder": "recurrent", "vectors": "w.txt"}, "Use --model.encoder.vectors"),
-        ({"optimiser": {"encoder_lr": 1e-5}}, "without an encoder with lr and weight_decay alone"),
+        ({"optimiser": {"encoder_lr": 1e-5}}, "without an encoder to have only lr and weight_decay"),
         ({"pairs": {"window": 0}}, "--model.pairs.window to be at least 1"),
         ({"encoder": {"nme": "x"}}, "but got nme"),
     ],

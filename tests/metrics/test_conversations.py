@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_an_error() -> None:
         score_conversations([answer("a", "joy"), answer("a", "joy")], gold)
     with pytest.raises(ZooError, match="scored documents only, but got 'x'"):
         score_conversations([answer("x", "joy")], gold)
-    with pytest.raises(ZooError, match="1 rows, one a segment"):
+    with pytest.raises(ZooError, match="1 rows, one per segment"):
         score_conversations([answer("a", "joy", "joy")], gold)
     with pytest.raises(ZooError, match="same labels"):
         score_conversations([answer("a", "joy"), answer("b", "joy", labels=("joy", "fear"))], gold)

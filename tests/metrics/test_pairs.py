@@ -95,7 +95,7 @@ def test_each_document_is_scored_once_and_in_full() -> None:
         score_pairs(twice, gold, 0.5)
     with pytest.raises(ZooError, match="scored documents only, but got 'x'"):
         score_pairs([prediction("x", 2, {})], gold, 0.5)
-    with pytest.raises(ZooError, match="2 rows, one a segment"):
+    with pytest.raises(ZooError, match="2 rows, one per segment"):
         score_pairs([prediction("a", 3, {})], gold, 0.5)
 
 
