@@ -202,17 +202,14 @@ class Method(LightningModule):
         """Sum and log the losses."""
         losses = self.losses(batch)
         total = torch.stack(list(losses.values())).sum()
-        size = len(batch.ids)
+        shared: dict[str, Any] = {
+            "on_step": False,
+            "on_epoch": True,
+            "batch_size": len(batch.ids),
+            "sync_dist": True,
+        }
         for name, value in {**losses, "loss": total}.items():
-            self.log(
-                f"train/{name}",
-                value.detach(),
-                on_step=False,
-                on_epoch=True,
-                batch_size=size,
-                prog_bar=name == "loss",
-                sync_dist=True,
-            )
+            self.log(f"train/{name}", value.detach(), prog_bar=name == "loss", **shared)
         return total
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:

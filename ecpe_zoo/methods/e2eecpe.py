@@ -52,13 +52,7 @@ from ecpe_zoo.layers.links import link_loss, position_weights
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pair_set import candidates
 from ecpe_zoo.layers.segment_encoder import SegmentEncoder
-from ecpe_zoo.methods.ecpe import (
-    ClausePairMethod,
-    PairOutputs,
-    make_readers,
-    predictions_of,
-    vocabulary_of,
-)
+from ecpe_zoo.methods.ecpe import ClausePairMethod, PairOutputs, make_readers, predictions_of, vocabulary_of
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.clause_batch import PADDING, SPECIALS, ClauseBatch, ClauseCollator, words_of
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
