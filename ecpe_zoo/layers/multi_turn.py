@@ -25,7 +25,7 @@ ADOPTED = 0.5
 """An answer is adopted above this probability (MGCL section 3.5, MM-R's code)."""
 
 AGREED = 0.99
-"""Score above which both-direction pairs are placed, so that no threshold tried in tuning excludes them."""
+"""Lowest score of pairs that both directions agree on, so that no threshold tried in tuning excludes them."""
 
 
 def emotions_asked(p: Array, above: float, default: float, more: int) -> list[int]:

@@ -97,7 +97,7 @@ class Method(LightningModule):
 
     @classmethod
     def task_of(cls, options: Mapping[str, Any]) -> Task:
-        """The task that the method is scored on with these arguments of its own, if an argument changes it."""
+        """The task that the method is scored on with these arguments: the class's task, unless one changes it."""
         return cls.task
 
     @classmethod

@@ -164,7 +164,7 @@ def test_other_tasks_and_corpora_refuse_the_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["fit", *config("eacl", tmp_path, "--data.truncation", "gold")]) == 1
-    assert "Expected --data.truncation gold with a method of emotion-cause pairs" in capsys.readouterr().err
+    assert "Expected --data.truncation gold with a method for emotion-cause pairs" in capsys.readouterr().err
     assert main(["fit", *config("rule", tmp_path, "--data.lexicon", "rankcp_file")]) == 1
     assert "Expected the released list in" in capsys.readouterr().err
 
