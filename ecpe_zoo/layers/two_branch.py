@@ -61,7 +61,7 @@ class TwoBranch(nn.Module):
     Args:
         size: Size of a clause vector.
         hidden: LSTM units in each direction.
-        link: What the second branch reads in addition to the clause vectors: the first one's `probs`, its `states`, or `none`.
+        link: What the second branch reads beyond the clause vectors: the first one's `probs`, its `states`, or `none`.
         first: Branch that comes first.
         detach: Whether the second branch's gradient stops at the link.
         dropout: Dropout on the branches' inputs.
