@@ -1,4 +1,4 @@
-"""What `mkdocs build` makes from the rest of the repository: pages of files outside of docs/, and the commands' own help.
+"""What `mkdocs build` makes from the rest of the repository: pages of files outside of docs/, and the commands' help.
 
 Such a file stays in one place. Links to it are those that work in the repository (`../CHANGELOG.md`); here they lead to
 its page. The page `commands.md` has a mark, which is replaced by the help of every command of `ecpe-zoo`.
