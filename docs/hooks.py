@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -27,8 +28,13 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "experiments/README.md": "experiments.md",
+    "experiments/REPORT.md": "report.md",
+    **{
+        f"experiments/figures/{path.name}": f"figures/{path.name}"
+        for path in ROOT.glob("experiments/figures/*.svg")
+    },
 }
-"""File of the repository -> its page."""
+"""File of the repository -> its page, or its place on the site."""
 MARK = "<!-- help of every command -->"
 FULL_HELP = ("fit",)
 """Training commands with their options; the others have those of `fit`."""
@@ -42,7 +48,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     from mkdocs.structure.files import File
 
     for name, page in OUTSIDE.items():
-        files.append(File.generated(config, page, content=(ROOT / name).read_text(encoding="utf-8")))
+        files.append(File.generated(config, page, abs_src_path=str(ROOT / name)))
     return files
 
 
@@ -100,9 +106,8 @@ def help_of(*words: str) -> str:
     """What a command prints with `--help`."""
     from ecpe_zoo.cli.main import main
 
-    os.environ["COLUMNS"] = WIDTH
     text = io.StringIO()
-    with redirect_stdout(text), suppress(SystemExit):
+    with patch.dict(os.environ, COLUMNS=WIDTH), redirect_stdout(text), suppress(SystemExit):
         main([*words, "--help"])
     printed = text.getvalue().strip()
     if not printed.startswith("usage: ecpe-zoo"):
