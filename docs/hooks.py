@@ -39,7 +39,7 @@ MARK = "<!-- help of every command -->"
 FULL_HELP = ("fit",)
 """Training commands with their options; the others have those of `fit`."""
 LINK = re.compile(r"(\]\()([^)#:\s]+)(#[^)]*)?\)")
-WIDTH = "100"
+WIDTH = "80"
 """Columns of the help."""
 
 

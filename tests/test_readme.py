@@ -110,7 +110,9 @@ def files_of(page: Path) -> Iterator[tuple[str, str]]:
     )
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *(DOCS / f"{name}.md" for name in TUTORIALS)])
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *(DOCS / f"{name}.md" for name in TUTORIALS)], ids=lambda page: page.stem
+)
 def test_the_commands_of_readme_and_tutorials_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
