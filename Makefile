@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS := $(VENV)/.installed-docs
 JOBS ?= 2
 FLOOR ?= 90
 ARGS ?=
@@ -20,7 +21,7 @@ else
 TORCH ?= torch>=2.11,<2.14
 endif
 
-.PHONY: help install fit test coverage lint types format report bench clean
+.PHONY: help install fit test coverage lint types format docs report bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-9s %s\n", $$1, $$2}'
@@ -59,8 +60,15 @@ format: install  ## mend style and formatting
 report: install  ## rebuild experiments/REPORT.md and its figures from the committed records
 	$(BIN)/python -m experiments.report $(ARGS)
 
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	touch $@
+
+docs: $(DOCS)  ## build the documentation into site-docs/; any broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: install  ## measure speed and memory; ARGS=... for python -m experiments.bench
 	$(BIN)/python -m experiments.bench $(ARGS)
 
 clean:  ## remove .venv, runs and caches
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs site-docs .pytest_cache .mypy_cache .ruff_cache
