@@ -17,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecpe_zoo.declared import declared
+from ecpe_zoo.files import replaced_when_complete
 from ecpe_zoo.options import EMBEDDED
 from experiments.counting import Action, Job, Measured
 
@@ -89,11 +91,15 @@ MMR_PADDED = Goal("MM-R's questions: one by one, cost of padding to the longest"
 MMR_PADDED_BATCH = Goal("MM-R's questions: in batches, cost of padding to the longest", "x", None, None)
 
 
+class MeasurementError(Exception):
+    """A measurement failed; the message of its process has been printed."""
+
+
 def measure(job: Job) -> Measured:
     """Run a job in its own process.
 
     Raises:
-        SystemExit: the process failed; its own message has been printed.
+        MeasurementError: The process failed.
     """
     environment = {
         **os.environ,
@@ -111,7 +117,7 @@ def measure(job: Job) -> Measured:
         env=environment,
     )
     if process.returncode:
-        raise SystemExit(f"The measurement of {job.class_path} ({job.action}) failed; see above.")
+        raise MeasurementError
     return Measured(**json.loads(process.stdout.strip().splitlines()[-1]))
 
 
@@ -149,6 +155,7 @@ class Report:
         self.console = Console(width=None if sys.stdout.isatty() else 140)
         self.rows: list[dict[str, Any]] = []
         self.goals: list[dict[str, Any]] = []
+        self.failed: list[str] = []
         self.table = Table(title="Speed and memory", caption=_CAPTION)
         for column in ("what", "documents/s", "tokens/s", "padding", "peak", "GFLOP/s", "machine", "share"):
             self.table.add_column(column, justify="left" if column == "what" else "right")
@@ -164,9 +171,19 @@ class Report:
         )
 
     def row(self, name: str, job: Job) -> Measured:
-        """Measure and note."""
+        """Measure and note.
+
+        Raises:
+            MeasurementError: The measurement failed; it is noted too.
+        """
         self.console.print(f"[dim]measuring {name} ...[/dim]")
-        m = measure(job)
+        try:
+            m = measure(job)
+        except MeasurementError:
+            self.failed.append(name)
+            self.table.add_row(name, "failed", *[""] * 6)
+            self.write()
+            raise
         self.rows.append(
             {"name": name, "job": asdict(job), "measured": asdict(m), "load": os.getloadavg()[0]}
         )
@@ -182,6 +199,7 @@ class Report:
                 f"{machine:.0f}",
                 f"{rate / machine:.0%}",
             )
+        self.write()
         return m
 
     def goal(self, goal: Goal, value: float, machine: float) -> None:
@@ -208,10 +226,17 @@ class Report:
         self.console.print(self.table)
         if self.goals:
             self.console.print(self.comparison)
+        if self.failed:
+            self.console.print(f"Failed, see above: {', '.join(self.failed)}")
+        self.write()
+
+    def write(self) -> None:
+        """Write the JSON file with what there is so far: nothing is lost if a later measurement fails."""
         if self.options.json:
-            load = os.getloadavg()
-            found = {"threads": self.options.threads, "load": load, "rows": self.rows, "goals": self.goals}
-            self.options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            measured = {"rows": self.rows, "goals": self.goals, "failed": self.failed}
+            found = {"threads": self.options.threads, "load": os.getloadavg(), **measured}
+            with replaced_when_complete(self.options.json) as part:
+                part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 _CAPTION = (
@@ -328,6 +353,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--accelerator", default="cpu", help="as the trainer takes it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write all that was measured to this file")
+    parser.add_argument("--comparison-alone", action="store_true", help="leave out the methods' own configs")
     parser.add_argument("--no-comparison", action="store_true", help="only the methods' own configs")
     return parser
 
@@ -336,7 +362,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark.
 
     Returns:
-        0; a missed aim is shown, but is not an error.
+        0; a missed aim is shown, but is not an error. 1 if a measurement failed.
     """
     options = make_parser().parse_args(arguments)
     configs = {path.stem: path for path in sorted(CONFIGS.glob("*.yaml"))}
@@ -356,13 +382,15 @@ def main(arguments: list[str] | None = None) -> int:
     encoder = str(options.encoder.expanduser().resolve()) if options.encoder else None
     report = Report(options)
     actions: tuple[tuple[Action, str], ...] = (("train", "training"), ("predict", "prediction"))
-    for id in chosen:
+    for id in [] if options.comparison_alone else chosen:
         job = report.job(config_job(configs[id]))
         for action, name in actions:
-            report.row(f"{id}, {job.data['corpus']}, {name}", replace(job, action=action))
+            with suppress(MeasurementError):
+                report.row(f"{id}, {job.data['corpus']}, {name}", replace(job, action=action))
             if id in real:
                 data = {**job.data, "corpus": real[id], "root": str(root)}
-                report.row(f"{id}, {real[id]}, {name}", replace(job, action=action, data=data))
+                with suppress(MeasurementError):
+                    report.row(f"{id}, {real[id]}, {name}", replace(job, action=action, data=data))
     texts = [id for id in chosen if id in ("eqn", "emo_pillars")]
     for id in [] if options.no_comparison else chosen:
         if id not in real:
@@ -371,17 +399,19 @@ def main(arguments: list[str] | None = None) -> int:
         data = {"corpus": real[id], "root": str(root), "protocol": "paper"}
         class_path = config_job(configs[id]).class_path
         if scores_pairs_over_an_encoder(class_path):
-            compare_encoded(report, id, class_path, data)
-        if id == "e2eecpe":
-            compare_e2eecpe(report, data, vectors)
-        elif id == "mm_r":
-            compare_multi_turn(report, data)
-        elif id == "eacl" and encoder:
-            compare_eacl(report, data, encoder)
-        elif id in texts[:1] and encoder:
-            compare_texts(report, data, encoder)
+            with suppress(MeasurementError):
+                compare_encoded(report, id, class_path, data)
+        with suppress(MeasurementError):
+            if id == "e2eecpe":
+                compare_e2eecpe(report, data, vectors)
+            elif id == "mm_r":
+                compare_multi_turn(report, data)
+            elif id == "eacl" and encoder:
+                compare_eacl(report, data, encoder)
+            elif id in texts[:1] and encoder:
+                compare_texts(report, data, encoder)
     report.print()
-    return 0
+    return int(bool(report.failed))
 
 
 if __name__ == "__main__":

@@ -214,3 +214,21 @@ def test_texts_a_second_are_set_beside_the_aims(monkeypatch: pytest.MonkeyPatch)
         (None, 330.0),
     ]
     assert all(goal["found"] > 0 and goal["reached"] is not None for goal in report.goals)
+
+
+def test_a_measurement_that_fails_loses_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def here(job: counting.Job) -> counting.Measured:
+        if job.action == "predict":
+            raise bench.MeasurementError
+        return counting.Measured()
+
+    monkeypatch.setattr(bench, "measure", here)
+    monkeypatch.delenv("ECPE_ZOO_DATA", raising=False)
+    path = tmp_path / "bench.json"
+    assert bench.main(["--method", "rule", "--json", str(path)]) == 1
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["name"] for row in found["rows"]] == ["rule, bundled-ecpe, training"]
+    assert found["failed"] == ["rule, bundled-ecpe, prediction"]
+    assert "Failed, see above: rule, bundled-ecpe, prediction" in capsys.readouterr().out
