@@ -22,6 +22,7 @@ from ecpe_zoo.annotation.inputs import Entry, Source
 from ecpe_zoo.annotation.outputs import Writer
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.memory import give_back
+from ecpe_zoo.methods.exported import folder_hash
 
 OnError = Literal["raise", "skip"]
 
@@ -76,7 +77,9 @@ def identity_of(
 
 
 def file_hash(path: Path) -> str:
-    """Hash of a file's bytes."""
+    """Hash of a checkpoint's bytes, or of the files of an exported folder."""
+    if path.is_dir():
+        return folder_hash(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
