@@ -104,14 +104,19 @@ def fewer(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors")
 
 
-DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+def emptied(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut config": (cut("config.json"), "expected JSON"),
     "cut vocabulary": (cut("vocabulary.json"), "expected JSON"),
     "cut weights": (cut("model.safetensors"), "expected whole weights"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "expected whole weights"),
     "no vocabulary": (lambda f: (f / "vocabulary.json").unlink(), "No such file"),
     "no config": (lambda f: (f / "config.json").unlink(), "No such file"),
-    "empty": (lambda f: [file.unlink() for file in f.iterdir()], "No such file"),
+    "empty": (emptied, "No such file"),
     "not UTF-8": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "config.json"),
     "deep": (lambda f: (f / "config.json").write_text("[" * 100_000), "too deep"),
     "a list": (lambda f: (f / "config.json").write_text("[1]"), "of another program"),
