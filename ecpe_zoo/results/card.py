@@ -32,6 +32,10 @@ HUB_LICENCES = {
 """How a corpus states its licence -> the hub's name of it; all others are `other`."""
 
 
+KINDS = ("precision", "recall", "f1")
+"""What an item of a task has in the table of scores."""
+
+
 class Evidence(NamedTuple):
     """The record of a checkpoint.
 
@@ -94,7 +98,7 @@ def model_card(stored: Mapping[str, Any], evidence: Evidence, root: Path | None 
         f"---\n{front}---",
         _line(f"# {method}{where}"),
         _line(f"A trained method of ecpe-zoo: {method}, stage {kept.get('stage')}.")
-        + " It finds emotions in text or what caused them. It is loaded by ecpe-zoo alone, from JSON and safetensors:\n"
+        + "\nIt finds emotions in text or what caused them. ecpe-zoo loads it from JSON and safetensors;\n"
         "nothing in this folder is executed.\n\n"
         "    ecpe-zoo annotate --ckpt_path hf://USER/NAME --input FILE.jsonl --output ROWS.jsonl",
         *_data(id, corpus, entry, profile),
@@ -139,8 +143,10 @@ def _front(method: str, id: str | None, corpus: Corpus | None, entry: Entry | No
         return front
     task = TASKS[entry.task]
     metrics = [
-        {"type": "f1" if name.endswith("f1") else name, "name": name, "value": round(value, 4)}
-        for name, value in _shown(entry).items()
+        {"type": name.rpartition("_")[2], "name": name, "value": round(value, 4)}
+        for name, value in _values(
+            entry, (task.headline, *(f"{task.leading}_{kind}" for kind in KINDS[:2]))
+        ).items()
     ]
     result = {
         "task": {"type": "text-classification", "name": task.title},
@@ -154,11 +160,9 @@ def _front(method: str, id: str | None, corpus: Corpus | None, entry: Entry | No
     return front | {"model-index": [{"name": f"{visible(method)}-{visible(str(id))}", "results": [result]}]}
 
 
-def _shown(entry: Entry) -> dict[str, float]:
-    """The metrics of a card: the headline first, then F1, precision and recall of each item of the task."""
-    task = TASKS[entry.task]
-    names = [f"{item}_{kind}" for item in task.rows for kind in ("f1", "precision", "recall")]
-    found = {name: entry.metric(name) for name in dict.fromkeys((task.headline, *names, *task.shown))}
+def _values(entry: Entry, names: Sequence[str]) -> dict[str, float]:
+    """Those of the metrics that the record has and that are shares."""
+    found = {name: entry.metric(name) for name in names}
     return {name: value for name, value in found.items() if value is not None and 0 <= value <= 1}
 
 
@@ -195,13 +199,13 @@ def _protocol(entry: Entry) -> str:
     record, rule = entry.record, entry.record.protocol
     rows = [
         ("protocol", rule.name),
-        ("epoch chosen on", f"{rule.selection} ({rule.selection_metric or 'no metric'})"),
+        ("epoch chosen on", f"{rule.selection} ({rule.selection_metric or 'metric not recorded'})"),
         ("epochs trained", record.epochs),
         ("seed", record.seed),
         ("threshold", "none" if entry.threshold is None else f"{entry.threshold:g} ({rule.headline})"),
         ("lexicon of the scores", rule.lexicon),
         ("truncation", rule.truncation),
-        ("test documents scored before", f"{rule.test_reads} times"),
+        ("test fold scored before its last time", f"{rule.test_reads} times"),
         ("code", f"ecpe-zoo {record.code.version}, commit {record.code.commit or 'not known'}"),
         ("config", f"sha256 {record.config_hash}"),
     ]
@@ -209,23 +213,32 @@ def _protocol(entry: Entry) -> str:
 
 
 def _scores(entry: Entry, root: Path | None) -> str:
-    headline = TASKS[entry.task].headline
-    interval, note = "", ""
+    task = TASKS[entry.task]
+    interval = ""
     try:
         counts = document_counts(entry, root).counts
-        low, high = bootstrap(counts, TASKS[entry.task].average)
+        low, high = bootstrap(counts, task.average)
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
         note = (
             f"The interval is of 10,000 bootstrap draws of the {len(counts):,} test documents. It speaks of other "
-            "documents of this corpus, not of other seeds."
+            "documents of this\ncorpus, not of other seeds."
         )
     except ZooError as error:
         note = f"The interval is missing: {_line(error)}"
-    rows = [
-        (name, f"{100 * value:.1f}", interval if name == headline else "")
-        for name, value in _shown(entry).items()
+    names = {task.headline: task.headline_in_words, **task.shown}
+    single = [
+        (names[name], f"{100 * value:.1f}", interval if name == task.headline else "")
+        for name, value in _values(entry, tuple(names)).items()
     ]
-    return f"## Scores\n\n{_table(('metric, %', 'test fold', '95 % interval'), rows)}\n\n{note}"
+    items = []
+    for item, label in task.rows.items():
+        values = _values(entry, [f"{item}_{kind}" for kind in KINDS])
+        if values:
+            items.append((label, *(f"{100 * value:.1f}" for value in values.values())))
+    parts = ["## Scores", _table(("metric, %", "test fold", "95 % interval"), single), note]
+    if items:
+        parts.append(_table(("%", *KINDS), [row for row in items if len(row) == 1 + len(KINDS)]))
+    return "\n\n".join(parts)
 
 
 def _limits(id: str | None, corpus: Corpus | None, entry: Entry | None) -> str:
@@ -242,25 +255,26 @@ def _limits(id: str | None, corpus: Corpus | None, entry: Entry | None) -> str:
             limits.append("The test fold chose the epoch: the scores are too high by what that choice adds.")
         if entry.record.protocol.lexicon != "none":
             limits.append(
-                "The scores are of filtered predictions (see the lexicon above); `annotate` has no such filter."
+                "The scores are of filtered predictions (see the lexicon above); annotate has no such filter."
             )
         if entry.partial:
             used = entry.record.corpus
             limits.append(f"Only {used.scored:,} of {counted(used.test, 'test document')} were scored.")
         if entry.record.status != "ok":
             limits.append(f"The record says that the run {entry.record.status}.")
-    limits += [
-        "Texts unlike the training texts (another language, domain or time) get worse answers. `annotate` "
-        "warns of other scripts and of unknown words, and of nothing else.",
-        "A label says what annotators would say of a text. It is no measurement of what a person feels, and no ground "
-        "for a decision about a person.",
-    ]
-    return "## Limits\n\n" + "\n".join(f"- {_line(limit)}" for limit in limits)
+    always = (
+        "Texts unlike the training texts (another language, domain or time) get worse answers. `annotate` warns of\n"
+        "  other scripts and of unknown words, and of nothing else.",
+        "A label says what annotators would say of a text. It is no measurement of what a person feels, and no ground\n"
+        "  for a decision about a person.",
+    )
+    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in (*map(_line, limits), *always))
 
 
 def _licence(corpus: Corpus | None) -> str:
     stated = corpus.licence if corpus is not None else "not known"
     return (
-        f"## Licence\n\nLicence of the training data: {_line(stated)}. Whoever publishes the weights chooses their "
-        "licence, and keeps to that of the data and of a pretrained encoder; `license` above only repeats the data's."
+        f"## Licence\n\nLicence of the training data: {_line(stated)}.\nWhoever publishes the weights chooses "
+        "their licence, and keeps to that of the data and of a pretrained encoder;\nthe `license` above only repeats "
+        "the data's."
     )

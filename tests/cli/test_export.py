@@ -71,10 +71,10 @@ def test_a_fit_becomes_a_folder_that_annotates_alike(
     assert values["pair_f1"] == round(record.metrics["ecpe.pair_f1.v1"], 4)
     (entry,) = each_record([run / "record.json"])
     low, high = bootstrap(document_counts(entry).counts)
-    assert (
-        f"| pair\\_f1 | {100 * record.metrics['ecpe.pair_f1.v1']:.1f} | {100 * low:.1f} to {100 * high:.1f} |"
-        in (card.replace("pair_f1", "pair\\_f1"))
-    )
+    f1 = 100 * record.metrics["ecpe.pair_f1.v1"]
+    assert f"| pair F1 | {f1:.1f} | {100 * low:.1f} to {100 * high:.1f} |" in card
+    precision, recall = (100 * record.metrics[f"ecpe.pair_{kind}.v1"] for kind in ("precision", "recall"))
+    assert f"| {precision:.1f} | {recall:.1f} | {f1:.1f} |" in card
     for words in (
         "strict",
         "validation part",

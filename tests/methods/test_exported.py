@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,19 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer as BackendTokenizer
+from transformers import BertConfig, BertModel
 
 from ecpe_zoo import load_method
+from ecpe_zoo.annotation.annotator import reads_words
 from ecpe_zoo.annotation.run import file_hash
+from ecpe_zoo.cli.main import main
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.exported import FILES, folder_hash, read_folder, write_folder
 from ecpe_zoo.methods.loading import read_checkpoint
+from ecpe_zoo.methods.rankcp import RANKCP
+from ecpe_zoo.options import EncoderSettings
 from tests.annotation.making import built, save, some_documents
 from tests.methods.contract import CONTRACT
 
@@ -47,6 +54,31 @@ def test_a_folder_predicts_what_its_checkpoint_predicts(id: str, tmp_path: Path)
         assert (one, names, first.keys()) == (other, labels, second.keys())
         for name in first:
             assert first[name].tobytes() == second[name].tobytes()
+
+
+def test_the_tokenizer_of_a_pretrained_encoder_is_a_file_of_its_own(tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder"
+    texts = [s.text for document in some_documents("ecpe") for s in document.segments]
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set("".join(texts)) - {" "})]
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(marks), **sizes)).save_pretrained(encoder)
+    (encoder / "vocab.txt").write_text("\n".join(marks), encoding="utf-8")
+    (encoder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    method = RANKCP(encoder=EncoderSettings(str(encoder), dropout=0.0))
+    method.build_from(some_documents("ecpe"))
+    path, folder = save(method.eval(), tmp_path / "a.ckpt"), tmp_path / "folder"
+    assert main(["export", str(path), str(folder)]) == 0
+    ours = load_method(path)
+    shutil.rmtree(encoder)  # nothing of it is needed, and its place is named nowhere
+    assert str(tmp_path) not in (folder / "config.json").read_text("utf-8")
+    theirs = load_method(folder)
+    assert isinstance(ours.vocabulary, dict)
+    assert isinstance(theirs.vocabulary, dict)
+    assert theirs.vocabulary["tokenizer"] == ours.vocabulary["tokenizer"]
+    assert BackendTokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size() == len(marks)
+    assert not reads_words(theirs)
+    for (_, first, _), (_, second, _) in zip(scores(ours), scores(theirs), strict=True):
+        assert all(first[name].tobytes() == second[name].tobytes() for name in first)
 
 
 @pytest.fixture(scope="module")
