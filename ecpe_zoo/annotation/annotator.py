@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.text.clauses import cut_clauses
+from ecpe_zoo.text.profile import count_texts, unlike
+from ecpe_zoo.text.token_encoder import TokenEncoder
+from ecpe_zoo.text.tokenizers import PretrainedTokenizer
 from ecpe_zoo.text.words import is_segmented, language_of, with_words_apart
 
 Precision = Literal["32", "bf16"]
@@ -80,11 +85,13 @@ class Prepared(NamedTuple):
         entries: Entries in order.
         reads: How each entry is read.
         batches: Batches of the method, on the CPU, by rising length.
+        counts: `single`: running texts of one clause; and what the texts are like, see `profile.count_texts`.
     """
 
     entries: Sequence[Entry]
     reads: list[_Read]
     batches: list[Any]
+    counts: Mapping[str, int]
 
 
 class Annotator:
@@ -112,6 +119,8 @@ class Annotator:
         self.device = choose_device(self.options.device)
         self.method = method.to(self.device).eval()
         self.words = reads_words(method)
+        self.known = frozenset(method.vocabulary) if isinstance(method.vocabulary, list) else frozenset()
+        self._token_counter = method.token_counter()
 
     def annotate(self, entries: Sequence[Entry]) -> list[Row]:
         """The answer to each entry, in order; all are in memory at once."""
@@ -121,7 +130,7 @@ class Annotator:
         """Cut, segment and tokenise; uses no device, so that it may run in another thread during `answer`.
 
         Raises:
-            ZooError: Chinese words are needed, and jieba is not installed.
+            ZooError: Chinese words are needed, jieba is not installed, and the method has no list of words.
         """
         reads = [self._read(entry) for entry in entries]
         documents = [read.document for read in reads if read.document is not None]
@@ -129,7 +138,22 @@ class Annotator:
         lengths = costs if self.method.sort_by == "tokens" else [len(document) for document in documents]
         collate = self.method.collator(False)
         batches = LikeLengthBatchSampler(lengths, costs, batch_tokens=self.options.batch_tokens)
-        return Prepared(entries, reads, [collate([documents[index] for index in batch]) for batch in batches])
+        ready = [collate([documents[index] for index in batch]) for batch in batches]
+        return Prepared(entries, reads, ready, self._counts(entries, reads))
+
+    def unlike(self, counts: Mapping[str, int]) -> str | None:
+        """How texts with these counts differ from the method's training texts; None if they do not."""
+        return unlike(self.method.profile, counts)
+
+    def _counts(self, entries: Sequence[Entry], reads: Sequence[_Read]) -> Mapping[str, int]:
+        documents = [read.document for read in reads if read.document is not None]
+        counts: Counter[str] = Counter()
+        if self.method.profile is not None:  # else there is nothing to compare with
+            counts += count_texts((s.text for d in documents for s in d.segments), self._token_counter)
+        if not self.method.task.labelled:
+            both = zip(entries, reads, strict=True)
+            counts["single"] = sum(entry.whole and len(read.places) == 1 for entry, read in both)
+        return counts
 
     def answer(self, prepared: Prepared) -> list[Row]:
         """Run the model.
@@ -172,8 +196,9 @@ class Annotator:
         places = [index for index, text in enumerate(read) if text]
         if not places:
             return _Read(shown, [], None)
-        if self.words and not is_segmented(together, language):
-            read = [with_words_apart(text, language) or text for text in read]
+        # no space between segments: short ones would look like words
+        if self.words and not is_segmented("，".join(entry.texts), language):
+            read = [with_words_apart(text, language, self.known) or text for text in read]
         lost = 0 if self.method.task.labelled else max(len(places) - MOST_CLAUSES, 0)
         places = places[: len(places) - lost]
         speakers, judged = entry.speakers, entry.judged
@@ -185,7 +210,13 @@ class Annotator:
 
 
 def reads_words(method: Method) -> bool:
-    """Whether a method looks up words between spaces: a Chinese text without spaces is then a few words at most."""
+    """Whether a method looks up words between spaces: a Chinese text without spaces is then a few words at most.
+
+    The tokenizer of a pretrained encoder reads both, though some make more tokens of spaced text.
+    """
+    encoder = next((module for module in method.modules() if isinstance(module, TokenEncoder)), None)
+    if encoder is not None and isinstance(encoder.tokenizer, PretrainedTokenizer):
+        return False
     apart = method.tokens(document_from_texts("probe", [_PROBE]))
     together = method.tokens(document_from_texts("probe", [_PROBE.replace(" ", "")]))
     return 2 * together <= apart
@@ -210,7 +241,7 @@ def annotate_texts(
     """Apply a trained method to texts; see `ecpe_zoo.annotation.answers` for the rows.
 
     Args:
-        checkpoint: Checkpoint of any method, or a loaded method.
+        checkpoint: Checkpoint of any method, exported folder, hf://USER/NAME, or a loaded method.
         texts: Running text, or Documents; their labels are not used.
         options: See `Options`.
 
@@ -219,7 +250,13 @@ def annotate_texts(
 
     Raises:
         ZooError: the checkpoint cannot be read, or the options do not fit it.
+
+    Warns:
+        UserWarning: the texts are unlike those that the method was trained on.
     """
     method = checkpoint if isinstance(checkpoint, Method) else load_method(checkpoint)
     annotator = Annotator(method, options)
-    return annotator.annotate([entry_of(number, text) for number, text in enumerate(texts, start=1)])
+    prepared = annotator.prepare([entry_of(number, text) for number, text in enumerate(texts, start=1)])
+    if note := annotator.unlike(prepared.counts):
+        warnings.warn(f"The texts are unlike those of the model's training: {note}.", stacklevel=2)
+    return annotator.answer(prepared)

@@ -20,18 +20,25 @@ from typing import Any, Literal, NamedTuple
 from ecpe_zoo.annotation.annotator import Annotator, Prepared
 from ecpe_zoo.annotation.inputs import Entry, Source
 from ecpe_zoo.annotation.outputs import Writer
+from ecpe_zoo.corpora.registry import CORPORA
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.memory import give_back
+from ecpe_zoo.methods.exported import folder_hash
+from ecpe_zoo.text.words import has_jieba
 
 OnError = Literal["raise", "skip"]
 
 WINDOW = 1024
 """Entries of a window: what a killed run loses at most. Two windows are in memory."""
 
+ENOUGH = 500
+"""Texts after which a run warns of unlike texts: the first few may be of another kind."""
+
 FORMAT = "ecpe-zoo annotation 1"
 
 Counts = Counter[str]
-"""`texts`: entries with a row; `empty` and `truncated`: those among them; `rejected`: malformed entries."""
+"""`texts`: entries with a row; `empty` and `truncated`: those among them; `rejected`: malformed entries; and those of
+`Prepared.counts`."""
 
 
 class _Window(NamedTuple):
@@ -72,11 +79,14 @@ def identity_of(
         "window": window,
         "precision": options.precision,
         "device": annotator.device.type,
+        "Chinese words": segmenter(annotator),
     }
 
 
 def file_hash(path: Path) -> str:
-    """Hash of a file's bytes."""
+    """Hash of a checkpoint's bytes, or of the files of an exported folder."""
+    if path.is_dir():
+        return folder_hash(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -89,6 +99,7 @@ def annotate(
     window: int = WINDOW,
     on_error: OnError = "raise",
     progress: Callable[[int, int], None] = lambda records, position: None,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Counts:
     """Annotate a source to its end.
 
@@ -100,6 +111,7 @@ def annotate(
         on_error: Stop at the first malformed entry, after writing all windows before its own, or leave it out and
             count it.
         progress: Called after each window with the entries that are done and the bytes that were read.
+        warn: Called once at most, with how the texts differ from those of training; after `ENOUGH` texts or at the end.
 
     Raises:
         CorpusError: a malformed entry.
@@ -109,6 +121,7 @@ def annotate(
         raise ZooError(f"Expected --window to be at least 1, but got {window}.")
     with closing(source), closing(writer):
         counts: Counts = Counter(writer.state.counts)
+        warned = False
         _pass_over(source, writer)
         progress(writer.state.records, source.position)
         windows = _windows(annotator, source, writer.state.records, window, on_error)
@@ -118,11 +131,17 @@ def annotate(
             counts["rejected"] += len(ready.rejected)
             counts["empty"] += sum(read.document is None for read in ready.prepared.reads)
             counts["truncated"] += sum(row["truncated"] > 0 for row in rows)
+            counts.update(ready.prepared.counts)
             writer.write(rows, ready.rejected)
             writer.commit(ready.records, ready.digest, counts)
             progress(ready.records, ready.position)
+            if counts["texts"] >= ENOUGH and not warned and (note := annotator.unlike(counts)):
+                warn(note)
+                warned = True
             give_back()
         writer.finish()
+    if not warned and (note := annotator.unlike(counts)):
+        warn(note)
     return counts
 
 
@@ -173,7 +192,14 @@ def _ahead(windows: Iterator[_Window], threaded: bool) -> Iterator[_Window]:
             yield ready
 
 
-def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str]:
+def segmenter(annotator: Annotator) -> str | None:
+    """What finds the words of running Chinese text; None for a method that needs none."""
+    if not annotator.words:
+        return None
+    return "jieba" if has_jieba() or not annotator.known else "the model's vocabulary"
+
+
+def describe(annotator: Annotator, checkpoint: Path | str, source: Source) -> list[str]:
     """Lines that say what is going to be done."""
     method, answers, options = annotator.method, annotator.answers, annotator.options
     last = method.stages()[-1].name
@@ -190,19 +216,39 @@ def describe(annotator: Annotator, checkpoint: Path, source: Source) -> list[str
         lines.append(f"threshold {answers.threshold:g}, {origin}")
     else:
         lines.append(f"the {answers.top} highest of each text, whatever the threshold")
-    if annotator.words:
-        lines.append("reads words: running Chinese text is segmented by jieba")
+    words = segmenter(annotator)
+    if words == "jieba":
+        lines.append("reads words: running Chinese text is segmented by jieba; spaced text is read as it is")
+    elif words is not None:
+        lines.append(
+            "reads words: running Chinese text is cut into the longest words that the model knows; with jieba (pip "
+            "install 'ecpe-zoo[chinese]') as the corpora were; spaced text is read as it is"
+        )
+    corpus = CORPORA.get((method.profile or {}).get("corpus", ""))
+    if corpus is not None and corpus.bundled:
+        lines.append(
+            f"NOTE: the model was trained on {corpus.id}, which is invented text: its answers and numbers say nothing "
+            "about real text."
+        )
     return lines
 
 
-def summary(counts: Mapping[str, int]) -> str:
+KINDS_OF_TEXTS = {"empty": "empty", "truncated": "longer than the model reads", "single": "one clause"}
+
+
+def summary(counts: Mapping[str, int], unlike: bool = False) -> str:
     """What was done.
 
-    >>> summary({"texts": 1200, "empty": 2})
-    '1,200 texts, 2 of them empty'
+    Args:
+        counts: See `Counts`.
+        unlike: Whether the texts are unlike those of training.
+
+    >>> summary({"texts": 1200, "empty": 2}), summary({"texts": 1, "single": 1}, unlike=True)
+    ('1,200 texts, 2 of them empty', '1 texts, 1 of them one clause, unlike the training texts')
     """
     parts = [f"{counts.get('texts', 0):,} texts"]
-    for name, what in (("empty", "empty"), ("truncated", "longer than the model reads")):
+    for name, what in KINDS_OF_TEXTS.items():
         parts += [f"{counts[name]:,} of them {what}"] if counts.get(name) else []
     parts += [f"{counts['rejected']:,} malformed ones left out"] if counts.get("rejected") else []
+    parts += ["unlike the training texts"] if unlike else []
     return ", ".join(parts)

@@ -22,7 +22,7 @@ PAUSE = 30.0
 
 def annotate(
     *,
-    ckpt_path: Path,
+    ckpt_path: str,
     input: str,
     model: str | None = None,
     output: str = STANDARD,
@@ -54,7 +54,7 @@ def annotate(
       cat news.txt | ecpe-zoo annotate --ckpt_path best.ckpt --input - --window 1
 
     Args:
-        ckpt_path: Checkpoint of ecpe-zoo fit.
+        ckpt_path: Checkpoint of ecpe-zoo fit, folder of ecpe-zoo export, or hf://USER/NAME[@REVISION].
         input: File of texts; - is standard input.
         model: Class path of a method of your own; a checkpoint alone never runs third-party code.
         output: File for the rows; - is standard output.
@@ -80,28 +80,37 @@ def annotate(
     from ecpe_zoo.annotation.inputs import Source
     from ecpe_zoo.annotation.outputs import File, StandardOutput, Writer, form_of
     from ecpe_zoo.memory import keep_few_kernels
+    from ecpe_zoo.methods.exported import local
     from ecpe_zoo.methods.loading import load_method
 
     console = Console(stderr=True, highlight=False)
     keep_few_kernels()
     options = annotation.Options(threshold, top, scores == "all", language, batch_tokens, precision, device)
-    annotator = annotation.Annotator(load_method(ckpt_path, model), options)
+    checkpoint = local(ckpt_path)
+    annotator = annotation.Annotator(load_method(checkpoint, model), options)
     source = Source(None if input == STANDARD else Path(input), format, text)
     say(*run.describe(annotator, ckpt_path, source), to=console)
     place = None if output == STANDARD else Path(output)
     form = form_of(place, output_format)
     writer: Writer = StandardOutput(annotator.answers, form)
     if place is not None:
-        identity = run.identity_of(annotator, ckpt_path, source, form, window)
+        identity = run.identity_of(annotator, checkpoint, source, form, window)
         writer = File(place, annotator.answers, form, identity, overwrite)
     done = writer.state.records
     if done:
         say(f"resuming after {done:,} texts of an earlier run", to=console)
+
+    def warn(note: str) -> None:
+        say(
+            f"WARNING: the texts are unlike those of the model's training: {note}. Do not trust it.",
+            to=console,
+        )
+
     start = time.monotonic()
     try:
         with _progress(console, source.size, done) as progress:
             counts = run.annotate(
-                annotator, source, writer, window=window, on_error=on_error, progress=progress
+                annotator, source, writer, window=window, on_error=on_error, progress=progress, warn=warn
             )
     except KeyboardInterrupt:
         way = "" if place is None else "; the same command resumes from there"
@@ -117,7 +126,14 @@ def annotate(
     seconds = time.monotonic() - start
     rate = (writer.state.records - done) / max(seconds, 1e-9)
     written = "" if place is None else f"; {output}"
-    say(f"{run.summary(counts)}; {seconds:.1f} s, {rate:,.0f} texts/s{written}", to=console)
+    what = run.summary(counts, annotator.unlike(counts) is not None)
+    say(f"{what}; {seconds:.1f} s, {rate:,.0f} texts/s{written}", to=console)
+    if counts["single"]:
+        say(
+            "In a text of one clause the only pair is the clause with itself. To cut it elsewhere, give its clauses: "
+            '{"segments": ["I cried", "since my dog died"]}',
+            to=console,
+        )
     if counts["rejected"] and isinstance(writer, File):
         say(f"malformed lines: {writer.rejected}", to=console)
     return 0

@@ -17,11 +17,13 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.methods.labels import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.stored import check_weights, fitting
 from ecpe_zoo.options import Options, optional_group
 from ecpe_zoo.tasks import ECPE, Task
 from ecpe_zoo.text.encoders import Vocabulary
+from ecpe_zoo.text.profile import Profile, TokenCounter, profile_of, token_counter
 from ecpe_zoo.views import View
 
 
@@ -89,6 +91,7 @@ class Method(LightningModule):
         self.facts: dict[str, Any] = {}  # plain values that `build` needs in addition to the hyper-parameters
         self.built = False
         self.fresh = False  # weights are new, not yet changed by training or a checkpoint
+        self.profile: Profile | None = None  # of the training texts; older checkpoints have none
         self._stage: str | None = None
         self.tuned_threshold: Tensor
         self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
@@ -121,6 +124,10 @@ class Method(LightningModule):
     def tokens(self, document: Document) -> int:
         """Token slots that the document fills in a batch, computed from the text alone."""
         raise NotImplementedError
+
+    def token_counter(self) -> TokenCounter:
+        """Counts tokens of a text and those that the network does not know; see `profile.token_counter`."""
+        return token_counter(self.modules())
 
     def collator(self, training: bool) -> Collator:
         """The collator for training (documents with gold) or for evaluation (documents without)."""
@@ -231,6 +238,10 @@ class Method(LightningModule):
         data: EmotionDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
         if not self.built:
             self.build_from(data.train_documents)
+        if self.profile is None:
+            assert data.loaded is not None
+            parts = {part: data.documents(part) for part in ("train", "validation")}
+            self.profile = profile_of(data.loaded.corpus, parts, self.token_counter())
         if self.fresh:
             self.start(data.learned_documents)
             self.fresh = False
@@ -288,6 +299,7 @@ class Method(LightningModule):
             "vocabulary": self.vocabulary,
             "facts": self.facts,
             "stage": self.stage,
+            "texts": self.profile,
         }
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
@@ -300,6 +312,7 @@ class Method(LightningModule):
             self.vocabulary, self.facts = stored["vocabulary"], stored["facts"]
             with fitting(self.id):
                 self._build(from_checkpoint=True)
+        self.profile = stored.get("texts")
         self.enter(stored.get("stage", FIT))  # absent in checkpoints of early releases
 
     def load_state_dict(
@@ -324,25 +337,3 @@ class Method(LightningModule):
         """The threshold that validation chose, if it did."""
         value = float(self.tuned_threshold)
         return None if value != value else round(value, 6)  # the exact value tried: the buffer is fp32
-
-
-def labels_of(documents: Sequence[Document], strengths: bool = False) -> list[str]:
-    """The emotion labels of documents, sorted.
-
-    Args:
-        documents: Documents with gold.
-        strengths: Whether to include labels with an intensity above 0 that is too low for a label.
-
-    Raises:
-        ZooError: There are no labels: the corpus is not annotated for this task.
-    """
-    segments = [segment for document in documents for segment in document.segments]
-    found = {label for segment in segments for label in segment.emotions}
-    if strengths:
-        found |= {label for s in segments for label, value in (s.intensities or {}).items() if value > 0}
-    if not found:
-        raise ZooError(
-            "Expected documents with emotion labels, but got none. Choose a corpus that `ecpe-zoo data list` shows "
-            "with the method's task."
-        )
-    return sorted(found)

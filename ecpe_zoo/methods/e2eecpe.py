@@ -57,6 +57,7 @@ from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, R
 from ecpe_zoo.text.clause_batch import PADDING, SPECIALS, ClauseBatch, ClauseCollator, words_of
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 from ecpe_zoo.text.encoders import Vocabulary
+from ecpe_zoo.text.profile import TokenCounter
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
 
@@ -202,6 +203,13 @@ class E2EECPE(ClausePairMethod):
         if self.encoder is not None:
             return self.documents.slots(document)
         return sum(max(len(segment.words), MIN_WORDS) for segment in document.segments)
+
+    def token_counter(self) -> TokenCounter:
+        """Counts words, and those without a vector; or see `Method.token_counter`."""
+        if self.encoder is not None:
+            return super().token_counter()
+        known = self.word_ids
+        return lambda text: (len(text.split()), sum(word not in known for word in text.lower().split()))
 
     def collator(self, training: bool) -> ClauseCollator | DocumentCollator:
         """One collator for training and evaluation."""

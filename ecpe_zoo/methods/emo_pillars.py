@@ -33,7 +33,7 @@ from ecpe_zoo.layers.distributed import mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, new_linear
-from ecpe_zoo.methods.base import labels_of
+from ecpe_zoo.methods.labels import labels_of
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.texts import HeadBias, TextMethod
 from ecpe_zoo.options import EMBEDDED, RECURRENT, EncoderSettings, OptimiserSettings

@@ -45,7 +45,7 @@ from ecpe_zoo.layers.distributed import mean_over_processes
 from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.text_networks import Pooling, TransformerText, WordNetwork, new_linear
-from ecpe_zoo.methods.base import labels_of
+from ecpe_zoo.methods.labels import labels_of
 from ecpe_zoo.methods.out_of_fold import (
     fold_stages,
     learned_in,

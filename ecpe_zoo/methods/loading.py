@@ -19,9 +19,11 @@ from ecpe_zoo.declared import declared
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import is_class_path, visible
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.exported import local, read_folder
 from ecpe_zoo.methods.stored import fitting
 from ecpe_zoo.options import flat_default, nested
 from ecpe_zoo.settings import shown
+from ecpe_zoo.text.profile import wrong_profile
 
 OWN = "ecpe_zoo.methods."
 """Prefix of the class paths of this package's methods."""
@@ -38,7 +40,10 @@ def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
         ZooError: The file is missing or damaged, comes from another program, or has weights that are NaN or infinite.
     """
     if not Path(path).is_file():
-        raise ZooError(f"{path}: expected a checkpoint, but there is no such file. Check --ckpt_path.")
+        found = "a folder" if Path(path).is_dir() else "no such file"
+        raise ZooError(
+            f"{path}: expected a checkpoint file of `ecpe-zoo fit`, but got {found}. Check --ckpt_path."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about other programs' pickles, which are refused below
@@ -48,6 +53,28 @@ def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
         raise ZooError(f"{path}: expected a complete checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")
+    return _checked(path, checkpoint, finite)
+
+
+def read_stored(path: Path | str) -> dict[str, Any]:
+    """Read a trained method: a checkpoint of `fit`, or a folder of `ecpe-zoo export`.
+
+    Args:
+        path: Of the file or folder, or `hf://USER/NAME[@REVISION]`.
+
+    Raises:
+        ZooError: see `read_checkpoint`, and `exported.read_folder`.
+    """
+    place = local(path)
+    return _checked(path, read_folder(place), True) if place.is_dir() else read_checkpoint(place)
+
+
+def _checked(path: Path | str, checkpoint: dict[str, Any], finite: bool) -> dict[str, Any]:
+    """What was read, its options in groups.
+
+    Raises:
+        ZooError: a part is not as `fit` writes it.
+    """
     if problem := _wrong_part(checkpoint, finite):
         raise ZooError(
             f"{path}: expected {problem}. The file is damaged, or was not written by `ecpe-zoo fit`."
@@ -74,6 +101,8 @@ def _wrong_part(checkpoint: dict[str, Any], finite: bool) -> str | None:
             return f"the string `{name}` in `ecpe_zoo`, but got {shown(stored.get(name))}"
     if not is_class_path(stored["class_path"]):
         return f"a class path, package.module.Class, but got {shown(stored['class_path'])}"
+    if wrong_text := wrong_profile(stored.get("texts")):
+        return wrong_text
     if missing := [name for name in ("vocabulary", "facts") if name not in stored]:
         return f"`{missing[0]}` in `ecpe_zoo`, but got none"
     if not isinstance(stored["facts"], Mapping) or not isinstance(stored.get("stage", ""), str):
@@ -166,14 +195,14 @@ def load_method(path: Path | str, method: type[Method] | str | None = None) -> M
     """The trained method of a checkpoint, on the CPU and in evaluation mode, with thresholds and vocabulary.
 
     Args:
-        path: Path of the checkpoint.
+        path: Checkpoint of `fit`, folder of `ecpe-zoo export`, or hf://USER/NAME[@REVISION].
         method: Class or class path of a method of your own. Not needed for methods of this package; other code is never
             imported merely because a checkpoint names it.
 
     Raises:
-        ZooError: See `read_checkpoint`; or the class differs from the checkpoint's.
+        ZooError: See `read_stored`; or the class differs from the checkpoint's.
     """
-    stored = read_checkpoint(path)
+    stored = read_stored(path)
     found = _class_of(path, stored["ecpe_zoo"]["class_path"], method)
     known = inspect.signature(found).parameters
     options = {name: value for name, value in stored["hyper_parameters"].items() if name in known}

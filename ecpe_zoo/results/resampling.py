@@ -120,6 +120,22 @@ def paired_bootstrap(
     return Bootstrap(one - two, float(low), float(high), float(drawn.std(ddof=1)), one, two)
 
 
+def bootstrap(
+    counts: npt.NDArray[np.floating], average: Average = "micro", resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of one run's score, by drawing documents with replacement.
+
+    Args:
+        counts: (D, C, 3) counts; see `paired_bootstrap`.
+        average: how F1 is formed.
+        resamples: draws.
+        seed: seed of the draws.
+    """
+    nothing = np.zeros_like(counts)  # a method with a score of 0 on every draw
+    found = paired_bootstrap(counts[None], nothing[None], average, resamples, seed)
+    return found.low, found.high
+
+
 def permutation_test(
     first: npt.NDArray[np.floating],
     second: npt.NDArray[np.floating],

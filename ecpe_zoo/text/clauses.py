@@ -9,6 +9,12 @@ The rule was derived from the Chinese corpus (28,727 clauses; none contains a ma
 - In English a comma or colon does not split off fewer than three words (`However, he left`), which are not a
   clause; in Chinese it does (`然而` is a clause of the corpus).
 
+English text that the marks leave as one clause is cut before connectives too: before `because`, `although`, `when`
+and the like, and before `and`, `but`, `so`, `after` and others if a subject pronoun follows; for `and` and `or` a
+pronoun or a common verb form has to be before. Both sides have two words. `Mum and I won` and `because of him` are not
+cut. This finds 320 of the 328 clauses of ntcir-ecpe-en that begin with a word of the first kind. It would cut 4 % of
+that corpus's clauses again, so texts of several clauses are left in the form that models know.
+
 Models read the clause without quotes and without marks at its ends, as in the corpora.
 """
 
@@ -37,6 +43,19 @@ _MONTHS = frozenset(["jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "se
 _ABBREVIATIONS = frozenset([
     "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "no", "inc", "ltd", "co", "corp", "dept", "gen", "col",
     "capt", "lt", "sgt", "rev", "hon", "fig", "approx", "mt",
+])
+
+
+_SUBJECTS = frozenset([
+    "i", "he", "she", "it", "we", "they", "you", "nobody", "everybody", "everyone", "somebody", "someone",
+])
+_ALONE = frozenset(["because", "although", "though", "whereas", "unless", "when", "whenever", "while"])
+_WITH_SUBJECT = frozenset(["and", "or", "but", "so", "yet", "then", "after", "before", "since", "until", "till", "if"])
+_COMMON_VERBS = frozenset([
+    "am", "is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does", "did", "can", "could", "will",
+    "would", "may", "might", "must", "should", "won", "lost", "left", "went", "came", "got", "gave", "made", "felt",
+    "said", "told", "took", "saw", "fell", "broke", "found", "met", "kept", "heard", "knew", "thought", "ran", "stole",
+    "forgot", "hit", "hurt", "sat", "stood", "bought", "sold", "brought", "began", "grew", "woke", "wrote",
 ])
 # fmt: on
 
@@ -67,6 +86,8 @@ def cut_clauses(text: str, language: Language) -> list[Clause]:
     ['昨天下雨', '他说', '我输了1.5万元', '于是', '他哭了']
     >>> [clause.text for clause in cut_clauses("However, Mr. Bean lost $3.50, so he cried. Really?", "en")]
     ['However, Mr. Bean lost $3.50,', 'so he cried.', 'Really?']
+    >>> [clause.text for clause in cut_clauses("I cried because my dog died and I was alone.", "en")]
+    ['I cried', 'because my dog died', 'and I was alone.']
     """
     pieces: list[tuple[str, bool]] = []  # text, and whether its last mark alone ends no clause
     start = 0
@@ -78,8 +99,53 @@ def cut_clauses(text: str, language: Language) -> list[Clause]:
         pieces.append((text[start:end], soft))
         start = end
     pieces.append((text[start:], False))
-    clauses = [" ".join(piece.split()) for piece in _joined(pieces)]
-    return [Clause(clause, bare_clause(clause, language)) for clause in clauses if clause]
+    clauses = [clause for piece in _joined(pieces) if (clause := " ".join(piece.split()))]
+    if language == "en" and len(clauses) == 1:
+        clauses = _at_connectives(clauses[0])
+    return [Clause(clause, bare_clause(clause, language)) for clause in clauses]
+
+
+def _at_connectives(clause: str) -> list[str]:
+    """One English clause cut before its connectives; see above for the rule."""
+    words = clause.split()
+    plain = [word.strip(_EDGES + '"()').lower().replace("’", "'") for word in words]
+    cuts = [0]
+    for place in range(2, len(words) - 2):
+        before = plain[cuts[-1] : place]
+        if len(before) >= 2 and _begins_clause(plain[place:], before):
+            cuts.append(place)
+    return [" ".join(words[start:end]) for start, end in zip(cuts, [*cuts[1:], len(words)], strict=True)]
+
+
+def _begins_clause(words: list[str], before: list[str]) -> bool:
+    """Whether a connective with a clause of its own begins here.
+
+    Args:
+        words: From here to the end, at least three; lower case, without marks.
+        before: Words of the clause before.
+    """
+    connective, subject = words[0], words[1].split("'")[0]
+    if before[-1] in _WITH_SUBJECT or before[-1] in (
+        "even",
+        "just",
+    ):  # `but when I left`, `even though I left`
+        return False
+    if connective in (*_WITH_SUBJECT, "even", "just") and words[1] in _ALONE:
+        return True
+    if connective in _ALONE:
+        return words[1] != "of" and not (
+            connective == "while" and before[-1] in ("a", "little", "good", "long")
+        )
+    if connective not in _WITH_SUBJECT or subject not in _SUBJECTS:
+        return False
+    if connective not in ("and", "or"):
+        return True
+    return any(
+        word.split("'")[0] in _SUBJECTS
+        or word in _COMMON_VERBS
+        or word.endswith(("ed", "n't", "'s", "'m", "'re"))
+        for word in before
+    )
 
 
 def bare_clause(text: str, language: Language) -> str:

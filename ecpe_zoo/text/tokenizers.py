@@ -42,6 +42,10 @@ class Tokenizer(Protocol):
     pair_separators: int
     """[SEP] between the two texts of a row: 1 for BERT-like models, 2 for RoBERTa-like ones."""
 
+    @property
+    def unk_id(self) -> int | None:
+        """The token of text that it does not know; None if it knows every text, as tokenizers over bytes do."""
+
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
 
@@ -162,7 +166,8 @@ class PretrainedTokenizer:
         self.cls_id, self.sep_id = facts["cls"], facts["sep"]
         self.mask_id, self.pad_id = facts["mask"], facts["pad"]
         self.special_ids = frozenset(facts["special"])
-        self._marks = self.special_ids - {_unknown_id(json.loads(backend)["model"])}
+        self.unk_id = _unknown_id(json.loads(backend)["model"])
+        self._marks = self.special_ids - {self.unk_id}
         self.vocab_size = self.backend.get_vocab_size()
         # a pair also has a start mark and an end mark
         self.pair_separators = max(self.backend.num_special_tokens_to_add(True) - 2, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.emotions import STRONGEST
 from ecpe_zoo.metrics.pairs import predicted_pairs
 from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC
+from ecpe_zoo.text import words
+from ecpe_zoo.text.profile import profile_of
+from ecpe_zoo.text.words import is_segmented
 from tests.annotation.making import built, save, some_documents
 from tests.methods.contract import CONTRACT
 
@@ -105,6 +110,42 @@ def test_running_text_has_its_clauses_cut_and_its_words_apart() -> None:
         "en",
         ["He won ( again )", "so he's glad"],
     )
+
+
+@pytest.mark.parametrize("id", ["e2eecpe", "two_stage"])
+def test_chinese_that_is_cut_or_spaced_needs_no_jieba(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words._jieba.cache_clear()
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    method = built(id)
+    word = max((w for w in method.vocabulary or () if is_segmented(w, "zh") is False), key=len)
+    reader = Annotator(method)
+    spaced = reader._read(entry_of(1, "他 收到 了 一 份 礼物 ， 他 很 高兴"))
+    assert spaced.document is not None
+    assert [s.text for s in spaced.document.segments] == ["他 收到 了 一 份 礼物", "他 很 高兴"]
+    apart = document_from_texts("a", ["他 收到 了 礼物", "他 很 高兴"])
+    found = reader._read(entry_of(1, apart)).document
+    assert found is not None
+    assert found.segments == apart.segments
+    # short clauses without spaces in them are no words, though no clause has a space
+    cut = reader._read(entry_of(1, document_from_texts("b", [f"他{word}", "他哭", word]))).document
+    assert cut is not None
+    assert [s.text.replace(" ", "") for s in cut.segments] == [f"他{word}", "他哭", word]
+    assert cut.segments[0].text.split()[-1] == cut.segments[2].text == word
+    running = reader._read(entry_of(1, f"昨天他{word}，他哭了。")).document
+    assert running is not None
+    assert word in running.segments[0].text.split()
+    words._jieba.cache_clear()
+
+
+def test_texts_unlike_those_of_training_are_warned_of() -> None:
+    method = built("emo_pillars")
+    documents = some_documents("emotions")
+    method.profile = profile_of("bundled-emotions", {"train": documents}, method.token_counter())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        annotate_texts(method, documents)
+    with pytest.warns(UserWarning, match=r"100\.0 % of their words are in scripts .*\(Han; training: Latin"):
+        annotate_texts(method, ["今天我很高兴"])
 
 
 def test_a_text_method_reads_the_text_uncut_and_keeps_blank_ones() -> None:
