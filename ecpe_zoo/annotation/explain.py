@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ecpe_zoo.annotation.annotator import Annotator
 from ecpe_zoo.annotation.answers import DIGITS, Row
-from ecpe_zoo.annotation.explanations import Answer, Clue, Explanation, Part
+from ecpe_zoo.annotation.explanations import Answer, Clue, Explanation, Part, Token
 from ecpe_zoo.annotation.inputs import Entry
-from ecpe_zoo.annotation.occlusion import Floats, Piece, Target, changes
+from ecpe_zoo.annotation.occlusion import Piece, Target, changes
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.text.clauses import cut_clauses
+from ecpe_zoo.text.token_encoder import TokenEncoder
 
 
 class _Found(NamedTuple):
@@ -122,10 +124,21 @@ class Explainer:
             found = self.method.clues(document)
         if found is None:
             return []
-        return [
-            Clue(name=name, segments=_at(size, places, np.asarray(values, dtype=np.float64)))
-            for name, values in found.segments.items()
-        ]
+        clues = []
+        for name, table in found.tokens.items():
+            listed: list[tuple[Token, ...]] = [()] * size
+            for place, segment, values in zip(places, document.segments, table, strict=True):
+                read = zip(self._pieces(segment.text), values[~np.isnan(values)], strict=False)
+                listed[place] = tuple((piece, rounded(value)) for piece, value in read)
+            clues.append(Clue(name=name, tokens=tuple(listed)))
+        for name, near in found.segments.items():
+            clues.append(Clue(name=name, segments=_at(size, places, near)))
+        return clues
+
+    def _pieces(self, text: str) -> list[str]:
+        """The tokens of a text, as the method's token encoder reads it."""
+        encoder = next(module for module in self.method.modules() if isinstance(module, TokenEncoder))
+        return encoder.tokenizer.pieces(text)
 
 
 def rounded(value: float) -> float:
@@ -133,7 +146,7 @@ def rounded(value: float) -> float:
     return round(float(value), DIGITS) + 0.0
 
 
-def _at(size: int, places: Sequence[int], values: Floats) -> tuple[float | None, ...]:
+def _at(size: int, places: Sequence[int], values: npt.NDArray[Any]) -> tuple[float | None, ...]:
     """Values at their places among all parts; None elsewhere and for NaN."""
     placed: list[float | None] = [None] * size
     for place, value in zip(places, values, strict=False):

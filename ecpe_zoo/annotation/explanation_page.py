@@ -178,7 +178,9 @@ def arcs_of(answers: Sequence[Answer]) -> tuple[list[Arc], int]:
     lane_of: dict[int, int] = {}
     for number, _ in sorted(pairs, key=lambda item: spans[item[0]][1] - spans[item[0]][0]):
         low, high = spans[number]
-        free = (lane for lane, others in enumerate(lanes) if all(_apart(spans[o], (low, high)) for o in others))
+        free = (
+            lane for lane, others in enumerate(lanes) if all(_apart(spans[o], (low, high)) for o in others)
+        )
         lane = next(free, len(lanes))
         lanes[lane:] = lanes[lane:] or [[]]
         lanes[lane].append(number)
@@ -190,8 +192,10 @@ def arcs_of(answers: Sequence[Answer]) -> tuple[list[Arc], int]:
         if answer.emotion == answer.cause:
             start, end = start - 7, end + 7
         x = right - 18 * (lane_of[number] + 1)
-        path = f"M {right} {start:g} H {x + 6} Q {x} {start:g} {x} {(start + end) / 2:g} Q {x} {end:g} {x + 6} {end:g} H {right}"
-        arcs.append(Arc(path, x, (start + end) / 2, number, answer.given))
+        middle = (start + end) / 2
+        there = f"M {right} {start:g} H {x + 6} Q {x} {start:g} {x} {middle:g}"
+        path = f"{there} Q {x} {end:g} {x + 6} {end:g} H {right}"
+        arcs.append(Arc(path, x, middle, number, answer.given))
     return arcs, len(lanes)
 
 

@@ -62,7 +62,9 @@ def _answer(explanation: Explanation, answer: Answer, most: int) -> list[str]:
 def _clue(clue: Clue, most: int) -> list[str]:
     if clue.tokens is not None:
         return [f"-- {clue.name}: {_strongest_tokens(clue.tokens, most)}"]
-    listed = (f"{number} {value:.4f}" for number, value in enumerate(clue.segments or (), 1) if value is not None)
+    listed = (
+        f"{number} {value:.4f}" for number, value in enumerate(clue.segments or (), 1) if value is not None
+    )
     return [f"-- {clue.name}: {', '.join(listed)}"]
 
 

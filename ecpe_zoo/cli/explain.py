@@ -79,7 +79,7 @@ def explain(
     """
     if most < 1:
         raise ZooError(f"Expected --most to be at least 1, but got {most}.")
-    if from_ is not None and (ckpt_path or input) or from_ is None and not (ckpt_path and input):
+    if (from_ is not None and (ckpt_path or input)) or (from_ is None and not (ckpt_path and input)):
         raise ZooError("Expected --ckpt_path and --input, or --from alone. Give the one or the other.")
     if json not in (None, STANDARD) and Path(json).exists() and not overwrite:
         raise ZooError(f"Expected {json} not to exist, but it does. Give another --json, or --overwrite.")
