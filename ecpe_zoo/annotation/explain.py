@@ -105,7 +105,7 @@ class Explainer:
         ]
 
     def _labels(self, row: Row, places: Sequence[int], full: Prediction) -> list[_Found]:
-        segments = row["segments"] if "segments" in row else [row]
+        segments = row.get("segments", [row])
         found = []
         for index, place in enumerate(places):
             answer = segments[place]

@@ -123,7 +123,6 @@ def page(explanation: Explanation, templates: Environment | None = None) -> str:
         width=MARGIN + 18 * lanes,
         height=ROW * len(explanation.parts),
         answers=[(answer, _rows(explanation, answer)) for answer in explanation.answers],
-        shades=[shaded(answer.tokens or ()) for answer in explanation.answers],
         clues=[(clue, None if clue.tokens is None else shaded(clue.tokens)) for clue in explanation.clues],
         labels={
             number: [answer for answer in explanation.answers if answer.segment == number]
@@ -137,7 +136,6 @@ def _rows(explanation: Explanation, answer: Answer) -> list[dict[str, Any]]:
     """What the table of an answer shows of each part."""
     changes = answer.changes or (None,) * len(explanation.parts)
     largest = max((abs(change) for change in changes if change is not None), default=0.0)
-    tokens = shaded(answer.tokens) if answer.tokens is not None else None
     return [
         {
             "number": number,
@@ -145,7 +143,6 @@ def _rows(explanation: Explanation, answer: Answer) -> list[dict[str, Any]]:
             "own": explanation.segmented and number in answer.own,
             "change": change,
             "bar": round(100 * abs(change) / largest) if change is not None and largest else 0,
-            "tokens": tokens[part.segment - 1] if tokens is not None and explanation.segmented else None,
         }
         for number, (part, change) in enumerate(zip(explanation.parts, changes, strict=True), start=1)
     ]

@@ -54,8 +54,6 @@ def _answer(explanation: Explanation, answer: Answer, most: int) -> list[str]:
             how = "blanked" if part.segment in answer.own and explanation.segmented else "left out"
             text = part.text if len(part.text) <= WIDEST else f"{part.text[:WIDEST]}…"
             lines.append(f"   {-change:+.4f} without {number} ({how})  {text}")
-    if answer.tokens is not None:
-        lines.append(f"   gradient x input: {_strongest_tokens(answer.tokens, most)}")
     return lines
 
 

@@ -1,16 +1,14 @@
 """Explanations as data: one line of JSON for each text, checked when it is read.
 
-A text has `parts`, numbered from 1: its clauses or turns. A text that a method reads as one is cut into clauses too, which
-then share a `segment`. An answer is a pair (`emotion` and `cause`, numbers of parts) or a `label` of a `segment`. Scores
-are those of the method, 0 to 1; an intensity is ten times that.
+A text has `parts`, numbered from 1: its clauses or turns. A text that a method reads as one is cut into clauses too,
+which then share a `segment`. An answer is a pair (`emotion` and `cause`, numbers of parts) or a `label` of a `segment`.
+Scores are those of the method, 0 to 1; an intensity is ten times that.
 
-`changes` has a number for each part: the score, minus the score without the part. It is above 0 for a part that the answer
-rests on, and null for a part that was not left out (a blank one, or one too far away). The parts of the answer itself
-cannot be left out, since nothing could be scored then: their text becomes `…`.
+`changes` has a number for each part: the score, minus the score without the part. It is above 0 for a part that the
+answer rests on, and null for a part that was not left out (a blank one, or one too far away). The parts of the answer
+itself cannot be left out, since nothing could be scored then: their text becomes `…`.
 
-`tokens` has, for each segment, its tokens with gradient times input of the score; absent if the method gives no gradient.
-
-Rows of `ecpe-zoo annotate` are read as explanations without changes and tokens.
+Rows of `ecpe-zoo annotate` are read as explanations without changes.
 """
 
 from __future__ import annotations
@@ -65,7 +63,6 @@ class Answer(_Form):
     given: bool = True
     """Whether the method gives this answer; else it is the highest score, which is too low."""
     changes: tuple[FiniteFloat | None, ...] | None = None
-    tokens: tuple[tuple[Token, ...], ...] | None = None
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
@@ -135,8 +132,6 @@ class Explanation(_Form):
                 raise ValueError(f"expected numbers from 1 to {segments}, but got {answer.name}")
             if answer.changes is not None and len(answer.changes) != len(self.parts):
                 raise ValueError(f"expected {len(self.parts)} changes, but got {len(answer.changes)}")
-            if answer.tokens is not None and len(answer.tokens) != segments:
-                raise ValueError(f"expected tokens of {segments} segments, but got {len(answer.tokens)}")
         for clue in self.clues:
             for values in (clue.tokens, clue.segments):
                 if values is not None and len(values) != segments:
@@ -179,7 +174,7 @@ def _annotated(row: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[
             {"emotion": p["emotion"], "cause": p["cause"], "score": p["probability"]} for p in row["pairs"]
         ]
         return parts, answers
-    segments = row["segments"] if "segments" in row else [{"speaker": None, **row}]
+    segments = row.get("segments", [row])
     parts = [
         {"segment": number, "text": segment["text"], "speaker": segment.get("speaker")}
         for number, segment in enumerate(segments, start=1)

@@ -1,7 +1,7 @@
 """What an answer rests on, by leaving out parts of the text: the change of its score.
 
-It works with every method, since it needs nothing but scores. A part that the answer is about cannot be left out (without
-its emotion clause there is no pair); its text becomes `BLANK` instead.
+It works with every method, since it needs nothing but scores. A part that the answer is about cannot be left out
+(without its emotion clause there is no pair); its text becomes `BLANK` instead.
 """
 
 from __future__ import annotations

@@ -42,11 +42,11 @@ def explain(
     precision: Literal["32", "bf16"] = "32",
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> int:
-    """Show what a trained method's answers rest on: clauses or turns, and tokens.
+    """Show which clauses or turns a trained method's answers rest on.
 
-    Each clause or turn is left out in turn, and the change of the answer's score is shown. Tokens are weighed by
-    gradient times input if the method gives a gradient. MGCL adds the token probabilities of its teacher, EACL the
-    similarity of each turn to the anchors of the emotions. Input is that of ecpe-zoo annotate.
+    Each clause or turn is left out in turn, and the change of the answer's score is shown. MGCL adds the token
+    probabilities of its teacher, EACL the similarity of each turn to the anchors of the emotions. Input is that of
+    ecpe-zoo annotate.
 
     Text goes to the terminal, unless --json or --html is given. Rows of an earlier run, or of ecpe-zoo annotate, are
     shown with --from, without a checkpoint.
@@ -67,7 +67,7 @@ def explain(
         language: Language of all texts; by default each text's own, by its letters.
         threshold: Threshold of the scores, 0 to 1; the tuned one by default.
         top: Explain the N highest, with --threshold at most N of those above it.
-        most: Clauses and tokens that the terminal lists with each answer.
+        most: Parts and tokens that the terminal lists with each answer.
         on_error: With `skip` malformed lines are reported and left out.
         overwrite: Replace an existing file, and pages in the folder.
         batch_tokens: Most token slots of a batch.

@@ -202,7 +202,7 @@ def evil() -> Explanation:
             "method": EVIL,
             "parts": [{"segment": n, "text": EVIL, "speaker": f"{EVIL}\x1b[2J"} for n in (1, 2)],
             "answers": [
-                {"emotion": 1, "cause": 2, "score": 0.5, "changes": [0.1, -0.2], "tokens": [[[EVIL, 1]], []]},
+                {"emotion": 1, "cause": 2, "score": 0.5, "changes": [0.1, -0.2]},
                 {"segment": 2, "label": EVIL, "given": False},
             ],
             "clues": [{"name": EVIL, "tokens": [[[EVIL, 0.5]], []]}, {"name": EVIL, "segments": [0.1, None]}],
@@ -228,7 +228,7 @@ def test_pages_say_in_words_what_shades_and_arcs_show() -> None:
     assert "+0.2000" in text
     assert text.count('class="arc"') == 1
     assert "too low" in text
-    assert 'title="+1.0000"' in text
+    assert 'title="+0.5000"' in text
 
 
 def test_overlapping_arcs_have_lanes_of_their_own() -> None:
