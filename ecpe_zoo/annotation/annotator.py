@@ -134,12 +134,14 @@ class Annotator:
         """
         reads = [self._read(entry) for entry in entries]
         documents = [read.document for read in reads if read.document is not None]
+        return Prepared(entries, reads, self._batches(documents), self._counts(entries, reads))
+
+    def _batches(self, documents: Sequence[Document]) -> list[Any]:
         costs = [self.method.tokens(document) for document in documents]
         lengths = costs if self.method.sort_by == "tokens" else [len(document) for document in documents]
         collate = self.method.collator(False)
         batches = LikeLengthBatchSampler(lengths, costs, batch_tokens=self.options.batch_tokens)
-        ready = [collate([documents[index] for index in batch]) for batch in batches]
-        return Prepared(entries, reads, ready, self._counts(entries, reads))
+        return [collate([documents[index] for index in batch]) for batch in batches]
 
     def unlike(self, counts: Mapping[str, int]) -> str | None:
         """How texts with these counts differ from the method's training texts; None if they do not."""
@@ -161,10 +163,29 @@ class Annotator:
         Raises:
             ZooError: the device's memory is too small for a batch.
         """
+        found = self._decode(prepared.batches)
+        rows = []
+        for entry, read in zip(prepared.entries, prepared.reads, strict=True):
+            prediction = None if read.document is None else found[read.document.id]
+            if prediction is not None and read.lost:
+                prediction = prediction._replace(truncated=prediction.truncated + read.lost)
+            rows.append(self.answers.row(entry, read.shown, read.places, prediction))
+        return rows
+
+    def predict(self, documents: Sequence[Document]) -> list[Prediction]:
+        """The scores of documents with distinct ids, in order.
+
+        Raises:
+            ZooError: the device's memory is too small for a batch.
+        """
+        found = self._decode(self._batches(documents))
+        return [found[document.id] for document in documents]
+
+    def _decode(self, batches: Sequence[Any]) -> dict[str, Prediction]:
         found: dict[str, Prediction] = {}
         try:
             with torch.inference_mode(), self._autocast():
-                for batch in prepared.batches:
+                for batch in batches:
                     moved = self.method.transfer_batch_to_device(batch, self.device, 0)
                     for prediction in self.method.decode(moved):
                         found[prediction.id] = prediction
@@ -173,13 +194,7 @@ class Annotator:
                 f"Expected a batch of {self.options.batch_tokens} token slots to fit into the device's memory, but "
                 f"it does not ({str(error).splitlines()[0]}). Give a smaller --batch-tokens."
             ) from error
-        rows = []
-        for entry, read in zip(prepared.entries, prepared.reads, strict=True):
-            prediction = None if read.document is None else found[read.document.id]
-            if prediction is not None and read.lost:
-                prediction = prediction._replace(truncated=prediction.truncated + read.lost)
-            rows.append(self.answers.row(entry, read.shown, read.places, prediction))
-        return rows
+        return found
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.options.precision == "32":

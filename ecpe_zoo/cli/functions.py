@@ -2,6 +2,7 @@
 
 Parameters before `*` are positional, those after it are options. `bool` makes a flag, `Literal` a choice, a sequence
 takes several words, `Repeated` one word each time the option is given, and a dataclass becomes a group of options.
+The option of a parameter `from_` is `--from`.
 Option names have underscores; dashes, as in release 0.1.0, are accepted.
 """
 
@@ -107,7 +108,8 @@ def _add(parser: Any, function: Callable[..., Any]) -> dict[str, Any]:
             _add(parser.add_argument_group(help_of[name]), parameter.annotation)
             groups[name] = parameter.annotation
         elif is_dataclass(function) or parameter.kind == parameter.KEYWORD_ONLY:
-            parser.add_argument(f"--{name}", **_argument(parameter, help_of[name]))
+            option = f"--{name.removesuffix('_')}"
+            parser.add_argument(option, dest=name, **_argument(parameter, help_of[name]))
         else:
             options = _argument(parameter, help_of[name]) | {"metavar": name.upper()}
             del options["required"]

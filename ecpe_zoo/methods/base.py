@@ -20,6 +20,7 @@ from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.labels import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.stored import check_weights, fitting
+from ecpe_zoo.methods.traces import Traceable
 from ecpe_zoo.options import Options, optional_group
 from ecpe_zoo.tasks import ECPE, Task
 from ecpe_zoo.text.encoders import Vocabulary
@@ -50,7 +51,7 @@ class Collator(Protocol):
         """Build the batch; outside training, the documents have no gold."""
 
 
-class Method(LightningModule):
+class Method(Traceable, LightningModule):
     """Base of all methods.
 
     A method is one file: it builds its network, turns documents into batches, returns its losses

@@ -47,6 +47,7 @@ from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT, Between, Stage
+from ecpe_zoo.methods.traces import Clues
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
 from ecpe_zoo.tasks import ERC, Task
 from ecpe_zoo.text.conversations import (
@@ -374,6 +375,19 @@ class EACL(Method):
             Prediction(id, {"emotions": score}, cut, self.labels)
             for id, score, cut in zip(batch.ids, scores, batch.cut, strict=True)
         ]
+
+    def clues(self, document: Document) -> Clues | None:
+        """The similarity of each judged utterance to each anchor; see `similarity`."""
+        if not self.by_anchor:
+            return None
+        batch = self.transfer_batch_to_device(self.collator(False)([document]), self.device, 0)
+        near = np.full((len(self.labels), len(document)), np.nan, dtype=np.float32)
+        if batch.places:
+            rows = similarity(self.read(batch).vectors, self.anchors()).detach().cpu().numpy()  # (R, C)
+            for (_, segment), row in zip(batch.places, rows, strict=True):
+                near[:, segment] = row
+        names = (f"similarity to the anchor {label}" for label in self.labels)
+        return Clues(segments=dict(zip(names, near, strict=True)))
 
     def _scores(self, batch: ConversationBatch) -> Tensor:
         """(R, C) logits used for prediction, fp32."""

@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.clause_encoders import make_clause_encoder
@@ -43,6 +44,7 @@ from ecpe_zoo.layers.pooling import mean_by_group
 from ecpe_zoo.layers.reductions import Reduction
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.readers import TurnsMethod
+from ecpe_zoo.methods.traces import Clues
 from ecpe_zoo.options import ClauseSettings, EncoderSettings, OptimiserSettings
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import (
@@ -329,3 +331,13 @@ class MGCL(TurnsMethod):
             name = {"EE": "emotion", "CE": "cause"}[KINDS[query.kind]]
             scores[query.document][f"token_teacher_{name}"] = table
         return [p._replace(scores=score) for p, score in zip(predictions, scores, strict=True)]
+
+    def clues(self, document: Document) -> Clues | None:
+        """The teacher's probability that a token answers EE or CE (Table 5)."""
+        if not self.multi_instance:
+            return None
+        batch = self.transfer_batch_to_device(self.collator(False)([document]), self.device, 0)
+        (found,) = self.predict_step(batch, 0)
+        return Clues(
+            {f"teacher: {name}": found.scores[f"token_teacher_{name}"] for name in ("emotion", "cause")}
+        )

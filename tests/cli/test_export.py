@@ -62,12 +62,12 @@ def test_a_fit_becomes_a_folder_that_annotates_alike(
     assert profile["scripts"].keys() == {"Han", "Latin"}
 
     card = (folder / "README.md").read_text("utf-8")
-    read = huggingface_hub.ModelCard(card)  # as the hub reads it
+    data: Any = huggingface_hub.ModelCard(card).data  # as the hub reads it
     record = read_record(run / "record.json")
-    assert read.data.language == ["zh", "en"]
-    assert read.data.license == "apache-2.0"
-    assert read.data.datasets == ["bundled-ecpe"]
-    values = {result.metric_name: result.metric_value for result in read.data.eval_results}
+    assert data.language == ["zh", "en"]
+    assert data.license == "apache-2.0"
+    assert data.datasets == ["bundled-ecpe"]
+    values = {result.metric_name: result.metric_value for result in data.eval_results}
     assert values["pair_f1"] == round(record.metrics["ecpe.pair_f1.v1"], 4)
     (entry,) = each_record([run / "record.json"])
     low, high = bootstrap(document_counts(entry).counts)
