@@ -54,7 +54,8 @@ def test_every_method_is_explained(id: str) -> None:
         assert answer.changes is not None
         assert len(answer.changes) == len(found.parts)
         assert None not in answer.changes
-    assert any(change for answer in found.answers for change in answer.changes or ())
+    if any(answer.score for answer in found.answers):  # untrained, CD-MRC finds no pair, whatever is left out
+        assert any(change for answer in found.answers for change in answer.changes or ())
     assert explanation_of(json.loads(found.line())) == found  # there and back
 
 

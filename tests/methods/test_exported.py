@@ -169,7 +169,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         config(lambda c: c["ecpe_zoo"].update(texts={"corpus": "a", "unknown": {"\x1b": 1}, "scripts": {}})),
         "shares by name",
     ),
-    "not a number": (not_a_number, "hold NaN"),
+    "not a number": (not_a_number, "contain NaN"),
     "a weight less": (fewer, "are missing"),
 }
 
