@@ -54,7 +54,7 @@ def test_every_method_is_explained(id: str) -> None:
         assert answer.changes is not None
         assert len(answer.changes) == len(found.parts)
         assert None not in answer.changes
-    if any(answer.score for answer in found.answers):  # untrained, CD-MRC finds no pair, whatever is left out
+    if id != "cd_mrc":  # untrained, it adopts every pair in both directions, whatever is left out
         assert any(change for answer in found.answers for change in answer.changes or ())
     assert explanation_of(json.loads(found.line())) == found  # there and back
 
