@@ -83,7 +83,7 @@ def _fit(arguments: list[str], without: Sequence[str], pipe: Connection) -> None
             stack.enter_context(patch(f"{CALLBACK}.keep_few_kernels"))
         if "widths" in without:
             stack.enter_context(
-                patch("ecpe_zoo.text.encoders.rounded_width", lambda tokens, most=None: tokens)
+                patch("ecpe_zoo.text.transformer_encoder.rounded_width", lambda tokens, most=None: tokens)
             )
         status = ecpe_zoo(["fit", *arguments])
     used = resource.getrusage(resource.RUSAGE_SELF)
