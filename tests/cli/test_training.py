@@ -34,7 +34,7 @@ from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decision
 STORED = 1.2e-4
 """Files hold scores rounded up to four decimals; beyond that, batch-mates move the last digits."""
 
-SHORT = ["--trainer.max_epochs", "2", "--trainer.limit_train_batches", "8"]
+SHORT = ["--trainer.max_epochs", "2", "--trainer.limit_train_batches", "6"]
 """Enough for two epochs that differ; what all batches of an epoch do is seen by tests of a few methods."""
 
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
@@ -222,7 +222,7 @@ def test_two_processes_train_and_score_like_one(tmp_path: Path) -> None:
     train = ["--trainer.max_epochs", "1", "--data.batch_size", "7", "--data.eval_batch_size", "7"]
     fits = []
     for id in sorted(CONTRACT):
-        few = [] if id in ("e2eecpe", "eacl") else ["--trainer.limit_train_batches", "7"]
+        few = [] if id in ("e2eecpe", "eacl") else ["--trainer.limit_train_batches", "5"]
         fits.append(["fit", *config(id, tmp_path / id, *two, *train, *few)])
     both_processes(fits, tmp_path)
     runs = {id: run_folder(tmp_path / id) for id in sorted(CONTRACT)}
