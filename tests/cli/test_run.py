@@ -25,6 +25,7 @@ from tests.conftest import ROOT
 from tests.methods.contract import CONTRACT
 
 SUITES = sorted((ROOT / "experiments" / "suites").glob("*.yaml"))
+CELLS = ("e2eecpe", "eacl", "mm_r", "rule", "two_stage")
 SMALL = {"model.hidden": 16, "model.filters": 8, "trainer.accelerator": "cpu"}
 
 
@@ -56,12 +57,15 @@ def suite(folder: Path, **fields: object) -> str:
     return str(path)
 
 
-def test_every_config_runs_as_a_cell_whose_hash_was_known_before(
+def test_a_config_runs_as_a_cell_whose_hash_was_known_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The runner refuses a record with another hash than the one that it computed before."""
+    """The runner refuses a record with another hash than the one that it computed before.
+
+    One method of each kind; `.ci/compare` runs all configs as cells.
+    """
     entries = []
-    for id in sorted(CONTRACT):
+    for id in CELLS:
         small = dict(option.removeprefix("--").split("=", 1) for option in CONTRACT[id][1])
         small |= {"trainer.max_epochs": 1, "trainer.limit_train_batches": 2, "trainer.accelerator": "cpu"}  # type: ignore[dict-item]
         entries.append({"config": str(ROOT / "configs" / f"{id}.yaml"), "overrides": small})
@@ -71,7 +75,7 @@ def test_every_config_runs_as_a_cell_whose_hash_was_known_before(
     printed = capsys.readouterr().out
     assert f"{len(entries)} of {len(entries)} cells have their record" in printed
     assert "epoch was chosen" not in printed  # that is in the cell's log
-    for id in sorted(CONTRACT):
+    for id in CELLS:
         (record,) = (tmp_path / "store" / id).glob("*.json")
         assert read_record(record).method == id
         assert record.with_suffix(".npz").is_file()
