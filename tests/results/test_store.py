@@ -256,7 +256,7 @@ def test_the_committed_records_group_as_their_readme_says() -> None:
 
     assert named("mgcl [mark_asked=true, multi_instance=false", "xia-ding-2019") == 1
     assert named("eqn [objective=coeqn", "isear") == 1
-    # with frozen vectors in the first release, trained ones since: never one row; two variants of the latter, an encoder
+    # frozen vectors in the first release, trained ones since: never one row; two variants of the latter, an encoder
     assert named("e2eecpe", "xia-ding-2019") == 5
     assert named("e2eecpe [position=false", "xia-ding-2019") == 1
     assert named("e2eecpe [freeze_vectors=true", "xia-ding-2019") == 1
