@@ -1,35 +1,48 @@
-"""Texts to annotate: JSONL, CSV, TSV or plain lines, from a file or standard input, one at a time.
+"""Texts to annotate: JSONL, JSON, CSV, TSV or plain lines, from a file or standard input, one at a time.
 
 =======  ==========================================================================================================
 jsonl    `{"id", "text"}`, or `{"id", "segments": [{"text", "speaker"?, "judged"?}, ...]}` for clauses or utterances
          (a segment may be a text alone; `"judged": false` makes it context that gets no answer)
+json     a list of such objects; it is read as a whole, so that it has to fit into the memory
 csv      a header, a column of texts, perhaps a column `id`; fields in double quotes may hold line ends
 tsv      likewise, without quoting
 lines    a text a line
 =======  ==========================================================================================================
 
-Without an id the number of the line is the id. An empty line or text is an entry too, so that outputs align with
-inputs; only lines of CSV and TSV without any field are none.
+A file whose name ends in .gz is unpacked. Without an id the number of the line is the id. An empty line or text is an
+entry too, so that outputs align with inputs; only lines of CSV and TSV without any field are none.
 """
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
-from ecpe_zoo.corpora.document import Document, Language
-from ecpe_zoo.corpora.readers.lines import decoded, shown
+from ecpe_zoo.annotation.entries import Entry, Segment, columns_of, entry_of, of_text, sound
+from ecpe_zoo.corpora.readers.json_text import Cursor, Item
+from ecpe_zoo.corpora.readers.lines import UTF8, check_encoding, decoded, shown, unpacked_name
 from ecpe_zoo.corpora.readers.rows import Line, by_column, table_records
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
-Kind = Literal["jsonl", "csv", "tsv", "lines"]
+__all__ = ["KINDS", "SUFFIXES", "Entry", "Found", "Kind", "Source", "entry_of"]
+
+Kind = Literal["jsonl", "json", "csv", "tsv", "lines"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SUFFIXES: Mapping[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+SUFFIXES: Mapping[str, Kind] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+}
 
 LONGEST_LINE = 1 << 24
 """Bytes; a longer line is malformed, so that a file without line ends does not fill the memory."""
@@ -37,64 +50,8 @@ LONGEST_LINE = 1 << 24
 _BOM = b"\xef\xbb\xbf"
 _FORMS = 'a JSON object with "text" or "segments"'
 
-Segment = tuple[str, str | None, bool]
-"""Text, speaker, and whether it gets an answer."""
-
-Found = str | dict[str, str] | CorpusError
-"""A line, a row of a table by column, or why it cannot be read."""
-
-
-class Entry(NamedTuple):
-    """One text, conversation or segmented document.
-
-    Args:
-        number: 1-based position among all entries.
-        line: 1-based line where it starts.
-        id: Id in the input; by default the line.
-        texts: Texts of its segments, as written; some may be blank.
-        speakers: Speaker of each segment.
-        judged: Whether each segment gets an answer.
-        whole: Whether it was given as one text, not as segments.
-        language: Language, if known.
-        problem: Why it cannot be read; it then has no texts.
-        raw: Its line in the input if it cannot be read.
-    """
-
-    number: int
-    line: int
-    id: str
-    texts: tuple[str, ...] = ()
-    speakers: tuple[str | None, ...] = ()
-    judged: tuple[bool, ...] = ()
-    whole: bool = True
-    language: Language | None = None
-    problem: CorpusError | None = None
-    raw: str = ""
-
-
-def entry_of(number: int, text: str | Document) -> Entry:
-    """An entry of a text or a Document."""
-    if isinstance(text, str):
-        return _of_text(number, number, str(number), text)
-    texts, speakers, judged = _columns([(s.text, s.speaker, s.judged) for s in text.segments])
-    return Entry(number, number, text.id, texts, speakers, judged, False, text.language)
-
-
-def _of_text(number: int, line: int, id: str, text: str) -> Entry:
-    return Entry(number, line, id, (_sound(text),), (None,), (True,))
-
-
-def _columns(segments: list[Segment]) -> tuple[tuple[str, ...], tuple[str | None, ...], tuple[bool, ...]]:
-    texts, speakers, judged = zip(*segments, strict=True) if segments else ((), (), ())
-    return texts, speakers, judged
-
-
-def _sound(text: str) -> str:
-    """The text with half characters (JSON can write them) replaced: neither tokenizers nor UTF-8 take them."""
-    with suppress(UnicodeEncodeError):
-        text.encode()
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+Found = str | dict[str, str] | Item | CorpusError
+"""A line, a row of a table by column, a value of a JSON list, or why it cannot be read."""
 
 
 class Source:
@@ -103,15 +60,35 @@ class Source:
     Args:
         path: File; None for standard input.
         kind: Format; by default by the file's suffix, else by the first line: JSONL if it is a JSON object.
-        text_column: Column or field of the texts in CSV, TSV and JSONL.
+        text_column: Column or field of the texts in CSV, TSV, JSON and JSONL.
+        delimiter: Character between fields; by default a comma in CSV and a tab in TSV.
+        header: Names of all columns of a table without a header.
+        encoding: Encoding of the text; each of its lines has to end with the byte 0x0A.
 
     Raises:
-        ZooError: no such file, or an unknown kind.
+        ZooError: no such file, an unknown kind, or options that do not fit it.
     """
 
-    def __init__(self, path: Path | None, kind: Kind | None = None, text_column: str = "text") -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        kind: Kind | None = None,
+        text_column: str = "text",
+        *,
+        delimiter: str = "",
+        header: Sequence[str] = (),
+        encoding: str = UTF8,
+    ) -> None:
         if kind is not None and kind not in KINDS:
             raise unknown_choice("the format of the input", kind, KINDS)
+        if len(delimiter) > 1 or (delimiter and delimiter in '"\r\n'):
+            raise ZooError(f"Expected --delimiter to be one character, but got {delimiter!r}.")
+        check_encoding(encoding)
+        if "\n".encode(encoding) != b"\n" and codecs.lookup(encoding).name != "utf-8":
+            raise ZooError(
+                f"Expected an --encoding with lines that end with the byte 0x0A, but got {encoding!r}."
+            )
+        self.delimiter, self.header, self.encoding = delimiter, list(header), encoding
         self.path = path
         self.name = "<stdin>" if path is None else str(path)
         self.text_column = text_column
@@ -123,9 +100,26 @@ class Source:
         self._hash = hashlib.blake2b(digest_size=16)
         self._line = 0
         self._held: list[bytes] = []  # lines that were looked at, not yet read
-        self.kind: Kind = kind or (SUFFIXES.get(path.suffix.lower()) if path else None) or self._sniffed()
-        self._records = self._rows() if self.kind in ("csv", "tsv") else self._texts()
+        suffix = Path(unpacked_name(path.name)).suffix.lower() if path else ""
+        self.kind: Kind = kind or SUFFIXES.get(suffix) or self._sniffed()
+        if (delimiter or header) and self.kind not in ("csv", "tsv"):
+            raise ZooError(
+                f"Expected --delimiter and --header with csv or tsv, but the input is {self.kind}."
+            )
+        if header and self.header.count(text_column) != 1:
+            raise ZooError(
+                f"Expected --header to name the column {text_column!r} of the texts once, but it does not."
+            )
+        if self.kind in ("csv", "tsv"):
+            self._records = self._rows()
+        else:
+            self._records = self._listed() if self.kind == "json" else self._texts()
         self._number = 0
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything else that its entries depend on."""
+        return {"delimiter": self.delimiter, "header": self.header, "encoding": self.encoding}
 
     def _open(self) -> BinaryIO:
         if self.path is None:
@@ -136,6 +130,9 @@ class Source:
             raise ZooError(f"{self.path}: expected a file of texts, but got: {error.strerror}.") from error
         if self.path.is_file():
             self.size = self.path.stat().st_size
+        if self.path.suffix.lower() == ".gz":
+            self.size = None
+            return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
         return file
 
     def close(self) -> None:
@@ -163,7 +160,8 @@ class Source:
         try:
             return self._entry(line, found)
         except CorpusError as error:
-            raw = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+            raw = found.value if isinstance(found, Item) else found
+            raw = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
             return Entry(self._number, line, str(line), problem=error, raw=raw)
 
     def skip(self, count: int) -> int:
@@ -182,11 +180,11 @@ class Source:
 
     def _lines(self) -> Iterator[Line]:
         """The lines without their ends; in one that cannot be read bad bytes are replaced."""
-        while raw := self._held.pop(0) if self._held else self._file.readline(LONGEST_LINE):
+        while raw := self._held.pop(0) if self._held else self._read():
             self._line += 1
             self._count(raw)
             if len(raw) >= LONGEST_LINE and not raw.endswith(b"\n"):
-                while (rest := self._file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                while (rest := self._read()) and not rest.endswith(b"\n"):
                     self._count(rest)
                 self._count(rest)
                 expected = f"a line of at most {LONGEST_LINE:,} bytes"
@@ -194,14 +192,23 @@ class Source:
                 continue
             raw = raw.removeprefix(_BOM if self._line == 1 else b"").removesuffix(b"\n").removesuffix(b"\r")
             try:
-                text = decoded(self.name, self._line, raw)
+                text = decoded(self.name, self._line, raw, self.encoding)
                 if (nul := raw.find(0)) >= 0:  # UTF-16 without its mark looks like this
                     found, hint = f"a NUL byte at column {nul + 1}", "Save the file as UTF-8."
                     raise self._error(self._line, "UTF-8 text", found, hint)
             except CorpusError as error:
-                yield raw.decode(errors="replace"), error
+                yield raw.decode(self.encoding, errors="replace"), error
             else:
                 yield text, None
+
+    def _read(self) -> bytes:
+        """The next line, or the beginning of one that is too long."""
+        try:
+            return self._file.readline(LONGEST_LINE)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise self._error(
+                self._line + 1, "a complete gzip file, as its name ends in .gz", str(error)
+            ) from None
 
     def _count(self, raw: bytes) -> None:
         self._hash.update(raw)
@@ -209,7 +216,7 @@ class Source:
 
     def _sniffed(self) -> Kind:
         """The kind that the first line that is not blank shows."""
-        while raw := self._file.readline(LONGEST_LINE):
+        while raw := self._read():
             self._held.append(raw)
             if text := raw.removeprefix(_BOM).strip():
                 with suppress(ValueError, RecursionError):
@@ -224,52 +231,71 @@ class Source:
         for text, problem in self._lines():
             yield self._line, problem or text
 
+    def _listed(self) -> Iterator[tuple[int, Found]]:
+        lines = []
+        for text, problem in self._lines():
+            if problem is not None:
+                raise problem
+            lines.append(text)
+        cursor = Cursor(Path(self.name), "\n".join(lines))
+        for item in cursor.listed("a list of texts", _FORMS):
+            yield item.line, item
+        cursor.end("text")
+
     def _rows(self) -> Iterator[tuple[int, Found]]:
         quoted = self.kind == "csv"
-        header: list[str] | None = None
-        for line, fields in table_records(self.name, self._lines(), "," if quoted else "\t", quoted=quoted):
+        delimiter = self.delimiter or ("," if quoted else "\t")
+        header = self.header or None
+        for line, fields in table_records(self.name, self._lines(), delimiter, quoted=quoted):
             if not fields:
                 continue
             if header is not None:
-                yield line, by_column(self.name, header, line, fields)
+                yield line, by_column(self.name, header, line, fields, given=bool(self.header))
                 continue
             if isinstance(fields, CorpusError):
                 raise fields
             header = [name.strip() for name in fields]
             if header.count(self.text_column) != 1:
                 expected = f"a header with one column {self.text_column!r}"
+                between = next((other for other in ";\t|," if self.text_column in header[0].split(other)), "")
                 hint = "Name the column of the texts with --text."
+                hint = f"Fields are between {between!r}: give it as --delimiter." if between else hint
                 raise self._error(line, expected, ", ".join(header), hint)
         if header is None:
             raise self._error(None, f"a header with the column {self.text_column!r}", "an empty file")
 
     # --- entries
 
-    def _entry(self, line: int, found: str | dict[str, str]) -> Entry:
+    def _entry(self, line: int, found: str | dict[str, str] | Item) -> Entry:
         number = self._number
+        if isinstance(found, Item):
+            return self._of_value(line, found.value)
         if isinstance(found, dict):
             id = found.get("id", "").strip() if self.text_column != "id" else ""
-            return _of_text(number, line, id or str(line), found[self.text_column])
+            return of_text(number, line, id or str(line), found[self.text_column])
         if self.kind == "lines" or not found.strip():
-            return _of_text(number, line, str(line), found)
+            return of_text(number, line, str(line), found)
         try:
             value = json.loads(found)
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", "too deep or too long a number").lower()
             raise self._error(line, f"{_FORMS} ({reason})", shown(found)) from None
+        return self._of_value(line, value)
+
+    def _of_value(self, line: int, value: Any) -> Entry:
         if not isinstance(value, Mapping):
-            raise self._error(line, _FORMS, shown(found))
+            raise self._error(line, _FORMS, _json(value))
         id = value.get("id", line)
         if isinstance(id, bool) or not isinstance(id, str | int):
             raise self._error(line, 'a text or a whole number as "id"', _json(id))
         if "segments" in value:
-            return self._segments(line, _sound(str(id)), value["segments"])
+            return self._segments(line, sound(str(id)), value["segments"])
         text = value.get(self.text_column)
         if not isinstance(text, str):
             expected = f'a text as "{self.text_column}", or a list "segments"'
             hint = "" if self.text_column in value else "Name the field of the texts with --text."
-            raise self._error(line, expected, shown(found), hint)
-        return _of_text(number, line, _sound(str(id)), text)
+            raise self._error(line, expected, _json(value), hint)
+        return of_text(self._number, line, sound(str(id)), text)
 
     def _segments(self, line: int, id: str, listed: Any) -> Entry:
         if not isinstance(listed, list):
@@ -279,15 +305,15 @@ class Source:
             fields = {"text": item} if isinstance(item, str) else item if isinstance(item, Mapping) else {}
             match fields.get("text"), fields.get("speaker"), fields.get("judged", True):
                 case str(text), None | "", bool(judged):
-                    read.append((_sound(text), None, judged))
+                    read.append((sound(text), None, judged))
                 case str(text), str(speaker), bool(judged):
-                    read.append((_sound(text), _sound(speaker), judged))
+                    read.append((sound(text), sound(speaker), judged))
                 case _:
                     expected = (
                         f'segment {place} to be {{"text", "speaker"?, "judged"?}} (texts; true or false)'
                     )
                     raise self._error(line, expected, _json(item))
-        return Entry(self._number, line, id, *_columns(read), whole=False)
+        return Entry(self._number, line, id, *columns_of(read), whole=False)
 
 
 def _json(value: Any) -> str:

@@ -70,6 +70,7 @@ def identity_of(
         "checkpoint": file_hash(checkpoint),
         "input format": source.kind,
         "text": source.text_column,
+        "input options": source.options,
         "output format": form,
         "threshold": answers.threshold if answers.by_threshold else None,
         "top": answers.top,

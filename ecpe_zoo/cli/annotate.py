@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -26,9 +26,12 @@ def annotate(
     input: str,
     model: str | None = None,
     output: str = STANDARD,
-    format: Literal["jsonl", "csv", "tsv", "lines"] | None = None,
+    format: Literal["jsonl", "json", "csv", "tsv", "lines"] | None = None,
     output_format: Literal["jsonl", "csv", "tsv"] | None = None,
     text: str = "text",
+    delimiter: str = "",
+    header: Sequence[str] = (),
+    encoding: str = "utf-8",
     language: Literal["zh", "en"] | None = None,
     threshold: float | None = None,
     top: int | None = None,
@@ -42,9 +45,9 @@ def annotate(
 ) -> int:
     """Apply a trained method to text: emotion-cause pairs, emotions of utterances, or emotions with intensities.
 
-    Input is JSONL {"id", "text"} or {"id", "segments": [{"text", "speaker"?}]}, CSV or TSV with a column of texts, or
-    one text per line. Methods for emotion-cause pairs get running text cut into clauses. An empty line gives an empty
-    row.
+    Input is JSONL {"id", "text"} or {"id", "segments": [{"text", "speaker"?}]}, a JSON list of these, CSV or TSV with a
+    column of texts, or one text per line; a name in .gz is unpacked. Methods for emotion-cause pairs get
+    running text cut into clauses. An empty line gives an empty row.
 
     Output is JSONL with a row for each text, or CSV or TSV with a row for each pair or segment. The file appears when
     it is complete. Until then it is called F.part; the same command resumes from it and gives what an uninterrupted
@@ -60,7 +63,10 @@ def annotate(
         output: File for the rows; - is standard output.
         format: Format of the input; by default from the file extension, else from its first line.
         output_format: Format of the output; by default from the file extension, else jsonl.
-        text: Column of the texts in CSV, TSV and JSONL.
+        text: Column of the texts in CSV, TSV, JSON and JSONL.
+        delimiter: Character between the fields of CSV and TSV; by default a comma or a tab.
+        header: Names of all columns of a CSV or TSV without a header.
+        encoding: Encoding of the input, such as cp1252 or gb18030.
         language: Language of all texts; by default detected for each text from its script.
         threshold: Threshold of the scores, 0 to 1; the tuned one by default.
         top: Keep the N highest, with --threshold at most N of those above it.
@@ -88,7 +94,8 @@ def annotate(
     options = annotation.Options(threshold, top, scores == "all", language, batch_tokens, precision, device)
     checkpoint = local(ckpt_path)
     annotator = annotation.Annotator(load_method(checkpoint, model), options)
-    source = Source(None if input == STANDARD else Path(input), format, text)
+    place_in = None if input == STANDARD else Path(input)
+    source = Source(place_in, format, text, delimiter=delimiter, header=header, encoding=encoding)
     say(*run.describe(annotator, ckpt_path, source), to=console)
     place = None if output == STANDARD else Path(output)
     form = form_of(place, output_format)

@@ -206,6 +206,7 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
         *holdings.contents(
             {name: token_length(document) for name, document in holdings.documents.items()}, tokens
         ),
+        *(holdings.suspicions() if corpus.own else ()),
         *reader_counts(corpus, readings),
     ]
     emotions = []

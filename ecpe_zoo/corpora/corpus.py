@@ -72,6 +72,7 @@ class Corpus:
         repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
         commit: of that repository.
         beside: files that readers look up in addition to those of the parts.
+        unlabelled_test: The test files have no gold: they are predicted, and cannot be scored.
         own: the user brings the files: nothing can be fetched, and nothing is pinned.
         stored: the name of its folder below the root, if it is not its id: two corpora may read the same files.
         official: The metric of its shared task. It chooses the epoch in place of the task's headline.
@@ -92,6 +93,7 @@ class Corpus:
     commit: str = ""
     beside: tuple[str, ...] = ()
     own: bool = False
+    unlabelled_test: bool = False
     stored: str = ""
     official: str | None = None
     home: Path | None = None

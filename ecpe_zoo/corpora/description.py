@@ -3,22 +3,24 @@
     name: letters                 # default: the file's name
     tasks: [emotions]             # or [erc], for conversations; [ecpe], for pairs
     language: en                  # or zh
+    unlabelled_test: false        # true: the test files have no labels or pairs, and `predict` reads them
     labels: [joy, anger, none]    # the order in which methods number them
     format:                       # see readers.table.Columns: what the columns mean
       text: body
       label: feeling
       separator: ";"
-    files:                        # beside the description; one, or a list
+    files:                        # beside the description; one, or a list; names may end in .gz
       train: train.csv
       validation: dev.csv         # may be left out: a part of the training documents is taken
-      test: [test_a.csv, test_b.csv]
+      test: [test_a.csv, test_b.csv]  # may be left out under `fit --test false`
 
 Its path can be given wherever the name of a corpus can: `--data.corpus my/letters.yaml`. `description` and
 `licence` may be given too.
 
 Files with emotion-cause pairs have documents in JSON or JSONL (see `readers.documents`), or blocks of lines as the ECPE
-benchmark (see `xia_ding`; an id is any word); `format: {kind: ...}` says which, if the name does not. They need no
-`labels`. If emotions are learned too (`tasks: [ecpe, erc]`), files are JSON or JSONL, and `labels` lists all emotions.
+benchmark (see `xia_ding`; an id is any word), or the form of a shared task (`ecac`); `format: {kind: ...}` says which,
+if the name does not. They need no `labels`. If emotions are learned too (`tasks: [ecpe, erc]`), files are no blocks of
+lines, and `labels` lists all emotions.
 
 A corpus with folds has `folds: 10` and names like `fold{fold}_train.txt`.
 """
@@ -27,17 +29,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationInfo, field_validator
 
 from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Split, prefixed
 from ecpe_zoo.corpora.document import Language
+from ecpe_zoo.corpora.ecac import LABELS, ConversationReader
 from ecpe_zoo.corpora.readers.documents import DocumentReader
-from ecpe_zoo.corpora.readers.lines import Reader
+from ecpe_zoo.corpora.readers.labels import Names
+from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading, check_encoding, unpacked_name
 from ecpe_zoo.corpora.readers.table import Columns, TableFormat, Words, table_reader
 from ecpe_zoo.corpora.xia_ding import clause_reader
 from ecpe_zoo.errors import ZooError
@@ -45,8 +49,10 @@ from ecpe_zoo.settings import read_yaml, words
 from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC, TASKS
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-PAIR_KINDS = ("clauses", "json", "jsonl")
+PAIR_KINDS = ("clauses", "json", "jsonl", "ecac")
 """Kinds of files with pairs."""
+_FOR_PAIRS = ("kind", "encoding", "any_case", "synonyms")
+"""Options of `format` for such files."""
 FOLD = "{fold}"
 """The number of the fold, in the name of a file."""
 
@@ -79,6 +85,7 @@ class Description(BaseModel):
     tasks: tuple[Literal["ecpe", "erc", "emotions"], ...] = Field(default=(), min_length=1)
     language: Language = "en"
     labels: Words = ()
+    unlabelled_test: Annotated[bool, Strict()] = False
     licence: Text = "not stated"
     folds: Annotated[int, Field(ge=1, strict=True)] = 1
     format: Columns = Field(default=Columns(), validate_default=True)
@@ -107,6 +114,8 @@ class Description(BaseModel):
     def _named(cls, files: Files, info: ValidationInfo) -> Files:
         if not files.model_fields_set:
             raise ValueError(f"expected files for {', '.join(SPLITS)}")
+        if info.data.get("unlabelled_test") and not files.test:
+            raise ValueError("expected files for test under `unlabelled_test: true`, but got none")
         folds, format = info.data.get("folds"), info.data.get("format")
         if folds is None or format is None:
             return files
@@ -126,12 +135,23 @@ class Description(BaseModel):
 
 def _pairs_format(columns: Columns, labels: tuple[str, ...], labelled: bool) -> Columns:
     """Check the format of files with pairs, which have no columns."""
-    if columns != Columns(kind=columns.kind):
-        raise ValueError("expected only `kind` in the format of a corpus with pairs, but got columns")
+    usual = Columns()
+    given = [f.name for f in fields(columns) if getattr(columns, f.name) != getattr(usual, f.name)]
+    if strange := [name for name in given if name not in _FOR_PAIRS]:
+        raise ValueError(
+            f"expected only {', '.join(f'`{name}`' for name in _FOR_PAIRS)} in the format of a corpus with pairs, but "
+            f"got {', '.join(strange)}"
+        )
     kinds = PAIR_KINDS[1:] if labelled else PAIR_KINDS
     if columns.kind is not None and columns.kind not in kinds:
         raise ValueError(f"expected kind to be one of: {', '.join(kinds)}, but got {columns.kind!r}")
-    if labelled and not labels:
+    try:
+        check_encoding(columns.encoding)
+        names = labels or (LABELS if columns.kind == "ecac" else ())
+        Names(names, columns.synonyms, columns.any_case).check()
+    except ZooError as error:
+        raise ValueError(f"{error}") from None
+    if labelled and not labels and columns.kind != "ecac":
         raise ValueError(
             "expected labels, the list of all emotions, since tasks beside ecpe learn them, but got none"
         )
@@ -159,12 +179,20 @@ def read_description(path: Path) -> Corpus:
         tasks=tuple(dict.fromkeys(described.tasks)) or (default.id,),
         licence=described.licence,
         splits=splits,
-        labels=format.known if isinstance(format, TableFormat) else described.labels,
+        labels=_labels(described),
         folds=described.folds,
         own=True,
+        unlabelled_test=described.unlabelled_test,
         home=path.parent,
         beside=(path.name,),  # what its columns mean decides a result as its rows do
     )
+
+
+def _labels(described: Description) -> tuple[str, ...]:
+    format = described.format
+    if isinstance(format, TableFormat):
+        return format.known
+    return described.labels or (LABELS if format.kind == "ecac" else ())
 
 
 def _readers(described: Description, fold: int) -> Mapping[Split, Mapping[str, Reader]]:
@@ -174,35 +202,59 @@ def _readers(described: Description, fold: int) -> Mapping[Split, Mapping[str, R
         if split in described.files.model_fields_set
     }
     format = described.format
+    bare = {"test"} if described.unlabelled_test else set()
     if not isinstance(format, TableFormat):
         return {
-            split: {name: _pair_reader(described, name) for name in names} for split, names in parts.items()
+            split: {name: _pair_reader(described, name, split in bare) for name in names}
+            for split, names in parts.items()
         }
     starts = _id_starts(dict.fromkeys(name for names in parts.values() for name in names))
     readers: dict[Split, Mapping[str, Reader]] = {}
     for split, names in parts.items():
-        tables = {name: table_reader(format, starts[name]) for name in names}
-        if (
-            format.conversation and described.folds == 1
-        ):  # they are often numbered from the start in each file
-            tables = {name: prefixed(table, split) for name, table in tables.items()}
+        columns = replace(format, unlabelled=True) if split in bare else format
+        tables = {name: table_reader(columns, starts[name]) for name in names}
+        if format.conversation and described.folds == 1:  # often numbered from the start in each file
+            several = len(names) > 1
+            tables = {
+                name: prefixed(table, f"{split}-{starts[name]}" if several else split)
+                for name, table in tables.items()
+            }
         readers[split] = tables
     return readers
 
 
 @cache
-def _pair_reader(described: Description, name: str) -> Reader:
-    kind = described.format.kind or name.rpartition(".")[2].lower()
+def _pair_reader(described: Description, name: str, unlabelled: bool) -> Reader:
+    format, labels = described.format, described.labels
+    kind = format.kind or unpacked_name(name).rpartition(".")[2].lower()
     others = [TASKS[task] for task in described.tasks if task != ECPE.id]
     if kind not in PAIR_KINDS[1:] and not others:
-        return clause_reader(described.language, labels=described.labels, numeric=False)
+        encoding = format.encoding
+        reader = clause_reader(described.language, labels=labels, numeric=False, encoding=encoding)
+        return _without_gold(reader) if unlabelled else reader
+    names = Names(labels, format.synonyms, format.any_case)
+    if kind == "ecac":
+        names = names if labels else replace(names, known=LABELS)
+        return ConversationReader(names, unlabelled, format.encoding, described.language)
     return DocumentReader(
-        kind == "jsonl",
+        kind in ("jsonl", "ndjson"),
         described.language,
-        described.labels,
         labelled=bool(others),
         single=any(task.single for task in others),
+        unlabelled=unlabelled,
+        names=names,
+        encoding=format.encoding,
     )
+
+
+def _without_gold(reader: Reader) -> Reader:
+    """The reader for files whose gold, if they have any, is not used."""
+
+    def read(path: Path, on_error: OnError = "raise") -> Reading:
+        reading = reader(path, on_error)
+        return Reading(tuple(document.without_gold() for document in reading.documents), reading.counts)
+
+    return read
 
 
 def _id_starts(names: Iterable[str]) -> dict[str, str]:
@@ -213,7 +265,7 @@ def _id_starts(names: Iterable[str]) -> dict[str, str]:
     """
     forms: dict[str, tuple[str, ...]] = {}
     for name in names:
-        path = PurePosixPath(name.replace("\\", "/"))
+        path = PurePosixPath(unpacked_name(name.replace("\\", "/")))
         forms[name] = path.stem, str(path.with_suffix("")), str(path)
     used = Counter(form for listed in forms.values() for form in set(listed))
     return {name: next((form for form in listed if used[form] == 1), name) for name, listed in forms.items()}

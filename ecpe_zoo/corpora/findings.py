@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ecpe_zoo.corpora.document import Document
@@ -106,6 +107,26 @@ class Holdings:
             known = [f"{name} ({why})" for name, why in self.corpus.malformed.items()]
             yield _finding("malformed documents that are known and left out", known)
 
+    def suspicions(self) -> Iterable[Finding]:
+        """Signs of a column or an option that was misread, in files of the user's own."""
+        segments = [
+            (name, segment.text) for name, document in self.documents.items() for segment in document.segments
+        ]
+        for what, signs in _SIGNS.items():
+            yield _finding(what, dict.fromkeys(name for name, text in segments if signs(text.strip())))
+        if not self.corpus.labelled:
+            return
+        given: defaultdict[str, set[str]] = defaultdict(set)
+        for name, places in self.places.items():
+            for _, split in places:
+                given[split].update(label for s in self.documents[name].segments for label in s.emotions)
+        listed = [f"{split}: {', '.join(labels)}" for split, labels in given.items() if len(labels) == 1]
+        yield _finding("parts with one label only", listed)
+        unused = [
+            label for label in self.corpus.labels if not any(label in labels for labels in given.values())
+        ]
+        yield _finding("labels that no text has", unused if any(given.values()) else [])
+
     def _leaks(self, positions: Sequence[int]) -> Iterable[str]:
         """Documents with one text of which one trains and another tests; each test document at most once."""
         for tested in positions:
@@ -129,6 +150,18 @@ class Holdings:
 
     def _pairs(self, what: str, pairs: Iterable[tuple[int, int]]) -> Finding:
         return _finding(what, [f"{self.names[one]}/{self.names[other]}" for one, other in pairs])
+
+
+_QUOTED = re.compile(r"""(["'“«]).*["'”»]""", re.DOTALL)
+_LIST = re.compile(r"""\[.*\]|[({]\s*["'].*["']\s*[)}]""", re.DOTALL)
+_NO_TEXT = ("nan", "null", "#name?", "#value!", "#n/a", "n/a")  # of pandas, JSON and spreadsheets
+_SIGNS: Mapping[str, Callable[[str], bool]] = {
+    "texts inside quotes": lambda text: len(text) > 1 and _QUOTED.fullmatch(text) is not None,
+    "texts that look like lists": lambda text: _LIST.fullmatch(text) is not None,
+    "texts that are numbers or stand for none: is `text` the right column?": lambda text: (
+        text.lower() in _NO_TEXT or text.replace(".", "", 1).isdigit()
+    ),
+}
 
 
 def _gold(document: Document) -> frozenset[tuple[str, str]]:

@@ -42,7 +42,7 @@ def read_iemocap(path: Path, on_error: OnError = "raise") -> Reading:
         CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
             nothing after the break can be read.
     """
-    cursor = Cursor(path)
+    cursor = Cursor.of(path)
     collector = Collector(path, on_error, "dialogue id")
     for number, _ in enumerate(cursor.items("[", "]", "dialogues")):
         line = cursor.line()

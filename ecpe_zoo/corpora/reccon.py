@@ -42,7 +42,7 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
         CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
             nothing after the break can be read.
     """
-    cursor = Cursor(path)
+    cursor = Cursor.of(path)
     collector = Collector(path, on_error, "conversation id")
     for _ in cursor.items("{", "}", "conversations"):
         id = Item(path, cursor.line(), cursor.value("a conversation id in quotes"))

@@ -49,6 +49,7 @@ MODULES = (
     "xia_ding",
     "reccon",
     "ecf",
+    "ecac",
     "meld",
     "emorynlp",
     "emocontext",
@@ -166,7 +167,7 @@ def check_ids(folder: Path, readings: Mapping[Split, Mapping[str, Reading]]) -> 
                 if document.id in homes:
                     part, first = homes[document.id]
                     found = f"{document.id} again, as in the {part} part ({first})"
-                    hint = "Give the documents of all files ids of their own"
+                    hint = "Give the documents of all files ids of their own (or none, in a table: leave `id` out)"
                     raise CorpusError(folder / file, None, "every document id once in a corpus", found, hint)
                 homes[document.id] = split, file
 

@@ -140,6 +140,8 @@ def partition(
         return Partition(loaded.train, loaded.test, loaded.test, ())
     if protocol != "strict":
         raise unknown_choice("a protocol", protocol, ("strict", "paper"))
+    if not loaded.train:  # a description of files to predict
+        return Partition((), loaded.validation or (), loaded.test, ())
     if not 0 < validation_share < 1:
         raise ZooError(f"Expected a validation share between 0 and 1, but got {validation_share}.")
     if version not in (1, 2):

@@ -22,7 +22,7 @@ from functools import partial
 from ecpe_zoo.corpora.corpus import Corpus, one_file_each
 from ecpe_zoo.corpora.document import Language, Segment
 from ecpe_zoo.corpora.readers.blocks import Blocks, numbered
-from ecpe_zoo.corpora.readers.lines import Lines, shown
+from ecpe_zoo.corpora.readers.lines import UTF8, Lines, shown
 
 LABELS = ("happiness", "sadness", "fear", "anger", "disgust", "surprise")
 """The most frequent first; a clause may have two."""
@@ -45,7 +45,12 @@ def _clause(lines: Lines, index: int, number: int, labels: tuple[str, ...]) -> S
 
 
 def clause_reader(
-    language: Language, *, labels: tuple[str, ...] = (), numeric: bool = True, malformed: tuple[str, ...] = ()
+    language: Language,
+    *,
+    labels: tuple[str, ...] = (),
+    numeric: bool = True,
+    malformed: tuple[str, ...] = (),
+    encoding: str = UTF8,
 ) -> Blocks:
     """A reader of this format.
 
@@ -54,8 +59,9 @@ def clause_reader(
         labels: all emotion categories; empty: any.
         numeric: ids are numbers; otherwise words.
         malformed: ids of documents that are known to be malformed; see `Blocks`.
+        encoding: of the text.
     """
-    return Blocks("clause", ",", partial(_clause, labels=labels), language, numeric, malformed)
+    return Blocks("clause", ",", partial(_clause, labels=labels), language, numeric, malformed, encoding)
 
 
 _MALFORMED = {"69": "a pair beyond its 18 clauses"}  # of the balanced part

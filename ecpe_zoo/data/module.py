@@ -111,6 +111,7 @@ class EmotionDataModule(LightningDataModule):
         self.passes: EmotionFilter | None = None
         self.view: GoldView | None = None
         self.watch_test = False  # set by the scorer: validation then reads the test documents too
+        self.tests = True  # set by a fit: its test documents are scored at the end
         self.loaded: LoadedCorpus | None = None
         self.parts: Partition | None = None
         self.checked: Task | None = None  # the task whose gold was checked
@@ -143,16 +144,38 @@ class EmotionDataModule(LightningDataModule):
                         f"Left out of training, as {what} of documents in other parts: {first_few(ids)} "
                         "(the record lists all of them)"
                     )
-            for split in ("train", "validation", "test"):
-                if not self.documents(split):
-                    raise ZooError(
-                        f"Expected documents in the {split} part of {self.corpus!r} (fold {self.fold}), but "
-                        "it is empty."
-                    )
-
+        self._check_parts(stage)
         if self.trainer is not None and self.checked != self._method().task:
             self.checked = self._method().task
             self._check_gold(self.checked)
+
+    def _check_parts(self, stage: str) -> None:
+        """Check that the parts that a stage reads are there, and that the test documents have gold if they are scored.
+
+        Raises:
+            ZooError: an empty part, or test documents without gold.
+        """
+        if stage == "predict":
+            read: list[Split] = [] if self.asked is not None else [self.predict_split]
+        else:
+            scored = stage == "test" or (stage == "fit" and (self.tests or self.watch_test))
+            read = ["train", "validation", *(["test"] if scored else [])]  # type: ignore[list-item]
+        for split in read:
+            way = (
+                " Name files for it in the description, or train with --test false."
+                if split == "test"
+                else ""
+            )
+            if not self.documents(split):
+                raise ZooError(
+                    f"Expected documents in the {split} part of {self.corpus!r} (fold {self.fold}), but it is empty."
+                    f"{way if find_corpus(self.corpus).own else ''}"
+                )
+        if "test" in read and stage != "predict" and find_corpus(self.corpus).unlabelled_test:
+            raise ZooError(
+                f"Expected test documents with gold, but those of {self.corpus!r} have none. Train with --test false, "
+                "then write their scores with ecpe-zoo predict."
+            )
 
     def _check_gold(self, task: Task) -> None:
         """Warn about texts that are not used, and refuse gold that the task cannot use.
@@ -160,7 +183,8 @@ class EmotionDataModule(LightningDataModule):
         Raises:
             ZooError: Texts have several labels, but the method learns and is scored on one.
         """
-        for split in SPLITS:
+        bare_test = find_corpus(self.corpus).unlabelled_test
+        for split in SPLITS[:2] if bare_test else SPLITS:
             judged = [
                 (document.id, segment)
                 for document in self.documents(split)

@@ -171,6 +171,7 @@ class Run:
         first = self._first_stage(path)
         data.trainer = None  # what an earlier run left
         data.replace_training(None)
+        data.tests = bool(self.config.test)
         data.setup("fit")
         for number, stage in enumerate(self.stages[first:], start=first):
             resumed = number == first and path is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import multiprocessing
@@ -171,10 +172,68 @@ def test_a_first_line_of_very_many_brackets_is_a_text(tmp_path: Path) -> None:
     assert len(found.texts[0]) == 100_000
 
 
+def source(path: Path, content: bytes, **options: Any) -> list[Entry]:
+    path.write_bytes(content)
+    return list(Source(path, **options))
+
+
+def test_tables_in_other_forms(tmp_path: Path) -> None:
+    content = "7;Café – déjà\n8;non\n".encode("cp1252")
+    options = {"header": ["id", "text"], "delimiter": ";", "encoding": "cp1252"}
+    for name, given in (("a.csv", content), ("a.csv.gz", gzip.compress(content))):
+        found = source(tmp_path / name, given, **options)
+        assert [(e.id, e.line, e.texts[0]) for e in found] == [("7", 1, "Café – déjà"), ("8", 2, "non")]
+    with pytest.raises(CorpusError, match="between ';': give it as --delimiter"):
+        source(tmp_path / "b.csv", b"id;text\n1;a\n")
+    (short,) = source(tmp_path / "c.csv", b"1;2;3\n", header=["id", "text"], delimiter=";")
+    assert "2 fields for the columns that were named, but got 3" in str(short.problem)
+
+
+def test_a_json_list(tmp_path: Path) -> None:
+    rows = [
+        {"id": 7, "text": "I won"},
+        {"segments": ["Hi", {"text": "ok", "speaker": "Ann"}]},
+        3,
+        {"text": 4},
+    ]
+    first, second, third, fourth = source(tmp_path / "a.json", json.dumps(rows, indent=1).encode())
+    assert (first.id, first.texts, first.whole) == ("7", ("I won",), True)
+    assert (second.texts, second.speakers, second.whole) == (("Hi", "ok"), (None, "Ann"), False)
+    assert third.problem is not None
+    assert third.problem.line == 15
+    assert (third.raw, fourth.raw) == ("3", '{"text": 4}')
+    with pytest.raises(CorpusError, match=r"a.json:1: expected `,` or `\]`.*truncated"):
+        source(tmp_path / "a.json", b'[{"text": "a"}')
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        (
+            "a.txt",
+            b"a\n",
+            {"delimiter": ";"},
+            "--delimiter and --header with csv or tsv, but the input is lines",
+        ),
+        ("a.csv", b"a\n", {"delimiter": ";;"}, "one character"),
+        ("a.csv", b"a\n", {"header": ["body"]}, "--header to name the column 'text'"),
+        ("a.csv", b"a\n", {"encoding": "utf-16"}, "lines that end with the byte 0x0A"),
+        ("a.csv", b"a\n", {"encoding": "x-none"}, "an encoding that Python knows"),
+        ("a.txt.gz", b"a\n", {}, "a complete gzip file"),
+        ("a.txt.gz", gzip.compress(b"a\n" * 99)[:-9], {}, "a complete gzip file"),
+    ],
+)
+def test_options_and_files_that_do_not_fit(
+    tmp_path: Path, name: str, content: bytes, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ZooError, match=message):
+        source(tmp_path / name, content, **options)
+
+
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"no\.txt: expected a file of texts"):
         Source(tmp_path / "no.txt")
-    with pytest.raises(ZooError, match="jsonl, csv, tsv, lines"):
+    with pytest.raises(ZooError, match="jsonl, json, csv, tsv, lines"):
         Source(tmp_path, "xml")  # type: ignore[arg-type]
 
 

@@ -14,6 +14,7 @@ from ecpe_zoo.corpora.corpus import BUNDLED_FOLDER
 from ecpe_zoo.corpora.description import read_description
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.corpora.readers.documents import DocumentReader
+from ecpe_zoo.corpora.readers.labels import Names
 from ecpe_zoo.corpora.registry import find_corpus, load_corpus
 from ecpe_zoo.corpora.xia_ding import clause_reader
 from ecpe_zoo.errors import CorpusError, ZooError
@@ -103,7 +104,7 @@ def test_emotions_that_are_learned_too(tmp_path: Path) -> None:
     segments = [{"text": "A", "emotions": ["joy"]}, {"text": "B", "emotions": []}, {"text": "C"}]
     path = written(tmp_path, lines_of([{"id": 1, "segments": segments, "pairs": []}]))
     for single, none in ((True, Segment("B", judged=False)), (False, Segment("B", intensities={}))):
-        reader = DocumentReader(True, "en", ("joy",), labelled=True, single=single)
+        reader = DocumentReader(True, "en", Names(("joy",)), labelled=True, single=single)
         expected = (Segment("A", emotions=("joy",)), none, Segment("C", judged=False))
         assert reader(path).documents[0].segments == expected
 
@@ -144,7 +145,7 @@ def test_every_malformed_document_is_named(
     right: dict[str, Any] = {"id": "b", "segments": [{"text": "A"}], "pairs": []}
     wrong = {**right, **change} if isinstance(change, dict) else change
     rows = [{**right, "id": "a"}, wrong, {**right, "id": "c"}]
-    reader = DocumentReader(True, "en", ("joy", "sadness"))
+    reader = DocumentReader(True, "en", Names(("joy", "sadness")))
     path = written(tmp_path, lines_of(rows))
     with pytest.raises(CorpusError) as caught:
         reader(path)
@@ -157,7 +158,7 @@ def test_every_malformed_document_is_named(
     assert skipped.counts["skipped_documents"] == 1
     listed = written(tmp_path, json.dumps(rows, indent=1))
     with pytest.raises(CorpusError) as caught:
-        DocumentReader(False, "en", ("joy", "sadness"))(listed)
+        DocumentReader(False, "en", Names(("joy", "sadness")))(listed)
     assert caught.value.line == 11  # where it starts
 
 
@@ -259,18 +260,18 @@ def test_a_described_corpus_of_folds(tmp_path: Path) -> None:
         ),
         ("", '{train: "a{fold}.txt", test: b.txt}', 2, "but got `folds: 1`"),
         ("folds: 0\n", "{train: a.txt, test: b.txt}", 2, "folds: expected greater than or equal to 1"),
-        ("format: {text: body}\n", "{train: a.txt, test: b.txt}", 2, "expected only `kind`"),
+        ("format: {text: body}\n", "{train: a.txt, test: b.txt}", 2, "expected only `kind`, `encoding`"),
         (
             "format: {kind: csv}\n",
             "{train: a.csv, test: b.csv}",
             2,
-            "kind to be one of: clauses, json, jsonl",
+            "kind to be one of: clauses, json, jsonl, ecac",
         ),
         (
             "format: {kind: xml}\n",
             "{train: a.txt, test: b.txt}",
             2,
-            "format.kind: expected 'csv', 'tsv', 'jsonl', ",
+            "format.kind: expected 'csv', 'tsv', 'json', 'jsonl'",
         ),
     ],
 )

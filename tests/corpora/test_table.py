@@ -47,7 +47,7 @@ def test_the_three_kinds_of_files_give_the_same(tmp_path: Path) -> None:
     assert read_table(tsv, LETTERS).documents == expected
     assert read_table(jsonl, LETTERS).documents == expected
     assert read_table(csv, format).documents == expected
-    with pytest.raises(ZooError, match=r"the kind of a.txt .* one of: csv, tsv, jsonl"):
+    with pytest.raises(ZooError, match=r"the kind of a.txt .* one of: csv, tsv, json, jsonl"):
         read_table(csv, LETTERS)
 
 
@@ -173,7 +173,7 @@ def test_malformed_json_lines_are_named(tmp_path: Path, row: str, expected: str)
         ({"scale": 2.0}, "only with columns"),
         ({"least": 0.0}, "Expected least"),
         ({"conversation": "a", "context": ("b",)}, "but got both"),
-        ({"kind": "xls"}, "kind to be one of: csv, tsv, jsonl"),
+        ({"kind": "xls"}, "kind to be one of: csv, tsv, json, jsonl"),
         ({"language": "fr"}, "language to be one of: zh, en"),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_description_in_json_with_conversations(tmp_path: Path) -> None:
         ("  label: feeling", "  columns: feeling", 5, "format.columns: expected a list of texts"),
         ("  label: feeling", "  quoted: much", 5, "format.quoted: expected true or false"),
         ("  label: feeling", "  label: 3", 5, "format.label: expected text"),
-        ("  label: feeling", "  separator: ';'", 3, "a label column beside"),
+        ("  label: feeling", "  separator: ';'", 3, "a label column for the option separator"),
         ("files:", "tasks: [ecp]\nfiles:", 6, "tasks.0: expected 'ecpe', 'erc' or 'emotions'"),
         ("files:", "language: fr\nfiles:", 6, "language: expected 'zh' or 'en'"),
         ("  test: test.csv", "  text: test.csv", 8, "expected one of the fields train, validation, test"),

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ecpe_zoo.corpora.document import Document, Language, Pair, Segment
-from ecpe_zoo.corpora.readers.lines import Collector, Lines, OnError, Reading, distinct_pairs, shown
+from ecpe_zoo.corpora.readers.lines import UTF8, Collector, Lines, OnError, Reading, distinct_pairs, shown
 from ecpe_zoo.errors import CorpusError
 
 _PAIR = r"\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)"
@@ -29,6 +29,7 @@ class Blocks:
         language: of the documents.
         numeric: ids are numbers; otherwise they are words without the separator.
         malformed: ids of documents that are known to be malformed: they are left out and counted.
+        encoding: of the text.
     """
 
     unit: str
@@ -37,6 +38,7 @@ class Blocks:
     language: Language
     numeric: bool = True
     malformed: tuple[str, ...] = ()
+    encoding: str = UTF8
 
     def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
         """Read a file.
@@ -44,7 +46,7 @@ class Blocks:
         Raises:
             CorpusError: a malformed document, an id that occurs twice, or a file without documents.
         """
-        lines = Lines(path)
+        lines = Lines(path, self.encoding)
         collector = Collector(path, on_error, "document id")
         for block in self._blocks(lines):
             collector.add(partial(self._document, lines, block), block.start + 1)
@@ -56,7 +58,7 @@ class Blocks:
         Raises:
             CorpusError: a malformed document that is not known as such.
         """
-        lines, found = Lines(path), {}
+        lines, found = Lines(path, self.encoding), {}
         for block in self._blocks(lines):
             name, size = self._header(lines, block.start)
             if name not in self.malformed:

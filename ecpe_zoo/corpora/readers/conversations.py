@@ -27,7 +27,20 @@ class _Group:
         self.problem = self.problem or problem
 
 
-def _grouped(rows: Iterable[Row], key: Sequence[str], unit: str) -> list[_Group]:
+def _alternating(rows: Iterable[Row], key: Sequence[str]) -> list[_Group]:
+    """The conversations of a file whose rows come in any order, by their first rows.
+
+    Raises:
+        CorpusError: a malformed row, which may be of any conversation.
+    """
+    groups: dict[tuple[str, ...], _Group] = {}
+    for row in rows:
+        name = tuple(row.fields[column].strip() for column in key)
+        groups.setdefault(name, _Group(name)).rows.append(row)
+    return list(groups.values())
+
+
+def _grouped(rows: Iterable[Row], key: Sequence[str], unit: str, hint: str) -> list[_Group]:
     """The conversations of a file that keeps their rows together.
 
     A malformed row cannot be assigned to a conversation: it spoils the one before it, and the one after it if
@@ -50,7 +63,7 @@ def _grouped(rows: Iterable[Row], key: Sequence[str], unit: str) -> list[_Group]
             seen = first.setdefault(name, group)
             if seen is not group:
                 found = f"{' '.join(name)} again, as in line {seen.rows[0].line}"
-                group.problem = row.error(f"every {unit} in one piece", found)
+                group.problem = row.error(f"every {unit} in one piece", found, hint)
                 seen.spoil(group.problem)
         carried = None
         groups[-1].rows.append(row)
@@ -68,6 +81,8 @@ class Conversations:
         unit: what the format calls a conversation, for messages.
         number: a column whose numbers must rise; gaps are allowed, as published files have them.
         language: of the texts.
+        interleaved: rows of several conversations alternate.
+        hint: the way out if they do and should not.
     """
 
     key: Sequence[str]
@@ -76,6 +91,8 @@ class Conversations:
     unit: str = "conversation"
     number: str = ""
     language: Language = "en"
+    interleaved: bool = False
+    hint: str = ""
 
     def read(self, path: Path, on_error: OnError, rows: Iterable[Row]) -> Reading:
         """Build a document of each conversation.
@@ -90,7 +107,12 @@ class Conversations:
         """
         collector = Collector(path, on_error, "conversation id")
         skipped: set[tuple[str, ...]] = set()
-        for group in _grouped(rows, self.key, self.unit):
+        groups = (
+            _alternating(rows, self.key)
+            if self.interleaved
+            else _grouped(rows, self.key, self.unit, self.hint)
+        )
+        for group in groups:
             first = group.rows[0].line if group.rows else 1
             if not collector.add(partial(self._document, group), first):
                 # the pieces of one conversation count once

@@ -19,7 +19,8 @@ from typing import Any, TypeGuard
 
 from ecpe_zoo.corpora.document import Document, Language, Pair, Segment
 from ecpe_zoo.corpora.readers.json_text import Cursor, Item, json_line
-from ecpe_zoo.corpora.readers.lines import Collector, Lines, OnError, Reading, distinct_pairs, shown
+from ecpe_zoo.corpora.readers.labels import ANY, Names
+from ecpe_zoo.corpora.readers.lines import UTF8, Collector, Lines, OnError, Reading, distinct_pairs, shown
 from ecpe_zoo.corpora.readers.mending import mended
 
 
@@ -30,16 +31,20 @@ class DocumentReader:
     Args:
         lines: a document in each line; otherwise a list of them.
         language: of the texts.
-        labels: all emotions; empty: any.
+        names: Names of all emotions.
         labelled: emotions are learned too: a segment without `emotions` is context only.
         single: one emotion at most for each segment.
+        unlabelled: the files have no pairs and emotions, or these are not read.
+        encoding: of the text.
     """
 
     lines: bool
     language: Language
-    labels: tuple[str, ...] = ()
+    names: Names = ANY
     labelled: bool = False
     single: bool = False
+    unlabelled: bool = False
+    encoding: str = UTF8
 
     def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
         """Read a file.
@@ -50,12 +55,12 @@ class DocumentReader:
         """
         collector = Collector(path, on_error, "document id")
         if self.lines:
-            lines = Lines(path)
+            lines = Lines(path, self.encoding)
             for index in range(len(lines)):
                 if lines.rough(index).strip():
                     collector.add(partial(self._line, lines, index), index + 1)
         else:
-            cursor = Cursor(path)
+            cursor = Cursor.of(path, self.encoding)
             for item in cursor.listed("a list of documents", "a document"):
                 collector.add(partial(self._document, item), item.line)
             cursor.end("document")
@@ -77,7 +82,7 @@ class DocumentReader:
             self._segment(Item(item.path, item.line, segment), f"segment {number} of document {name}", counts)
             for number, segment in enumerate(given, start=1)
         ]
-        pairs = distinct_pairs(_pairs(item, name, len(segments)), counts)
+        pairs = None if self.unlabelled else distinct_pairs(_pairs(item, name, len(segments)), counts)
         return Document(name, tuple(segments), pairs, self.language)
 
     def _segment(self, item: Item, where: str, counts: Counter[str]) -> Segment:
@@ -90,14 +95,14 @@ class DocumentReader:
         counts["mended_texts"] += wrong > 0
         if speaker is not None and not (isinstance(speaker, str) and speaker.strip()):
             raise item.error(f"a name as `speaker` of {where}", shown(repr(speaker)))
-        emotions = self._emotions(item, where)
+        emotions = None if self.unlabelled else self._emotions(item, where)
         annotated = emotions is not None and (bool(emotions) or not self.single)
         return Segment(
             text.strip(),
             speaker and speaker.strip(),
             emotions or (),
             intensities={} if self.labelled and annotated and not emotions else None,
-            judged=annotated or not self.labelled,
+            judged=annotated or self.unlabelled or not self.labelled,
         )
 
     def _emotions(self, item: Item, where: str) -> tuple[str, ...] | None:
@@ -107,10 +112,11 @@ class DocumentReader:
             return None
         if not _texts(given) and given != []:
             raise item.error(f"a list of texts as `emotions` of {where}", shown(repr(given)))
-        emotions = tuple(dict.fromkeys(emotion.strip() for emotion in given))
-        if strange := [emotion for emotion in emotions if self.labels and emotion not in self.labels]:
-            hint = "`labels` in the description lists all emotions"
-            raise item.error(f"emotions of {', '.join(self.labels)} in {where}", shown(strange[0]), hint)
+        found = {emotion.strip(): self.names.find(emotion.strip()) for emotion in given}
+        if strange := [spelled for spelled, emotion in found.items() if emotion is None]:
+            hint = f"`labels` in the description lists all emotions. {self.names.hint(strange[0])}"
+            raise item.error(f"emotions of {', '.join(self.names.known)} in {where}", shown(strange[0]), hint)
+        emotions = tuple(dict.fromkeys(emotion for emotion in found.values() if emotion is not None))
         if self.single and len(emotions) > 1:
             hint = "Methods for `tasks: [erc]` learn one emotion for each segment"
             raise item.error(f"one emotion in {where}", ", ".join(emotions), hint)

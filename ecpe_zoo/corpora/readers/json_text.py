@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from ecpe_zoo.corpora.readers.lines import Lines, shown
+from ecpe_zoo.corpora.readers.lines import UTF8, Lines, shown
 from ecpe_zoo.errors import CorpusError
 
 
@@ -42,14 +42,27 @@ class Item:
 
 
 class Cursor:
-    """A position in JSON text that takes one value at a time and knows its line."""
+    """A position in JSON text that takes one value at a time and knows its line.
 
-    def __init__(self, path: Path) -> None:
-        lines = Lines(path)
-        self.path, self.at = path, 0
-        self.text = "\n".join(lines[index] for index in range(len(lines)))
+    Args:
+        path: File, for messages.
+        text: Its text.
+    """
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text, self.at = path, text, 0
         self._decoder = json.JSONDecoder()
         self._counted = (0, 1)  # a position and its line
+
+    @classmethod
+    def of(cls, path: Path, encoding: str = UTF8) -> Self:
+        """The start of a file.
+
+        Raises:
+            CorpusError: it cannot be read.
+        """
+        lines = Lines(path, encoding)
+        return cls(path, "\n".join(lines[index] for index in range(len(lines))))
 
     def line(self) -> int:
         """The 1-based line of the next value."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,9 +12,20 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ecpe_zoo.corpora.document import Document, Pair
-from ecpe_zoo.errors import CorpusError
+from ecpe_zoo.errors import CorpusError, ZooError
 
 OnError = Literal["raise", "skip"]
+
+UTF8 = "utf-8"
+PACKED = ".gz"
+_NO_CHARACTER_SETS = (
+    "utf-7",
+    "unicode-escape",
+    "raw-unicode-escape",
+    "idna",
+    "punycode",
+)
+"""Encodings of text in text, which may give half characters."""
 
 _UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What code that builds a document raises at a value of another kind. A CorpusError is none of them."""
@@ -114,11 +128,22 @@ class Lines:
     """The lines of a file, decoded one by one so that bad bytes have a line number too.
 
     Lines end with a line feed alone: `str.splitlines` would also cut at characters inside texts.
+
+    Args:
+        path: File; one whose name ends in .gz is unpacked.
+        encoding: Encoding of its text.
+
+    Raises:
+        CorpusError: the file cannot be read or unpacked, or not be cut into lines in this encoding.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: str = UTF8) -> None:
         self.path = path
-        raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        content = file_bytes(path)
+        if not _cut_at_line_feeds(encoding):  # UTF-16, for one
+            content, encoding = _as_utf8(path, content, encoding), UTF8
+        self.encoding = encoding
+        raw = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
         if raw and not raw[-1]:
             raw.pop()  # the end of the last line, not a line
         self._raw = [line.removesuffix(b"\r") for line in raw]
@@ -131,28 +156,90 @@ class Lines:
         return CorpusError(self.path, index + 1, expected, found, hint)
 
     def __getitem__(self, index: int) -> str:
-        return decoded(self.path, index + 1, self._raw[index])
+        return decoded(self.path, index + 1, self._raw[index], self.encoding)
 
     def rough(self, index: int) -> str:
         """The line with bad bytes replaced: enough to see where a document starts."""
-        return self._raw[index].decode(errors="replace") if index < len(self) else ""
+        return self._raw[index].decode(self.encoding, errors="replace") if index < len(self) else ""
 
     def escaped(self, index: int) -> str:
         """The line with bad bytes as lone surrogates, from which `mending` makes what they were."""
         return self._raw[index].decode(errors="surrogateescape")
 
 
-def decoded(path: Path | str, line: int, raw: bytes) -> str:
+def file_bytes(path: Path) -> bytes:
+    """The content of a file, unpacked if its name ends in .gz.
+
+    Raises:
+        CorpusError: it cannot be read or unpacked.
+    """
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix.lower() == PACKED else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        hint = "Pack it again, or give it a name without .gz if it is not packed"
+        raise CorpusError(
+            path, None, "a complete gzip file, as its name ends in .gz", str(error), hint
+        ) from None
+    except OSError as error:
+        raise CorpusError(path, None, "a file that can be read", str(error.strerror or error)) from None
+
+
+def unpacked_name(name: str) -> str:
+    """The name without .gz.
+
+    >>> unpacked_name("a/train.csv.gz")
+    'a/train.csv'
+    """
+    return name[: -len(PACKED)] if name.lower().endswith(PACKED) else name
+
+
+def check_encoding(name: str) -> None:
+    """Check the name of an encoding.
+
+    Raises:
+        ZooError: Python knows no text encoding of that name.
+    """
+    try:
+        "a".encode(name)
+        known = codecs.lookup(name).name.replace("_", "-") not in _NO_CHARACTER_SETS
+    except (LookupError, UnicodeError):
+        known = False
+    if not known:
+        examples = "utf-8, utf-16, cp1252, latin-1, gb18030, big5"
+        raise ZooError(f"Expected an encoding that Python knows, such as {examples}, but got {name!r}.")
+
+
+def _cut_at_line_feeds(encoding: str) -> bool:
+    """Whether each byte 0x0A is the end of a line."""
+    return "\n".encode(encoding) == b"\n"
+
+
+def _as_utf8(path: Path, content: bytes, encoding: str) -> bytes:
+    try:
+        return content.decode(encoding).encode()
+    except UnicodeError as error:
+        before = content[: getattr(error, "start", 0)].decode(encoding, errors="replace")
+        reason = f"bytes that are none ({getattr(error, 'reason', error)})"
+        raise CorpusError(path, before.count("\n") + 1, f"{encoding} text", reason, _OTHER_ENCODING) from None
+
+
+_OTHER_ENCODING = "Save the file as UTF-8, or name its encoding"
+
+
+def decoded(path: Path | str, line: int, raw: bytes, encoding: str = UTF8) -> str:
     """A line as text.
 
     Raises:
-        CorpusError: it is not UTF-8.
+        CorpusError: it is not text in this encoding.
     """
     try:
-        return raw.decode()
+        return raw.decode(encoding)
     except UnicodeDecodeError as error:
         found = f"the byte 0x{raw[error.start]:02x} at column {error.start + 1}"
-        raise CorpusError(path, line, "UTF-8 text", found, "Save the file as UTF-8.") from None
+        wide = line == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        hint = f"{_OTHER_ENCODING} (it looks like utf-16)" if wide else _OTHER_ENCODING
+        name = "UTF-8" if encoding == UTF8 else encoding
+        raise CorpusError(path, line, f"{name} text", found, f"{hint}.") from None
 
 
 def shown(text: str, most: int = 60) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.corpora.readers.lines import Collector, Lines, OnError, Reading, shown
+from ecpe_zoo.corpora.readers.lines import UTF8, Collector, Lines, OnError, Reading, shown
 from ecpe_zoo.corpora.readers.mending import mended
 from ecpe_zoo.errors import CorpusError
 
@@ -26,11 +26,13 @@ class Row:
         path: the file.
         line: 1-based, where it starts.
         found: fields by column, or why the row cannot be read.
+        place: what made-up ids name it by: its 1-based place in a list, several of which may be in one line; else 0.
     """
 
     path: Path
     line: int
     found: Mapping[str, str] | CorpusError
+    place: int = 0
 
     @property
     def fields(self) -> Mapping[str, str]:
@@ -111,6 +113,8 @@ def table_rows(
     quoted: bool = True,
     loose: bool = False,
     described: bool = False,
+    names: Sequence[str] = (),
+    encoding: str = UTF8,
 ) -> Iterator[Row]:
     """The rows after a header.
 
@@ -121,24 +125,27 @@ def table_rows(
         quoted: a field in double quotes may hold delimiters and line ends.
         loose: let bytes pass that are no UTF-8, for `Row.mended`; otherwise they are an error.
         described: a description says what the columns are: errors name its option that may mend them.
+        names: of all columns, in a file without a header.
+        encoding: of the text.
 
     Raises:
         CorpusError: no header with these columns, or quotes that do not end, after which nothing can be
             read.
     """
-    lines = Lines(path)
-    hint = _other_layout(lines.rough(0), columns, delimiter, quoted=quoted) if described else ""
+    lines = Lines(path, encoding)
+    searched = described and not names
+    hint = _other_layout(lines.rough(0), columns, delimiter, quoted=quoted) if searched else ""
     if hint:
         found = shown(lines.rough(0))
         raise CorpusError(path, 1, f"a header with the columns {', '.join(columns)}", found, hint)
     decode = lines.escaped if loose else lines.__getitem__
     records = table_records(path, _decoded(lines, decode), delimiter, quoted=quoted)
     filled = (record for record in records if not _blank(record[1], delimiter, quoted=quoted))
-    header = _header(path, next(filled, None), columns)
+    header = list(names) or _header(path, next(filled, None), columns)
     for line, fields in filled:
         cut = described and not quoted and isinstance(fields, list) and any(f.count('"') % 2 for f in fields)
         hint = "If fields are in double quotes, set `quoted: true` in the format" if cut else ""
-        yield Row(path, line, by_column(path, header, line, fields, hint))
+        yield Row(path, line, by_column(path, header, line, fields, hint, given=bool(names)))
 
 
 Record = tuple[int, list[str] | CorpusError]
@@ -193,15 +200,31 @@ def table_records(
 
 
 def by_column(
-    path: Path | str, header: Sequence[str], line: int, fields: list[str] | CorpusError, hint: str = ""
+    path: Path | str,
+    header: Sequence[str],
+    line: int,
+    fields: list[str] | CorpusError,
+    hint: str = "",
+    *,
+    given: bool = False,
 ) -> dict[str, str] | CorpusError:
-    """The fields of a row by column, or what is wrong with it."""
+    """The fields of a row by column, or what is wrong with it.
+
+    Args:
+        path: the file, for messages.
+        header: names of the columns.
+        line: 1-based, where the row starts.
+        fields: of the row, or what is wrong with them.
+        hint: a way out if their number is wrong.
+        given: the file has no header, its columns were named by the user.
+    """
     if isinstance(fields, CorpusError):
         return fields
     if len(fields) == len(header):
         return dict(zip(header, fields, strict=True))
     found = f"{len(fields)}, the first of them {shown(fields[0])}"
-    return CorpusError(path, line, f"{len(header)} fields as in the header", found, hint)
+    where = "for the columns that were named" if given else "as in the header"
+    return CorpusError(path, line, f"{len(header)} fields {where}", found, hint)
 
 
 def _decoded(lines: Lines, decode: Callable[[int], str]) -> Iterator[Line]:

@@ -1,36 +1,58 @@
-"""The user's own files: CSV, TSV or JSONL with a text column and columns of labels, as a `TableFormat` says.
+"""The user's own files: CSV, TSV, JSON or JSONL with a text column and columns of labels, as a `TableFormat` says.
 
 A row is a document of one segment; with `context` columns these are segments before it, without a label; with
-a `conversation` column the rows of one conversation, one after the other, are one document.
+a `conversation` column the rows of one conversation are one document.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Strict
 
 from ecpe_zoo.corpora.document import Document, Language, Segment
 from ecpe_zoo.corpora.readers.conversations import Conversations
-from ecpe_zoo.corpora.readers.json_text import Item, json_line
-from ecpe_zoo.corpora.readers.lines import Lines, OnError, Reader, Reading, shown
+from ecpe_zoo.corpora.readers.json_text import Cursor, Item, json_line
+from ecpe_zoo.corpora.readers.labels import EMPTY_LIST, JOINT, Names, Synonyms, labels_of
+from ecpe_zoo.corpora.readers.lines import (
+    UTF8,
+    Lines,
+    OnError,
+    Reader,
+    Reading,
+    check_encoding,
+    shown,
+    unpacked_name,
+)
 from ecpe_zoo.corpora.readers.rows import Row, line_rows, single_rows, table_rows
-from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 from ecpe_zoo.settings import words
 
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
 Number = Annotated[float, Strict()]  # true is no number
-KINDS = ("csv", "tsv", "jsonl")
-FULL = 10.0  # the greatest intensity of a Document
+Flag = Annotated[bool, Strict()]
+KINDS = ("csv", "tsv", "json", "jsonl")
+_ENDINGS = {"ndjson": "jsonl", "tab": "tsv"}
 _CSV_QUOTES = re.compile(r'"(?:[^"]|"")*"')
-_JOINT = "\x1f"  # between the items of a JSON list, in one field
+
+
+def _synonyms(value: object) -> Synonyms:
+    """A validator: a mapping of texts as pairs.
+
+    Raises:
+        ValueError: something else; `no` in YAML is false.
+    """
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
+    if isinstance(value, tuple) and all(isinstance(text, str) and text for pair in value for text in pair):
+        return value
+    raise ValueError("expected a mapping of texts like {joyful: joy} (numbers and words like no in quotes)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +65,25 @@ class Columns:
     Args:
         text: the column of the text.
         label: the column of the label, or of several.
-        separator: between labels in that column; without one, a field is one label. A JSON list needs none.
-        columns: a column of numbers for each label, named as the label is.
+        separator: between labels in that column; without one, a field is one label. A list needs none, be it of JSON
+            or written as text: `['joy', 'anger']`.
+        numbers_from: labels are numbers in the order of `labels`, and this is the first one.
+        multi_hot: a field has a 0 or 1 for each of `labels`: `0,1,0`, `[0, 1, 0]` or `010`.
+        any_case: letter case does not count in labels: `Joy` is `joy`.
+        synonyms: spellings -> the label that they stand for.
+        columns: a column of numbers for each label, named as the label is; `True` is 1, `False` is 0.
         scale: the number for full strength: numbers are kept as intensities. 0: they are 0 or 1.
         least: share of `scale` from which on a label is given, above 0 to 1.
         id: the column of the document's id; by default the file's name and the line.
         context: columns of earlier text, the earliest first; an empty field is left out.
         conversation: the column that is the same in all rows of a conversation.
-        speaker: the column of who says it.
-        kind: of the file; by default as its name ends. `clauses` and `json` are of files with pairs.
+        interleaved: rows of several conversations alternate.
+        speaker: the column of who says it; an empty field is an unknown speaker.
+        kind: of the file; by default as its name ends, .gz aside. `clauses` and `ecac` are files with pairs.
         delimiter: the character between fields; by default a comma in CSV and a tab in TSV.
         quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
+        header: names of all columns, in order, of a file without a header.
+        encoding: of the text: `utf-8`, `utf-16`, `cp1252`, `gb18030` or another that Python knows.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -61,16 +91,23 @@ class Columns:
     text: str = "text"
     label: str = ""
     separator: str = ""
+    numbers_from: Literal[0, 1] | None = None
+    multi_hot: Flag = False
+    any_case: Flag = False
+    synonyms: Annotated[Synonyms, BeforeValidator(_synonyms)] = ()
     columns: Words = ()
     scale: Number = 0.0
     least: Number = 0.5
     id: str = ""
     context: Words = ()
     conversation: str = ""
+    interleaved: Flag = False
     speaker: str = ""
-    kind: Literal["csv", "tsv", "jsonl", "clauses", "json"] | None = None
+    kind: Literal["csv", "tsv", "json", "jsonl", "clauses", "ecac"] | None = None
     delimiter: str = ""
-    quoted: Annotated[bool, Strict()] | None = None
+    quoted: Flag | None = None
+    header: Words = ()
+    encoding: str = UTF8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +118,7 @@ class TableFormat(Columns):
         labels: all labels, in the order in which methods number them; by default `columns`.
         language: of the texts.
         single: a text has one label: several are an error.
+        unlabelled: the files have no labels, or their labels are not read.
 
     Raises:
         ZooError: options that contradict each other.
@@ -89,6 +127,7 @@ class TableFormat(Columns):
     labels: tuple[str, ...] = ()
     language: Language = "en"
     single: bool = False
+    unlabelled: bool = False
 
     def __post_init__(self) -> None:
         if self.label and self.columns:
@@ -99,14 +138,31 @@ class TableFormat(Columns):
             raise ZooError("Expected labels and columns to have the same names, but they differ.")
         if len(set(self.known)) < len(self.known):
             raise ZooError(f"Expected every label once, but got {', '.join(self.known)}.")
-        if self.separator and not self.label:
-            raise ZooError("Expected a label column beside the separator, but got none.")
+        for option in ("separator", "multi_hot", "any_case", "synonyms"):
+            if getattr(self, option) and not self.label:
+                raise ZooError(f"Expected a label column for the option {option}, but got none.")
+        if self.numbers_from is not None and not self.label:
+            raise ZooError("Expected a label column for the option numbers_from, but got none.")
+        coded = [name for name in ("multi_hot", "any_case", "synonyms") if getattr(self, name)]
+        coded += ["numbers_from"] if self.numbers_from is not None else []
+        if len(coded) > 1 and set(coded) != {"any_case", "synonyms"}:
+            raise ZooError(
+                f"Expected labels as numbers, as rows of 0 and 1, or as names, but got {', '.join(coded)}."
+            )
+        self.names.check()
         if self.scale < 0 or (self.scale and not self.columns):
             raise ZooError("Expected scale to be above 0, and only with columns of numbers.")
         if not 0 < self.least <= 1:
             raise ZooError(f"Expected least to be above 0 and at most 1, but got {self.least}.")
         if self.conversation and (self.context or self.id):
             raise ZooError("Expected a conversation column, or context and id columns, but got both.")
+        if self.interleaved and not self.conversation:
+            raise ZooError("Expected a conversation column for the option interleaved, but got none.")
+        if missing := [name for name in self.needed if self.header and name not in self.header]:
+            raise ZooError(f"Expected header to name the columns {', '.join(missing)} too, but it does not.")
+        if len(set(self.header)) < len(self.header):
+            raise ZooError(f"Expected every column once in header, but got {', '.join(self.header)}.")
+        check_encoding(self.encoding)
         if len(self.delimiter) > 1 or (self.delimiter and self.delimiter in '"\r\n'):
             raise ZooError(
                 f"Expected delimiter to be one character between fields, but got {self.delimiter!r}."
@@ -122,10 +178,16 @@ class TableFormat(Columns):
         return self.labels or self.columns
 
     @property
+    def names(self) -> Names:
+        """The spellings of the labels."""
+        return Names(self.known, self.synonyms, self.any_case)
+
+    @property
     def needed(self) -> tuple[str, ...]:
         """The columns that a file must have."""
-        single = (self.text, self.label, self.id, self.conversation, self.speaker)
-        return tuple(dict.fromkeys(name for name in (*single, *self.columns, *self.context) if name))
+        single = (self.text, self.id, self.conversation, self.speaker)
+        labels = () if self.unlabelled else (self.label, *self.columns)
+        return tuple(dict.fromkeys(name for name in (*single, *labels, *self.context) if name))
 
 
 def table_reader(format: TableFormat, name: str = "") -> Reader:
@@ -157,6 +219,10 @@ def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", nam
             name=lambda row: row.text(format.conversation, "the id of a conversation"),
             utterance=partial(_segment, format=format),
             language=format.language,
+            interleaved=format.interleaved,
+            hint=""
+            if format.interleaved
+            else "If conversations alternate, set `interleaved: true` in the format",
         )
         return talks.read(path, on_error, rows)
     build = partial(_document, format=format, file=name or path.stem)
@@ -166,31 +232,57 @@ def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", nam
 def _rows(path: Path, format: TableFormat) -> Iterator[Row]:
     kind = _kind(path, format)
     if kind == "jsonl":
-        return line_rows(Lines(path), partial(_json_fields, format=format))
+        return line_rows(Lines(path, format.encoding), partial(_line_fields, format=format))
+    if kind == "json":
+        return _listed_rows(path, format)
     if kind not in KINDS:
         raise unknown_choice(f"the kind of {path.name} (or `kind` in its format)", kind, KINDS)
-    delimiter = format.delimiter or ("," if kind == "csv" else "\t")
-    return table_rows(path, format.needed, delimiter=delimiter, quoted=_quoted(path, format), described=True)
+    return table_rows(
+        path,
+        format.needed,
+        delimiter=format.delimiter or ("," if kind == "csv" else "\t"),
+        quoted=_quoted(path, format),
+        described=True,
+        names=format.header,
+        encoding=format.encoding,
+    )
 
 
 def _kind(path: Path, format: TableFormat) -> str:
-    return format.kind or path.suffix.lstrip(".").lower()
+    ending = Path(unpacked_name(path.name)).suffix.lstrip(".").lower()
+    return format.kind or _ENDINGS.get(ending, ending)
 
 
 def _quoted(path: Path, format: TableFormat) -> bool:
     return _kind(path, format) == "csv" if format.quoted is None else format.quoted
 
 
-def _json_fields(lines: Lines, index: int, format: TableFormat) -> dict[str, str]:
-    """The fields of a line of a JSONL file; what it does not have is an empty field."""
-    item = json_line(lines, index)
-    joints = {name: _JOINT if name == format.label else " " for name in format.needed}
-    return {name: _field(item, name, joint) for name, joint in joints.items()}
+def _listed_rows(path: Path, format: TableFormat) -> Iterator[Row]:
+    """The objects of a JSON list as rows."""
+    cursor = Cursor.of(path, format.encoding)
+    for number, item in enumerate(cursor.listed("a list of rows", "a row"), start=1):
+        try:
+            found: Mapping[str, str] | CorpusError = _json_fields(item, format)
+        except CorpusError as error:
+            found = error
+        yield Row(path, item.line, found, number)
+    cursor.end("row")
 
 
-def _field(item: Item, name: str, joint: str) -> str:
-    """A value of a JSON line as a field; a list of texts is joined (the words of a text by blanks)."""
-    value = item.value.get(name)
+def _line_fields(lines: Lines, index: int, format: TableFormat) -> dict[str, str]:
+    return _json_fields(json_line(lines, index), format)
+
+
+def _json_fields(item: Item, format: TableFormat) -> dict[str, str]:
+    """The fields of a JSON object; what it does not have is an empty field."""
+    value = item.mapping("a row: an object with a field for each column")
+    return {name: _field(item, name, value.get(name), format) for name in format.needed}
+
+
+def _field(item: Item, name: str, value: Any, format: TableFormat) -> str:
+    """A value of a JSON object as a field; a list is joined (the words of a text by blanks)."""
+    if name == format.label and isinstance(value, list) and not any(isinstance(part, list) for part in value):
+        return JOINT.join(_field(item, name, part, format) for part in value) if value else EMPTY_LIST
     if value is None:
         return ""
     if isinstance(value, str):
@@ -198,18 +290,23 @@ def _field(item: Item, name: str, joint: str) -> str:
     if isinstance(value, (bool, int, float)):
         return str(int(value) if isinstance(value, bool) else value)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return joint.join(value)
+        return " ".join(value)
     raise item.error(f"text, a number or a list of texts as {name!r}", shown(str(value)))
 
 
 def _document(row: Row, counts: Counter[str], format: TableFormat, file: str) -> Document | None:
-    name = row.text(format.id, "an id") if format.id else f"{file}-{row.line}"
+    name = row.text(format.id, "an id") if format.id else f"{file}-{row.place or row.line}"
     segment = _segment(row, counts, format)
     if segment is None:
         counts["empty_documents"] += 1
         return None
     if not segment.judged and format.known:
-        raise row.error(f"a label in column {format.label or ', '.join(format.columns)}", "an empty field")
+        column = format.label or ", ".join(format.columns)
+        filled = row.fields.get(format.label, "").strip() or any(
+            row.fields[name].strip() for name in format.columns
+        )
+        hint = "If a test file has no labels, set `unlabelled_test: true` in the description"
+        raise row.error(f"a label in column {column}", "no label" if filled else "an empty field", hint)
     before = (row.fields[column].strip() for column in format.context)
     context = tuple(Segment(text, judged=False) for text in before if text)
     return Document(name, (*context, segment), language=format.language)
@@ -217,53 +314,13 @@ def _document(row: Row, counts: Counter[str], format: TableFormat, file: str) ->
 
 def _segment(row: Row, counts: Counter[str], format: TableFormat) -> Segment | None:
     """The text of a row; without a label it is context only; None if there is no text."""
-    emotions, intensities = _labels(row, format)
+    emotions, intensities = labels_of(row, format)
     text = row.mended(format.text, counts)
     if not text:
         return None
-    if text[0] == '"' and _kind(row.path, format) != "jsonl" and not _quoted(row.path, format):
+    if text[0] == '"' and _kind(row.path, format) in ("csv", "tsv") and not _quoted(row.path, format):
         counts["quoted_texts"] += _CSV_QUOTES.fullmatch(text) is not None
-    speaker = row.text(format.speaker, "a speaker") if format.speaker else None
-    return Segment(text, speaker, emotions or (), intensities=intensities, judged=emotions is not None)
-
-
-def _labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
-    """The labels of a row, None if it has none, and their intensities."""
-    emotions, intensities = _given_labels(row, format)
-    if format.single and emotions and len(emotions) > 1:
-        expected = "one label, since methods for `tasks: [erc]` learn one for each text"
-        hint = "Give `tasks: [emotions]` in the description for texts with several"
-        raise row.error(expected, ", ".join(emotions), hint)
-    return emotions, intensities
-
-
-def _given_labels(row: Row, format: TableFormat) -> tuple[tuple[str, ...] | None, dict[str, float] | None]:
-    if format.label:
-        parts = [part.strip() for part in row.fields[format.label].split(_JOINT)]
-        if format.separator:
-            parts = [piece.strip() for part in parts for piece in part.split(format.separator)]
-        found = {row.label(part, format.known, "a label") for part in parts if part}
-        return (tuple(label for label in format.known if label in found) or None), None
-    fields = {label: row.fields[label].strip() for label in format.columns}
-    if not any(fields.values()):
-        return None, None
-    values = {label: _number(row, label, fields[label], format.scale) for label in format.known}
-    if not format.scale:
-        emotions = tuple(label for label, value in values.items() if value)
-        return emotions, None if emotions else {}  # annotated: none applies
-    emotions = tuple(label for label, value in values.items() if value >= format.least * format.scale)
-    return emotions, {label: FULL * value / format.scale for label, value in values.items()}
-
-
-def _number(row: Row, label: str, field: str, scale: float) -> float:
-    try:
-        value = float(field)
-    except ValueError:
-        value = float("nan")
-    if scale:
-        if not (isfinite(value) and 0 <= value <= scale):
-            raise row.error(f"a number from 0 to {scale:g} in column {label}", shown(field))
-    elif value not in (0.0, 1.0):
-        hint = "If the numbers are strengths, give the greatest as scale"
-        raise row.error(f"0 or 1 in column {label}", shown(field), hint)
-    return value
+    speaker = row.fields[format.speaker].strip() if format.speaker else None
+    counts["texts_without_speaker"] += speaker == ""
+    judged = emotions is not None or format.unlabelled
+    return Segment(text, speaker or None, emotions or (), intensities=intensities, judged=judged)
