@@ -102,7 +102,7 @@ class Annotator:
         options: See `Options`.
 
     Raises:
-        ZooError: options that do not fit the method or the machine.
+        ZooError: Options that do not fit the method or the machine.
     """
 
     def __init__(self, method: Method, options: Options | None = None) -> None:
@@ -161,7 +161,7 @@ class Annotator:
         """Run the model.
 
         Raises:
-            ZooError: the device's memory is too small for a batch.
+            ZooError: The device's memory is too small for a batch.
         """
         found = self._decode(prepared.batches)
         rows = []
@@ -176,7 +176,7 @@ class Annotator:
         """The scores of documents with distinct ids, in order.
 
         Raises:
-            ZooError: the device's memory is too small for a batch.
+            ZooError: The device's memory is too small for a batch.
         """
         found = self._decode(self._batches(documents))
         return [found[document.id] for document in documents]
@@ -241,7 +241,7 @@ def choose_device(name: Device) -> torch.device:
     """The device of that name.
 
     Raises:
-        ZooError: it is unknown or not available.
+        ZooError: It is unknown or not available.
     """
     if name not in get_args(Device):
         raise unknown_choice("the device", name, get_args(Device))
@@ -264,7 +264,7 @@ def annotate_texts(
         A row for each text, in order: plain values, as `ecpe-zoo annotate` writes them.
 
     Raises:
-        ZooError: the checkpoint cannot be read, or the options do not fit it.
+        ZooError: The checkpoint cannot be read, or the options do not fit it.
 
     Warns:
         UserWarning: the texts are unlike those that the method was trained on.

@@ -209,7 +209,7 @@ def answers_for(
         every: Add all scores.
 
     Raises:
-        ZooError: the method has no threshold, or a number is out of range.
+        ZooError: The method has no threshold, or a number is out of range.
     """
     if threshold is not None and not method.task.thresholded:
         raise ZooError(

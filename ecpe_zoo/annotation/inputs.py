@@ -3,10 +3,10 @@
 =======  ==========================================================================================================
 jsonl    `{"id", "text"}`, or `{"id", "segments": [{"text", "speaker"?, "judged"?}, ...]}` for clauses or utterances
          (a segment may be a text alone; `"judged": false` makes it context that gets no answer)
-json     a list of such objects; it is read as a whole, so that it has to fit into the memory
+json     a list of such objects; it is read at once and has to fit into memory
 csv      a header, a column of texts, perhaps a column `id`; fields in double quotes may hold line ends
 tsv      likewise, without quoting
-lines    a text a line
+lines    one text per line
 =======  ==========================================================================================================
 
 A file whose name ends in .gz is unpacked. Without an id the number of the line is the id. An empty line or text is an
@@ -66,7 +66,7 @@ class Source:
         encoding: Encoding of the text; each of its lines has to end with the byte 0x0A.
 
     Raises:
-        ZooError: no such file, an unknown kind, or options that do not fit it.
+        ZooError: No such file, an unknown kind, or options that do not fit it.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Source:
         """The next entry; a malformed one has a problem.
 
         Raises:
-            CorpusError: nothing after this place can be read.
+            CorpusError: Nothing after this place can be read.
         """
         line, found = next(self._records)
         self._number += 1

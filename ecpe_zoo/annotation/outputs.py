@@ -37,11 +37,11 @@ class State:
     """How far a run is, after a complete window.
 
     Args:
-        records: entries that are done.
-        digest: hash of the input up to there.
-        part: length of the rows in bytes.
-        rejected: length of the rejected entries in bytes.
-        counts: see `run.Counts`.
+        records: Entries that are done.
+        digest: Hash of the input up to there.
+        part: Length of the rows in bytes.
+        rejected: Length of the rejected entries in bytes.
+        counts: See `run.Counts`.
         complete: Whether the input is at its end and the files are being renamed.
     """
 
@@ -75,7 +75,7 @@ def form_of(path: Path | None, form: str | None = None) -> Form:
     """The form of the output: as given, else CSV or TSV by the suffix, else JSONL.
 
     Raises:
-        ZooError: an unknown form.
+        ZooError: An unknown form.
     """
     if form is not None and form not in FORMS:
         raise unknown_choice("the form of the output", form, FORMS)
@@ -145,14 +145,14 @@ class File:
     """Rows to a file that appears when it is complete; see the module.
 
     Args:
-        path: the finished file.
-        answers: gives the columns and cells of tables.
-        form: see `form_of`.
-        identity: a run is resumed only if this is the same.
-        overwrite: replace the finished file, and a part of another run; a part of the same run is resumed.
+        path: The finished file.
+        answers: Gives the columns and cells of tables.
+        form: See `form_of`.
+        identity: A run is resumed only if this is the same.
+        overwrite: Replace the finished file, and a part of another run; a part of the same run is resumed.
 
     Raises:
-        ZooError: the finished file exists; there is a part of another run; another run is writing it.
+        ZooError: The finished file exists; there is a part of another run; another run is writing it.
     """
 
     def __init__(self, path: Path, answers: Answers, form: Form, identity: Identity, overwrite: bool) -> None:
@@ -203,7 +203,7 @@ class File:
         """The state of an earlier run; a new one if there is none.
 
         Raises:
-            ZooError: it was another run, or the files do not belong together.
+            ZooError: It was another run, or the files do not belong together.
         """
         self._journal.seek(0)
         content = self._journal.read()

@@ -115,8 +115,8 @@ def annotate(
         warn: Called once at most, with how the texts differ from those of training; after `ENOUGH` texts or at the end.
 
     Raises:
-        CorpusError: a malformed entry.
-        ZooError: the input differs from that of the run to be resumed.
+        CorpusError: A malformed entry.
+        ZooError: The input differs from that of the run to be resumed.
     """
     if window < 1:
         raise ZooError(f"Expected --window to be at least 1, but got {window}.")
@@ -150,7 +150,7 @@ def _pass_over(source: Source, writer: Writer) -> None:
     """Go to where an earlier run stopped.
 
     Raises:
-        ZooError: the input differs up to there.
+        ZooError: The input differs up to there.
     """
     done = writer.state.records
     if not done:

@@ -38,10 +38,10 @@ class Part:
     """Counts of one file or of one part of a fold.
 
     Args:
-        candidates: possible pairs, the sum of squared lengths.
-        annotated: pairs as the files have them.
-        distinct: pairs without repetitions: what a scorer counts.
-        too_long: documents over the token limit.
+        candidates: Possible pairs, the sum of squared lengths.
+        annotated: Pairs as the files have them.
+        distinct: Pairs without repetitions: what a scorer counts.
+        too_long: Documents over the token limit.
     """
 
     name: str
@@ -78,14 +78,14 @@ class Emotions:
     """Labels, speakers and lengths of one part.
 
     Args:
-        judged: segments that should have a label and have one: those that are learned and scored.
-        unlabelled: segments that should have a label and have none.
-        context: segments that are context only.
-        labels: how many segments have each label of the corpus.
-        together: how many segments have both labels, the most frequent first, as `one + other`.
-        speakers: how many utterances everyone has, the most frequent first.
-        segments: of a document.
-        words: of a segment.
+        judged: Segments that should have a label and have one: those that are learned and scored.
+        unlabelled: Segments that should have a label and have none.
+        context: Segments that are context only.
+        labels: Number of segments with each label of the corpus.
+        together: Number of segments with both labels, the most frequent first, as `one + other`.
+        speakers: Number of utterances of each speaker, the most frequent first.
+        segments: Number of segments of a document.
+        words: Number of words of a segment.
     """
 
     part: str
@@ -104,13 +104,13 @@ class Audit:
     """Everything that `ecpe-zoo data check` prints of one corpus.
 
     Args:
-        tokens: the limit that documents are held against.
-        parts: the file with all documents first, if there is one.
-        offsets: number of distinct pairs by how far the cause is after the emotion (negative: before it).
-        findings: also those that found nothing, with a count of 0.
-        emotions: of the parts of a corpus for emotion recognition.
-        overlap: test texts that `strict` trains on too, by length, summed over folds.
-        refused: why the files cannot be trained on, although each can be read.
+        tokens: The limit that documents are held against.
+        parts: The file with all documents first, if there is one.
+        offsets: Number of distinct pairs by how far the cause is after the emotion (negative: before it).
+        findings: Also those that found nothing, with a count of 0.
+        emotions: Labels and lengths of each part, in a corpus for emotion recognition.
+        overlap: Test texts that `strict` trains on too, by length, summed over folds.
+        refused: Why the files cannot be trained on, although each can be read.
     """
 
     corpus: str
@@ -159,12 +159,12 @@ def audit(corpus: Corpus, root: Path | None = None, tokens: int = 512) -> Audit:
     """Read all files of a corpus, which must be there, and look at them together.
 
     Args:
-        corpus: registered or described.
-        root: see `registry.data_root`.
-        tokens: what a model takes; longer documents are listed.
+        corpus: Registered or described.
+        root: See `registry.data_root`.
+        tokens: Length that a model takes; longer documents are listed.
 
     Raises:
-        CorpusError: a file that does not follow its format.
+        CorpusError: A file that does not follow its format.
     """
     folder = corpus.folder(root)
     readings: dict[tuple[str, Reader], Reading] = {}  # two parts may be read from one file

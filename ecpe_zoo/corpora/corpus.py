@@ -30,13 +30,13 @@ class PinnedFile:
     """One file of a published repository.
 
     Args:
-        name: its name in the corpus's folder.
-        path: its path in the repository.
-        bytes: its size, if known.
+        name: Its name in the corpus's folder.
+        path: Its path in the repository.
+        bytes: Its size, if known.
         sha256: hash of its content; None for a file that was never at hand, whose download is checked against
             `git_blob`.
-        git_blob: its git object id, which hashes the content too.
-        optional: nothing needs it unless the user asks for it.
+        git_blob: Its git object id, which hashes the content too.
+        optional: Nothing needs it unless the user asks for it.
     """
 
     name: str
@@ -59,24 +59,24 @@ class Corpus:
     """What is known about a corpus before one of its files is read.
 
     Args:
-        id: its name, and that of its folder below the root.
-        tasks: what it is annotated for, as ids of `tasks.TASKS`.
-        licence: as its publisher states it.
-        splits: the files of each part and how each is read, for a fold; a corpus without an official
+        id: Its name, and that of its folder below the root.
+        tasks: Ids of the tasks that it is annotated for; see `tasks.TASKS`.
+        licence: As its publisher states it.
+        splits: The files of each part and how each is read, for a fold; a corpus without an official
             validation part leaves it empty. See `one_file_each`.
-        labels: all emotion labels of its segments, in the order in which methods number them: that of the
+        labels: All emotion labels of its segments, in the order in which methods number them: that of the
             publisher's own files or code if there is one.
-        folds: number of train/test folds.
-        whole: files with all documents, which the audit reads and no method does.
-        malformed: id of each document that is known to be malformed, with the reason; it is left out.
+        folds: Number of train/test folds.
+        whole: Files with all documents, which the audit reads and no method does.
+        malformed: Id of each document that is known to be malformed, with the reason; it is left out.
         repository: `owner/name` of the published repository; empty for a bundled corpus and for own files.
-        commit: of that repository.
-        beside: files that readers look up in addition to those of the parts.
+        commit: Commit of that repository.
+        beside: Files that readers look up in addition to those of the parts.
         unlabelled_test: The test files have no gold: they are predicted, and cannot be scored.
-        own: the user brings the files: nothing can be fetched, and nothing is pinned.
-        stored: the name of its folder below the root, if it is not its id: two corpora may read the same files.
+        own: Whether the user brings the files: nothing can be fetched, and nothing is pinned.
+        stored: The name of its folder below the root, if it is not its id: two corpora may read the same files.
         official: The metric of its shared task. It chooses the epoch in place of the task's headline.
-        home: its folder wherever the root is, for a corpus that a description file describes.
+        home: Its folder wherever the root is, for a corpus that a description file describes.
     """
 
     id: str
@@ -158,11 +158,11 @@ def one_file_each(
     """Parts of one file each.
 
     Args:
-        reader: of all files.
-        train: name of the file; `{fold}` in it stands for the number of the fold.
-        test: likewise.
-        validation: likewise; empty for a corpus without an official validation part.
-        renumbered: each file numbers its documents from the start; see `prefixed`.
+        reader: Reader of all files.
+        train: Name of the file; `{fold}` in it is replaced by the number of the fold.
+        test: Likewise.
+        validation: Likewise; empty for a corpus without an official validation part.
+        renumbered: Whether each file numbers its documents from the start; see `prefixed`.
     """
     names: dict[Split, str] = {"train": train, "validation": validation, "test": test}
     readers = {split: prefixed(reader, split) if renumbered else reader for split in names}

@@ -153,7 +153,7 @@ def _pairs_format(columns: Columns, labels: tuple[str, ...], labelled: bool) -> 
         raise ValueError(f"{error}") from None
     if labelled and not labels and columns.kind != "ecac":
         raise ValueError(
-            "expected labels, the list of all emotions, since tasks beside ecpe learn them, but got none"
+            "expected labels, the list of all emotions, since other tasks than ecpe learn them, but got none"
         )
     return columns
 
@@ -162,7 +162,7 @@ def read_description(path: Path) -> Corpus:
     """The corpus that a file describes; its files are in the folder of the description, wherever the root is.
 
     Raises:
-        ZooError: see `read_yaml`.
+        ZooError: See `read_yaml`.
     """
     described = read_yaml(path, Description, "a description of a corpus")
     format = described.format

@@ -1,6 +1,6 @@
 """The unit of all tasks: a document is a sequence of segments.
 
-A segment is a clause (emotion-cause pair extraction), an utterance (conversation) or a whole comment.
+A segment is a clause (emotion-cause pair extraction), an utterance (conversation) or a comment.
 Indices are 0-based here and 1-based only in corpus files.
 """
 
@@ -19,14 +19,14 @@ class Segment:
     """One clause, utterance or comment.
 
     Args:
-        text: the text as its corpus gives it; word-segmented Chinese has spaces between words.
-        speaker: who says it, in a conversation.
-        emotions: gold emotion labels; empty for a segment without an emotion or without annotation.
-        keyword: gold emotion keyword of an ECPE corpus; never an input of a model.
-        intensities: gold or relabelled strength of each label, 0.0 to 10.0: how far it applies.
-        reported: how strongly the writer felt the emotions that apply, as reported, 0.0 to 10.0. Scores can be
+        text: The text as its corpus gives it; word-segmented Chinese has spaces between words.
+        speaker: Who says it, in a conversation.
+        emotions: Gold emotion labels; empty for a segment without an emotion or without annotation.
+        keyword: Gold emotion keyword of an ECPE corpus; never an input of a model.
+        intensities: Gold or relabelled strength of each label, 0.0 to 10.0: how far it applies.
+        reported: How strongly the writer felt the emotions that apply, as reported, 0.0 to 10.0. Scores can be
             correlated with it; it is never a target, since a weak emotion applies as well.
-        judged: a label is asked for. A turn that its corpus leaves without one is context only: it is read and
+        judged: Whether it should get a label. A turn that its corpus leaves without one is context only: it is read and
             not scored. This is no gold: a method may know it.
     """
 
@@ -40,7 +40,7 @@ class Segment:
 
     @property
     def has_gold(self) -> bool:
-        """Whether it is scored: a label is asked for and annotated. Intensities without a label say that none applies.
+        """Whether it is scored: it should have a label and has one. Intensities without a label say that none applies.
 
         >>> Segment("ok").has_gold, Segment("ok", intensities={}).has_gold
         (False, True)
@@ -58,13 +58,13 @@ class Document:
     """A sequence of segments with optional gold annotation.
 
     Args:
-        id: unique within its corpus.
-        segments: at least one.
-        pairs: distinct gold (emotion, cause) segment indices, 0-based; None where not annotated.
-        language: decides prompts and how running text is cut.
+        id: Unique within its corpus.
+        segments: At least one.
+        pairs: Distinct gold (emotion, cause) segment indices, 0-based; None if not annotated.
+        language: Language, which decides prompts and how running text is cut.
 
     Raises:
-        ValueError: no segment, an empty segment, or a pair beyond the document.
+        ValueError: No segment, an empty segment, or a pair beyond the document.
 
     >>> document = document_from_texts("1", ["I won", "and I am glad"], pairs=[(1, 0)], language="en")
     >>> document.without_gold().pairs
@@ -125,14 +125,14 @@ def document_from_texts(
     """Build a document from plain text, for inference and tests.
 
     Args:
-        id: name of the document in the predictions.
-        texts: one text a segment.
-        speakers: one a segment, where known.
-        pairs: gold pairs (0-based), where known.
+        id: Name of the document in the predictions.
+        texts: One text for each segment.
+        speakers: One for each segment, if known.
+        pairs: Gold pairs (0-based), if known.
         language: "zh" or "en".
 
     Raises:
-        ValueError: see `Document`; or as many speakers as segments were expected.
+        ValueError: See `Document`; or as many speakers as segments were expected.
     """
     listed = list(texts)
     named = list(speakers) if speakers is not None else [None] * len(listed)

@@ -52,7 +52,7 @@ class ConversationReader:
         """Read conversations: an utterance is a segment with a speaker and one emotion, `neutral` among them.
 
         Raises:
-            CorpusError: the file does not follow its format. If the JSON itself is broken, `skip` raises too: nothing
+            CorpusError: The file does not follow its format. If the JSON itself is broken, `skip` raises too: nothing
                 after the break can be read.
         """
         cursor = Cursor.of(path, self.encoding)

@@ -25,7 +25,7 @@ def read_emocontext(path: Path, on_error: OnError = "raise") -> Reading:
     """Read chats of three turns by the speakers A, B and A.
 
     Raises:
-        CorpusError: the file does not follow its format.
+        CorpusError: The file does not follow its format.
     """
     rows = table_rows(path, ("id", *_TURNS, "label"), delimiter="\t", quoted=False)
     return single_rows(path, on_error, rows, _document, "rows of three turns")

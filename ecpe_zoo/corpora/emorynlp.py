@@ -30,7 +30,7 @@ def read_emorynlp(path: Path, on_error: OnError = "raise") -> Reading:
     """Read scenes: an utterance is a segment with a speaker and one emotion; ids are `season-episode-scene`.
 
     Raises:
-        CorpusError: the file does not follow its format.
+        CorpusError: The file does not follow its format.
     """
     columns = ("Utterance", "Speaker", "Emotion", "Utterance_ID", *_SCENE)
     return _SCENES.read(path, on_error, table_rows(path, columns, loose=True))

@@ -78,19 +78,19 @@ def fetch_file(
     """Put one pinned file into the folder, which is created if it is missing.
 
     Args:
-        corpus: whose file it is.
-        file: which.
-        folder: its place.
-        mirror: see `mirror_base`.
-        force: fetch it although it is there.
-        progress: called after every chunk.
-        pause: seconds before the second attempt.
+        corpus: Corpus of the file.
+        file: File to fetch.
+        folder: Folder to put it into.
+        mirror: See `mirror_base`.
+        force: Whether to fetch it although it is there.
+        progress: Callback after every chunk.
+        pause: Seconds before the second attempt.
 
     Returns:
         False if the right file was there already.
 
     Raises:
-        ZooError: it could not be fetched, it is not the pinned content, or another file has its name.
+        ZooError: It could not be fetched, it is not the pinned content, or another file has its name.
     """
     url = file_url(corpus, file, mirror)
     try:

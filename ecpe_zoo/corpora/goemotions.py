@@ -1,8 +1,8 @@
-"""GoEmotions (Demszky et al., ACL 2020): a comment a row, several emotions at once.
+"""GoEmotions (Demszky et al., ACL 2020): one comment per row, with several emotions at once.
 
     We need more boards.	8,20	ef4qmod
 
-The fields are the text, the numbers of its labels in the lines of `labels.txt` beside the file, and the id of
+The fields are the text, the numbers of its labels in the lines of `labels.txt` in the same folder, and the id of
 the comment. Quotes are characters like any other. Two coarser label sets are those that its authors publish.
 """
 
@@ -77,13 +77,13 @@ def read_goemotions(
     """Read comments: a document of one segment, its id that of the comment.
 
     Args:
-        path: the file.
-        on_error: stop at the first malformed row, or leave it out and count it.
-        labels: what the labels file must hold, so that numbers mean what the corpus says they mean.
-        labels_file: beside the file, a label a line.
+        path: The file.
+        on_error: Whether to stop at the first malformed row or to leave it out and count it.
+        labels: Labels that the labels file must hold, in this order.
+        labels_file: Name of a file in the same folder, with one label per line.
 
     Raises:
-        CorpusError: a file does not follow its format.
+        CorpusError: A file does not follow its format.
     """
     known = read_labels(path.parent / labels_file)
     if known != tuple(labels):
@@ -106,10 +106,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """The lines of a labels file.
 
     Raises:
-        CorpusError: there is none, or a label is empty or occurs twice.
+        CorpusError: There is none, or a label is empty or occurs twice.
     """
     if not path.is_file():
-        raise CorpusError(path, None, "a file with a label a line", "no such file")
+        raise CorpusError(path, None, "a file with one label per line", "no such file")
     lines = Lines(path)
     labels: list[str] = []
     for index in range(len(lines)):
@@ -146,7 +146,7 @@ def group_labels(documents: Iterable[Document], grouping: Grouping) -> tuple[Doc
     A group has the greatest of the strengths of its labels.
 
     Raises:
-        ZooError: an unknown grouping, or a label that is not one of GoEmotions.
+        ZooError: An unknown grouping, or a label that is not one of GoEmotions.
 
     >>> comment = Document("1", (Segment("Thanks, I love it", emotions=("gratitude", "love")),))
     >>> group_labels([comment], "ekman")[0].segments[0].emotions

@@ -39,7 +39,7 @@ def read_iemocap(path: Path, on_error: OnError = "raise") -> Reading:
     """Read dialogues, numbered from 0.
 
     Raises:
-        CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
+        CorpusError: The file does not follow its format. Where the JSON itself is broken, `skip` raises too:
             nothing after the break can be read.
     """
     cursor = Cursor.of(path)

@@ -60,13 +60,13 @@ def read_isear(path: Path, on_error: OnError = "raise", *, part: str | None = No
     """Read reports: a document of one segment, its id the key of the report.
 
     Args:
-        path: the file.
-        on_error: stop at the first malformed row, or leave it out and count it.
-        part: only the subjects of this part, see `isear_part`; rows whose subject cannot be read count in the
+        path: The file.
+        on_error: Whether to stop at the first malformed row or to leave it out and count it.
+        part: Only the subjects of this part, see `isear_part`; rows whose subject cannot be read count in the
             training part. None reads all.
 
     Raises:
-        CorpusError: the file does not follow its format.
+        CorpusError: The file does not follow its format.
     """
     rows = (row for row in _rows(path) if part is None or _part(row) == part)
     return single_rows(path, on_error, rows, _document, "rows of reports")

@@ -65,7 +65,7 @@ class ReleasedList:
         """The listed clauses; all of a document that the list does not name (1807 of the benchmark's text files).
 
         Raises:
-            CorpusError: a clause beyond the document.
+            CorpusError: A clause beyond the document.
         """
         passed = np.full(len(document), document.id not in self.clauses)
         listed = sorted(self.clauses.get(document.id, ()))
@@ -105,7 +105,7 @@ def emotion_filter(
         train: Training documents with gold keywords, for the list of words.
 
     Raises:
-        ZooError: no released list for this corpus, or no keyword in the training documents.
+        ZooError: No released list for this corpus, or no keyword in the training documents.
     """
     if lexicon == "rankcp_file":
         released = read_released(released_file(corpus, root))
@@ -129,7 +129,7 @@ def released_file(corpus: str, root: Path | None = None) -> Path:
     """The released list in a corpus's folder.
 
     Raises:
-        ZooError: there is none.
+        ZooError: There is none.
     """
     folder = find_corpus(corpus).folder(root)
     for name in FILES:
@@ -145,7 +145,7 @@ def lexicon_files(lexicon: str, corpus: str, root: Path | None = None) -> dict[s
     """Files that the option reads beside the corpus: name -> sha256.
 
     Raises:
-        ZooError: see `released_file`.
+        ZooError: See `released_file`.
     """
     if lexicon != "rankcp_file":
         return {}
@@ -164,7 +164,7 @@ def read_released(path: Path) -> ReleasedList:
     """Read the released list: document id -> 1-based clauses, as JSON or as a pickle of plain values.
 
     Raises:
-        CorpusError: something else.
+        CorpusError: Something else.
     """
     expected = "document ids with lists of clause numbers from 1"
     content: Any

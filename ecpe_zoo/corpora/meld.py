@@ -28,7 +28,7 @@ def read_meld(path: Path, on_error: OnError = "raise") -> Reading:
     """Read conversations: an utterance is a segment with a speaker and one emotion.
 
     Raises:
-        CorpusError: the file does not follow its format.
+        CorpusError: The file does not follow its format.
     """
     columns = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
     return _DIALOGUES.read(path, on_error, table_rows(path, columns, loose=True))

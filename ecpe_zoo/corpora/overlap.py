@@ -24,11 +24,11 @@ class Overlap:
     """Scored texts of some length, and those of them that training holds.
 
     Args:
-        words: the length, for people: `3-4`.
-        least: the fewest words that a text has.
-        texts: scored, each as often as it occurs.
-        held: of those, how many are also the text of a judged training segment; blanks and letter case aside.
-        same_case: of those, how many agree in letter case too, as `strict` compares whole documents.
+        words: The length, for people: `3-4`.
+        least: The fewest words that a text has.
+        texts: Scored texts, each as often as it occurs.
+        held: Those that are also the text of a judged training segment; blanks and letter case aside.
+        same_case: Those that agree in letter case too, as `strict` compares documents.
     """
 
     words: str

@@ -39,7 +39,7 @@ def read_reccon(path: Path, on_error: OnError = "raise") -> Reading:
     """Read conversations: an utterance is a segment with a speaker and one emotion, `neutral` among them.
 
     Raises:
-        CorpusError: the file does not follow its format. Where the JSON itself is broken, `skip` raises too:
+        CorpusError: The file does not follow its format. Where the JSON itself is broken, `skip` raises too:
             nothing after the break can be read.
     """
     cursor = Cursor.of(path)

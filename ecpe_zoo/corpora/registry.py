@@ -68,14 +68,14 @@ class LoadedCorpus:
     """The documents of one fold, as the files have them.
 
     Args:
-        corpus: the corpus's name.
+        corpus: The corpus's name.
         fold: 1-based.
-        train: training documents.
-        validation: of the official validation part; None if the corpus has none.
-        test: test documents.
-        counts: what the readers counted, as `part/reason`; `train/skipped_documents` for one.
-        files: the sha256 of every file that was read, by name.
-        labels: of the corpus; see `Corpus`.
+        train: Training documents.
+        validation: Documents of the official validation part; None if the corpus has none.
+        test: Test documents.
+        counts: What the readers counted, as `part/reason`; `train/skipped_documents` for one.
+        files: The sha256 of every file that was read, by name.
+        labels: Labels of the corpus; see `Corpus`.
     """
 
     corpus: str
@@ -92,10 +92,10 @@ def find_corpus(name: str) -> Corpus:
     """The corpus with this name, or the one that a description file describes.
 
     Args:
-        name: one of `CORPORA`, or a path that ends in .yaml, .yml or .json; see `description`.
+        name: One of `CORPORA`, or a path that ends in .yaml, .yml or .json; see `description`.
 
     Raises:
-        ZooError: there is none; the message lists the names. Or a description that cannot be used.
+        ZooError: There is none; the message lists the names. Or a description that cannot be used.
     """
     if name.endswith(ENDINGS):
         from ecpe_zoo.corpora.description import read_description  # needs pydantic, which takes a while
@@ -112,14 +112,14 @@ def load_corpus(
     """Read one fold of a corpus.
 
     Args:
-        name: see `find_corpus`.
-        root: see `data_root`; a bundled corpus needs none.
+        name: See `find_corpus`.
+        root: See `data_root`; a bundled corpus needs none.
         fold: 1-based; 1 for a corpus without folds.
-        on_error: stop at the first malformed document, or leave it out and count it.
+        on_error: Whether to stop at the first malformed document or to leave it out and count it.
 
     Raises:
-        ZooError: unknown name or fold, or files that are not there; the message says how to get them.
-        CorpusError: a file that does not follow its format.
+        ZooError: Unknown name or fold, or files that are not there; the message says how to get them.
+        CorpusError: A file that does not follow its format.
 
     >>> load_corpus("bundled-ecpe").corpus
     'bundled-ecpe'
@@ -154,11 +154,11 @@ def check_ids(folder: Path, readings: Mapping[Split, Mapping[str, Reading]]) -> 
     """Check that the files of a fold use every document id once: a record keeps predictions by id.
 
     Args:
-        folder: of the files.
-        readings: of each part, by file.
+        folder: Folder of the files.
+        readings: Readings of each part, by file.
 
     Raises:
-        CorpusError: two documents have one id.
+        CorpusError: Two documents have one id.
     """
     homes: dict[str, tuple[Split, str]] = {}
     for split, read in readings.items():
@@ -176,7 +176,7 @@ def corpus_files(name: str, root: Path | None = None, fold: int = 1) -> dict[str
     """Hashes of the files that a fold is read from, by name; without reading documents.
 
     Raises:
-        ZooError: no such corpus or fold, or files that are not there.
+        ZooError: No such corpus or fold, or files that are not there.
     """
     corpus = find_corpus(name)
     if not 1 <= fold <= corpus.folds:

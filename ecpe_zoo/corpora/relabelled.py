@@ -48,7 +48,7 @@ def read_intensities(path: Path) -> Relabelled:
     """Read what `write_intensities` wrote.
 
     Raises:
-        CorpusError: no such file, or a line that does not follow the format; the message has its number.
+        CorpusError: No such file, or a line that does not follow the format; the message has its number.
     """
     if not path.is_file():
         raise CorpusError(
@@ -80,12 +80,12 @@ def with_intensities(
     """The documents with intensities as `Segment.intensities`; their labels stay.
 
     Args:
-        documents: of the corpus.
-        relabelled: of `read_intensities`; segments of other documents are passed over.
-        labels: those that may occur; None for any.
+        documents: Documents of the corpus.
+        relabelled: Result of `read_intensities`; segments of other documents are passed over.
+        labels: Those that may occur; None for any.
 
     Raises:
-        ZooError: a labelled segment without intensities, or a label that does not occur in `labels`.
+        ZooError: A labelled segment without intensities, or a label that does not occur in `labels`.
     """
     if labels is not None:
         strange = sorted({label for row in relabelled.values() for label in row} - set(labels))

@@ -20,8 +20,8 @@ def emotion_keywords(documents: Iterable[Document], precision: float = 0.5) -> f
     """The gold keywords that are rarely anything else.
 
     Args:
-        documents: the training documents, with gold keywords.
-        precision: least share, 0 to 1, of the clauses with this word that are emotion clauses.
+        documents: The training documents, with gold keywords.
+        precision: Least share, 0 to 1, of the clauses with this word that are emotion clauses.
     """
     clauses = [segment for document in documents for segment in document.segments]
     keywords = {segment.keyword for segment in clauses if segment.keyword}

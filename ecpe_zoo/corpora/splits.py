@@ -39,12 +39,12 @@ class Partition:
     """The three parts that a run uses.
 
     Args:
-        train: what the weights are fitted to.
-        validation: what chooses epoch and threshold.
-        test: what is scored at the end.
-        twins_left_out: ids of training documents with the same text as a test or validation document, and of
+        train: Documents that the weights are fitted to.
+        validation: Documents that choose epoch and threshold.
+        test: Documents that are scored at the end.
+        twins_left_out: Ids of training documents with the same text as a test or validation document, and of
             validation documents with the same text as a test document, which are in no part.
-        near_left_out: likewise, of documents that are no exact twins but near-duplicates (`near_duplicates`).
+        near_left_out: Likewise, of documents that are no exact twins but near-duplicates (`near_duplicates`).
     """
 
     train: tuple[Document, ...]
@@ -124,17 +124,17 @@ def partition(
     """Split a loaded corpus as a protocol says.
 
     Args:
-        loaded: one fold of a corpus.
+        loaded: One fold of a corpus.
         protocol: `strict` takes the official validation part, else a share of the training documents, and leaves out
             twins and near-duplicates of held-out documents, however short their text is: "ok" may be said twice
             without a leak, but nobody can tell, and what it costs is counted. `paper` trains on all training
             documents and validates on the test documents, as the published code did.
-        validation_share: of the training documents, if there is no official validation part.
-        split_seed: of that choice, which depends on nothing but the documents, the fold and this number.
-        version: see `SPLIT_VERSION`.
+        validation_share: Share of the training documents, if there is no official validation part.
+        split_seed: Seed of that choice, which depends on nothing but the documents, the fold and this number.
+        version: See `SPLIT_VERSION`.
 
     Raises:
-        ZooError: unknown protocol or version, or a share that is not between 0 and 1.
+        ZooError: Unknown protocol or version, or a share that is not between 0 and 1.
     """
     if protocol == "paper":
         return Partition(loaded.train, loaded.test, loaded.test, ())

@@ -55,11 +55,11 @@ def clause_reader(
     """A reader of this format.
 
     Args:
-        language: of the documents.
-        labels: all emotion categories; empty: any.
-        numeric: ids are numbers; otherwise words.
-        malformed: ids of documents that are known to be malformed; see `Blocks`.
-        encoding: of the text.
+        language: Language of the documents.
+        labels: All emotion categories; empty: any.
+        numeric: Ids are numbers; otherwise words.
+        malformed: Ids of documents that are known to be malformed; see `Blocks`.
+        encoding: Encoding of the text.
     """
     return Blocks("clause", ",", partial(_clause, labels=labels), language, numeric, malformed, encoding)
 

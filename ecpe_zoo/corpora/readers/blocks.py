@@ -23,13 +23,13 @@ class Blocks:
     """A reader of such a format.
 
     Args:
-        unit: what the format calls a segment, for messages.
-        separator: what every segment line holds and no header does.
-        segment: reads a segment line: the lines, the 0-based index of this one, and the number of the segment.
-        language: of the documents.
-        numeric: ids are numbers; otherwise they are words without the separator.
-        malformed: ids of documents that are known to be malformed: they are left out and counted.
-        encoding: of the text.
+        unit: Name of a segment in the format, for messages.
+        separator: Text that is in every segment line and in no header.
+        segment: Function that reads a segment line, given the lines, its 0-based index, and the segment's number.
+        language: Language of the documents.
+        numeric: Ids are numbers; otherwise they are words without the separator.
+        malformed: Ids of documents that are known to be malformed: they are left out and counted.
+        encoding: Encoding of the text.
     """
 
     unit: str
@@ -44,7 +44,7 @@ class Blocks:
         """Read a file.
 
         Raises:
-            CorpusError: a malformed document, an id that occurs twice, or a file without documents.
+            CorpusError: A malformed document, an id that occurs twice, or a file without documents.
         """
         lines = Lines(path, self.encoding)
         collector = Collector(path, on_error, "document id")
@@ -56,7 +56,7 @@ class Blocks:
         """All annotated pairs of each document, 0-based, with those that its pair line gives again.
 
         Raises:
-            CorpusError: a malformed document that is not known as such.
+            CorpusError: A malformed document that is not known as such.
         """
         lines, found = Lines(path, self.encoding), {}
         for block in self._blocks(lines):
@@ -152,7 +152,7 @@ def numbered(lines: Lines, index: int, field: str, number: int, unit: str) -> No
     """Check that a segment line starts with its 1-based number.
 
     Raises:
-        CorpusError: it starts with something else.
+        CorpusError: It starts with something else.
     """
     if field.strip() != str(number):
         raise lines.error(index, f"{unit} number {number}", shown(field.strip()))

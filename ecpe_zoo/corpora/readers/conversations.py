@@ -31,7 +31,7 @@ def _alternating(rows: Iterable[Row], key: Sequence[str]) -> list[_Group]:
     """The conversations of a file whose rows come in any order, by their first rows.
 
     Raises:
-        CorpusError: a malformed row, which may be of any conversation.
+        CorpusError: A malformed row, which may be of any conversation.
     """
     groups: dict[tuple[str, ...], _Group] = {}
     for row in rows:
@@ -75,14 +75,14 @@ class Conversations:
     """Builds the conversations of a file.
 
     Args:
-        key: the columns that are the same in all rows of a conversation.
-        name: the id of a conversation, from its first row.
-        utterance: one row to a Segment, None if its text is empty; it adds to the counts.
-        unit: what the format calls a conversation, for messages.
-        number: a column whose numbers must rise; gaps are allowed, as published files have them.
-        language: of the texts.
-        interleaved: rows of several conversations alternate.
-        hint: the way out if they do and should not.
+        key: The columns that are the same in all rows of a conversation.
+        name: The id of a conversation, from its first row.
+        utterance: One row to a Segment, None if its text is empty; it adds to the counts.
+        unit: Name of a conversation in the format, for messages.
+        number: A column whose numbers must rise; gaps are allowed, as published files have them.
+        language: Language of the texts.
+        interleaved: Rows of several conversations alternate.
+        hint: The way out if they do and should not.
     """
 
     key: Sequence[str]
@@ -98,12 +98,12 @@ class Conversations:
         """Build a document of each conversation.
 
         Args:
-            path: the file.
-            on_error: stop at the first malformed conversation, or leave it out and count it.
-            rows: of the file.
+            path: The file.
+            on_error: Whether to stop at the first malformed conversation or to leave it out and count it.
+            rows: Rows of the file.
 
         Raises:
-            CorpusError: a malformed conversation, or a file without one that can be read.
+            CorpusError: A malformed conversation, or a file without one that can be read.
         """
         collector = Collector(path, on_error, "conversation id")
         skipped: set[tuple[str, ...]] = set()

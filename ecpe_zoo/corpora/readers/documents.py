@@ -29,13 +29,13 @@ class DocumentReader:
     """A reader of such files.
 
     Args:
-        lines: a document in each line; otherwise a list of them.
-        language: of the texts.
+        lines: A document in each line; otherwise a list of them.
+        language: Language of the texts.
         names: Names of all emotions.
-        labelled: emotions are learned too: a segment without `emotions` is context only.
-        single: one emotion at most for each segment.
-        unlabelled: the files have no pairs and emotions, or these are not read.
-        encoding: of the text.
+        labelled: Emotions are learned too: a segment without `emotions` is context only.
+        single: One emotion at most for each segment.
+        unlabelled: The files have no pairs and emotions, or these are not read.
+        encoding: Encoding of the text.
     """
 
     lines: bool
@@ -50,7 +50,7 @@ class DocumentReader:
         """Read a file.
 
         Raises:
-            CorpusError: a malformed document, an id that occurs twice, or a file without documents. In a list
+            CorpusError: A malformed document, an id that occurs twice, or a file without documents. In a list
                 that is no JSON, `skip` raises too: nothing after the break can be read.
         """
         collector = Collector(path, on_error, "document id")

@@ -17,9 +17,9 @@ class Item:
     """A value and where its text starts.
 
     Args:
-        path: the file.
+        path: The file.
         line: 1-based.
-        value: as JSON has it.
+        value: As JSON has it.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Item:
         """The value as an object.
 
         Raises:
-            CorpusError: it is none.
+            CorpusError: It is none.
         """
         if not isinstance(self.value, Mapping):
             raise self.error(expected, shown(str(self.value)))
@@ -59,7 +59,7 @@ class Cursor:
         """The start of a file.
 
         Raises:
-            CorpusError: it cannot be read.
+            CorpusError: It cannot be read.
         """
         lines = Lines(path, encoding)
         return cls(path, "\n".join(lines[index] for index in range(len(lines))))
@@ -89,7 +89,7 @@ class Cursor:
         """Step over a character.
 
         Raises:
-            CorpusError: there is another one.
+            CorpusError: There is another one.
         """
         if self.peek() != character:
             raise self.syntax(expected)
@@ -99,7 +99,7 @@ class Cursor:
         """Take one value.
 
         Raises:
-            CorpusError: there is none.
+            CorpusError: There is none.
         """
         self.peek()
         try:
@@ -128,7 +128,7 @@ class Cursor:
         """Take a list, value by value.
 
         Raises:
-            CorpusError: there is none.
+            CorpusError: There is none.
         """
         for _ in self.items("[", "]", what):
             yield Item(self.path, self.line(), self.value(item))
@@ -137,7 +137,7 @@ class Cursor:
         """Check that nothing follows.
 
         Raises:
-            CorpusError: there is more.
+            CorpusError: There is more.
         """
         if self.peek():
             raise self.syntax(f"the end of the file after the last {last}")
@@ -147,7 +147,7 @@ def json_line(lines: Lines, index: int) -> Item:
     """The object in one line of a JSONL file.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: There is none.
     """
     return json_object(lines.path, index + 1, lines[index])
 
@@ -156,7 +156,7 @@ def json_object(path: Path, line: int, text: str) -> Item:
     """The object in a line of JSON text.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: There is none.
     """
     try:
         item = Item(path, line, json.loads(text))

@@ -35,7 +35,7 @@ def labels_of(row: Row, format: TableFormat) -> Labels:
     """The labels of a row.
 
     Raises:
-        CorpusError: the row is malformed, or has several labels if methods learn one.
+        CorpusError: The row is malformed, or has several labels if methods learn one.
     """
     if format.unlabelled:
         return None, None
@@ -70,7 +70,7 @@ class Names:
         """Check the spellings.
 
         Raises:
-            ZooError: there are some and no labels, a synonym is of no label, or a spelling is of two.
+            ZooError: There are some and no labels, a synonym is of no label, or a spelling is of two.
         """
         if (self.synonyms or self.any_case) and not self.known:
             option = "synonyms" if self.synonyms else "any_case"
@@ -100,7 +100,7 @@ def _spellings(known: tuple[str, ...], synonyms: Synonyms = (), any_case: bool =
     """All spellings of the labels, lower-cased if case does not count.
 
     Raises:
-        ZooError: a synonym of no label, or a spelling of two.
+        ZooError: A synonym of no label, or a spelling of two.
     """
     found: dict[str, str] = {}
     for spelled, label in (*((label, label) for label in known), *synonyms):
@@ -117,7 +117,7 @@ def label_of(row: Row, given: str, format: TableFormat) -> str:
     """The label that this is a name, a spelling or the number of.
 
     Raises:
-        CorpusError: it is none of them.
+        CorpusError: It is none of them.
     """
     known = format.known
     if format.numbers_from is not None:

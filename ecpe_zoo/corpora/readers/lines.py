@@ -36,8 +36,8 @@ class Reading:
     """What a reader found in one file.
 
     Args:
-        documents: in the order of the file.
-        counts: how much of the file is not in them, by reason; a reason that never applied is absent.
+        documents: In the order of the file.
+        counts: What is not in them, by reason; a reason that never applied is absent.
     """
 
     documents: tuple[Document, ...]
@@ -51,7 +51,7 @@ class Reader(Protocol):
         """Read the file.
 
         Raises:
-            CorpusError: the file does not follow its format.
+            CorpusError: The file does not follow its format.
         """
 
 
@@ -60,9 +60,9 @@ class Collector:
     """Collects the documents of a file, one at a time.
 
     Args:
-        path: the file.
-        on_error: stop at the first malformed document, or leave it out and count it.
-        id: what the format calls the id of a document, for messages.
+        path: The file.
+        on_error: Whether to stop at the first malformed document or to leave it out and count it.
+        id: Name of a document's id in the format, for messages.
     """
 
     path: Path
@@ -76,14 +76,14 @@ class Collector:
         """Build one document.
 
         Args:
-            build: gives the document, None if nothing is left of it; it adds to the counts.
+            build: Function that gives the document, None if nothing is left of it; it adds to the counts.
             line: 1-based, where it starts.
 
         Returns:
             False if it was skipped.
 
         Raises:
-            CorpusError: it is malformed, or its id occurs twice.
+            CorpusError: It is malformed, or its id occurs twice.
         """
         added: Counter[str] = Counter()
         try:
@@ -117,7 +117,7 @@ class Collector:
         """Everything that was collected.
 
         Raises:
-            CorpusError: it is nothing.
+            CorpusError: It is nothing.
         """
         if not self.documents:
             raise CorpusError(self.path, None, expected, "a file without one that can be read")
@@ -134,7 +134,7 @@ class Lines:
         encoding: Encoding of its text.
 
     Raises:
-        CorpusError: the file cannot be read or unpacked, or not be cut into lines in this encoding.
+        CorpusError: The file cannot be read or unpacked, or not be cut into lines in this encoding.
     """
 
     def __init__(self, path: Path, encoding: str = UTF8) -> None:
@@ -171,7 +171,7 @@ def file_bytes(path: Path) -> bytes:
     """The content of a file, unpacked if its name ends in .gz.
 
     Raises:
-        CorpusError: it cannot be read or unpacked.
+        CorpusError: It cannot be read or unpacked.
     """
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix.lower() == PACKED else path.read_bytes()
@@ -230,7 +230,7 @@ def decoded(path: Path | str, line: int, raw: bytes, encoding: str = UTF8) -> st
     """A line as text.
 
     Raises:
-        CorpusError: it is not text in this encoding.
+        CorpusError: It is not text in this encoding.
     """
     try:
         return raw.decode(encoding)

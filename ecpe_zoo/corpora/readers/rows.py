@@ -23,10 +23,10 @@ class Row:
     """One row of a file.
 
     Args:
-        path: the file.
+        path: The file.
         line: 1-based, where it starts.
-        found: fields by column, or why the row cannot be read.
-        place: what made-up ids name it by: its 1-based place in a list, several of which may be in one line; else 0.
+        found: Fields by column, or why the row cannot be read.
+        place: Its 1-based place in a list, which made-up ids use since a line may hold several; else 0.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Row:
         """The fields by column.
 
         Raises:
-            CorpusError: the row is malformed.
+            CorpusError: The row is malformed.
         """
         if isinstance(self.found, CorpusError):
             raise self.found
@@ -53,7 +53,7 @@ class Row:
         """The stripped field of a column.
 
         Raises:
-            CorpusError: it is empty.
+            CorpusError: It is empty.
         """
         value = self.fields[column].strip()
         if not value:
@@ -64,7 +64,7 @@ class Row:
         """The field of a column as a number without a sign.
 
         Raises:
-            CorpusError: it is something else.
+            CorpusError: It is something else.
         """
         value = self.fields[column].strip()
         if not (value.isascii() and value.isdigit()):
@@ -81,7 +81,7 @@ class Row:
         """The label, if it is one of a closed set.
 
         Raises:
-            CorpusError: it is none of them; the message lists them.
+            CorpusError: It is none of them; the message lists them.
         """
         if label not in known:
             raise self.error(f"{what} of {', '.join(known)}", shown(label))
@@ -92,9 +92,9 @@ def line_rows(lines: Lines, read: Callable[[Lines, int], Mapping[str, str]], fir
     """A row for each line that is not blank.
 
     Args:
-        lines: of the file.
-        read: gives the fields of the line with this 0-based index.
-        first: index of the first line.
+        lines: Lines of the file.
+        read: Function that gives the fields of the line with this 0-based index.
+        first: Index of the first line.
     """
     for index in range(first, len(lines)):
         if lines.rough(index).strip():
@@ -119,17 +119,17 @@ def table_rows(
     """The rows after a header.
 
     Args:
-        path: the file.
-        columns: what the header must have; other columns are read too.
-        delimiter: between fields.
-        quoted: a field in double quotes may hold delimiters and line ends.
-        loose: let bytes pass that are no UTF-8, for `Row.mended`; otherwise they are an error.
-        described: a description says what the columns are: errors name its option that may mend them.
-        names: of all columns, in a file without a header.
-        encoding: of the text.
+        path: The file.
+        columns: Columns that the header must have; others are read too.
+        delimiter: Between fields.
+        quoted: A field in double quotes may hold delimiters and line ends.
+        loose: Let bytes pass that are no UTF-8, for `Row.mended`; otherwise they are an error.
+        described: A description says what the columns are: errors name its option that may mend them.
+        names: Names of all columns of a file without a header.
+        encoding: Encoding of the text.
 
     Raises:
-        CorpusError: no header with these columns, or quotes that do not end, after which nothing can be
+        CorpusError: No header with these columns, or quotes that do not end, after which nothing can be
             read.
     """
     lines = Lines(path, encoding)
@@ -161,13 +161,13 @@ def table_records(
     """The rows of a table as they come, its header among them; a line without a character has no fields.
 
     Args:
-        path: the file, for messages.
-        lines: of the file, without their ends.
-        delimiter: between fields.
-        quoted: a field in double quotes may hold delimiters and line ends.
+        path: The file, for messages.
+        lines: Lines of the file, without their ends.
+        delimiter: Between fields.
+        quoted: A field in double quotes may hold delimiters and line ends.
 
     Raises:
-        CorpusError: quotes that do not end, after which nothing can be read.
+        CorpusError: Quotes that do not end, after which nothing can be read.
     """
     if not quoted:
         for number, (text, problem) in enumerate(lines, start=1):
@@ -211,12 +211,12 @@ def by_column(
     """The fields of a row by column, or what is wrong with it.
 
     Args:
-        path: the file, for messages.
-        header: names of the columns.
+        path: The file, for messages.
+        header: Names of the columns.
         line: 1-based, where the row starts.
-        fields: of the row, or what is wrong with them.
-        hint: a way out if their number is wrong.
-        given: the file has no header, its columns were named by the user.
+        fields: Fields of the row, or what is wrong with them.
+        hint: A way out if their number is wrong.
+        given: The file has no header, its columns were named by the user.
     """
     if isinstance(fields, CorpusError):
         return fields
@@ -287,14 +287,14 @@ def single_rows(
     """Build a document of each row.
 
     Args:
-        path: the file.
-        on_error: stop at the first malformed row, or leave it out and count it.
-        rows: of the file.
-        build: one row to a Document, None for one without text; it adds to the counts.
-        what: the rows, for messages.
+        path: The file.
+        on_error: Whether to stop at the first malformed row or to leave it out and count it.
+        rows: Rows of the file.
+        build: One row to a Document, None for one without text; it adds to the counts.
+        what: The rows, for messages.
 
     Raises:
-        CorpusError: a malformed row, an id that occurs twice, or a file without a row that can be read.
+        CorpusError: A malformed row, an id that occurs twice, or a file without a row that can be read.
     """
     collector = Collector(path, on_error)
     for row in rows:

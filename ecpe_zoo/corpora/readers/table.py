@@ -46,7 +46,7 @@ def _synonyms(value: object) -> Synonyms:
     """A validator: a mapping of texts as pairs.
 
     Raises:
-        ValueError: something else; `no` in YAML is false.
+        ValueError: Something else; `no` in YAML is false.
     """
     if isinstance(value, Mapping):
         value = tuple(value.items())
@@ -63,27 +63,27 @@ class Columns:
     (`columns`). With neither, the texts have no labels.
 
     Args:
-        text: the column of the text.
-        label: the column of the label, or of several.
-        separator: between labels in that column; without one, a field is one label. A list needs none, be it of JSON
+        text: The column of the text.
+        label: The column of the label, or of several.
+        separator: Between labels in that column; without one, a field is one label. A list needs none, be it of JSON
             or written as text: `['joy', 'anger']`.
-        numbers_from: labels are numbers in the order of `labels`, and this is the first one.
-        multi_hot: a field has a 0 or 1 for each of `labels`: `0,1,0`, `[0, 1, 0]` or `010`.
-        any_case: letter case does not count in labels: `Joy` is `joy`.
-        synonyms: spellings -> the label that they stand for.
-        columns: a column of numbers for each label, named as the label is; `True` is 1, `False` is 0.
-        scale: the number for full strength: numbers are kept as intensities. 0: they are 0 or 1.
-        least: share of `scale` from which on a label is given, above 0 to 1.
-        id: the column of the document's id; by default the file's name and the line.
-        context: columns of earlier text, the earliest first; an empty field is left out.
-        conversation: the column that is the same in all rows of a conversation.
-        interleaved: rows of several conversations alternate.
-        speaker: the column of who says it; an empty field is an unknown speaker.
-        kind: of the file; by default as its name ends, .gz aside. `clauses` and `ecac` are files with pairs.
-        delimiter: the character between fields; by default a comma in CSV and a tab in TSV.
-        quoted: fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
-        header: names of all columns, in order, of a file without a header.
-        encoding: of the text: `utf-8`, `utf-16`, `cp1252`, `gb18030` or another that Python knows.
+        numbers_from: Labels are numbers in the order of `labels`, and this is the first one.
+        multi_hot: A field has a 0 or 1 for each of `labels`: `0,1,0`, `[0, 1, 0]` or `010`.
+        any_case: Letter case does not count in labels: `Joy` is `joy`.
+        synonyms: Spellings -> the label that they stand for.
+        columns: A column of numbers for each label, named as the label is; `True` is 1, `False` is 0.
+        scale: The number for full strength: numbers are kept as intensities. 0: they are 0 or 1.
+        least: Share of `scale` from which on a label is given, above 0 to 1.
+        id: The column of the document's id; by default the file's name and the line.
+        context: Columns of earlier text, the earliest first; an empty field is left out.
+        conversation: The column that is the same in all rows of a conversation.
+        interleaved: Rows of several conversations alternate.
+        speaker: The column of who says it; an empty field is an unknown speaker.
+        kind: Kind of the file; by default from its extension, .gz aside. `clauses` and `ecac` are files with pairs.
+        delimiter: The character between fields; by default a comma in CSV and a tab in TSV.
+        quoted: Fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
+        header: Names of all columns, in order, of a file without a header.
+        encoding: Encoding of the text: `utf-8`, `utf-16`, `cp1252`, `gb18030` or another that Python knows.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -115,13 +115,13 @@ class TableFormat(Columns):
     """What a file means: its columns, and what is the same for all files of a corpus.
 
     Args:
-        labels: all labels, in the order in which methods number them; by default `columns`.
-        language: of the texts.
-        single: a text has one label: several are an error.
-        unlabelled: the files have no labels, or their labels are not read.
+        labels: All labels, in the order in which methods number them; by default `columns`.
+        language: Language of the texts.
+        single: A text has one label: several are an error.
+        unlabelled: The files have no labels, or their labels are not read.
 
     Raises:
-        ZooError: options that contradict each other.
+        ZooError: Options that contradict each other.
     """
 
     labels: tuple[str, ...] = ()
@@ -203,14 +203,14 @@ def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", nam
     """Read a file of the user's own.
 
     Args:
-        path: the file.
-        format: what its columns mean.
-        on_error: stop at the first malformed document, or leave it out and count it.
-        name: start of the ids of documents without an id column; by default the file's name.
+        path: The file.
+        format: Meaning of its columns.
+        on_error: Whether to stop at the first malformed document or to leave it out and count it.
+        name: Start of the ids of documents without an id column; by default the file's name.
 
     Raises:
-        CorpusError: the file does not follow the format.
-        ZooError: the kind of the file cannot be inferred from its name.
+        CorpusError: The file does not follow the format.
+        ZooError: The kind of the file cannot be inferred from its name.
     """
     rows = _rows(path, format)
     if format.conversation:
