@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import visible
+from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
@@ -324,11 +325,17 @@ def share_tested(entries: Iterable[Entry]) -> float:
 
 
 def encoder_of(entry: Entry) -> str:
-    """The encoder that a run used, in words; "own network" for a method that takes none."""
+    """The encoder that a run used, in words; "own network" for a method that takes none.
+
+    A pretrained encoder without its upper layers is another one: `multilingual-e5-small, first 6 layers`.
+    """
     arguments, method = arguments_of(entry.record), declared_method(entry.record)
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
-    return visible(str(arguments.get("encoder.name") or arguments.get("encoder") or "own network"))
+    name = str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
+    layers = arguments.get("encoder.layers")
+    cut = layers is not None and name not in (EMBEDDED, RECURRENT, WORDS)
+    return visible(f"{name}, first {layers} layers" if cut else name)
 
 
 def main_metric(record: RunRecord) -> tuple[str, float]:
