@@ -6,7 +6,6 @@ is not listed here is named after its class and its folder.
 
 from __future__ import annotations
 
-from ecpe_zoo.results.naming import arguments_of
 from ecpe_zoo.results.store import RunGroup, encoder_of
 
 METHODS = {
@@ -71,7 +70,6 @@ def bare(name: str) -> str:
 
 
 def encoder_in_words(group: RunGroup) -> str:
-    """The encoder of a group's runs, and how many of its layers they used."""
+    """The encoder of a group's runs."""
     encoder = encoder_of(group.first)
-    layers = arguments_of(group.first.record).get("encoder.layers")
-    return ENCODERS.get(encoder, encoder) + (f", first {layers} layers" if layers else "")
+    return ENCODERS.get(encoder, encoder)
