@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 import re
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from ecpe_zoo.leaderboard.published import published
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.statistics import corrected_t_test, over_runs
 from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
-from experiments import report, report_facts, report_figures, report_leaks
+from experiments import report, report_facts, report_figures, report_leaks, report_names
 from experiments import report_tables as tables
 from experiments.report_tables import Practice, Row, points, with_shared
 
@@ -72,7 +73,7 @@ def test_prices_of_the_first_release_have_the_intervals_of_its_command(old: repo
     ):
         made = with_shared(found, old.share)
         assert test is not None
-        assert (made.mean, made.low, made.high) == pytest.approx((test.mean, test.low, test.high), abs=1e-9)
+        assert (made.mean, made.low, made.high) == pytest.approx((test.mean, test.low, test.high), abs=1e-6)
     assert old.paper.corrected_gap is not None
     assert old.paper.corrected_gap.low < 0  # "which is not shown"
 
@@ -184,9 +185,10 @@ def test_a_practice_without_a_run_is_a_dash() -> None:
     assert lines[2] == f"| a | – | {points(gain)} |"
 
 
-def test_ranges_of_folds() -> None:
-    assert tables.ranges([3, 1, 2, 7]) == "1–3, 7"
-    assert tables.ranges([]) == ""
+def test_examples_of_the_docstrings() -> None:
+    modules = (report, report_facts, report_names, tables)
+    found = [doctest.testmod(module) for module in modules]
+    assert all(result.attempted and not result.failed for result in found)
 
 
 def test_rows_that_refer_to_the_one_above_have_a_title_of_their_own() -> None:
