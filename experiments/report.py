@@ -1,8 +1,11 @@
 """The reality check: `experiments/REPORT.md` and its figures, every number of which is made from committed records.
 
-The words are in `report.md.j2`; the numbers come from the functions behind `ecpe-zoo results` and from
-`experiments.position_check`. Practices and positions are scored again from kept scores, so that `xia-ding-2019`,
-`xia-ding-balanced` and `ntcir-ecpe-en` have to be at hand.
+The words are in `report.md.j2`; the numbers come from the functions behind `ecpe-zoo results` and `ecpe-zoo data
+check`, from `experiments.position_check`, and, for what papers print, from the package's file of published scores.
+Practices and positions are scored again from kept scores and leaks are counted: the corpora have to be at hand.
+
+A new folder below `records/` needs no line here; a method or variant whose name differs from its class and folder gets
+one in `report_names.py`.
 
     python -m experiments.report            # writes the report
     python -m experiments.report --check    # exit 1 if the committed one differs
@@ -11,58 +14,55 @@ The words are in `report.md.j2`; the numbers come from the functions behind `ecp
 from __future__ import annotations
 
 import argparse
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
+from textwrap import fill as wrapped
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ecpe_zoo.errors import ZooError, counted
-from ecpe_zoo.leaderboard import plots
 from ecpe_zoo.leaderboard.comparisons import compare_rows
-from ecpe_zoo.leaderboard.figures import templates
 from ecpe_zoo.leaderboard.tables import percent, signed
-from ecpe_zoo.results import statistics
 from ecpe_zoo.results.arm_table import ArmResult, group_arms
-from ecpe_zoo.results.selection import Prices, paper_arm, prices
-from ecpe_zoo.results.store import RunGroup, find_records, group_records
-from experiments import position_check, run
-from experiments.report_tables import (
-    Practice,
-    Row,
-    cost_table,
-    hours,
-    leak_table,
-    points,
-    position_table,
-    power_table,
-    practice_table,
-    score_table,
-)
+from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
+from ecpe_zoo.results.statistics import fold_means
+from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
+from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, folds_of
+from experiments import position_check, report_facts, report_figures, report_leaks, run
+from experiments import report_tables as tables
+from experiments.report_names import name_of
+from experiments.report_tables import Practice, Row, points, score, with_shared
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
 OLD = "0.1.0"
-"""Records of the first release, whose methods differ: only their price of test selection is reported."""
+"""Records of the first release, whose methods differ: their price of test selection and the spread of their seeds are
+reported, and no score. Every other folder of `RECORDS` is read, new ones too."""
 
 PAIRS = ("xia-ding-2019", "ntcir-ecpe-en")
 """Corpora of emotion-cause pairs on which practices are measured."""
 
+fill = partial(wrapped, width=120, break_long_words=False, break_on_hyphens=False)
 
-def name_of(group: RunGroup) -> str:
-    """The method's class, and the variant that its suite gave it.
+RESAMPLES = 1000
+"""Draws over the test documents of a corpus with one split: their error is a part of its intervals."""
 
-    Records are in `SUITE/METHOD-VARIANT/`: `e2eecpe-encoder` is `E2EECPE (encoder)`.
+
+def rows_of(
+    groups: Iterable[RunGroup], root: Path | None = None, documents: bool = True
+) -> dict[str, list[Row]]:
+    """Rows by corpus, the corpus with most rows first, the best row first.
+
+    Args:
+        groups: Runs.
+        root: Folder of the corpora.
+        documents: Whether to count the error over test documents of corpora with one split, which have to be at hand.
     """
-    model = group.first.record.config["model"]
-    method = str(model["class_path"]).rpartition(".")[2]
-    variant = group.first.path.parent.name.removeprefix(group.method).strip("-").replace("-", " ")
-    return f"{method} ({variant})" if variant else method
-
-
-def rows_of(groups: Iterable[RunGroup]) -> dict[str, list[Row]]:
-    """Rows by corpus, the corpus with most rows first, the best row first."""
     by_corpus: defaultdict[str, dict[str, RunGroup]] = defaultdict(dict)
     for group in groups:
         if group.finished and group.protocol == "strict" and group.comparable:
@@ -75,22 +75,25 @@ def rows_of(groups: Iterable[RunGroup]) -> dict[str, list[Row]]:
             named[name] = group
     found = {}
     for corpus, named in sorted(by_corpus.items(), key=lambda item: -len(item[1])):
-        against = compare_rows(named, frozenset(), None, None, 0)
+        countable = frozenset(named) if documents and folds_of(named.values()) == 1 else frozenset()
+        against = compare_rows(named, countable, None, root, RESAMPLES)
         made = []
         for name, group in named.items():
             spread = group.spread()
             assert spread is not None
-            made.append(Row(name, group, spread, against.get(name, ())))
-        found[corpus] = sorted(made, key=lambda row: -row.spread.over.mean)
+            mean = with_shared(spread, share_tested(group.finished))
+            made.append(Row(name, group, mean, against.get(name, ())))
+        found[corpus] = sorted(made, key=lambda row: -row.score.mean)
     return found
 
 
-def with_folds(rows: Iterable[Row]) -> list[Row]:
-    """Methods, not their ablations, with at least three folds: fewer give no interval."""
+def with_folds(rows: Sequence[Row]) -> list[Row]:
+    """Methods, not their ablations, on enough folds for an interval; in the order of the table of scores."""
     return [
         row
-        for row in rows
-        if len(row.group.folds) >= 3 and all(one.why != "its method" for one in row.against)
+        for listed in tables.by_encoder(rows).values()
+        for row in listed
+        if len(row.group.folds) >= tables.FEWEST and row.to("its method") is None
     ]
 
 
@@ -100,102 +103,187 @@ def practices(rows: Sequence[Row], root: Path | None) -> list[Practice]:
     for row in rows:
         arms = group_arms(row.group, root=root, resamples=0)
         for result in arms.results if arms is not None else ():
-            _add(found, row.name, result)
+            _add(found, row, result)
     return [practice for practice in found.values() if practice.gains]
 
 
-def _add(found: dict[str, Practice], name: str, result: ArmResult) -> None:
-    practice = found.setdefault(result.arm.id, Practice(result.arm.title, result.arm.done_by, {}))
+def _add(found: dict[str, Practice], row: Row, result: ArmResult) -> None:
+    arm = result.arm
+    practice = found.setdefault(arm.id, Practice(arm.id, arm.title, arm.done_by, {}))
     if result.gain is not None:
-        practice.gains[name] = result.gain
+        practice.gains[row.name] = with_shared(result.gain, share_tested(row.group.finished))
 
 
-def full_titles(found: Iterable[Practice]) -> Iterator[tuple[str, Practice]]:
-    """Practices after titles that need no other row: a list has rows with `the same, ...` after its own."""
-    before = ""
-    for practice in found:
-        if practice.title.startswith("the same"):
-            yield before + practice.title.removeprefix("the same"), practice
-        else:
-            before = practice.title
-            yield before, practice
+class Old(NamedTuple):
+    """Release 0.1.0.
+
+    Args:
+        strict: Its strict runs of E2EECPE.
+        every: Price of test selection over all of them.
+        sound: The same without the collapsed ones.
+        paper: The papers' practice against all of them.
+        paper_sound: The same against those that did not collapse.
+    """
+
+    strict: RunGroup
+    every: Prices
+    sound: Prices
+    paper: PaperArm
+    paper_sound: PaperArm
+
+    @property
+    def share(self) -> float:
+        """n_test / n_train of a fold."""
+        return share_tested(self.strict.finished)
 
 
-def estimates(spreads: Mapping[str, statistics.RunSpread], colour: int = 0) -> list[plots.Estimate]:
-    """Rows of a forest plot, in percent."""
-    return [
-        plots.Estimate(name, 100 * it.over.mean, 100 * it.over.low, 100 * it.over.high, colour)
-        for name, it in spreads.items()
-    ]
+def old_prices(root: Path) -> Old:
+    """The price of test selection in release 0.1.0."""
+    groups = group_records(find_records([root / OLD / "e2eecpe"]))
+    strict = next(g for g in groups if g.protocol == "strict")
+    runs = next(g for g in groups if g.first.path.parent.name == "e2eecpe-often").entries
+    every, sound = prices(strict.entries), prices(strict.sound.entries)
+    paper, paper_sound = paper_arm(every, runs), paper_arm(sound, runs)
+    assert paper is not None
+    assert paper_sound is not None
+    return Old(strict, every, sound, paper, paper_sound)
 
 
-def figure(name: str, title: str, dots: Sequence[plots.Estimate], label: str) -> str:
-    """A forest plot as an SVG file of its own, in light and dark colours."""
-    described = "; ".join(f"{dot.name} {dot.value:.1f}" for dot in dots)
-    return (
-        plots.forest(name, title, described, dots, label, templates().get_template("picture.css").render())
-        + "\n"
+class Evidence(NamedTuple):
+    """All that the report is made of.
+
+    Args:
+        rows: Corpus -> rows.
+        practices: Corpus of pairs -> practices.
+        position: Scores by the offsets of the documents.
+        offsets: Groups of test documents by their offsets.
+        turns: Overlap of conversations.
+        released: What the released list passes.
+        old: Release 0.1.0.
+    """
+
+    rows: Mapping[str, list[Row]]
+    practices: Mapping[str, list[Practice]]
+    position: Sequence[position_check.Row]
+    offsets: Mapping[str, report_leaks.Offsets]
+    turns: Sequence[report_leaks.Turns]
+    released: report_leaks.Listed
+    old: Old
+
+
+def read(records: Path = RECORDS, root: Path | None = None) -> Evidence:
+    """Read the records and the corpora."""
+    groups = [g for g in group_records(find_records([records])) if OLD not in g.first.path.parts]
+    rows = rows_of(groups, root)
+    chinese = [row.group for row in rows[position_check.CORPUS]]
+    return Evidence(
+        rows,
+        {corpus: practices(with_folds(rows[corpus]), root) for corpus in PAIRS if corpus in rows},
+        position_check.rows_of(chinese, name_of, root),
+        report_leaks.offset_groups(position_check.tested(chinese, root)),
+        report_leaks.turns(root=root),
+        report_leaks.released(root),
+        old_prices(records),
     )
 
 
-def old_prices(root: Path) -> tuple[Prices, Prices, Any]:
-    """The price of test selection in release 0.1.0: all runs, those that did not collapse, and the papers' practice."""
-    groups = group_records(find_records([root / OLD / "e2eecpe"]))
-    strict = next(g for g in groups if g.protocol == "strict")
-    paper = next(g for g in groups if g.first.path.parent.name == "e2eecpe-often")
-    found = prices(strict.entries)
-    return found, prices(strict.sound.entries), paper_arm(found, paper.entries)
+def text(found: Evidence) -> str:
+    """The report."""
+    rows, share = found.rows, found.old.share
+    powers = tables.powers(rows)
+    gaps = report_facts.printed_gaps()
+    context = {
+        "rows": {corpus: {row.name: row for row in listed} for corpus, listed in rows.items()},
+        "scores": {corpus: tables.score_table(listed) for corpus, listed in rows.items()},
+        "shown": report_facts.shown(rows),
+        "peers": report_facts.peers(rows),
+        "truncated": report_facts.truncated(rows),
+        "provenance": report_facts.provenance(rows),
+        "over_rule": report_facts.over_rule(rows[PAIRS[1]]),
+        "verdict_runs": (FOLDS * SEEDS, SPLIT_SEEDS),
+        "most_folds": [row.name for row in with_folds(rows[PAIRS[0]]) if len(row.group.folds) >= FOLDS],
+        "first_fold": {row.name: fold_means(row.group.values()).get(1) for row in rows[PAIRS[0]]},
+        "printed": report_facts.printed_table(rows),
+        "neighbours": report_facts.neighbours(),
+        "list_gain": report_facts.printed_list_gain(),
+        "gaps": gaps,
+        "leaks": report_leaks.leak_table(rows),
+        "turns": report_leaks.turn_table(found.turns),
+        "released": found.released,
+        "power": tables.power_table(powers),
+        "powers": powers,
+        "designs": report_facts.designs(found.old.strict),
+        "fewest_folds": report_facts.fewest_folds(),
+        "practices": found.practices,
+        "practice_tables": {
+            corpus: tables.practice_table(listed) for corpus, listed in found.practices.items()
+        },
+        "who": tables.who_table(found.practices[PAIRS[0]]),
+        "position": tables.position_table(found.position, share),
+        "placed": {row.name: row for row in found.position},
+        "offsets": found.offsets,
+        "cost": tables.cost_table(rows),
+        "hours": tables.hours(rows),
+        "last_epochs": report_facts.last_epochs(rows),
+        "runs": sum(len(row.group.finished) for listed in rows.values() for row in listed),
+        "old": found.old,
+        "simulated": report_facts.simulated(
+            (HERE.parent / "docs" / "verdicts.md").read_text(encoding="utf-8")
+        ),
+        "most": report_figures.MOST,
+    }
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "points": points,
+        "score": score,
+        "percent": percent,
+        "signed": signed,
+        "median": median,
+        "shared": lambda it: with_shared(it, share),
+        "between": report_facts.between,
+        "difference": tables.difference,
+    }
+    environment.globals |= {
+        "counted": counted,
+        "practice": report_facts.practice,
+        "spread_factor": report_facts.spread_factor,
+    }
+    return filled(environment.get_template("report.md.j2").render(context))
+
+
+def filled(markdown: str) -> str:
+    r"""Wrap prose and lists, whose lines change with their numbers; tables, headings and pictures stay.
+
+    >>> print(filled("- one\n  two\n- three\n\n\n| a |\n"), end="")
+    - one two
+    - three
+    <BLANKLINE>
+    | a |
+    """
+    blocks = []
+    for block in re.split(r"\n{2,}", markdown.strip()):
+        if block.startswith(("|", "#", "!")):
+            blocks.append(block)
+            continue
+        items = re.split(r"\n(?=- )", block)
+        hanging = "  " if block.startswith("- ") else ""
+        blocks.append("\n".join(fill(" ".join(item.split()), subsequent_indent=hanging) for item in items))
+    return "\n\n".join(blocks) + "\n"
 
 
 def build(records: Path = RECORDS, root: Path | None = None) -> dict[str, str]:
     """The report and its figures: path below `experiments` -> text."""
-    groups = [g for g in group_records(find_records([records])) if OLD not in g.first.path.parts]
-    rows = rows_of(groups)
-    both = {corpus: practices(with_folds(rows[corpus]), root) for corpus in PAIRS if corpus in rows}
-    position = position_check.rows_of([row.group for row in rows["xia-ding-2019"]], name_of, root)
-    everything, sound, arm = old_prices(records)
-    figures = {}
-    for corpus, listed in rows.items():
-        if corpus in both:
-            dots = estimates({row.name: row.spread for row in listed})
-            figures[f"figures/{corpus}.svg"] = figure(
-                corpus, f"Pair F1 on {corpus}, strict", dots, "pair F1 in percent"
-            )
-    first = next(iter(both["xia-ding-2019"][0].gains))
-    gains = dict(full_titles(practice for practice in both["xia-ding-2019"] if first in practice.gains))
-    title = f"What each practice adds to {first} on xia-ding-2019"
-    figures["figures/practices.svg"] = figure(
-        "practices",
-        title,
-        estimates({name: practice.gains[first] for name, practice in gains.items()}, 1),
-        "points of F1",
-    )
-    figures["figures/position.svg"] = figure(
-        "position",
-        "Balanced test documents minus the others",
-        estimates({row.name: row.gap for row in position}, 2),
-        "points of pair F1",
-    )
-    context = {
-        "rows": rows,
-        "scores": {corpus: score_table(listed) for corpus, listed in rows.items()},
-        "leaks": leak_table(rows),
-        "power": power_table(rows),
-        "practices": {corpus: practice_table(found) for corpus, found in both.items()},
-        "position": position_table(position),
-        "cost": cost_table(rows),
-        "hours": hours(rows),
-        "cells": sum(len(row.group.finished) for listed in rows.values() for row in listed),
-        "old": everything,
-        "old_sound": sound,
-        "old_paper": arm,
+    found = read(records, root)
+    return {
+        "REPORT.md": text(found),
+        **report_figures.figures(found.rows, found.practices, found.position, found.old.share),
     }
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters |= {"points": points, "percent": percent, "signed": signed}
-    environment.globals["counted"] = counted
-    return {"REPORT.md": environment.get_template("report.md.j2").render(context), **figures}
 
 
 def main() -> int:

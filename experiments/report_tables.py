@@ -1,17 +1,44 @@
-"""The tables of the report, as Markdown."""
+"""The tables of the report, as Markdown.
+
+All intervals are 95 % t-intervals. Over folds they count in that folds share training documents (Nadeau and Bengio
+2003): the variance of a mean over k folds is (1/k + n_test/n_train) s^2. Fewer than `FEWEST` folds or seeds have none.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from ecpe_zoo.leaderboard.comparisons import Against
-from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, p_value, percent, signed
+from ecpe_zoo.leaderboard.comparisons import Against, Why
+from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results import statistics
-from ecpe_zoo.results.store import RunGroup, encoder_of
+from ecpe_zoo.results.store import RunGroup
+from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, components
 from experiments import position_check
+from experiments.report_names import encoder_in_words
+
+FEWEST = 3
+"""Folds, or seeds, of an interval. With two, t(1) = 12.7: the interval would hold nearly every score there is. Values
+that are all alike have none either: an interval of no width would claim certainty."""
+
+
+def with_shared(it: statistics.RunSpread, share: float) -> statistics.Spread:
+    """Mean and interval; over folds it counts in the training documents that they share.
+
+    Args:
+        it: Spread over folds or seeds.
+        share: n_test / n_train of a fold.
+    """
+    over = it.over
+    if over.n < FEWEST or over.sd == 0:
+        return over._replace(low=math.nan, high=math.nan)
+    if it.unit != "folds":
+        return over
+    half = statistics.t_quantile(over.n - 1) * over.sd * math.sqrt(1 / over.n + share)
+    return over._replace(low=over.mean - half, high=over.mean + half)
 
 
 class Row(NamedTuple):
@@ -20,156 +47,288 @@ class Row(NamedTuple):
     Args:
         name: Method and variant.
         group: Its strict runs.
-        spread: Spread of its headline score.
+        score: Its headline score; see `with_shared`.
         against: Its comparisons, fixed in advance.
     """
 
     name: str
     group: RunGroup
-    spread: statistics.RunSpread
+    score: statistics.Spread
     against: tuple[Against, ...]
+
+    @property
+    def encoder(self) -> str:
+        """Its encoder, in words."""
+        return encoder_in_words(self.group)
+
+    def to(self, *why: Why) -> Against | None:
+        """Its comparison of one of these kinds."""
+        return next((one for one in self.against if one.why in why), None)
 
 
 class Practice(NamedTuple):
     """What a practice adds to a strict score, by method.
 
     Args:
+        id: Its id among the arms.
         title: Title in words.
         done_by: Who is known to do it.
-        gains: Method -> its spread over runs.
+        gains: Method -> what it adds; see `with_shared`.
     """
 
+    id: str
     title: str
     done_by: str
-    gains: dict[str, statistics.RunSpread]
+    gains: dict[str, statistics.Spread]
 
 
-def comparison(one: Against) -> str:
-    """`+13.5 [+10.4, +16.7] to Rule: no verdict: 2 more seeds a fold`."""
-    verdict = one.verdict
-    bounds = "" if math.isnan(verdict.low) else f" [{signed(verdict.low)}, {signed(verdict.high)}]"
-    p = "" if verdict.missing else f"{p_value(verdict.holm_p)}, "
-    return f"{signed(verdict.mean)}{bounds} to {one.label}: {p}{verdict.in_words}"
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; numbers keep their minus sign and their interval on one line."""
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])
 
 
-def score_table(rows: Sequence[Row]) -> str:
-    """Mean, spread and comparisons of each method."""
-    lines = [
-        "| | encoder | folds × seeds | F1 | 95 % interval | differences |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        runs = f"{len(row.group.folds)} × {len(row.group.seeds)}"
-        said = "; ".join(map(comparison, row.against)) or "–"
-        cells = (
-            row.name,
-            encoder_of(row.group.first),
-            runs,
-            mean_and_sd(row.spread),
-            interval(row.spread),
-            said,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def score(it: statistics.Spread) -> str:
+    """`59.1 [52.4, 65.8]`."""
+    return percent(it.mean) + ("" if math.isnan(it.low) else f" [{percent(it.low)}, {percent(it.high)}]")
 
 
-def power_table(rows: Mapping[str, Sequence[Row]]) -> str:
-    """What the comparisons with most runs could have shown, in points."""
-    lines = ["| difference | corpus | over | measured | could have been shown |", "|---|---|---|---|---|"]
-    for corpus, listed in rows.items():
-        for row in listed:
-            for one in row.against:
-                if math.isfinite(one.verdict.detectable):
-                    cells = (
-                        f"{row.name} − {one.label}",
-                        corpus,
-                        one.verdict.counted,
-                        signed(one.verdict.mean),
-                        percent(one.verdict.detectable),
-                    )
-                    lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def points(spread: statistics.RunSpread | None) -> str:
-    """`+2.15 [+1.17, +3.14]`."""
-    if spread is None:
+def points(it: statistics.Spread | None) -> str:
+    """`+2.2 [+1.2, +3.1]`."""
+    if it is None:
         return "–"
-    over = spread.over
-
-    def two(value: float) -> str:
-        text = f"{100 * abs(value):.2f}"
-        return text if float(text) == 0 else ("+" if value > 0 else "−") + text
-
-    return two(over.mean) + ("" if math.isnan(over.low) else f" [{two(over.low)}, {two(over.high)}]")
+    return signed(it.mean) + ("" if math.isnan(it.low) else f" [{signed(it.low)}, {signed(it.high)}]")
 
 
-def practice_table(found: Sequence[Practice]) -> str:
-    """A row for each practice, a column for each method."""
-    names = list(dict.fromkeys(name for practice in found for name in practice.gains))
-    lines = [f"| practice | {' | '.join(names)} | done by |", "|---" * (len(names) + 2) + "|"]
-    for practice in found:
-        cells = (practice.title, *(points(practice.gains.get(name)) for name in names), practice.done_by)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def difference(one: Against | None) -> statistics.Spread | None:
+    """A comparison's mean and interval; see `with_shared`."""
+    if one is None:
+        return None
+    found, n = one.verdict, len(one.verdict.differences)
+    low, high = (found.low_shared, found.high_shared) if n >= FEWEST else (math.nan, math.nan)
+    return statistics.Spread(found.mean, math.nan, low, high, n)
 
 
-def position_table(rows: Sequence[position_check.Row]) -> str:
-    """Scores on the documents whose offsets are balanced, and on the others."""
-    lines = ["| | folds | other documents | balanced documents | difference |", "|---|---|---|---|---|"]
-    for row in rows:
-        cells = (row.name, str(row.folds), percent(row.others), percent(row.balanced), points(row.gap))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def ranges(numbers: Iterable[int]) -> str:
+    """Numbers in order, neighbours together.
+
+    >>> ranges([1, 2, 3, 5])
+    '1–3, 5'
+    """
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in found)
 
 
-def cost_table(rows: Mapping[str, Sequence[Row]]) -> str:
-    """Minutes and memory of a cell, by corpus and method."""
-    lines = [
-        "| | corpus | cells | minutes a cell, median | hours in all | parameters, M | peak memory, GB |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for corpus, listed in rows.items():
-        for row in listed:
-            machines = [entry.record.machine for entry in row.group.finished]
-            seconds = [machine.seconds for machine in machines]
-            cells = (
-                row.name,
-                corpus,
-                str(len(machines)),
-                f"{median(seconds) / 60:.1f}",
-                f"{sum(seconds) / 3600:.1f}",
-                f"{machines[0].parameters / 1e6:.1f}",
-                f"{max(machine.peak_memory_bytes for machine in machines) / 1e9:.1f}",
-            )
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def span(values: Iterable[int]) -> str:
+    """The least and the most of some counts.
 
-
-def leak_table(rows: Mapping[str, Sequence[Row]]) -> str:
-    """Training documents left out because they repeat a test or validation document, by corpus and fold."""
-    lines = [
-        "| | test documents a fold | exact twins left out of training | near-duplicates left out |",
-        "|---|---|---|---|",
-    ]
-    for corpus, listed in rows.items():
-        parts = {entry.fold: entry.record.corpus for row in listed for entry in row.group.finished}.values()
-        cells = (
-            corpus,
-            _range([part.test for part in parts]),
-            _range([len(part.twins_left_out) for part in parts]),
-            _range([len(part.near_left_out) for part in parts]),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _range(values: Sequence[int]) -> str:
-    least, most = min(values), max(values)
+    >>> span([1200, 3]), span([7, 7])
+    ('3 to 1,200', '7')
+    """
+    listed = list(values)
+    least, most = min(listed), max(listed)
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
+METHOD: tuple[Why, ...] = ("its method", "the best of its encoder")
+
+
+def by_encoder(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Encoder -> its rows: most folds first, then the best; an ablation after its method. The rule has the key ""."""
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    ablations: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (-len(row.group.folds), -row.score.mean)):
+        if (method := row.to("its method")) is not None:
+            ablations[method.label].append(row)
+        else:
+            found["" if row.group.method == "rule" else row.encoder].append(row)
+
+    def most_folds(encoder: str) -> int:
+        return max(len(row.group.folds) for row in found[encoder])
+
+    return {
+        encoder: [one for row in found[encoder] for one in (row, *ablations[row.name])]
+        for encoder in sorted(found, key=lambda encoder: (encoder != "", -most_folds(encoder)))
+    }
+
+
+def score_table(rows: Sequence[Row]) -> str:
+    """Scores and comparisons of each method, by encoder."""
+    has_rule = any(row.to("the rule") for row in rows)
+    heads = ["", "folds", "runs", "F1"]
+    heads += ["minus the rule, same folds"] * has_rule + ["minus its reference, same folds", "verdict"]
+    lines = []
+    for encoder, listed in by_encoder(rows).items():
+        if encoder:
+            lines.append([f"*{encoder}*", *[""] * (len(heads) - 1)])
+        leaders = {one.label for row in listed if (one := row.to(*METHOD))}
+        for row in listed:
+            folds = ranges(row.group.folds) if row.group.task == "ecpe" else "official"
+            cells = [row.name, folds, str(len(row.group.finished)), score(row.score)]
+            cells += [points(difference(row.to("the rule")))] * has_rule
+            reference = "reference" if row.name in leaders and not row.to(*METHOD) else ""
+            lines.append([*cells, reference or points(difference(row.to(*METHOD))), verdict(row)])
+    return table(heads, lines)
+
+
+def verdict(row: Row) -> str:
+    """The verdict on each comparison of a row, once if they are alike."""
+    said = {}
+    for one in row.against:
+        found = one.verdict
+        words = (
+            f"none: {found.missing}" if found.missing else f"{p_value(found.holm_p)} (Holm), {found.in_words}"
+        )
+        said[one.label] = words
+    if len(set(said.values())) <= 1:
+        return next(iter(said.values()), "–")
+    return "; ".join(f"{label}: {words}" for label, words in said.items())
+
+
+class Power(NamedTuple):
+    """What runs could show of a difference, as fractions.
+
+    Args:
+        corpus: Corpus.
+        name: The difference.
+        over: What it is taken over, in words.
+        measured: What was measured.
+        now: Smallest true difference that a t-test over as many folds shows in four of five repetitions.
+        then: The same of ten folds with three seeds; nan for a corpus without folds.
+    """
+
+    corpus: str
+    name: str
+    over: str
+    measured: statistics.Spread
+    now: float
+    then: float
+
+
+def powers(rows: Mapping[str, Sequence[Row]]) -> list[Power]:
+    """Of all comparisons of a row with its method or with the best of its encoder that have an interval."""
+    found = []
+    for corpus, listed in rows.items():
+        groups = {row.name: row.group for row in listed}
+        for row in (row for some in by_encoder(listed).values() for row in some):
+            one = row.to(*METHOD)
+            measured = difference(one)
+            if one is None or measured is None or math.isnan(measured.low):
+                continue
+            then = math.nan
+            if one.verdict.unit == "fold":
+                then = components(row.group, groups[one.label]).detectable(FOLDS, SEEDS)
+            name = f"{row.name} − {one.label}"
+            found.append(Power(corpus, name, one.verdict.counted, measured, one.verdict.detectable, then))
+    return found
+
+
+def power_table(found: Sequence[Power]) -> str:
+    """What the comparisons could have shown, in points."""
+    heads = ("difference", "corpus", "over", "measured", "these runs show", "ten folds × three seeds show")
+    return table(
+        heads,
+        (
+            (it.name, it.corpus, it.over, points(it.measured), percent(it.now), percent(it.then))
+            for it in found
+        ),
+    )
+
+
+def full_titles(found: Iterable[Practice]) -> Iterator[tuple[str, Practice]]:
+    """Practices after titles that need no other row: a list has rows with `the same, ...` after its own."""
+    before = ""
+    for practice in found:
+        if practice.title.startswith("the same"):
+            yield before + practice.title.removeprefix("the same"), practice
+        else:
+            before = practice.title
+            yield before, practice
+
+
+HEADS = {
+    "epoch": "epoch",
+    "emotion-maximum": "epoch for emotions (emotion F1)",
+    "cause-maximum": "epoch for causes (cause F1)",
+    "threshold": "threshold",
+    "rankcp_file": "list",
+    "rankcp_file-threshold": "list and threshold",
+    "train_words": "keywords",
+    "window-3": "window of 3",
+}
+"""Arm -> head of its column."""
+
+
+def practice_table(found: Sequence[Practice]) -> str:
+    """A row for each method, a column for each practice of `HEADS` that any of them has."""
+    columns = {it.id: it for it in found if it.gains}
+    shown = [columns[id] for id in HEADS if id in columns]
+    names = list(dict.fromkeys(name for it in found for name in it.gains))
+    heads = ["", *(HEADS[it.id] for it in shown)]
+    return table(heads, ((name, *(points(it.gains.get(name)) for it in shown)) for name in names))
+
+
+def who_table(found: Sequence[Practice]) -> str:
+    """Who is known to do each practice."""
+    columns = {it.id: (title, it.done_by) for title, it in full_titles(found)}
+    rows = []
+    for id in (id for id in HEADS if id in columns):
+        title, done_by = columns[id]
+        rows.append((HEADS[id], title, "(a bound)" if id == "rankcp_file-threshold" else done_by))
+    return table(("practice", "what it does", "known from"), rows)
+
+
+def position_table(rows: Sequence[position_check.Row], share: float) -> str:
+    """Scores on the documents whose offsets are balanced, and on the others; most folds first."""
+    heads = ("", "folds", "all", "others", "balanced", "balanced minus others")
+    return table(
+        heads,
+        (
+            (
+                row.name,
+                str(row.folds),
+                *(percent(value) for value in (row.every, row.others, row.balanced)),
+                points(with_shared(row.gap, share)),
+            )
+            for row in sorted(rows, key=lambda row: -row.folds)
+        ),
+    )
+
+
+def seconds_of(rows: Iterable[Row]) -> list[float]:
+    """Wall time of each run."""
+    return [entry.record.machine.seconds for row in rows for entry in row.group.finished]
+
+
 def hours(rows: Mapping[str, Sequence[Row]]) -> float:
-    """Hours of all cells together."""
-    entries = (entry for listed in rows.values() for row in listed for entry in row.group.finished)
-    return sum(entry.record.machine.seconds for entry in entries) / 3600
+    """Hours of all runs together."""
+    return sum(sum(seconds_of(listed)) for listed in rows.values()) / 3600
+
+
+def cost_table(rows: Mapping[str, Sequence[Row]]) -> str:
+    """Time and memory of a run, by corpus and encoder; and the time of the runs of a verdict."""
+    lines = []
+    for corpus, listed in rows.items():
+        for encoder, some in by_encoder(listed).items():
+            if not encoder:  # the rule takes seconds
+                continue
+            minutes = [value / 60 for value in seconds_of(some)]
+            machines = [entry.record.machine for row in some for entry in row.group.finished]
+            needed = FOLDS * SEEDS if some[0].group.task == "ecpe" else SPLIT_SEEDS
+            cells = (
+                corpus,
+                encoder,
+                str(len(machines)),
+                f"{median(minutes):.1f} ({min(minutes):.1f} to {max(minutes):.1f})",
+                f"{median(minutes) * needed / 60:.1f}",
+                span([round(machine.parameters / 1e6) for machine in machines]),
+                f"{max(machine.peak_memory_bytes for machine in machines) / 1e9:.1f}",
+            )
+            lines.append(cells)
+    heads = ("corpus", "encoder", "runs", "minutes a run, median (range)", "hours of a method's verdict")
+    return table((*heads, "parameters, M", "peak memory, GB"), lines)

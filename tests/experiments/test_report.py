@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
+import doctest
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ecpe_zoo.results.statistics import over_runs
-from ecpe_zoo.results.store import find_records, group_records
-from experiments import report
-from experiments.report_tables import (
-    Practice,
-    Row,
-    cost_table,
-    leak_table,
-    points,
-    power_table,
-    practice_table,
-    score_table,
-)
+from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.leaderboard.published import published
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.statistics import corrected_t_test, over_runs
+from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
+from experiments import report, report_facts, report_figures, report_leaks, report_names
+from experiments import report_tables as tables
+from experiments.report_tables import Practice, Row, points, with_shared
 
 REPORT = (report.HERE / "REPORT.md").read_text(encoding="utf-8")
+WORDS = " ".join(REPORT.split())
+PAGES, WORDS_A_PAGE = 8, 600
+FIGURES = 5
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[str, list[Row]]:
-    groups = group_records(find_records([report.RECORDS]))
-    return report.rows_of(g for g in groups if report.OLD not in g.first.path.parts)
+def groups() -> list[RunGroup]:
+    found = group_records(find_records([report.RECORDS]))
+    return [group for group in found if report.OLD not in group.first.path.parts]
 
 
-def test_scores_costs_and_prices_are_those_of_the_records(rows: dict[str, list[Row]]) -> None:
-    tables = [*map(score_table, rows.values()), power_table(rows), cost_table(rows), leak_table(rows)]
-    for table in tables:
+@pytest.fixture(scope="module")
+def rows(groups: list[RunGroup]) -> dict[str, list[Row]]:
+    return report.rows_of(groups, documents=False)
+
+
+@pytest.fixture(scope="module")
+def old() -> report.Old:
+    return report.old_prices(report.RECORDS)
+
+
+def test_tables_are_those_of_the_records(rows: dict[str, list[Row]]) -> None:
+    made = [tables.score_table(rows[corpus]) for corpus in report.PAIRS]
+    made += [tables.cost_table(rows), report_leaks.leak_table(rows), report_facts.printed_table(rows)]
+    for table in made:
         assert table in REPORT
-    everything, sound, paper = report.old_prices(report.RECORDS)
-    words = " ".join(REPORT.split())
-    for gap in (everything.gap, sound.gap, paper.gap):
-        assert points(gap) in words
+    pairs = [power for power in tables.powers(rows) if power.corpus in report.PAIRS]
+    for line in tables.power_table(pairs).splitlines():
+        assert line in REPORT
+
+
+def test_sentences_are_those_of_the_records(rows: dict[str, list[Row]], old: report.Old) -> None:
+    for gap in (old.every.gap, old.sound.gap, old.paper.gap, old.paper_sound.gap, old.paper_sound.beyond):
+        assert points(with_shared(gap, old.share)) in WORDS
     runs = sum(len(row.group.finished) for listed in rows.values() for row in listed)
-    assert f"{runs} runs under the strict protocol" in words
+    assert f"{runs} runs under the strict protocol" in WORDS
+    row = next(row for row in rows["xia-ding-2019"] if row.name == report_figures.MOST)
+    assert f"minus the rule: {points(tables.difference(row.to('the rule')))} over 10 folds" in WORDS
+    for design in report_facts.designs(old.strict):
+        assert f"show {100 * design.shown:.2f}" in WORDS
+    for printed in report_facts.printed_gaps():
+        assert f"{printed.method} w/o {printed.without} {100 * printed.points:.2f}" in WORDS
+
+
+def test_prices_of_the_first_release_have_the_intervals_of_its_command(old: report.Old) -> None:
+    for found, test in (
+        (old.every.gap, old.every.corrected),
+        (old.paper.gap, old.paper.corrected_gap),
+        (old.paper_sound.beyond, old.paper_sound.corrected_beyond),
+    ):
+        made = with_shared(found, old.share)
+        assert test is not None
+        assert (made.mean, made.low, made.high) == pytest.approx((test.mean, test.low, test.high), abs=1e-6)
+    assert old.paper.corrected_gap is not None
+    assert old.paper.corrected_gap.low < 0  # "which is not shown"
 
 
 def test_a_practice_is_that_of_the_kept_scores(
@@ -47,44 +83,158 @@ def test_a_practice_is_that_of_the_kept_scores(
 ) -> None:
     root = real_data("ntcir-ecpe-en")
     rule = next(row for row in rows["ntcir-ecpe-en"] if row.name == "Rule")
-    for practice in report.practices([rule], root):
-        line = next(
-            line
-            for line in REPORT.partition("## What each practice adds")[2]
-            .partition("### ntcir-ecpe-en")[2]
-            .splitlines()
-            if line.startswith(f"| {practice.title} |")
+    table = tables.practice_table(report.practices([rule], root))
+    heads, _, cells = (line.strip("| ").split(" | ") for line in table.splitlines())
+    part = REPORT.partition("## What each practice adds")[2].partition("### ntcir-ecpe-en")[2]
+    named, line = (
+        next(
+            line.strip("| ").split(" | ") for line in part.splitlines() if re.match(pattern, line.strip("| "))
         )
-        assert f"| {points(practice.gains['Rule'])} | {practice.done_by} |" in line
+        for pattern in (r"epoch", r"Rule ")
+    )
+    for head, cell in zip(heads, cells[1:], strict=True):
+        assert line[1 + named.index(head)] == cell
 
 
-def test_ablations_and_single_folds_have_no_column(rows: dict[str, list[Row]]) -> None:
+def test_goemotions_counts_its_test_documents(
+    groups: list[RunGroup], real_data: Callable[[str], Path]
+) -> None:
+    root = real_data("goemotions")
+    found = report.rows_of((group for group in groups if group.corpus == "goemotions"), root)
+    table = tables.score_table(found["goemotions"])
+    assert table in REPORT
+    assert "the test documents" not in table
+
+
+def test_leaks_are_those_of_the_corpora(real_data: Callable[[str], Path]) -> None:
+    root = real_data("emorynlp")
+    (_, _, row) = report_leaks.turn_table(report_leaks.turns(["emorynlp"], root)).splitlines()
+    assert row in REPORT
+
+
+def test_methods_have_the_names_of_their_papers(rows: dict[str, list[Row]]) -> None:
+    names = {row.name for listed in rows.values() for row in listed}
+    printed = {it.method for it in published("ecpe", "xia-ding-2019")}
+    assert {"ECPE-2D", "MGCL w/o sub-clause clue", "E2EECPE w/o position"} <= names & printed
+    assert all(row.name in REPORT for listed in rows.values() for row in listed)
+
+
+def test_ablations_and_few_folds_have_no_column(rows: dict[str, list[Row]]) -> None:
     kept = {row.name for row in report.with_folds(rows["xia-ding-2019"])}
     assert {"E2EECPE", "MGCL", "Rule"} <= kept
-    assert not any("(no " in name for name in kept)
+    assert not any("w/o" in name for name in kept)
 
 
-def test_points_have_signs_and_a_practice_without_a_run_a_dash() -> None:
-    gain = over_runs({(1, ""): 0.01, (2, ""): -0.02})
-    assert points(gain) == "−0.50 [−19.56, +18.56]"
-    assert points(None) == "–"
-    table = practice_table([Practice("window", "nobody", {"a": gain}), Practice("list", "many", {})])
-    assert "| list | – | many |" in table.splitlines()
+def test_ablations_follow_their_method(rows: dict[str, list[Row]]) -> None:
+    ordered = tables.by_encoder(rows["xia-ding-2019"])
+    assert [row.name for row in ordered[""]] == ["Rule"]
+    for listed in ordered.values():
+        names = [row.name for row in listed]
+        for place, row in enumerate(listed):
+            method = row.to("its method")
+            assert method is None or method.label in names[:place]
+    assert sum(map(len, ordered.values())) == len(rows["xia-ding-2019"])
+
+
+def test_the_report_keeps_to_its_length() -> None:
+    figures = sorted((report.HERE / "figures").glob("*.svg"))
+    assert len(figures) <= FIGURES
+    assert {path.name for path in figures} == set(re.findall(r"figures/([\w-]+\.svg)", REPORT))
+    assert len(re.sub(r"[|*_-]{1,}", " ", REPORT).split()) <= PAGES * WORDS_A_PAGE
 
 
 def test_figures_are_whole_files_in_both_colours() -> None:
     for path in (report.HERE / "figures").glob("*.svg"):
         text = path.read_text(encoding="utf-8")
-        assert f"figures/{path.name}" in REPORT
         assert text.startswith("<svg")
         assert "prefers-color-scheme: dark" in text
 
 
+# --- formulas
+
+
+def test_intervals_count_in_shared_training_documents() -> None:
+    values = [0.5, 0.54, 0.47, 0.6]
+    found = with_shared(over_runs({(fold, ""): value for fold, value in enumerate(values)}), 0.125)
+    expected = corrected_t_test(values, 0.125)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    plain = statistics.spread(values)
+    wider = (found.high - found.low) / (plain.high - plain.low)
+    assert wider == pytest.approx(math.sqrt((1 / 4 + 0.125) / (1 / 4)))
+
+
+def test_seeds_share_nothing_and_two_folds_have_no_interval() -> None:
+    seeds = over_runs({(1, seed): value for seed, value in enumerate([0.5, 0.54, 0.47])})
+    assert with_shared(seeds, 0.125) == seeds.over
+    two = with_shared(over_runs({(1, ""): 0.5, (2, ""): 0.6}), 0.125)
+    assert math.isnan(two.low)
+    assert tables.score(two) == "55.0"
+    assert points(two._replace(mean=-0.05)) == "−5.0"
+
+
+def test_values_that_are_all_alike_have_no_interval() -> None:
+    none = with_shared(over_runs({(fold, ""): 0.0 for fold in range(5)}), 0.1)
+    assert points(none) == "0.0"
+
+
+def test_a_practice_without_a_run_is_a_dash() -> None:
+    gain = with_shared(over_runs({(fold, ""): value for fold, value in enumerate([0.01, 0.02, 0.03])}), 0.1)
+    found = [Practice("window-3", "a window", "nobody", {"a": gain}), Practice("epoch", "", "", {"b": gain})]
+    lines = tables.practice_table(found).splitlines()
+    assert lines[0] == "|  | epoch | window of 3 |"
+    assert lines[2] == f"| a | – | {points(gain)} |"
+
+
+def test_examples_of_the_docstrings() -> None:
+    modules = (report, report_facts, report_names, tables)
+    found = [doctest.testmod(module) for module in modules]
+    assert all(result.attempted and not result.failed for result in found)
+
+
 def test_rows_that_refer_to_the_one_above_have_a_title_of_their_own() -> None:
-    some = [Practice(title, "", {}) for title in ("list", "the same, tuned", "keywords", "the same, tuned")]
-    assert [name for name, _ in report.full_titles(some)] == [
+    titles = ["list", "the same, tuned", "keywords", "the same, tuned"]
+    some = [Practice(str(n), title, "", {}) for n, title in enumerate(titles)]
+    assert [name for name, _ in tables.full_titles(some)] == [
         "list",
         "list, tuned",
         "keywords",
         "keywords, tuned",
     ]
+
+
+def test_printed_gaps_are_differences_of_printed_rows() -> None:
+    gaps = {(gap.method, gap.without): gap.points for gap in report_facts.printed_gaps()}
+    assert gaps["MGCL", "extra-clause clue"] == pytest.approx(0.7736 - 0.7730)
+    assert gaps["MGCL (BERT only)", "sub-clause clue"] == pytest.approx(0.7606 - 0.7580)
+    assert list(gaps.values()) == sorted(gaps.values(), reverse=True)
+    assert min(report_facts.neighbours()) == pytest.approx(0.7737 - 0.7736)
+
+
+def test_the_best_design_has_the_spread_of_the_seeds_alone(old: report.Old) -> None:
+    sound = old.strict.sound
+    squares = [
+        sum((value - np.mean(runs)) ** 2 for value in runs)
+        for fold in sound.folds
+        for runs in [[value for (place, _), value in sound.values().items() if place == fold]]
+    ]
+    variance = sum(squares) / (len(sound.finished) - len(sound.folds))
+    for design in report_facts.designs(old.strict):
+        error = math.sqrt(2 * variance / design.seeds / design.folds)
+        assert design.shown == pytest.approx(statistics.detectable_mean(error, design.folds - 1))
+
+
+def test_the_exact_test_needs_six_folds() -> None:
+    assert report_facts.fewest_folds() == 6
+
+
+def test_shares_of_a_list_are_of_clauses_and_of_gold_emotion_clauses() -> None:
+    segments = tuple(Segment(f"clause {n}") for n in range(4))
+    documents = [Document("a", segments, pairs=frozenset({(0, 1), (2, 1), (2, 3)}))]
+    found = report_leaks.listed(documents, lambda document: np.array([True, False, False, False]))
+    assert found == report_leaks.Listed(0.25, 0.5)
+
+
+def test_rows_of_a_fold_share_its_test_part(rows: dict[str, list[Row]]) -> None:
+    for listed in rows.values():
+        for row in listed:
+            assert 0.05 < share_tested(row.group.finished) < 0.2

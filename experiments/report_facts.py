@@ -1,0 +1,326 @@
+"""Numbers that the report's sentences give: printed scores beside ours, printed gaps, designs, unfinished runs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+
+from ecpe_zoo.leaderboard.published import Published, published
+from ecpe_zoo.leaderboard.tables import percent, signed
+from ecpe_zoo.results import statistics
+from ecpe_zoo.results.store import RunGroup
+from ecpe_zoo.results.verdict import Components
+from experiments.report_names import ENCODERS, OWN, bare
+from experiments.report_tables import FEWEST, METHOD, Practice, Row, difference, ranges, table
+
+ROOT = Path(__file__).parent.parent
+TASK, CORPUS = "ecpe", "xia-ding-2019"
+"""Of the printed scores."""
+
+MAIN = "MGCL (Findings of EMNLP 2024)"
+"""The paper whose Table 2 has most methods."""
+
+
+# --- printed scores
+
+
+def paper_encoder(method: str) -> str:
+    """The encoder of a method's paper, in words: that of its config of the paper's setting."""
+    config = yaml.safe_load((ROOT / "configs" / "paper" / f"{method}.yaml").read_text(encoding="utf-8"))
+    encoder = config["model"].get("init_args", {}).get("encoder") or OWN
+    name = str(encoder["name"] if isinstance(encoder, dict) else encoder)
+    return ENCODERS.get(name, name)
+
+
+def method_of(printed: str, rows: Mapping[str, Sequence[Row]]) -> str | None:
+    """The id of a printed method that has a row on any corpus."""
+    names = {bare(row.name): row.group.method for listed in rows.values() for row in listed}
+    return names.get(printed.removesuffix(" with lexicon"))
+
+
+def printed_table(rows: Mapping[str, Sequence[Row]]) -> str:
+    """What papers print for the methods that have a row here, beside our scores on that corpus."""
+    ours: defaultdict[str, list[str]] = defaultdict(list)
+    for row in sorted(rows[CORPUS], key=lambda row: -len(row.group.folds)):
+        folds = ranges(row.group.folds)
+        ours[bare(row.name)].append(
+            f"{percent(row.score.mean)} ({row.encoder}; {'folds' if len(row.group.folds) > 1 else 'fold'} {folds})"
+        )
+    lines = []
+    for it in published(TASK, CORPUS):
+        method = method_of(it.method, rows)
+        if it.kind != "main" or method is None:
+            continue
+        lines.append(
+            (
+                it.method,
+                percent(it.f1, 2),
+                f"{it.paper.partition(' (')[0]}, {it.table}",
+                paper_encoder(method),
+                "not stated" if it.selection.startswith("not stated") else it.selected_on,
+                "no" if it.lexicon == "none" else "yes",
+                "; ".join(ours.get(it.method, ())) or "–",
+            )
+        )
+    return table(
+        (
+            "",
+            "printed F1",
+            "where",
+            "encoder of the paper",
+            "epoch chosen on",
+            "list",
+            "strict, here (encoder; folds)",
+        ),
+        lines,
+    )
+
+
+class Gap(NamedTuple):
+    """What a paper's ablation loses, as printed.
+
+    Args:
+        method: The method, as printed.
+        without: What is left out.
+        points: Its printed F1 minus that without, as a fraction.
+    """
+
+    method: str
+    without: str
+    points: float
+
+
+def printed_gaps() -> list[Gap]:
+    """All printed ablations `METHOD w/o PART` of pairs on the Chinese corpus, largest first."""
+    scores = {it.method: it for it in published(TASK, CORPUS)}
+    found = []
+    for it in scores.values():
+        method, _, part = it.method.partition(" w/o ")
+        if it.kind == "ablation" and part and method in scores:
+            found.append(Gap(method, part, round(scores[method].f1 - it.f1, 4)))
+    return sorted(found, key=lambda gap: -gap.points)
+
+
+def neighbours(paper: str = MAIN) -> list[float]:
+    """Gaps between neighbouring rows of a paper's main table, those without the list, in order of their score."""
+    listed: list[Published] = [
+        it
+        for it in published(TASK, CORPUS)
+        if it.paper == paper and it.kind == "main" and it.lexicon == "none"
+    ]
+    return [round(b - a, 4) for a, b in pairwise(sorted(it.f1 for it in listed))]
+
+
+def printed_list_gain(paper: str = MAIN, method: str = "MGCL") -> float:
+    """What a paper prints for a method with the released list, minus without it."""
+    scores = {it.method: it.f1 for it in published(TASK, CORPUS) if it.paper == paper}
+    return scores[f"{method} with lexicon"] - scores[method]
+
+
+# --- what could be shown
+
+
+class Design(NamedTuple):
+    """Runs of each of two methods, and the smallest true difference that they show in four of five repetitions.
+
+    Args:
+        folds: Folds.
+        seeds: Seeds a fold.
+        shown: That difference, as a fraction.
+    """
+
+    folds: int
+    seeds: int
+    shown: float
+
+
+def designs(
+    group: RunGroup, sizes: Iterable[tuple[int, int]] = ((3, 1), (10, 1), (10, 3), (10, 10))
+) -> list[Design]:
+    """At best: both methods move over seeds as the sound runs of this group, and differ alike on every fold."""
+    spread = group.sound.spread()
+    assert spread is not None
+    seed = Components(0.0, (spread.seed_sd, spread.seed_sd), ())
+    return [Design(folds, seeds, seed.detectable(folds, seeds)) for folds, seeds in sizes]
+
+
+def fewest_folds() -> int:
+    """Folds from which on the exact sign-flip test can reach p < .05."""
+    return next(k for k in range(1, 20) if 2 * 0.5**k < 1 - statistics.LEVEL)
+
+
+def spread_factor(n: int) -> float:
+    """Upper over lower end of the 95 % interval of a standard deviation of so many normal values.
+
+    >>> round(spread_factor(3), 2)
+    12.07
+    """
+    from scipy import special
+
+    tail = (1 - statistics.LEVEL) / 2
+    return float(np.sqrt(special.chdtri(n - 1, tail) / special.chdtri(n - 1, 1 - tail)))
+
+
+class Shown(NamedTuple):
+    """Comparisons of rows with their method or with the best of their encoder.
+
+    Args:
+        fixed: All comparisons, those with the rule among them.
+        judged: Those with enough runs for a verdict.
+        intervals: Those with a method or with the best of an encoder that have an interval.
+        apart: Of these, intervals that exclude 0, without any correction.
+    """
+
+    fixed: int
+    judged: int
+    intervals: int
+    apart: int
+
+
+def shown(rows: Mapping[str, Sequence[Row]]) -> Shown:
+    """Count the comparisons of all corpora."""
+    every = [one for listed in rows.values() for row in listed for one in row.against]
+    found = [
+        it for one in every if one.why in METHOD and (it := difference(one)) is not None and it.low == it.low
+    ]
+    apart = sum(it.low > 0 or it.high < 0 for it in found)
+    return Shown(len(every), sum(not one.verdict.missing for one in every), len(found), apart)
+
+
+class LastEpoch(NamedTuple):
+    """Runs of an encoder on a corpus whose epochs were all trained.
+
+    Args:
+        corpus: Corpus.
+        encoder: Encoder, in words.
+        runs: Runs that used up their epochs.
+        last: Of these, runs whose best epoch was the last: they may not have finished training.
+    """
+
+    corpus: str
+    encoder: str
+    runs: int
+    last: int
+
+
+def last_epochs(rows: Mapping[str, Sequence[Row]]) -> list[LastEpoch]:
+    """How often validation chose the last epoch of those that were allowed."""
+    found: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+    for corpus, listed in rows.items():
+        for row in (row for row in listed if not row.group.seedless):
+            for record in (entry.record for entry in row.group.finished):
+                most = record.config["trainer"].get("max_epochs")
+                if record.epochs == most and record.epoch is not None:
+                    found[corpus, row.encoder].append(record.epoch + 1 == most)
+    return [LastEpoch(*key, len(last), sum(last)) for key, last in found.items()]
+
+
+class Peers(NamedTuple):
+    """Methods that share corpus, encoder and folds.
+
+    Args:
+        corpus: Corpus.
+        encoder: Encoder, in words.
+        folds: Their folds.
+        rows: Methods, the best first; no ablation.
+        shown: Smallest true differences to the best that a t-test over these folds shows, as fractions.
+        apart: Methods whose interval of the difference to the best excludes 0.
+    """
+
+    corpus: str
+    encoder: str
+    folds: str
+    rows: tuple[Row, ...]
+    shown: tuple[float, ...]
+    apart: int
+
+
+def peers(rows: Mapping[str, Sequence[Row]]) -> Peers:
+    """The largest such set of methods that have an interval."""
+    found: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for corpus, listed in rows.items():
+        for row in listed:
+            if len(row.group.folds) >= FEWEST and not row.group.seedless and row.to("its method") is None:
+                found[corpus, row.encoder, ranges(row.group.folds)].append(row)
+    key, best = max(found.items(), key=lambda item: len(item[1]))
+    compared = [one for row in best if (one := row.to("the best of its encoder")) is not None]
+    gaps = [it for one in compared if (it := difference(one)) is not None]
+    return Peers(
+        *key,
+        tuple(sorted(best, key=lambda row: -row.score.mean)),
+        tuple(sorted(one.verdict.detectable for one in compared)),
+        sum(it.low > 0 or it.high < 0 for it in gaps),
+    )
+
+
+def over_rule(rows: Sequence[Row]) -> list[statistics.Spread]:
+    """All intervals of a row minus the rule."""
+    found = [difference(row.to("the rule")) for row in rows]
+    return [it for it in found if it is not None and it.low == it.low]
+
+
+class Provenance(NamedTuple):
+    """Where the runs come from.
+
+    Args:
+        collapsed: How many collapsed.
+        commits: Commits of the package.
+        hardware: Processors.
+    """
+
+    collapsed: int
+    commits: int
+    hardware: tuple[str, ...]
+
+
+def provenance(rows: Mapping[str, Sequence[Row]]) -> Provenance:
+    """Of the runs of all rows."""
+    groups = [row.group for listed in rows.values() for row in listed]
+    records = [entry.record for group in groups for entry in group.finished]
+    return Provenance(
+        sum(len(group.collapsed) for group in groups),
+        len({record.code.commit for record in records}),
+        tuple(sorted({record.machine.hardware for record in records})),
+    )
+
+
+def truncated(rows: Mapping[str, Sequence[Row]]) -> int:
+    """Segments that any run cut because its encoder reads no more."""
+    entries = (entry for listed in rows.values() for row in listed for entry in row.group.finished)
+    return sum(entry.record.protocol.truncated_segments for entry in entries)
+
+
+# --- practices and errors
+
+
+def between(values: Iterable[float]) -> str:
+    """The least and the most, in points.
+
+    >>> between([0.011, 0.017])
+    '+1.1 to +1.7'
+    """
+    listed = sorted(values)
+    texts = dict.fromkeys((signed(listed[0]), signed(listed[-1])))
+    return " to ".join(texts)
+
+
+def practice(found: Sequence[Practice], id: str) -> Practice:
+    """The practice with this id."""
+    return next(it for it in found if it.id == id)
+
+
+def simulated(text: str) -> dict[str, tuple[str, str]]:
+    """The table of `docs/verdicts.md`: test -> share of true nulls rejected without and with collapsing runs.
+
+    >>> simulated("| bootstrap of documents | 3.6 % | 60.2 % |")
+    {'bootstrap of documents': ('3.6 %', '60.2 %')}
+    """
+    found = re.findall(r"^\| ([^|]+?) \| ([\d.]+ %) \| ([\d.]+ %) \|$", text, re.MULTILINE)
+    return {name.partition(" (")[0]: (plain, collapsing) for name, plain, collapsing in found}
