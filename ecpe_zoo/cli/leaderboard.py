@@ -12,7 +12,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import shell_quoted
 
 if TYPE_CHECKING:
-    from ecpe_zoo.leaderboard.board import Board
+    from ecpe_zoo.leaderboard.rows import Board
     from ecpe_zoo.results.entry import Entry
 
 

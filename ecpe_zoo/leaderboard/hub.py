@@ -16,7 +16,7 @@ import yaml
 
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.files import below
-from ecpe_zoo.leaderboard.board import slug_of
+from ecpe_zoo.leaderboard.rows import slug_of
 from ecpe_zoo.leaderboard.tables import write_text
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import labels

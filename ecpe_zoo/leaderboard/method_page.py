@@ -11,8 +11,8 @@ import yaml
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import shell_quoted
-from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.figures import method_plots
+from ecpe_zoo.leaderboard.rows import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.tables import (
     headline_name,
     interval,

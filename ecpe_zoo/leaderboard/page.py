@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ecpe_zoo.files import below
-from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.figures import TITLES, templates
 from ecpe_zoo.leaderboard.method_page import config_text, method_part
 from ecpe_zoo.leaderboard.published import published_file
+from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.leaderboard.tables import NOTES, write_tables, write_text
 from ecpe_zoo.results.significance import RESAMPLES
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.csv_table import csv_frame, csv_text
+from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import encoder_of

@@ -9,9 +9,9 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.escaping import latex_escaped, markdown_escaped
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.comparisons import Against
 from ecpe_zoo.leaderboard.csv_table import csv_text
+from ecpe_zoo.leaderboard.rows import PROTOCOLS, Board, BoardRow, Cell
 from ecpe_zoo.results.significance import MethodComparison
 from ecpe_zoo.results.statistics import FoldTest, RunSpread
 from ecpe_zoo.results.verdict import Verdict

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard.board import Board, build_boards
+from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.csv_table import csv_text
 from ecpe_zoo.leaderboard.hub import export
 from ecpe_zoo.leaderboard.published import published, published_file
+from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.leaderboard.tables import (
     END,
     START,

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.cli.main import main
-from ecpe_zoo.leaderboard.board import Board, build_boards, slug_of
+from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.figures import write_board_picture
 from ecpe_zoo.leaderboard.method_page import command
+from ecpe_zoo.leaderboard.rows import Board, slug_of
 from ecpe_zoo.leaderboard.tables import END, START
 from ecpe_zoo.results.store import find_records
 from tests.results.making import raw, write, write_failure
