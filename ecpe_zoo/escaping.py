@@ -89,7 +89,7 @@ def markdown_escaped(text: str) -> str:
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
-    "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
+    "–": "--", "†": r"$\dagger$", "↳": r"$\hookrightarrow$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
 })  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def _rank(cells: dict[tuple[str, str], Cell], protocol: str, ablations: Collecti
     }
     if len(enough) == 1:
         (place,) = enough
-        cells[place] = replace(cells[place], wanting="another row with enough runs")
+        cells[place] = replace(cells[place], wanting="a second row with enough runs")
         return
     for rank, place in enumerate(sorted(enough, key=lambda place: (-enough[place], place)), start=1):
         cells[place] = replace(cells[place], rank=rank)

@@ -80,7 +80,12 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
         return ""
     named = {row.reported.method: row.reported for row in rows if row.reported is not None}
     dots += [
-        plots.Estimate(f"{row.method}, printed: {tables.percent(row.f1)}, {row.practice}", 100 * row.f1, colour=5, hollow=True)
+        plots.Estimate(
+            f"{row.method}, printed: {tables.percent(row.f1)}, {row.practice}",
+            100 * row.f1,
+            colour=5,
+            hollow=True,
+        )
         for row in named.values()
     ]
     title = f"{board.title}: means and intervals"

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from ecpe_zoo.errors import counted
 from ecpe_zoo.leaderboard.rows import Board, BoardRow, Cell
-from ecpe_zoo.leaderboard.tables import difference, headline_name, percent, runs
+from ecpe_zoo.leaderboard.tables import difference, percent, runs
 from ecpe_zoo.results import statistics
+from ecpe_zoo.tasks import find_task
 
 
 def finding(board: Board) -> str:
     """The sentence. Ablations and rows that read gold of the test documents are left out."""
     rows = [row for row in board.rows if not row.apart and not row.of]
-    own = [(row, cell) for row in rows if (cell := row.cells.get("strict")) is not None and cell.spread is not None]
-    metric = headline_name(board.task)
+    own = [
+        (row, cell)
+        for row in rows
+        if (cell := row.cells.get("strict")) is not None and cell.spread is not None
+    ]
+    metric = find_task(board.task).headline_in_words or "F1"
     if not own:
-        measured = "no run has finished under the strict protocol" if board.rows else "nothing is measured here yet"
+        measured = (
+            "No run has finished under the strict protocol" if board.rows else "Nothing is measured here yet"
+        )
         printed = [row.f1 for row in board.published]
         said = f"; papers print {percent(min(printed))} to {percent(max(printed))}" if printed else ""
-        return f"{measured[0].upper()}{measured[1:]}{said}."
+        return f"{measured}{said}."
     ranked = [(row, cell) for row, cell in own if cell.rank is not None]
     if ranked:
         row, cell = min(ranked, key=lambda found: found[1].rank or 0)
-        return f"{board.titles[row.label]} leads {len(ranked)} ranked methods with {metric} {_mean(cell)}; {_tests(own)}."
-    widest = max(len(cell.group.entries) and len(cell.group.folds) for _, cell in own)
+        first = f"{board.titles[row.label]} leads {len(ranked)} ranked methods with {metric} {_mean(cell)}"
+        return f"{first}; {_tests(own)}."
+    widest = max(len(cell.group.folds) for _, cell in own)
     alike = [(row, cell) for row, cell in own if len(cell.group.folds) == widest]
     row, cell = max(alike, key=lambda found: found[1].spread.over.mean if found[1].spread else 0.0)
-    where = f"Over {counted(widest, 'fold')}" if widest > 1 else f"With {runs(cell)}"
-    among = f"has the highest {metric} of {len(alike)} methods" if len(alike) > 1 else f"has {metric}"
-    beyond = f" ({difference(cell.against[0], board)})" if cell.against else ""
-    return f"{where}, {board.titles[row.label]} {among}, {_mean(cell)}{beyond}; no method is ranked yet."
+    name = board.titles[row.label]
+    if len(alike) == 1:
+        said = f"{name} has {metric} {_mean(cell)} over {runs(cell)}"
+    else:
+        methods = f"{len(alike)} methods with {counted(widest, 'fold')}"
+        said = f"{name} has the highest {metric} of {methods}, {_mean(cell)}"
+    beyond = f", {difference(cell.against[0], board)}" if cell.against else ""
+    return f"{said}{beyond}; no method is ranked yet."
 
 
 def _mean(cell: Cell) -> str:

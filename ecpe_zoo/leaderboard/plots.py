@@ -277,7 +277,9 @@ def forest(
         x = place(mark)
         tracks.append(f'<line class="grid" x1="{x}" x2="{x}" y1="4" y2="{height - 44}"/>')
         tracks.append(f'<text x="{x}" y="{height - 28}" text-anchor="middle">{_number(mark)}</text>')
-    tracks.append(f'<text class="label" x="50%" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>')
+    tracks.append(
+        f'<text class="label" x="50%" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>'
+    )
     y = 0
     for dot, words in shown:
         for place_of_line, line in enumerate(words, start=1):
@@ -293,6 +295,6 @@ def forest(
         kind = "hollow" if dot.hollow else "dot"
         tracks.append(f'<circle class="{kind} {tint}" cx="{place(dot.value)}" cy="{middle}" r="5"/>')
     start = _start(title, description, WIDE, height, name, style, fluid=True)
-    beside = 'x="36%" width="62%"' if style else 'width="100%"'
-    parts = ['<g class="names">', *names, f'</g><svg class="tracks" {beside} height="{height}">', *tracks]
-    return "".join([*start, *parts, "</svg></svg>"])
+    if style:  # a file of its own is wide: no style sheet moves the names beside their rows
+        tracks = [f'<svg x="36%" width="63%" height="{height}">', *tracks, "</svg>"]
+    return "".join([*start, *tracks, '<g class="names">', *names, "</g></svg>"])

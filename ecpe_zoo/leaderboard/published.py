@@ -117,3 +117,13 @@ def reported(task: str, corpus: str, method: str) -> Published | None:
     name = (known.name if known is not None else method).lower()
     rows = (row for row in published(task, corpus) if row.kind == "main" and row.lexicon == "none")
     return next((row for row in rows if row.method.lower() == name), None)
+
+
+def source_of(row: Published) -> str | None:
+    """Page of the paper that prints a figure, if a method of this package comes from it.
+
+    >>> source_of(published()[2])
+    'https://arxiv.org/abs/2002.10710'
+    """
+    found = about(row.paper.split(" (")[0].lower())
+    return found.paper.url if found is not None and found.paper is not None else None
