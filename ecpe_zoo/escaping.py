@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
+from pathlib import PurePosixPath, PureWindowsPath
 
 NAME = "letters and digits of any script, blanks and _ . - + ( ) , inside, 100 at most"
 """The form of a name, for messages."""
@@ -71,6 +72,16 @@ def visible(text: str, keep: str = "") -> str:
         mark.encode("unicode_escape").decode() if _hidden(mark) and mark not in keep else mark
         for mark in text
     )
+
+
+def without_folder(text: str) -> str:
+    r"""The name at the end of an absolute path; any other text as it is.
+
+    >>> without_folder("/home/me/models/a"), without_folder(r"C:\me\a.txt"), without_folder("a/b")
+    ('a', 'a.txt', 'a/b')
+    """
+    paths = (PurePosixPath(text), PureWindowsPath(text))
+    return next((path.name for path in paths if path.is_absolute() and path.name), text)
 
 
 _MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "`": "\\`", "*": "\\*", "<": "&lt;"})

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import shell_quoted, visible
+from ecpe_zoo.escaping import shell_quoted, visible, without_folder
 from ecpe_zoo.leaderboard.figures import method_plots
 from ecpe_zoo.leaderboard.rows import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.tables import (
@@ -84,7 +84,7 @@ def _apart(board: Board, group: RunGroup) -> str:
     for name in differing(some.first.settings for some in family):
         if (value := settings.get(name)) is not None:
             shown = value[:8] if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value
-            words.append(f"{name.removeprefix('model.')}={visible(str(shown))}")
+            words.append(f"{name.removeprefix('model.')}={visible(without_folder(str(shown)))}")
     return ", ".join(words)
 
 
@@ -214,9 +214,6 @@ def _without_folders(value: Any) -> Any:
         return {name: _without_folders(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_without_folders(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    for kind in (PurePosixPath(value), PureWindowsPath(value)):
-        if kind.is_absolute():
-            return f"PATH/TO/{kind.name}"
+    if isinstance(value, str) and (name := without_folder(value)) != value:
+        return f"PATH/TO/{name}"
     return value

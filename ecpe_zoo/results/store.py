@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import visible
+from ecpe_zoo.escaping import visible, without_folder
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
@@ -328,7 +328,8 @@ def encoder_of(entry: Entry) -> str:
     arguments, method = arguments_of(entry.record), declared_method(entry.record)
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
-    return visible(str(arguments.get("encoder.name") or arguments.get("encoder") or "own network"))
+    named = str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
+    return visible(without_folder(named))
 
 
 def main_metric(record: RunRecord) -> tuple[str, float]:

@@ -166,7 +166,7 @@ def test_an_ablation_is_under_its_method_and_has_no_rank(tmp_path: Path) -> None
     ((_, rows),) = row_groups(board)
     assert [row.label for row in rows] == ["mgcl [gamma=0.9]", "e2eecpe", "mgcl"]
     assert [row.label for row in board.ablations(rows[2])] == ["mgcl [ablation=distillation]"]
-    lines = [line.split(" | ")[1] for line in markdown([board]).splitlines() if line.startswith("|")]
+    lines = [line.split(" | ")[1] for line in markdown([board]).splitlines() if line.startswith("| ")]
     assert lines[-2:] == ["MGCL", "↳ ablation=distillation"]
 
 

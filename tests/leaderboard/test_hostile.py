@@ -98,7 +98,7 @@ def test_it_is_text_in_every_output(
     markdown = (folder / "README.md").read_text(encoding="utf-8")
     assert markdown.count(START) == markdown.count(END) == 1
     table = markdown[markdown.index("| | method") :].split("\n\n")[0].splitlines()
-    assert len(table) == 2 + 2
+    assert len(table) == 2 + 1 + 2
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {9}
     assert not re.search(r"^#|<(?!!-- leaderboard:)|\]\(http", markdown, re.MULTILINE)
     latex = (site / "leaderboard.tex").read_text(encoding="utf-8")
