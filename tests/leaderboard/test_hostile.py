@@ -140,7 +140,7 @@ def test_a_picture_of_its_own_is_well_formed(hostile: tuple[str, Path]) -> None:
     boards: list[Board] = build_boards(find_records([folder / "records"]), resamples=100)
     write_board_picture(boards, "own 情感", folder / "board.svg")
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(folder / "board.svg").iter()}
-    assert tags <= {"svg", "title", "desc", "style", "rect", "line", "text", "circle", "path"}
+    assert tags <= {"svg", "g", "title", "desc", "style", "rect", "line", "text", "circle", "path"}
 
 
 @pytest.mark.parametrize("text", HOSTILE)
