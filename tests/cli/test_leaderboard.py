@@ -55,7 +55,7 @@ def test_build_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "it is a file" in capsys.readouterr().err
 
 
-def test_a_readme_without_marks_is_told_before_anything_is_built(
+def test_a_readme_without_marks_is_refused_before_anything_is_built(
     records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "README.md").write_text("no marks")

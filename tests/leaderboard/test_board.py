@@ -102,7 +102,7 @@ def test_a_failed_run_is_named(board: Board) -> None:
     assert "- Rule (strict): 1 of 1 runs failed (fold 1 seed 1)." in markdown([board])
 
 
-def test_a_collapsed_run_is_in_the_mean_and_said(tmp_path: Path) -> None:
+def test_a_collapsed_run_is_in_the_mean_and_named(tmp_path: Path) -> None:
     for fold, f1 in enumerate((0.5, 0.6, 0.0), start=1):
         write(tmp_path / f"{fold}.json", raw(f1, fold=fold))
     board = build_boards(find_records([tmp_path]))[0]
@@ -148,10 +148,14 @@ def test_a_method_alone_has_no_rank(tmp_path: Path) -> None:
 
 
 def test_an_ablation_is_under_its_method_and_has_no_rank(tmp_path: Path) -> None:
+    made: list[tuple[str, dict[str, Any]]] = [
+        ("mgcl", {}),
+        ("mgcl", {"ablation": "distillation"}),
+        ("e2eecpe", {}),
+        ("mgcl", {"gamma": 0.9}),
+    ]
     for seed in range(1, 6):
-        for place, (method, model) in enumerate(
-            [("mgcl", {}), ("mgcl", {"ablation": "distillation"}), ("e2eecpe", {}), ("mgcl", {"gamma": 0.9})]
-        ):
+        for place, (method, model) in enumerate(made):
             record = raw(0.5 + 0.1 * place, method=method, model=model, corpus="bundled-ecpe", seed=seed)
             write(tmp_path / f"{place}-{seed}.json", record)
     board = build_boards(find_records([tmp_path]))[0]
@@ -286,7 +290,7 @@ def test_a_failed_cell_without_a_record_is_in_the_table(board: Board) -> None:
     assert "Failed, without a record and in no mean: rule/x." in markdown([board], ["rule/x"])
 
 
-def test_a_difference_stands_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:
+def test_a_difference_is_given_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:
     for seed in (1, 2, 3):
         write_scored(tmp_path / f"good{seed}.json", skill=0.9, seed=seed)
         skill = 0.0 if seed == 3 else 0.8
@@ -326,7 +330,7 @@ def test_csv_holds_every_number(board: Board) -> None:
     assert runs["rule", "strict"]["failed"] == "1"
 
 
-def test_latex_is_escaped_and_whole(board: Board, tmp_path: Path) -> None:
+def test_latex_is_escaped_and_complete(board: Board, tmp_path: Path) -> None:
     text = latex([board])
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()

@@ -1,4 +1,4 @@
-"""The web page: whole without a server, and in headless Chromium it sorts, filters and links."""
+"""The web page: complete without a server; in headless Chromium it sorts, filters and links."""
 
 from __future__ import annotations
 
