@@ -129,9 +129,16 @@ class BoardRow:
         return about(self.method)
 
     @property
-    def ranked(self) -> bool:
-        """Whether it has a rank under any protocol."""
-        return any(cell.rank is not None for cell in self.cells.values())
+    def rank(self) -> int | None:
+        """Rank among strict rows; None without one."""
+        return self.cells["strict"].rank if "strict" in self.cells else None
+
+    @property
+    def wanting(self) -> str:
+        """What it needs before it can be ranked among strict rows; "" if nothing, or if more runs would not help."""
+        if self.of or self.apart:
+            return ""
+        return self.cells["strict"].wanting if "strict" in self.cells else "runs under the strict protocol"
 
     @property
     def protocols(self) -> list[str]:
@@ -154,16 +161,18 @@ class BoardRow:
         return sorted({cell.group.chosen_on for cell in self.cells.values()})
 
     @property
-    def notes(self) -> list[str]:
-        """Notes of its cells, after the protocol if it has several."""
+    def remarks(self) -> list[str]:
+        """Remarks on its cells, after the protocol if it has several."""
         several = len(self.cells) > 1
         return [
-            f"{name}: {note}" if several else note for name, cell in self.cells.items() for note in cell.notes
+            f"{name}: {note}" if several else note
+            for name, cell in self.cells.items()
+            for note in cell.remarks
         ]
 
     @property
     def best_mean(self) -> float:
-        """The strict mean, else the paper protocol's; -1 where nothing finished."""
+        """The strict mean, else the paper protocol's; -1 if nothing finished."""
         for protocol in PROTOCOLS:
             cell = self.cells.get(protocol)
             if cell is not None and cell.spread is not None:

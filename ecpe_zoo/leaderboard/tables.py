@@ -31,7 +31,7 @@ def row_groups(board: Board) -> list[tuple[str, list[BoardRow]]]:
     kinds: dict[str, list[BoardRow]] = {RANKED: [], UNRANKED: [], APART: []}
     for row in board.rows:
         if not row.of:
-            kinds[APART if row.apart else RANKED if row.ranked else UNRANKED].append(row)
+            kinds[APART if row.apart else UNRANKED if row.rank is None else RANKED].append(row)
     return [(name, rows) for name, rows in kinds.items() if rows]
 
 
@@ -230,15 +230,15 @@ def shared_notes(board: Board) -> list[str]:
 
 def _cells(row: BoardRow, board: Board) -> list[str]:
     strict, paper = row.cells.get("strict"), row.cells.get("paper")
-    needs = f"; to be ranked: {strict.wanting}" if strict is not None and strict.wanting else ""
+    needs = f"to be ranked: {row.wanting}" if row.wanting else ""
     return [
-        str(strict.rank) if strict is not None and strict.rank is not None else "",
+        str(row.rank or ""),
         f"↳ {row.change}" if row.of else board.titles[row.label],
         row.encoder,
         f"{percent(row.reported.f1)} ({row.reported.practice})" if row.reported is not None else "–",
         _score(paper),
         _score(strict),
-        f"{runs(strict)}{needs}" if strict is not None else "–",
+        "; ".join(filter(None, [runs(strict) if strict is not None else "", needs])) or "–",
         differences(strict, board),
     ]
 

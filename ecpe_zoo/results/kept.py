@@ -30,7 +30,7 @@ SWEEP = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 
 class DocumentCounts(NamedTuple):
-    """What one run got right on each test document.
+    """Counts of one run on each test document.
 
     Args:
         ids: Ids of the D documents, sorted.
