@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
+from pathlib import PurePosixPath, PureWindowsPath
 
 NAME = "letters and digits of any script, blanks and _ . - + ( ) , inside, 100 at most"
 """The form of a name, for messages."""
@@ -73,6 +74,16 @@ def visible(text: str, keep: str = "") -> str:
     )
 
 
+def without_folder(text: str) -> str:
+    r"""The name at the end of an absolute path; any other text as it is.
+
+    >>> without_folder("/home/me/models/a"), without_folder(r"C:\me\a.txt"), without_folder("a/b")
+    ('a', 'a.txt', 'a/b')
+    """
+    paths = (PurePosixPath(text), PureWindowsPath(text))
+    return next((path.name for path in paths if path.is_absolute() and path.name), text)
+
+
 _MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "`": "\\`", "*": "\\*", "<": "&lt;"})
 
 
@@ -89,7 +100,7 @@ def markdown_escaped(text: str) -> str:
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
-    "–": "--", "†": r"$\dagger$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
+    "–": "--", "†": r"$\dagger$", "↳": r"$\hookrightarrow$", "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}",
 })  # fmt: skip
 
 

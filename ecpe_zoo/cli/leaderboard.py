@@ -12,7 +12,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import shell_quoted
 
 if TYPE_CHECKING:
-    from ecpe_zoo.leaderboard.board import Board
+    from ecpe_zoo.leaderboard.rows import Board
     from ecpe_zoo.results.entry import Entry
 
 
@@ -32,9 +32,10 @@ def build(
     Args:
         records: Records, or folders of them.
         output: Folder for leaderboard.md, .tex, .csv and the page.
-        root: Folder with a folder for each corpus, for tests over documents; ECPE_ZOO_DATA if not given, else the
-            user's cache.
-        against: Label of the row that others are compared with; the first of each protocol if not given.
+        root: Folder with a folder for each corpus, for records without kept counts (`results count`); ECPE_ZOO_DATA if
+            not given, else the user's cache.
+        against: Label of the row that all others are compared with; if not given, methods are compared with the best of
+            their encoder and with the rule, ablations with their method.
         readme: File in which the Markdown replaces what is between <!-- leaderboard:start --> and
             <!-- leaderboard:end -->.
         picture: Corpus whose board is also drawn as one SVG file, `board.svg` in the output folder.
@@ -80,9 +81,10 @@ def push(
 
     Args:
         records: Records, or folders of them.
-        root: Folder with a folder for each corpus, for tests over documents; ECPE_ZOO_DATA if not given, else the
-            user's cache.
-        against: Label of the row that others are compared with; the first of each protocol if not given.
+        root: Folder with a folder for each corpus, for records without kept counts (`results count`); ECPE_ZOO_DATA if
+            not given, else the user's cache.
+        against: Label of the row that all others are compared with; if not given, methods are compared with the best of
+            their encoder and with the rule, ablations with their method.
         project: W&B project.
         entity: W&B user or team; yours if not given.
         dir: Folder that holds the folder wandb/.

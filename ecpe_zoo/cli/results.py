@@ -44,6 +44,29 @@ def recompute(paths: Sequence[Path], *, root: Path | None = None) -> int:
     return 1 if wrong else 0
 
 
+def count(paths: Sequence[Path], *, root: Path | None = None) -> int:
+    """Keep the counts of each test document beside its record, so that a board needs no corpus.
+
+    Writes NAME.counts.npz next to NAME.json: ids and counts, no text. Records that have them are passed over.
+
+    Args:
+        paths: Records, or folders of them.
+        root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
+    """
+    from ecpe_zoo.results.evidence import keep_counts
+    from ecpe_zoo.results.store import find_records
+
+    entries = find_records(paths)
+    whole = [entry for entry in entries if entry.finished and not entry.partial]
+    made = [path for entry in whole if (path := keep_counts(entry, root)) is not None]
+    say(f"{len(entries)} records: {len(made)} counted, {len(whole) - len(made)} were counted already")
+    if len(whole) < len(entries):
+        say(
+            f"{len(entries) - len(whole)} failed, or scored a part of the test documents: nothing is kept of them"
+        )
+    return 0
+
+
 def show(paths: Sequence[Path], *, metric: str | None = None, default_threshold: bool = False) -> int:
     """Show what was run, with its spread.
 
@@ -238,6 +261,7 @@ def _one_group(
 
 COMMANDS = {
     "recompute": recompute,
+    "count": count,
     "show": show,
     "diff": diff,
     "plan": plan,

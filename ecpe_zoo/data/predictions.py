@@ -70,10 +70,11 @@ def rounded(prediction: Prediction) -> Prediction:
 FORMATS = ("ecpe-zoo predictions 2", "ecpe-zoo predictions 1")
 """The first format is written; files in the second have all scores in float32 and no history."""
 
-_DAMAGE = (
+DAMAGE = (
     AttributeError, EOFError, LookupError, OSError, RecursionError, TypeError, ValueError,
     lzma.LZMAError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+"""What reading a damaged file of arrays can raise."""
 
 
 def write_predictions(
@@ -133,7 +134,7 @@ def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, npt.NDArr
             if head.get("format") not in FORMATS:
                 raise ValueError(f"the format {head.get('format')!r}, not {FORMATS[0]!r}")
             yield head, stored
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ZooError(f"{path}: expected a predictions file of ecpe-zoo, but got: {error}") from error
 
 

@@ -1,188 +1,25 @@
-"""The leaderboard as data: a board for each task and corpus, a row for each method and variant."""
+"""Boards from records: one for each task and corpus, with a row for each method and variant."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from ecpe_zoo.corpora.corpus import data_root
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard.comparisons import Against, compare_rows
+from ecpe_zoo.leaderboard.comparisons import compare_rows, method_of
 from ecpe_zoo.leaderboard.published import Published, published, reported
-from ecpe_zoo.results import choosing, statistics
+from ecpe_zoo.leaderboard.rows import PROTOCOLS, Board, BoardRow, Cell, slug_of
+from ecpe_zoo.results import choosing
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.significance import RESAMPLES, pooled_score
 from ecpe_zoo.results.store import RunGroup, encoder_of, group_records
-from ecpe_zoo.tasks import find_task
-
-PROTOCOLS = ("strict", "paper")
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """A row's runs under one protocol.
-
-    Args:
-        group: The runs.
-        spread: Spread of the headline metric over all finished runs, collapsed ones too; None if none finished.
-        without_collapsed: The same without the collapsed ones; None if none collapsed.
-        complete: It has runs on every fold that any row of the board has under this protocol.
-        rank: Rank among the complete rows of the protocol, from 1; None for the others.
-        pooled: The out-of-fold score of all folds' documents together; None if they cannot be counted.
-        against: Comparisons with other rows, the most telling one first; see `comparisons`.
-        uncounted: Why its documents cannot be counted, "" if they can.
-    """
-
-    group: RunGroup
-    spread: statistics.RunSpread | None
-    without_collapsed: statistics.RunSpread | None
-    complete: bool = False
-    rank: int | None = None
-    pooled: float | None = None
-    against: tuple[Against, ...] = ()
-    uncounted: str = ""
-
-    @property
-    def notes(self) -> list[str]:
-        """What a reader must know about the number."""
-        group, said = self.group, []
-        if group.failed:
-            said.append(f"{len(group.failed)} of {len(group.entries)} runs failed ({_places(group.failed)})")
-        if group.collapsed:
-            rest = self.without_collapsed
-            beside = f"; without: {100 * rest.over.mean:.1f}" if rest is not None else ""
-            said.append(f"{len(group.collapsed)} collapsed, in the mean ({_places(group.collapsed)}{beside})")
-        if group.repeated:
-            said.append(f"{group.repeated} runs repeat a fold and seed")
-        if group.partial:
-            first = group.partial[0].record.corpus
-            several = f"{len(group.partial)} run{'s' * (len(group.partial) > 1)}"
-            said.append(
-                f"{several} scored a part of the test documents ({_places(group.partial[:1])}: {first.scored} of "
-                f"{first.test}): not ranked"
-            )
-        if group.content:
-            files = ", ".join(f"{name} {sha[:8]}" for name, sha in group.content)
-            said.append(f"on other corpus files than most records ({files}): not ranked")
-        for reason in dict.fromkeys(reason for _, reason in group.not_strict):
-            runs = [entry for entry, why in group.not_strict if why == reason]
-            said.append(f"{reason} ({_places(runs)}): not ranked")
-        if self.spread is not None and not self.complete and self.group.comparable:
-            said.append(f"{folds_in_words(group.folds)} only: not ranked")
-        if group.overlap is not None and group.overlap.notable:
-            said.append(group.overlap.in_words)
-        if self.uncounted:
-            said.append(f"no pooled score and no difference: {self.uncounted}")
-        return said
-
-
-def folds_in_words(folds: Sequence[int]) -> str:
-    """`folds 1, 3`."""
-    return f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds))}"
-
-
-def _places(entries: Sequence[Entry]) -> str:
-    return "; ".join(f"fold {entry.fold} seed {entry.record.seed}" for entry in entries)
-
-
-@dataclass(frozen=True, eq=False)
-class BoardRow:
-    """A method in one variant.
-
-    Args:
-        label: Method and what differs from its other variants.
-        method: Its id.
-        slug: Name of its page.
-        cells: Cells by protocol.
-        reported: Its paper's own figure, if the row is the method without a named change.
-        encoder: Encoder, as configured.
-    """
-
-    label: str
-    method: str
-    slug: str
-    cells: dict[str, Cell]
-    reported: Published | None
-    encoder: str
-
-    @property
-    def change(self) -> str:
-        """What the label adds to the method."""
-        return self.label[len(self.method) :].strip(" []")
-
-    @property
-    def protocols(self) -> list[str]:
-        """Protocols that it has numbers of; "reported" for its paper's own figure."""
-        return [*self.cells, *(["reported"] if self.reported is not None else [])]
-
-    @property
-    def apart(self) -> bool:
-        """Whether gold of the test documents was read: it is shown apart and never ranked."""
-        return any(choosing.gold_read(cell.group.first.record) for cell in self.cells.values())
-
-    @property
-    def lexicons(self) -> list[str]:
-        """Lexicons of its runs."""
-        return sorted({cell.group.first.record.protocol.lexicon for cell in self.cells.values()})
-
-    @property
-    def selections(self) -> list[str]:
-        """Documents that chose the epoch of its runs."""
-        return sorted({cell.group.chosen_on for cell in self.cells.values()})
-
-    @property
-    def notes(self) -> list[str]:
-        """Notes of its cells, after the protocol if it has several."""
-        several = len(self.cells) > 1
-        return [
-            f"{name}: {note}" if several else note for name, cell in self.cells.items() for note in cell.notes
-        ]
-
-    @property
-    def best_mean(self) -> float:
-        """The strict mean, else the paper protocol's; -1 where nothing finished."""
-        for protocol in PROTOCOLS:
-            cell = self.cells.get(protocol)
-            if cell is not None and cell.spread is not None:
-                return cell.spread.over.mean
-        return -1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Board:
-    """All rows of a task and corpus.
-
-    Args:
-        task: Task, as in metric ids.
-        corpus: Its name.
-        rows: Ranked strict rows first, by rank; then the others; those that read gold of the test documents last.
-        published: Figures of the headline item, as printed; never ranked with rows.
-        missing: Why document statistics are not there for any row, "" if some are.
-        tests: Comparisons that Holm's correction counted, over both protocols.
-    """
-
-    task: str
-    corpus: str
-    rows: tuple[BoardRow, ...]
-    published: tuple[Published, ...]
-    missing: str = ""
-    tests: int = 0
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return f"{find_task(self.task).title} on {self.corpus}"
-
-    @property
-    def slug(self) -> str:
-        """For links and names of files."""
-        return slug_of(f"{self.task}-{self.corpus}")
+from ecpe_zoo.results.verdict import folds_of, missing_runs
 
 
 def build_boards(
@@ -191,11 +28,11 @@ def build_boards(
     against: str | None = None,
     resamples: int = RESAMPLES,
 ) -> list[Board]:
-    """Make the boards of some records, and those of published rows without records after them.
+    """Make the boards of some records, then those of published rows that have no records.
 
     Args:
         entries: Records.
-        root: Folder of the corpora, for statistics over documents; if a corpus is missing, its board says so.
+        root: Folder of the corpora, for records without kept counts; a board says if its corpus is missing.
         against: Label of the row that all others are compared with; see `comparisons` for the fixed ones.
         resamples: Draws of bootstrap and permutation test.
 
@@ -221,22 +58,6 @@ def _sorted_published(task: str, corpus: str) -> tuple[Published, ...]:
     return tuple(sorted(published(task, corpus), key=lambda row: -row.f1))
 
 
-def slug_of(label: str) -> str:
-    """A file name for a label, unique through a hash if the label is not one itself.
-
-    It has small letters, digits and dashes only, so it can be a file, an id in HTML and a label in LaTeX.
-
-    >>> slug_of("mgcl")
-    'mgcl'
-    >>> slug_of("mgcl [multi_instance=false]")
-    'mgcl-multi-instance-false-1837fa'
-    """
-    plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
-    if plain == label:
-        return plain
-    return f"{plain[:48].strip('-') or 'x'}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
-
-
 def _board(
     task: str,
     corpus: str,
@@ -254,16 +75,17 @@ def _board(
         placed[place] = group
     uncounted = {place: _why_uncounted(group, root) for place, group in placed.items() if group.finished}
     missing = next(iter(uncounted.values())) if uncounted and all(uncounted.values()) else ""
-    every_fold: defaultdict[str, set[int]] = defaultdict(set)
-    for group in groups:
-        if not group.not_strict:
-            every_fold[group.protocol] |= set(group.folds)
+    bases: dict[tuple[str, str], str] = {}
+    for protocol in PROTOCOLS:
+        some = {label: group for (label, of), group in placed.items() if of == protocol}
+        bases |= {(label, protocol): base for label in some if (base := method_of(label, some)) is not None}
+    folds = folds_of(groups)
     cells = {
         (label, protocol): Cell(
             group,
             group.spread(),
             group.spread(without_collapsed=True) if group.collapsed else None,
-            complete=bool(group.folds) and group.comparable and set(group.folds) == every_fold[protocol],
+            wanting="" if (label, protocol) in bases or not _rankable(group) else missing_runs(group, folds),
             pooled=pooled_score(group, root) if uncounted.get((label, protocol)) == "" else None,
             uncounted="" if missing else uncounted.get((label, protocol), ""),
         )
@@ -271,7 +93,7 @@ def _board(
     }
     tests = 0
     for protocol in PROTOCOLS:
-        _rank(cells, protocol)
+        _rank(cells, protocol, bases.keys())
         tests += _compare_all(cells, protocol, against, root, resamples)
     rows = []
     for label in dict.fromkeys(label for label, _ in cells):
@@ -279,27 +101,39 @@ def _board(
         group = next(iter(own.values())).group
         printed = reported(task, corpus, group.method) if label == group.method else None
         slug = f"{slug_of(f'{task}-{corpus}')}-{slug_of(label)}"
-        rows.append(BoardRow(label, group.method, slug, own, printed, encoder_of(group.first)))
+        base = next((bases[label, protocol] for protocol in own if (label, protocol) in bases), "")
+        rows.append(BoardRow(label, group.method, slug, own, printed, encoder_of(group.first), base))
     rows.sort(key=_order)
     return Board(task, corpus, tuple(rows), _sorted_published(task, corpus), missing, tests)
 
 
-def _order(row: BoardRow) -> tuple[bool, float, bool, float, str]:
-    """By rank, then by strict mean, then the rows of the paper protocol alone, then those that are shown apart."""
+def _order(row: BoardRow) -> tuple[bool, float, bool, int, float, str]:
+    """By rank, then strict rows by folds and mean, then the paper protocol alone, then those shown apart."""
     strict = row.cells.get("strict")
     rank = strict.rank if strict is not None and strict.rank is not None else math.inf
-    return (row.apart, rank, strict is None or strict.spread is None, -row.best_mean, row.label)
+    folds = len(strict.group.folds) if strict is not None else 0
+    return (row.apart, rank, strict is None or strict.spread is None, -folds, -row.best_mean, row.label)
 
 
-def _rank(cells: dict[tuple[str, str], Cell], protocol: str) -> None:
-    """Rank the complete rows of a protocol."""
-    complete = [
-        (-cell.spread.over.mean, label)
-        for (label, of), cell in cells.items()
-        if of == protocol and cell.complete and cell.spread is not None
-    ]
-    for rank, (_, label) in enumerate(sorted(complete), start=1):
-        cells[label, protocol] = replace(cells[label, protocol], rank=rank)
+def _rankable(group: RunGroup) -> bool:
+    """Whether more runs are all that it can lack."""
+    return bool(group.finished) and group.comparable and not choosing.gold_read(group.first.record)
+
+
+def _rank(cells: dict[tuple[str, str], Cell], protocol: str, ablations: Collection[tuple[str, str]]) -> None:
+    """Rank the rows of a protocol that have enough runs, ablations aside; a single one has no rank."""
+    enough = {
+        place: cell.spread.over.mean
+        for place, cell in cells.items()
+        if place[1] == protocol and place not in ablations
+        if cell.spread is not None and _rankable(cell.group) and not cell.wanting
+    }
+    if len(enough) == 1:
+        (place,) = enough
+        cells[place] = replace(cells[place], wanting="a second row with enough runs")
+        return
+    for rank, place in enumerate(sorted(enough, key=lambda place: (-enough[place], place)), start=1):
+        cells[place] = replace(cells[place], rank=rank)
 
 
 def _compare_all(
@@ -323,12 +157,15 @@ def _compare_all(
 
 
 def _why_uncounted(group: RunGroup, root: Path | None) -> str:
-    """The first reason why the documents of a group cannot be counted, without places of this machine; else ""."""
+    """The first reason why the documents of a group cannot be counted, without folders of this machine; else ""."""
     for entry in group.finished:
         if entry.partial:
             return f"{entry.path.name} scored a part of the test documents"
         try:
             document_counts(entry, root)
         except ZooError as error:
-            return str(error).replace(f"{entry.path.parent}/", "")
+            said, named = str(error), Path(str((entry.record.config.get("data") or {}).get("corpus")))
+            for folder in (entry.path.parent, data_root(root), named.parent):
+                said = said.replace(f"{folder}/", "")
+            return said
     return ""

@@ -1,4 +1,4 @@
-"""Which rows of a board are compared: fixed before any score is known, so that Holm's correction counts all of them.
+"""Which rows of a board are compared: fixed before any score is known, so that Holm's correction counts them all.
 
 A method is compared with the rule without training and with the best method of its encoder. An ablation is compared
 with its method alone.
@@ -44,7 +44,7 @@ def references(groups: Mapping[str, RunGroup], against: str | None = None) -> di
     """The comparisons of one protocol's rows as (row, other row).
 
     Args:
-        groups: By label: finished rows whose weights were chosen as the protocol says.
+        groups: Finished rows by label, with weights chosen as the protocol says.
         against: Label of the row that all others are compared with, in place of the fixed comparisons.
     """
     if against is not None:
@@ -55,7 +55,7 @@ def references(groups: Mapping[str, RunGroup], against: str | None = None) -> di
     rules = [name for name, group in groups.items() if group.method == RULE and not _ablated(group)]
     best = _best_by_encoder(groups)
     for label, group in groups.items():
-        if (method := _method_of(label, groups)) is not None:
+        if (method := method_of(label, groups)) is not None:
             found[label, method] = "its method"
             continue
         leader = best.get(encoder_of(group.first))
@@ -81,8 +81,8 @@ def _ablated(group: RunGroup) -> set[tuple[str, str]]:
     }
 
 
-def _method_of(label: str, groups: Mapping[str, RunGroup]) -> str | None:
-    """The row that an ablation is one of: it has a part of its ablations, the fewest, and all of its other settings."""
+def method_of(label: str, groups: Mapping[str, RunGroup]) -> str | None:
+    """The row whose ablation this is, None if it is none: fewer ablations, and all other settings the same."""
     group = groups[label]
     own = _ablated(group)
     rest = _settings(group) - own
@@ -106,7 +106,7 @@ def _best_by_encoder(groups: Mapping[str, RunGroup]) -> dict[str, str]:
             group.method == RULE
             or spread is None
             or not group.comparable
-            or _method_of(label, groups) is not None
+            or method_of(label, groups) is not None
         ):
             continue
         encoder, standing = encoder_of(group.first), (len(group.folds), spread.over.mean, label)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ecpe_zoo.escaping import csv_escaped
-from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.published import Published
+from ecpe_zoo.leaderboard.rows import Board, BoardRow, Cell
 from ecpe_zoo.tasks import find_task
 
 if TYPE_CHECKING:

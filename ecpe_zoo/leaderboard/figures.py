@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard import plots, tables
-from ecpe_zoo.leaderboard.board import Board, Cell, folds_in_words
+from ecpe_zoo.leaderboard import findings, plots, tables
+from ecpe_zoo.leaderboard.rows import Board, Cell, folds_in_words
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.entry import Entry
-from ecpe_zoo.results.evidence import SWEEP, threshold_sweep
+from ecpe_zoo.results.evidence import threshold_sweep
+from ecpe_zoo.results.kept import SWEEP
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
@@ -33,6 +34,7 @@ def templates() -> Environment:
         trim_blocks=True,
     )
     words = (
+        findings.finding,
         tables.difference,
         tables.gap,
         tables.headline_name,
@@ -52,43 +54,53 @@ def templates() -> Environment:
 def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str:
     """The forest plot of a board: means with 95 % intervals, and the figures that papers print.
 
+    Ablations and rows that are shown apart are left out.
+
     Args:
         board: The rows.
-        with_folds: Also draw the values that a mean is taken of.
+        with_folds: Also draw the values whose mean is taken.
         style: CSS for a file of its own; "" for a page.
 
     Returns:
         SVG text; "" without a finished run.
     """
+    rows = [row for row in board.rows if not row.apart and not row.of]
     dots = []
     for protocol, colour in (("strict", 0), ("paper", 1)):
-        for row in (row for row in board.rows if not row.apart):
+        for row in rows:
             cell = row.cells.get(protocol)
             if cell is not None and cell.spread is not None:
-                name = f"{row.label}: {TITLES[protocol].lower()}, {tables.runs(cell)}"
+                kind = "" if protocol == "strict" else f", {TITLES[protocol].lower()}"
+                name = f"{board.titles[row.label]}{kind}: {tables.percent(cell.spread.over.mean)}, {tables.runs(cell)}"
                 mean, _, low, high, _ = cell.spread.over
                 folds = [100 * value for value in _averaged(cell.group)] if with_folds else []
-                dots.append(plots.Estimate(name, 100 * mean, 100 * low, 100 * high, colour, folds=folds))
+                hollow = cell.rank is None
+                dots.append(plots.Estimate(name, 100 * mean, 100 * low, 100 * high, colour, hollow, folds))
     if not dots:
         return ""
-    named = {row.reported.method: row.reported for row in board.rows if row.reported is not None}
+    named = {row.reported.method: row.reported for row in rows if row.reported is not None}
     dots += [
-        plots.Estimate(f"{row.method}: printed, {row.practice}", 100 * row.f1, colour=5, hollow=True)
+        plots.Estimate(
+            f"{row.method}, printed: {tables.percent(row.f1)}, {row.practice}",
+            100 * row.f1,
+            colour=5,
+            hollow=True,
+        )
         for row in named.values()
     ]
-    described = "; ".join(f"{dot.name} {dot.value:.1f}" for dot in dots)
     title = f"{board.title}: means and intervals"
+    described = "; ".join(dot.name for dot in dots)
     return plots.forest(f"{board.slug}-f", title, described, dots, "F1 in percent", style)
 
 
 def _averaged(group: RunGroup) -> list[float]:
-    """The values that a group's mean is taken of: folds, each the mean of its seeds, or the seeds of a single fold."""
+    """The values whose mean a group has: folds, each the mean of its seeds, or the seeds of a single fold."""
     values = group.values()
     return list((statistics.fold_means(values) if len(group.folds) > 1 else values).values())
 
 
 def write_board_picture(boards: Sequence[Board], corpus: str, path: Path) -> None:
-    """Write the forest plot of one board as an SVG file that needs no other file, with light and dark colours.
+    """Write the forest plot of one board as an SVG file of its own, with light and dark colours.
 
     Each row has its mean, its 95 % interval, and a small circle for each fold (for each seed if there is one fold).
 
@@ -146,7 +158,7 @@ def _curve(entry: Entry, part: str) -> list[tuple[float, float]]:
 
 
 def _mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
-    """The mean where at least half of the runs have a value at that step."""
+    """The mean at each step for which at least half of the runs have a value."""
     values: defaultdict[float, list[float]] = defaultdict(list)
     for curve in curves:
         for step, value in curve:

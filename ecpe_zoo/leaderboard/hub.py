@@ -1,8 +1,8 @@
 """Entries for the leaderboards of the Hugging Face Hub.
 
 The Hub reads `.eval_results/*.yaml` of a model's repository: a list of entries with the benchmark dataset's id and
-task, a value, and optional source and notes. A folder a row of our board is written, to be put into that repository.
-Records have no date; the Hub takes the commit's.
+task, a value, and optional source and notes. Each row of the board gets a folder to be copied into that repository.
+Records have no date; the Hub takes that of the commit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import yaml
 
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.files import below
-from ecpe_zoo.leaderboard.board import slug_of
+from ecpe_zoo.leaderboard.rows import slug_of
 from ecpe_zoo.leaderboard.tables import write_text
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import labels

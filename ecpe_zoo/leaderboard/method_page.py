@@ -1,8 +1,9 @@
-"""What a method's page says of its runs under one protocol: facts, tests, runs, and how to train it again."""
+"""A method's page, its runs under one protocol: facts, tests, runs, and the command that repeats them."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import yaml
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import shell_quoted
-from ecpe_zoo.leaderboard.board import Board, BoardRow, Cell
+from ecpe_zoo.escaping import shell_quoted, visible, without_folder
 from ecpe_zoo.leaderboard.figures import method_plots
+from ecpe_zoo.leaderboard.rows import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.tables import (
     headline_name,
     interval,
@@ -23,14 +24,14 @@ from ecpe_zoo.leaderboard.tables import (
     tests,
 )
 from ecpe_zoo.results.entry import Entry
-from ecpe_zoo.results.naming import arguments_of
+from ecpe_zoo.results.naming import arguments_of, differing
 from ecpe_zoo.results.selection import Prices, prices
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
 
 
 def method_part(board: Board, row: BoardRow, protocol: str, cell: Cell, root: Path | None) -> dict[str, Any]:
-    """What the template shows of a row under one protocol, and the cell itself."""
+    """What the template shows of a row under one protocol, and its cell."""
     group, name = cell.group, f"{row.slug}-{protocol}"
     return {
         "protocol": protocol,
@@ -49,6 +50,7 @@ def _facts(board: Board, cell: Cell) -> list[tuple[str, str]]:
     """Names and values of what the runs have in common."""
     group, task = cell.group, find_task(board.task)
     facts = [
+        *([("To be ranked, it needs", cell.wanting)] if cell.wanting else []),
         ("Epoch chosen on", group.chosen_on),
         ("Threshold", _threshold_fact(group)),
         ("Lexicon", group.first.record.protocol.lexicon),
@@ -66,7 +68,24 @@ def _facts(board: Board, cell: Cell) -> list[tuple[str, str]]:
     if cell.pooled is not None:
         facts.append(("Pooled over all test documents", percent(cell.pooled)))
     reads = [entry.record.protocol.test_reads for entry in group.entries]
-    return [*facts, ("Test documents scored before the last time", _range(reads))]
+    apart = _apart(board, group)
+    return [
+        *facts,
+        ("Times the test documents were scored before", _range(reads)),
+        *([("Settings that set it apart from other rows of the method", apart)] if apart else []),
+    ]
+
+
+def _apart(board: Board, group: RunGroup) -> str:
+    """`encoder.layers=6, ...`: all settings off the default in which rows of its method differ, hashes shortened."""
+    family = [cell.group for row in board.rows if row.method == group.method for cell in row.cells.values()]
+    settings = group.first.settings
+    words = []
+    for name in differing(some.first.settings for some in family):
+        if (value := settings.get(name)) is not None:
+            shown = value[:8] if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value
+            words.append(f"{name.removeprefix('model.')}={visible(without_folder(str(shown)))}")
+    return ", ".join(words)
 
 
 def _threshold_fact(group: RunGroup) -> str:
@@ -159,9 +178,9 @@ def _price_in_words(found: Prices) -> str:
 
 
 def command(group: RunGroup, config: str) -> str:
-    """What trains a group's runs again, from the folder of the page.
+    """Commands that repeat a group's runs, to be started in the folder of the page.
 
-    Files of the training machine are not known: their folder is given as `PATH/TO`.
+    Folders of the machine that trained are not known: they are `PATH/TO`.
     """
     record = group.first.record
     files = [
@@ -186,4 +205,15 @@ def config_text(entry: Entry) -> str:
         for section, options in entry.record.config.items()
         if section not in ("ckpt_path", "weights_only")
     }
-    return str(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(_without_folders(config), sort_keys=False, allow_unicode=True))
+
+
+def _without_folders(value: Any) -> Any:
+    """An option with absolute paths replaced by `PATH/TO/NAME`."""
+    if isinstance(value, dict):
+        return {name: _without_folders(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    if isinstance(value, str) and (name := without_folder(value)) != value:
+        return f"PATH/TO/{name}"
+    return value

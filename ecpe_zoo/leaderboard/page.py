@@ -1,7 +1,6 @@
-"""The leaderboard as a folder of static pages that opens from a file, without server or network.
+"""The leaderboard as a folder of static pages that opens without server or network.
 
-Styles, script and plots are inside the pages; nothing is loaded from elsewhere. Without JavaScript the tables are
-sorted by rank.
+Styles, script and plots are inside the pages; nothing is loaded from elsewhere. The script only sorts and filters.
 """
 
 from __future__ import annotations
@@ -11,22 +10,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ecpe_zoo.files import below
-from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.figures import TITLES, templates
 from ecpe_zoo.leaderboard.method_page import config_text, method_part
-from ecpe_zoo.leaderboard.published import published_file
+from ecpe_zoo.leaderboard.published import published_file, source_of
+from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.leaderboard.tables import NOTES, write_tables, write_text
 from ecpe_zoo.results.significance import RESAMPLES
 
 METHOD_NOTE = (
-    "Spread is over folds, each the mean of its seeds. Runs decide whether two methods differ: with ten folds and "
-    "three seeds each the exact sign-flip test of the fold differences, on a corpus with one official split five seeds "
-    "and a t-test whose variance is that over seeds plus that over documents; Holm-adjusted within protocol and board. "
-    "With fewer runs there is no verdict. The t-interval treats folds as independent; the one below it counts in that "
-    "they share training documents (Nadeau and Bengio). Rows of these weights are tests on the documents that both "
-    f"were scored on: {RESAMPLES:,} paired bootstrap draws, as many random swaps of the outputs. The smallest "
-    "difference that could be shown has 80 % power at 5 %. A run has collapsed if it scores 0, has learned one class "
-    "only, or scores below half of its method's median; it stays in the mean, and the mean without it is given too."
+    "Spread is over folds, each the mean of its seeds. Runs decide whether two methods differ: with ten folds and"
+    " three seeds each, the exact sign-flip test of the fold differences; on a corpus with one official split, "
+    "five seeds and a t-test whose variance is that over seeds plus that over documents. With fewer runs there is"
+    " no verdict. The t-interval takes folds as independent; the interval below it allows for shared training "
+    f"documents (Nadeau and Bengio). Rows named \u201cthese weights\u201d are tests over documents: {RESAMPLES:,} "
+    "paired bootstrap draws and as many random swaps of the outputs. The smallest difference that the runs could "
+    "show has 80 % power at 5 %. A run has collapsed if it scores 0, has learned one class only, or scores below "
+    "half of its method's median; it stays in the mean, and the mean without it is given too."
 )
 
 
@@ -43,7 +42,7 @@ def build_page(
         boards: What to show.
         records: How many records they were made from.
         folder: Folder, made if missing; files of the same name are replaced.
-        root: Folder of the corpora, for threshold sweeps.
+        root: Folder of the corpora, for records without kept counts.
         failures: Names of cells that failed and left no record.
 
     Returns:
@@ -55,6 +54,9 @@ def build_page(
         "records": records,
         "notes": NOTES.replace("*", ""),
         "choices": _choices,
+        "columns": _columns,
+        "side": SIDE,
+        "source_of": source_of,
         "titles": TITLES,
     }
     environment.filters["config_text"] = config_text
@@ -65,7 +67,7 @@ def build_page(
         write_text(below(folder, name), text)
         written.append(folder / name)
 
-    note = published_file().note
+    note = published_file().note.replace("`", "")
     write(
         "index.html",
         index.render(boards=boards, published_note=note, method_note=METHOD_NOTE, failures=failures),
@@ -80,16 +82,33 @@ def build_page(
     return written
 
 
+SIDE = {"Lexicon": "lexicons", "Epoch chosen on": "selections"}
+"""Columns that are shown if rows of a board differ in them, and the property of a row that fills them."""
+
+
+def _columns(board: Board) -> list[tuple[str, str]]:
+    """Heads of the columns of a board, each with the order of its first sort; columns without content are left out."""
+    rows = board.rows
+    differ = [head for head, name in SIDE.items() if len({tuple(getattr(row, name)) for row in rows}) > 1]
+    return [
+        ("Rank", "ascending"),
+        ("Method", "ascending"),
+        ("Encoder", "ascending"),
+        *((head, "ascending") for head in differ),
+        ("Strict", "descending"),
+        ("Difference", "descending"),
+        *[("Paper protocol", "descending")] * any("paper" in row.cells for row in rows),
+        *[("Reported", "descending")] * any(row.reported is not None for row in rows),
+    ]
+
+
 def _choices(board: Board) -> dict[str, list[str]]:
-    """The values by which the rows of a board can be filtered."""
-    rows, printed = board.rows, board.published
-    protocols = {protocol for row in rows for protocol in row.protocols}
-    lexicons = {name for row in rows for name in row.lexicons} | {row.lexicon for row in printed}
-    selections = {name for row in rows for name in row.selections} | {row.selected_on for row in printed}
-    return {
-        "protocol": sorted(protocols, reverse=True)
-        + ["reported"] * bool(printed and "reported" not in protocols),
-        "encoder": sorted({row.encoder for row in rows}) + ["as in the paper"] * bool(printed),
-        "lexicon": sorted(lexicons),
-        "selection": sorted(selections),
+    """What the rows of a board can be filtered by: the values in which they differ."""
+    rows = [row for row in board.rows if not row.of]
+    found = {
+        "protocol": {name for row in rows for name in row.protocols},
+        "encoder": {row.encoder for row in rows},
+        "lexicon": {name for row in rows for name in row.lexicons},
+        "selection": {name for row in rows for name in row.selections},
     }
+    return {name: sorted(values) for name, values in found.items() if len(values) > 1}

@@ -1,7 +1,7 @@
-"""Plots as SVG text: small, without a library, in the page's own colours, dark if the page is dark.
+"""Plots as SVG text: small, without a library, in the colours of the page, light or dark.
 
-Every figure has a role, a title and a description for those who do not see it; the same numbers are in a table of the
-page. Colours are the style sheet's `--line-1` to `--line-6`; dash patterns tell series apart too.
+Every figure has a role, a title and a description for screen readers; the same numbers are in a table of the page.
+Colours are the style sheet's `--line-1` to `--line-6`; dash patterns distinguish series too.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 500, 270
+WIDE = 920  # of a forest plot in a file of its own
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 16, 46
 COLOURS = 6
-LONGEST = 62  # letters of a name that fit the width
+LONGEST, LINE = 46, 15  # letters in a line of a name, and its height
 
 
 class Series(NamedTuple):
@@ -25,7 +27,7 @@ class Series(NamedTuple):
         points: (x, y) in order; nan leaves a gap.
         colour: 0-based.
         dashed: Whether it is dashed: it chose nothing.
-        faint: Whether it is one of many lines whose mean is another line.
+        faint: Whether it is one of several lines whose mean is drawn too.
     """
 
     name: str
@@ -39,13 +41,13 @@ class Estimate(NamedTuple):
     """A value with an optional interval: a bar, or a row of a forest plot.
 
     Args:
-        name: Below the bar, or above the row.
+        name: Text below the bar, or of the row.
         value: Height of the bar, or place of the dot; nan for none.
         low: Lower end of the interval; nan for none.
         high: Upper end.
         colour: Index of the row's colour, 0-based.
-        hollow: Whether the row is a figure that was not measured here.
-        folds: Values that the mean is taken of, as small circles.
+        hollow: Whether the dot is drawn as a ring: the row has no rank.
+        folds: Values whose mean is drawn, as small circles.
     """
 
     name: str
@@ -81,13 +83,17 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _start(title: str, description: str, width: int, height: int, name: str, style: str = "") -> list[str]:
-    size, inside = "", ""
+def _start(
+    title: str, description: str, width: int, height: int, name: str, style: str = "", fluid: bool = False
+) -> list[str]:
+    kind, size, inside = "plot", f'viewBox="0 0 {width} {height}"', ""
+    if fluid:
+        kind = "plot forest"
+        size = f'width="{width}" height="{height}" {size}' if style else f'width="100%" height="{height}"'
     if style:
-        size = f'width="{width}" height="{height}" '
         inside = f'<style>{style}</style><rect class="ground" width="{width}" height="{height}"/>'
     return [
-        f'<svg class="plot" {size}viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-t {name}-d" '
+        f'<svg class="{kind}" {size} role="img" aria-labelledby="{name}-t {name}-d" '
         f'xmlns="http://www.w3.org/2000/svg">',
         f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>{inside}',
     ]
@@ -243,7 +249,7 @@ def bars(
 def forest(
     name: str, title: str, description: str, dots: Sequence[Estimate], x_label: str, style: str = ""
 ) -> str:
-    """Dots with their intervals, one below the other, the name above each.
+    """Dots with their intervals, one below the other, as wide as the page; names are above, on wide pages beside.
 
     Args:
         name: Identifier, unique within the page.
@@ -256,38 +262,39 @@ def forest(
     Returns:
         SVG text; "" without a dot.
     """
-    shown = [dot for dot in dots if not math.isnan(dot.value)]
+    shown = [(dot, wrap(dot.name, LONGEST)) for dot in dots if not math.isnan(dot.value)]
     if not shown:
         return ""
-    ends = [x for dot in shown for x in (dot.value, dot.low, dot.high, *dot.folds) if not math.isnan(x)]
+    ends = [x for dot, _ in shown for x in (dot.value, dot.low, dot.high, *dot.folds) if not math.isnan(x)]
     marks = ticks(min(ends), max(ends), 6)
-    step = 38
-    height = step * len(shown) + 50
+    height = sum(LINE * len(words) + 24 for _, words in shown) + 50
+    names, tracks = [], []
 
-    def place(value: float) -> float:
-        return 20 + (value - marks[0]) / (marks[-1] - marks[0]) * (WIDTH - 40)
+    def place(value: float) -> str:
+        return f"{1.5 + 97 * (value - marks[0]) / (marks[-1] - marks[0]):.2f}%"
 
-    out = _start(title, description, WIDTH, height, name, style)
     for mark in marks:
         x = place(mark)
-        out.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 44}"/>')
-        out.append(f'<text x="{x:.1f}" y="{height - 28}" text-anchor="middle">{_number(mark)}</text>')
-    for row, dot in enumerate(shown):
-        y = step * row + 30
-        x = place(dot.value)
-        tint = f"c{dot.colour % COLOURS}"
+        tracks.append(f'<line class="grid" x1="{x}" x2="{x}" y1="4" y2="{height - 44}"/>')
+        tracks.append(f'<text x="{x}" y="{height - 28}" text-anchor="middle">{_number(mark)}</text>')
+    tracks.append(
+        f'<text class="label" x="50%" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>'
+    )
+    y = 0
+    for dot, words in shown:
+        for place_of_line, line in enumerate(words, start=1):
+            names.append(f'<text y="{y + LINE * place_of_line}">{escape(line)}</text>')
+        y += LINE * len(words) + 24
+        tint, middle = f"c{dot.colour % COLOURS}", y - 12
         if not math.isnan(dot.low) and not math.isnan(dot.high):
-            out.append(
-                f'<line class="line {tint}" x1="{place(dot.low):.1f}" x2="{place(dot.high):.1f}" y1="{y}" y2="{y}"/>'
-            )
-        out += [
-            f'<circle class="fold {tint}" cx="{place(value):.1f}" cy="{y}" r="3"/>' for value in dot.folds
+            low, high = place(dot.low), place(dot.high)
+            tracks.append(f'<line class="line {tint}" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>')
+        tracks += [
+            f'<circle class="fold {tint}" cx="{place(value)}" cy="{middle}" r="3"/>' for value in dot.folds
         ]
         kind = "hollow" if dot.hollow else "dot"
-        out.append(f'<circle class="{kind} {tint}" cx="{x:.1f}" cy="{y}" r="5"/>')
-        name = dot.name if len(dot.name) <= LONGEST else f"{dot.name[: LONGEST - 1]}…"
-        out.append(f'<text x="20" y="{y - 9}">{escape(name)}</text>')
-    out.append(
-        f'<text class="label" x="{WIDTH / 2}" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>'
-    )
-    return "".join([*out, "</svg>"])
+        tracks.append(f'<circle class="{kind} {tint}" cx="{place(dot.value)}" cy="{middle}" r="5"/>')
+    start = _start(title, description, WIDE, height, name, style, fluid=True)
+    if style:  # a file of its own is wide: no style sheet moves the names beside their rows
+        tracks = [f'<svg x="36%" width="63%" height="{height}">', *tracks, "</svg>"]
+    return "".join([*start, *tracks, '<g class="names">', *names, "</g></svg>"])

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ecpe_zoo.leaderboard.papers import about
 from ecpe_zoo.tasks import find_task
 
 NOT_STATED = "not stated"
@@ -96,7 +97,7 @@ def published_file() -> PublishedFile:
 
 
 def published(task: str | None = None, corpus: str | None = None) -> list[Published]:
-    """Published rows, of a board's headline item where task and corpus are given."""
+    """Published rows; with a task, those of its headline item."""
     return [
         row
         for row in published_file().rows
@@ -106,13 +107,23 @@ def published(task: str | None = None, corpus: str | None = None) -> list[Publis
 
 
 def reported(task: str, corpus: str, method: str) -> Published | None:
-    """What a method's own paper reports for it, as its main result without a lexicon.
+    """What papers print for a method as its main result without a lexicon, the first such figure of the file.
 
     >>> row = reported("ecpe", "xia-ding-2019", "mgcl")
     >>> row is not None and row.f1
     0.7736
     """
-    for row in published(task, corpus):
-        if row.kind == "main" and row.method.lower() == method.lower() and row.lexicon == "none":
-            return row
-    return None
+    known = about(method)
+    name = (known.name if known is not None else method).lower()
+    rows = (row for row in published(task, corpus) if row.kind == "main" and row.lexicon == "none")
+    return next((row for row in rows if row.method.lower() == name), None)
+
+
+def source_of(row: Published) -> str | None:
+    """Page of the paper that prints a figure, if a method of this package comes from it.
+
+    >>> source_of(published()[2])
+    'https://arxiv.org/abs/2002.10710'
+    """
+    found = about(row.paper.split(" (")[0].lower())
+    return found.paper.url if found is not None and found.paper is not None else None

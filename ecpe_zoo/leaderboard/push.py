@@ -1,4 +1,4 @@
-"""Records as W&B runs: a view that can be thrown away and made again.
+"""Records as W&B runs: a view that can be deleted and made again.
 
 Each record becomes a run whose id is the record's hash; one more run holds the table of all rows, its id the hash of
 all records and of the table. Offline (the default) everything is written below `wandb/`, as `wandb sync` sends it.
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard.board import Board
 from ecpe_zoo.leaderboard.csv_table import csv_frame, csv_text
+from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.selection import WATCHED
 from ecpe_zoo.results.store import encoder_of
@@ -24,15 +24,15 @@ from ecpe_zoo.tasks import find_task
 ID_LENGTH = 16
 
 WHOLE = ".whole"
-"""A file that is put into an offline run's folder when all of the run is there; W&B sends it nowhere."""
+"""A file in the folder of an offline run that is complete; W&B does not upload it."""
 
 
 class Pushed(NamedTuple):
-    """What a push did.
+    """The outcome of a push.
 
     Args:
         made: Ids of new runs.
-        there: Ids of runs that were there already.
+        there: Ids of runs that existed already.
         mode: "offline" or "online".
         notes: Notes for the user.
     """
@@ -49,7 +49,7 @@ def run_id(entry: Entry) -> str:
 
 
 def table_id(entries: Sequence[Entry], boards: Sequence[Board]) -> str:
-    """The id of the run with the table: other records, or another table of them, are another run."""
+    """The id of the run with the table, another one for other records or another table of them."""
     text = "".join(sorted(entry.id for entry in entries)) + csv_text(boards)
     return f"t{hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]}"
 
@@ -62,7 +62,7 @@ def push(
     folder: Path = Path(),
     workspace: bool = False,
 ) -> Pushed:
-    """Make what is not there yet.
+    """Make the runs that do not exist yet.
 
     Args:
         entries: Records.
@@ -125,7 +125,7 @@ class _Target(NamedTuple):
         return [path for path in (self.folder / "wandb").glob(f"offline-run-*-{id}") if path.is_dir()]
 
     def has(self, id: str) -> bool:
-        """Whether a run is complete there; what an interrupted push left of it is removed."""
+        """Whether a run is complete; an incomplete one of an interrupted push is removed."""
         if self.mode == "offline":
             found = self.folders(id)
             broken = [path for path in found if not (path / WHOLE).is_file()]
@@ -141,7 +141,7 @@ class _Target(NamedTuple):
         return bool(run.state == "finished")
 
     def run(self, id: str, **fields: Any) -> Any:
-        """A new run, with nothing of this machine in it; a context that finishes it."""
+        """A new run without details of this machine, as a context that finishes it."""
         import wandb
 
         settings = wandb.Settings(
@@ -198,7 +198,7 @@ def _push_table(boards: Sequence[Board], id: str, target: _Target) -> None:
 
 
 def save_workspace(project: str, entity: str | None, boards: Sequence[Board]) -> str:
-    """Save a workspace that shows the headline of every run and the learning curves, a section a task.
+    """Save a workspace that shows the headline of every run and the learning curves, with a section for each task.
 
     Returns:
         A line that says where it is.

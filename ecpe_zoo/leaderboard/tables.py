@@ -9,9 +9,9 @@ from pathlib import Path
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.escaping import latex_escaped, markdown_escaped
 from ecpe_zoo.files import replaced_when_complete
-from ecpe_zoo.leaderboard.board import PROTOCOLS, Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.comparisons import Against
 from ecpe_zoo.leaderboard.csv_table import csv_text
+from ecpe_zoo.leaderboard.rows import PROTOCOLS, Board, BoardRow, Cell
 from ecpe_zoo.results.significance import MethodComparison
 from ecpe_zoo.results.statistics import FoldTest, RunSpread
 from ecpe_zoo.results.verdict import Verdict
@@ -20,14 +20,19 @@ from ecpe_zoo.tasks import find_task
 START, END = "<!-- leaderboard:start -->", "<!-- leaderboard:end -->"
 
 
+RANKED = "Ranked"
+UNRANKED = "Not ranked yet: each row says what it lacks; those with most folds come first"
 APART = "Read gold of the test documents: shows what that is worth, never ranked"
-"""Heading of rows that are shown apart."""
+"""Headings of the groups of rows."""
 
 
 def row_groups(board: Board) -> list[tuple[str, list[BoardRow]]]:
-    """Headings with their rows: "" for those that may be compared, and those that are shown apart, if any."""
-    kept = [(name, [row for row in board.rows if row.apart == bool(name)]) for name in ("", APART)]
-    return [(name, rows) for name, rows in kept if rows]
+    """Headings with their rows, those that have any. An ablation is in no group: it belongs to its method."""
+    kinds: dict[str, list[BoardRow]] = {RANKED: [], UNRANKED: [], APART: []}
+    for row in board.rows:
+        if not row.of:
+            kinds[APART if row.apart else UNRANKED if row.rank is None else RANKED].append(row)
+    return [(name, rows) for name, rows in kinds.items() if rows]
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -90,23 +95,31 @@ def runs(cell: Cell) -> str:
     return f"{folds} × {counted(each[0], 'run' if cell.group.repeated else 'seed')}"
 
 
-def difference(one: Against) -> str:
-    """`−1.1 [−3.9, +1.6] to rankcp on 3 folds (no verdict: 7 more folds)`; p is Holm-adjusted."""
+def difference(one: Against, board: Board, wanting: str = "") -> str:
+    """`−1.1 [−3.9, +1.6] against RANKCP, 3 folds; no verdict: 7 more folds`; p is Holm-adjusted.
+
+    Args:
+        one: The comparison.
+        board: Its board.
+        wanting: What the row says that it needs: not repeated.
+    """
     verdict = one.verdict
     bounds = "" if math.isnan(verdict.low) else f" [{signed(verdict.low)}, {signed(verdict.high)}]"
     p = "" if verdict.missing else f"{p_value(verdict.holm_p)}, "
-    return f"{signed(verdict.mean)}{bounds} to {one.label} on {verdict.counted} ({p}{verdict.in_words})"
+    said = "no verdict yet" if verdict.missing and verdict.missing == wanting else verdict.in_words
+    other = board.titles.get(one.label, one.label)
+    return f"{signed(verdict.mean)}{bounds} against {other}, {verdict.counted}; {p}{said}"
 
 
-def differences(cell: Cell | None) -> str:
+def differences(cell: Cell | None, board: Board) -> str:
     """All comparisons of a row, and the first one over documents."""
     if cell is None or not cell.against:
         return "–"
-    said = [difference(one) for one in cell.against]
+    said = [difference(one, board, cell.wanting) for one in cell.against]
     documents = cell.against[0].documents
     if documents is not None:
-        said.insert(1, f"these weights {gap(documents)}")
-    return "; ".join(said)
+        said[0] += f"; these weights {gap(documents)}"
+    return " / ".join(said)
 
 
 def gap(comparison: MethodComparison) -> str:
@@ -153,15 +166,16 @@ def _over_folds(test: FoldTest) -> str:
 
 
 NOTES = (
-    "F1 in percent. Mean ± sample standard deviation over folds (over seeds if there is one fold) and its 95 % "
-    "t-interval. Under *strict* a validation part of the training fold chooses epoch and threshold; under *paper "
-    "protocol* the test fold chooses the epoch, as in published code; *reported* is what the paper prints. The three "
-    "are never ranked together. A method is compared with the best method of its encoder and with the rule without "
-    "training, an ablation with its method. Runs decide: with ten folds and three seeds each, an exact sign-flip test "
-    "of the fold differences (collapsed runs as they scored), on a corpus with one split five seeds; p is "
-    "Holm-adjusted within protocol and board. With fewer runs there is no verdict. The interval is the t-interval over "
-    "folds or seeds; *these weights* is the paired bootstrap over documents, which holds the trained weights fixed and "
-    "cannot know what other seeds or folds would give."
+    "F1 in percent: mean ± sample standard deviation over folds (over seeds if there is one fold), and the 95 % "
+    "t-interval. *Strict*: a validation part of the training documents chooses epoch and threshold. *Paper "
+    "protocol*: the test fold chooses the epoch, as in published code. *Reported*: printed in a paper, not "
+    "measured here. The three are never ranked together. A row is ranked once it has the runs that a verdict "
+    "needs: ten folds with three seeds each, or five seeds if the corpus has one official split; until then it "
+    "says what is missing. Each method is compared with the best method of its encoder and with the rule without "
+    "training, each ablation with its method. The verdict is an exact sign-flip test of the fold differences, "
+    "collapsed runs as they scored; p is Holm-adjusted within protocol and board. *These weights*: the paired "
+    "bootstrap over documents, which holds the trained weights fixed and cannot say what other seeds or folds "
+    "would give."
 )
 
 
@@ -175,52 +189,57 @@ def markdown(boards: Iterable[Board], failures: Sequence[str] = ()) -> str:
         boards: All of them.
         failures: Names of cells that failed and left no record.
     """
+    from ecpe_zoo.leaderboard.findings import finding  # whose numbers this module words
+
     parts = []
     for board in boards:
         if not board.rows:
             continue
         lines = [
-            f"**{markdown_escaped(board.title)}** ({find_task(board.task).headline_in_words})",
+            f"**{markdown_escaped(board.title)}** ({find_task(board.task).headline_in_words}). "
+            + markdown_escaped(finding(board)),
             "",
             "| | method | encoder | reported | paper protocol | strict | strict runs | difference, strict |",
             "|---|---|---|---|---|---|---|---|",
         ]
         for heading, rows in row_groups(board):
-            lines += [f"| | *{heading}* | | | | | | |"] if heading else []
-            lines += [f"| {' | '.join(map(markdown_escaped, _cells(row)))} |" for row in rows]
-        notes = [f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board)]
+            lines += [f"| | *{heading}* | | | | | | |"]
+            for row in rows:
+                cells = [_cells(row, board), *(_cells(one, board) for one in board.ablations(row))]
+                lines += [f"| {' | '.join(map(markdown_escaped, line))} |" for line in cells]
+        notes = shared_notes(board)
         if board.missing:
             notes.append(f"Pooled scores and differences are left out: {board.missing}")
         parts.append(
             "\n".join([*lines, *(["", *(f"- {markdown_escaped(note)}" for note in notes)] if notes else [])])
         )
-    cells = ", ".join(map(markdown_escaped, failures))
-    failed = [f"Failed, without a record and in no mean: {cells}."] if failures else []
+    cells_failed = ", ".join(map(markdown_escaped, failures))
+    failed = [f"Failed, without a record and in no mean: {cells_failed}."] if failures else []
     return "\n\n".join([*parts, *failed, NOTES]) + "\n"
 
 
-def all_notes(board: Board) -> list[tuple[BoardRow, str, str]]:
-    """(row, protocol, note) of a board: failed and collapsed runs, missing folds."""
-    return [
-        (row, protocol, note)
-        for row in board.rows
-        for protocol in PROTOCOLS
-        if protocol in row.cells
-        for note in row.cells[protocol].notes
-    ]
+def shared_notes(board: Board) -> list[str]:
+    """`MGCL, RANKCP (strict): note.` for each remark on rows of a board."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in board.rows:
+        for protocol in PROTOCOLS:
+            for note in row.cells[protocol].remarks if protocol in row.cells else ():
+                found.setdefault((protocol, note), []).append(board.titles[row.label])
+    return [f"{', '.join(titles)} ({protocol}): {note}." for (protocol, note), titles in found.items()]
 
 
-def _cells(row: BoardRow) -> list[str]:
+def _cells(row: BoardRow, board: Board) -> list[str]:
     strict, paper = row.cells.get("strict"), row.cells.get("paper")
+    needs = f"to be ranked: {row.wanting}" if row.wanting else ""
     return [
-        str(strict.rank) if strict is not None and strict.rank is not None else "",
-        row.label,
+        str(row.rank or ""),
+        f"↳ {row.change}" if row.of else board.titles[row.label],
         row.encoder,
         f"{percent(row.reported.f1)} ({row.reported.practice})" if row.reported is not None else "–",
         _score(paper),
         _score(strict),
-        runs(strict) if strict is not None else "–",
-        differences(strict),
+        "; ".join(filter(None, [runs(strict) if strict is not None else "", needs])) or "–",
+        differences(strict, board),
     ]
 
 
@@ -234,7 +253,7 @@ def _score(cell: Cell | None) -> str:
 
 
 def between_marks(path: Path) -> tuple[str, str, str]:
-    """What a Markdown file has before, between and after its marks.
+    """The text of a Markdown file before, between and after its marks.
 
     Raises:
         ZooError: no such file, or not exactly one pair of marks in order.
@@ -282,9 +301,12 @@ def latex(boards: Iterable[Board]) -> str:
             continue
         heads = ["", "Method", "Encoder", "Reported", "Paper protocol", "Strict", "Runs"]
         heads.append("Difference, strict")
-        rows = [[latex_escaped(text) for text in _cells(row)] for row in board.rows]
+        ordered = [
+            one for _, rows in row_groups(board) for row in rows for one in (row, *board.ablations(row))
+        ]
+        rows = [[latex_escaped(text) for text in _cells(row, board)] for row in ordered]
         table = DataFrame(rows, columns=list(map(latex_escaped, heads))).style.hide(axis="index")
-        notes = " ".join(f"{row.label} ({protocol}): {note}." for row, protocol, note in all_notes(board))
+        notes = " ".join(shared_notes(board))
         caption = latex_escaped(f"{board.title}. {NOTES.replace('*', '')} {notes}".strip())
         lines = [
             r"\begin{table}",

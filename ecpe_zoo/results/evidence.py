@@ -1,19 +1,17 @@
 """Metrics and counts per document, recomputed from a record's saved predictions and its corpus.
 
 The corpus is read anew, and the hashes of its files are compared with the record's: scores belong to the text that the
-run read.
+run read. Counts may be kept beside the record instead; see `kept`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ecpe_zoo.corpora.corpus import data_root
 from ecpe_zoo.corpora.document import Document
@@ -24,14 +22,12 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.metrics.counts import Counts
 from ecpe_zoo.metrics.pairs import matched
 from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.kept import SWEEP, DocumentCounts, Kept, read_kept, write_kept
 from ecpe_zoo.results.record import METRIC_VERSION, versioned
 from ecpe_zoo.tasks import TASKS, Documents, Task, find_task
 
 TOLERANCE = 1e-9
 """Metrics are ratios of counts: two machines agree far below this."""
-
-SWEEP = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""Thresholds of the sweep that is drawn."""
 
 
 @lru_cache(maxsize=24)
@@ -173,33 +169,20 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
 # --- counts of each document
 
 
-class DocumentCounts(NamedTuple):
-    """Counts of one run on each test document.
-
-    Args:
-        ids: Ids of the D documents, sorted.
-        classes: The C classes, sorted; one for pairs.
-        counts: (D, C, 3) correct, predicted and gold items of each class.
-    """
-
-    ids: tuple[str, ...]
-    classes: tuple[str, ...]
-    counts: npt.NDArray[np.float64]
-
-    def among(self, classes: Sequence[str]) -> npt.NDArray[np.float64]:
-        """The counts (D, C', 3) for a longer list of classes: a class that is not known here has none."""
-        wider = np.zeros((len(self.ids), len(classes), 3))
-        wider[:, [classes.index(name) for name in self.classes]] = self.counts
-        return wider
-
-
 @lru_cache(maxsize=512)
 def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
     """Counts of each test document at the headline threshold; a document without a prediction misses all its gold.
 
+    They are those kept beside the record, else they are counted on the corpus.
+
     Raises:
-        ZooError: see `recompute`.
+        ZooError: see `recompute` and `read_kept`.
     """
+    kept = read_kept(entry)
+    return _counted(entry, root) if kept is None else kept.documents
+
+
+def _counted(entry: Entry, root: Path | None) -> DocumentCounts:
     task = _scored_task(entry)
     documents = gold_of(entry, root)
     rows = {
@@ -218,10 +201,26 @@ def document_counts(entry: Entry, root: Path | None = None) -> DocumentCounts:
 
 
 def threshold_sweep(entry: Entry, root: Path | None = None) -> Counts | None:
-    """Counts (K,) at each threshold of `SWEEP`; None for a task without a plot of it.
+    """Counts (K,) at each threshold of `SWEEP`, kept or counted; None for a task without a plot of it.
+
+    Raises:
+        ZooError: see `recompute` and `read_kept`.
+    """
+    kept = read_kept(entry)
+    return _swept(entry, root) if kept is None else kept.sweep
+
+
+def _swept(entry: Entry, root: Path | None) -> Counts | None:
+    sweep = find_task(entry.task).sweep
+    return None if sweep is None else sweep(read_predictions(entry.predictions), gold_of(entry, root), SWEEP)
+
+
+def keep_counts(entry: Entry, root: Path | None = None) -> Path | None:
+    """Keep what a board needs of the corpus beside a finished record; None if it is kept already.
 
     Raises:
         ZooError: see `recompute`.
     """
-    sweep = find_task(entry.task).sweep
-    return None if sweep is None else sweep(read_predictions(entry.predictions), gold_of(entry, root), SWEEP)
+    if read_kept(entry) is not None:
+        return None
+    return write_kept(entry, Kept(_counted(entry, root), _swept(entry, root)))

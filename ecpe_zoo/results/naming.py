@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.corpora.lexicon import FILES as LEXICON_FILES
 from ecpe_zoo.declared import Declared, declared
-from ecpe_zoo.escaping import visible
+from ecpe_zoo.escaping import visible, without_folder
 from ecpe_zoo.options import flat
 from ecpe_zoo.results.identity import decisive
 from ecpe_zoo.results.record import RunRecord
@@ -179,7 +179,11 @@ def _arguments(group: RunGroup, names: Sequence[str]) -> tuple[list[str], dict[s
         elif name.startswith("model.") and (name in names or argument in ablations):
             shown = configured.get(argument)
             is_file = shown != value  # the settings have the hash of its content
-            word = f"{argument}={shown} {value[:8]}" if is_file else f"{argument}={_plain(value)}"
+            word = (
+                f"{argument}={without_folder(str(shown))} {value[:8]}"
+                if is_file
+                else f"{argument}={_plain(value)}"
+            )
             if argument in ablations and argument != "encoder.name":
                 always.append(word)
             else:
@@ -201,4 +205,4 @@ def _practices(members: Sequence[RunGroup]) -> list[dict[str, str]]:
 def _plain(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, Mapping) and "class_path" in item for item in value):
         return "+".join(str(item["class_path"]).rsplit(".", 1)[-1] for item in value)  # callbacks
-    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
+    return json.dumps(value) if isinstance(value, bool) or value is None else without_folder(str(value))

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.escaping import visible
+from ecpe_zoo.escaping import visible, without_folder
 from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
@@ -332,7 +332,7 @@ def encoder_of(entry: Entry) -> str:
     arguments, method = arguments_of(entry.record), declared_method(entry.record)
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
-    name = str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
+    name = without_folder(str(arguments.get("encoder.name") or arguments.get("encoder") or "own network"))
     layers = arguments.get("encoder.layers")
     cut = layers is not None and name not in (EMBEDDED, RECURRENT, WORDS)
     return visible(f"{name}, first {layers} layers" if cut else name)

@@ -186,6 +186,21 @@ def _missing_folds(groups: Sequence[RunGroup], folds: Sequence[int], folds_of_co
     return ", ".join(said)
 
 
+def missing_runs(group: RunGroup, folds_of_corpus: int) -> str:
+    """What a group lacks for a verdict on it, in words; "" if it has enough runs.
+
+    Args:
+        group: Runs of one method.
+        folds_of_corpus: Folds that the corpus has; 1 for one official split.
+    """
+    if not group.finished:
+        return "a finished run"
+    if folds_of_corpus > 1:
+        return _missing_folds((group,), group.folds, folds_of_corpus)
+    more = 0 if group.seedless else SPLIT_SEEDS - len(group.seeds)
+    return counted(more, "more seed") if more > 0 else ""
+
+
 def _over_seeds(first: RunGroup, second: RunGroup, document_error: float) -> Verdict:
     """Mean over common seeds; variance s^2/S over seeds plus that over documents, Satterthwaite's freedom."""
     one, two = _by_seed(first), _by_seed(second)

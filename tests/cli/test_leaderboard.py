@@ -37,7 +37,7 @@ def test_build_writes_every_view(records: Path, tmp_path: Path, capsys: pytest.C
     made = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.*")}
     assert {"index.html", "leaderboard.md", "leaderboard.tex", "leaderboard.csv", "board.svg"} <= made
     assert "methods/ecpe-bundled-ecpe-mgcl.html" in made
-    assert "| 1 | mgcl | embedded | – | – |" in readme.read_text()
+    assert "|  | MGCL | embedded | – | – |" in readme.read_text()
     assert main(command) == 0
     assert "table as it was" in capsys.readouterr().out
 
@@ -46,14 +46,16 @@ def test_build_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtur
     write(tmp_path / "a.json", raw(0.5, corpus="bundled-ecpe"))
     assert main(["leaderboard", "build", str(tmp_path), "--output", str(tmp_path / "site")]) == 0
     assert "no statistics over documents" in capsys.readouterr().out
-    assert "are left\nout" in (tmp_path / "site" / "index.html").read_text()
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "are left out: a.json: expected its predictions" in page
+    assert str(tmp_path) not in page
     assert main(["leaderboard", "build", str(tmp_path / "none"), "--output", str(tmp_path / "site")]) == 1
     assert "no such path" in capsys.readouterr().err
     assert main(["leaderboard", "build", str(tmp_path), "--output", str(tmp_path / "a.json")]) == 1
     assert "it is a file" in capsys.readouterr().err
 
 
-def test_a_readme_without_marks_is_told_before_anything_is_built(
+def test_a_readme_without_marks_is_refused_before_anything_is_built(
     records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "README.md").write_text("no marks")

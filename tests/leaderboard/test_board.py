@@ -13,16 +13,20 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.leaderboard.board import Board, build_boards
+from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.csv_table import csv_text
 from ecpe_zoo.leaderboard.hub import export
 from ecpe_zoo.leaderboard.published import published, published_file
+from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.leaderboard.tables import (
     END,
+    RANKED,
     START,
+    UNRANKED,
     latex,
     markdown,
     replace_between_marks,
+    row_groups,
     runs,
     without_collapsed,
 )
@@ -32,8 +36,8 @@ from tests.results.making import raw, write, write_scored
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
-    """Two methods with documents, a third that failed, under both protocols."""
-    for seed in (1, 2):
+    """Two methods with documents and the five seeds of a verdict, a third that failed, under both protocols."""
+    for seed in range(1, 6):
         write_scored(tmp_path / f"good{seed}.json", skill=0.9, seed=seed)
         write_scored(tmp_path / f"bad{seed}.json", skill=0.4, seed=seed, method="e2eecpe")
     write_scored(tmp_path / "paper.json", skill=0.95, method="e2eecpe", protocol="paper")
@@ -42,21 +46,22 @@ def board(tmp_path: Path) -> Board:
 
 
 def test_what_the_test_fold_chose_is_not_ranked_as_strict(tmp_path: Path) -> None:
-    for seed in (1, 2):
+    for seed in range(1, 6):
         write_scored(tmp_path / f"honest{seed}.json", skill=0.4, seed=seed, method="e2eecpe")
+        write_scored(tmp_path / f"other{seed}.json", skill=0.3, seed=seed, method="other")
         path = write_scored(tmp_path / f"chosen{seed}.json", skill=0.9, seed=seed)
         record = json.loads(path.read_text(encoding="utf-8"))
         record["config"]["checkpoint"] = {"monitor": "watched_test/pair_f1"}
-        record["corpus"]["fold"] = seed  # the second fold makes no honest row incomplete
         path.write_text(json.dumps(record), encoding="utf-8")
     (board, *_) = build_boards(find_records([tmp_path]), resamples=200)
     cells = {row.method: row.cells["strict"] for row in board.rows}
     assert (cells["e2eecpe"].rank, cells["mgcl"].rank) == (1, None)
-    assert board.tests == 0
-    assert (
-        "the test fold chose the epoch (watched_test/pair_f1) (fold 1 seed 1; fold 2 seed 2): not ranked"
-        in (cells["mgcl"].notes)
+    assert [one.label for one in cells["other"].against] == ["e2eecpe"]
+    (note,) = cells["mgcl"].notes
+    assert note.startswith(
+        "the test fold chose the epoch (watched_test/pair_f1) (fold 1 seed 1; fold 1 seed 2; "
     )
+    assert note.endswith("): not ranked")
     lines = {
         line["method"]: line
         for line in csv.DictReader(io.StringIO(csv_text([board])))
@@ -73,45 +78,109 @@ def test_strict_rows_are_ranked_among_themselves(board: Board) -> None:
     assert ranks == {
         ("mgcl", "strict"): 1,
         ("e2eecpe", "strict"): 2,
-        ("e2eecpe", "paper"): 1,
+        ("e2eecpe", "paper"): None,
         ("rule", "strict"): None,
     }
     (against,) = board.rows[1].cells["strict"].against
     assert (against.label, against.why) == ("mgcl", "the best of its encoder")
     assert against.documents is not None
     assert against.documents.bootstrap.high < 0
-    assert against.verdict.missing == "3 more seeds"
-    assert board.tests == 0
+    assert (against.verdict.missing, board.tests) == ("", 1)
+    assert board.rows[1].cells["paper"].notes == ["not ranked: 4 more seeds"]
     assert board.rows[0].cells["strict"].against == ()
     assert board.rows[0].cells["strict"].pooled == pytest.approx(board.rows[0].best_mean)
+    text = markdown([board])
+    assert "E2EECPE" in text
+    assert "MGCL leads 2 ranked methods with pair F1" in text
+    assert "1 of 1 tested difference is shown." in text
 
 
 def test_a_failed_run_is_named(board: Board) -> None:
     (note,) = board.rows[2].cells["strict"].notes
     assert note == "1 of 1 runs failed (fold 1 seed 1)"
-    assert "| rule | embedded | – | – | failed |" in markdown([board])
-    assert "- rule (strict): 1 of 1 runs failed (fold 1 seed 1)." in markdown([board])
+    assert "| Rule | embedded | – | – | failed | no finished run |" in markdown([board])
+    assert "- Rule (strict): 1 of 1 runs failed (fold 1 seed 1)." in markdown([board])
 
 
-def test_a_collapsed_run_is_in_the_mean_and_said(tmp_path: Path) -> None:
+def test_a_collapsed_run_is_in_the_mean_and_named(tmp_path: Path) -> None:
     for fold, f1 in enumerate((0.5, 0.6, 0.0), start=1):
         write(tmp_path / f"{fold}.json", raw(f1, fold=fold))
     board = build_boards(find_records([tmp_path]))[0]
     (cell,) = (row.cells["strict"] for row in board.rows)
-    assert cell.notes == ["1 collapsed, in the mean (fold 3 seed 1; without: 55.0)"]
+    assert cell.remarks == ["1 collapsed, in the mean (fold 3 seed 1; without: 55.0)"]
     assert "36.7 ± 32.1†" in markdown([board])
     # neither predictions nor, on most machines, the corpus: no document statistics, and the board says so
     assert board.missing.startswith(("1.json: expected its predictions", "Expected fold1_train.txt"))
     assert f"Pooled scores and differences are left out: {board.missing}" in markdown([board])
 
 
-def test_a_row_with_fewer_folds_is_shown_and_not_ranked(tmp_path: Path) -> None:
-    for fold in (1, 2):
-        write(tmp_path / f"{fold}.json", raw(0.5, fold=fold))
-    write(tmp_path / "other.json", raw(0.9, method="e2eecpe"))
+@pytest.mark.parametrize(
+    ("folds", "seeds", "wanting"),
+    [
+        (10, 3, ""),
+        (9, 3, "1 more fold"),
+        (10, 2, "1 more seed a fold"),
+        (1, 1, "9 more folds, 2 more seeds a fold"),
+    ],
+)
+def test_a_rank_needs_the_runs_of_a_verdict(folds: int, seeds: int, wanting: str, tmp_path: Path) -> None:
+    sizes = {"mgcl": (10, 3), "e2eecpe": (10, 3), "other": (folds, seeds)}
+    for place, (method, (last, runs_of_fold)) in enumerate(sizes.items()):
+        for fold in range(1, last + 1):
+            for seed in range(1, runs_of_fold + 1):
+                name = f"{method}-{fold}-{seed}.json"
+                write(tmp_path / name, raw(0.5 + 0.1 * place, method=method, fold=fold, seed=seed))
     board = build_boards(find_records([tmp_path]))[0]
-    assert [(row.label, row.cells["strict"].rank) for row in board.rows] == [("mgcl", 1), ("e2eecpe", None)]
-    assert board.rows[1].cells["strict"].notes == ["fold 1 only: not ranked"]
+    cells = {row.label: row.cells["strict"] for row in board.rows}
+    assert cells["other"].wanting == wanting
+    assert cells["other"].rank == (None if wanting else 1)
+    assert cells["other"].notes == ([f"not ranked: {wanting}"] if wanting else [])
+    assert [row.label for row in board.rows][-1] == ("other" if wanting else "mgcl")
+    assert [name for name, _ in row_groups(board)] == [RANKED, *([UNRANKED] if wanting else [])]
+    assert (f"to be ranked: {wanting} |" in markdown([board])) == bool(wanting)
+
+
+def test_a_method_alone_has_no_rank(tmp_path: Path) -> None:
+    for seed in range(1, 6):
+        write(tmp_path / f"{seed}.json", raw(0.5, corpus="bundled-ecpe", seed=seed))
+    board = build_boards(find_records([tmp_path]))[0]
+    assert board.rows[0].cells["strict"].notes[0] == "not ranked: a second row with enough runs"
+
+
+def test_an_ablation_is_under_its_method_and_has_no_rank(tmp_path: Path) -> None:
+    made: list[tuple[str, dict[str, Any]]] = [
+        ("mgcl", {}),
+        ("mgcl", {"ablation": "distillation"}),
+        ("e2eecpe", {}),
+        ("mgcl", {"gamma": 0.9}),
+    ]
+    for seed in range(1, 6):
+        for place, (method, model) in enumerate(made):
+            record = raw(0.5 + 0.1 * place, method=method, model=model, corpus="bundled-ecpe", seed=seed)
+            write(tmp_path / f"{place}-{seed}.json", record)
+    board = build_boards(find_records([tmp_path]))[0]
+    found = {row.label: (row.of, row.change, row.cells["strict"].rank) for row in board.rows}
+    assert found == {
+        "mgcl [gamma=0.9]": ("", "gamma=0.9", 1),
+        "e2eecpe": ("", "", 2),
+        "mgcl [ablation=distillation]": ("mgcl", "ablation=distillation", None),
+        "mgcl": ("", "", 3),
+    }
+    assert board.titles["mgcl [gamma=0.9]"] == "MGCL (gamma=0.9)"
+    ((_, rows),) = row_groups(board)
+    assert [row.label for row in rows] == ["mgcl [gamma=0.9]", "e2eecpe", "mgcl"]
+    assert [row.label for row in board.ablations(rows[2])] == ["mgcl [ablation=distillation]"]
+    lines = [line.split(" | ")[1] for line in markdown([board]).splitlines() if line.startswith("| ")]
+    assert lines[-2:] == ["MGCL", "↳ ablation=distillation"]
+
+
+def test_rows_with_one_title_keep_their_labels(tmp_path: Path) -> None:
+    for name, sha in (("a", "1" * 64), ("b", "2" * 64)):
+        record = raw(0.5, model={"encoder": {"name": "words"}}, inputs={"words": sha})
+        record["config"]["model"] |= {"class_path": "ecpe_zoo.methods.rankcp.RANKCP"}
+        write(tmp_path / f"{name}.json", record | {"method": "rankcp"})
+    board = build_boards(find_records([tmp_path]))[0]
+    assert len(board.rows) == len(set(board.titles.values())) == 2
 
 
 def test_long_texts_that_training_holds_are_a_note_and_cost_no_rank(tmp_path: Path) -> None:
@@ -121,8 +190,8 @@ def test_long_texts_that_training_holds_are_a_note_and_cost_no_rank(tmp_path: Pa
     path.write_text(json.dumps(record), encoding="utf-8")
     board = build_boards(find_records([tmp_path]), resamples=200)[0]
     cell = board.rows[0].cells["strict"]
-    assert cell.notes == ["training holds 201 of the 2,209 scored texts of five words or more (9.1 %)"]
-    assert cell.rank == 1
+    assert cell.remarks == ["training holds 201 of the 2,209 scored texts of five words or more (9.1 %)"]
+    assert cell.wanting == "4 more seeds"
 
 
 def test_another_row_can_be_what_the_others_are_compared_with(board: Board, tmp_path: Path) -> None:
@@ -175,12 +244,12 @@ def test_a_row_whose_documents_cannot_be_counted_harms_no_other(tmp_path: Path) 
     assert not board.missing
     assert all(one.documents is not None for one in cells["mgcl"].against)
     assert [one.label for one in cells["mgcl"].against] == ["rule"]
-    assert (cells["e2eecpe"].pooled, cells["e2eecpe"].rank) == (None, 2)
+    assert (cells["e2eecpe"].pooled, cells["e2eecpe"].wanting) == (None, "4 more seeds")
     assert [(one.label, one.documents) for one in cells["e2eecpe"].against] == [
         ("mgcl", None),
         ("rule", None),
     ]
-    (note,) = cells["e2eecpe"].notes
+    (note,) = cells["e2eecpe"].remarks
     assert note.startswith("no pooled score and no difference: e2eecpe.json: expected its predictions")
     assert str(tmp_path) not in markdown([board])
 
@@ -192,9 +261,8 @@ def test_a_run_that_scored_a_part_is_not_ranked(tmp_path: Path) -> None:
     record["corpus"]["scored"] -= 3
     write(tmp_path / "e2eecpe.json", record)
     board = build_boards(find_records([tmp_path]), resamples=200)[0]
-    assert [(row.label, row.cells["strict"].rank) for row in board.rows] == [("mgcl", 1), ("e2eecpe", None)]
-    cell = board.rows[1].cells["strict"]
-    assert (cell.pooled, cell.against) == (None, ())
+    cell = next(row for row in board.rows if row.label == "e2eecpe").cells["strict"]
+    assert (cell.pooled, cell.against, cell.rank, cell.wanting) == (None, (), None, "")
     assert cell.notes[0].startswith("1 run scored a part of the test documents (fold 1 seed 1: ")
 
 
@@ -204,12 +272,12 @@ def test_other_corpus_files_are_not_ranked(tmp_path: Path) -> None:
         record["corpus"]["files"] = {"test.txt": sha * 64}
         write(tmp_path / f"{name}.json", record)
     board = build_boards(find_records([tmp_path]))[0]
-    ranks = {row.label: row.cells["strict"].rank for row in board.rows}
-    assert ranks == {"mgcl": 1, "mgcl [test.txt bbbbbbbb]": None}
+    wanting = {row.label: row.cells["strict"].wanting for row in board.rows}
+    assert wanting == {"mgcl": "9 more folds, 1 more seed a fold", "mgcl [test.txt bbbbbbbb]": ""}
     assert "on other corpus files than most records (test.txt bbbbbbbb): not ranked" in markdown([board])
 
 
-def test_rows_of_the_paper_protocol_alone_stand_below(tmp_path: Path) -> None:
+def test_rows_of_the_paper_protocol_alone_come_last(tmp_path: Path) -> None:
     for fold in (1, 2):
         write(tmp_path / f"{fold}.json", raw(0.5, fold=fold))
     write(tmp_path / "one.json", raw(0.4, method="e2eecpe"))
@@ -222,7 +290,7 @@ def test_a_failed_cell_without_a_record_is_in_the_table(board: Board) -> None:
     assert "Failed, without a record and in no mean: rule/x." in markdown([board], ["rule/x"])
 
 
-def test_a_difference_stands_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:
+def test_a_difference_is_given_with_and_without_the_collapsed_runs(tmp_path: Path) -> None:
     for seed in (1, 2, 3):
         write_scored(tmp_path / f"good{seed}.json", skill=0.9, seed=seed)
         skill = 0.0 if seed == 3 else 0.8
@@ -258,11 +326,11 @@ def test_csv_holds_every_number(board: Board) -> None:
     assert float(line["difference"]) == against.documents.bootstrap.difference
     assert float(line["runs_difference"]) == against.verdict.mean
     assert float(line["mean"]) == board.rows[1].best_mean
-    assert (line["runs"], line["unit"], line["compared_with"]) == ("2", "seeds", "mgcl")
+    assert (line["runs"], line["unit"], line["compared_with"]) == ("5", "seeds", "mgcl")
     assert runs["rule", "strict"]["failed"] == "1"
 
 
-def test_latex_is_escaped_and_whole(board: Board, tmp_path: Path) -> None:
+def test_latex_is_escaped_and_complete(board: Board, tmp_path: Path) -> None:
     text = latex([board])
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
@@ -315,6 +383,6 @@ def test_comparisons_are_fixed_by_what_the_rows_are(tmp_path: Path) -> None:
         "rule": [],
     }
     assert (
-        "−10.0 to mgcl [mark_asked=true] on 1 fold (no verdict: 9 more folds, 2 more seeds a fold)"
+        "−10.0 against MGCL (mark_asked=true), 1 fold; no verdict: 9 more folds, 2 more seeds a fold"
         in markdown([board])
     )

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.cli.main import main
-from ecpe_zoo.leaderboard.board import Board, build_boards, slug_of
+from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.figures import write_board_picture
 from ecpe_zoo.leaderboard.method_page import command
+from ecpe_zoo.leaderboard.rows import Board, slug_of
 from ecpe_zoo.leaderboard.tables import END, START
 from ecpe_zoo.results.store import find_records
 from tests.results.making import raw, write, write_failure
@@ -97,7 +98,7 @@ def test_it_is_text_in_every_output(
     markdown = (folder / "README.md").read_text(encoding="utf-8")
     assert markdown.count(START) == markdown.count(END) == 1
     table = markdown[markdown.index("| | method") :].split("\n\n")[0].splitlines()
-    assert len(table) == 2 + 2
+    assert len(table) == 2 + 1 + 2
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {9}
     assert not re.search(r"^#|<(?!!-- leaderboard:)|\]\(http", markdown, re.MULTILINE)
     latex = (site / "leaderboard.tex").read_text(encoding="utf-8")
@@ -139,7 +140,7 @@ def test_a_picture_of_its_own_is_well_formed(hostile: tuple[str, Path]) -> None:
     boards: list[Board] = build_boards(find_records([folder / "records"]), resamples=100)
     write_board_picture(boards, "own 情感", folder / "board.svg")
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(folder / "board.svg").iter()}
-    assert tags <= {"svg", "title", "desc", "style", "rect", "line", "text", "circle", "path"}
+    assert tags <= {"svg", "g", "title", "desc", "style", "rect", "line", "text", "circle", "path"}
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -1,4 +1,4 @@
-"""The web page: whole without a server, and in headless Chromium it sorts, filters and links."""
+"""The web page: complete without a server; in headless Chromium it sorts, filters and links."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with two measured methods, a failed one, two protocols, two tasks and printed figures."""
+    """Two ranked methods, one with an ablation, a failed one, two protocols, three tasks and printed figures."""
     tmp_path = tmp_path_factory.mktemp("page")
     records = tmp_path / "records"
     rows = [
@@ -42,11 +42,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for e in range(1, 5)
     ]
-    for seed in (1, 2):
+    for seed in range(1, 6):
         write_scored(records / f"good{seed}.json", skill=0.9, seed=seed, history=rows)
         write_scored(
             records / f"bad{seed}.json", skill=0.4, seed=seed, method="other", model={"encoder": "recurrent"}
         )
+    write_scored(records / "less.json", skill=0.8, model={"ablation": "distillation"})
     write_scored(records / "paper.json", skill=0.95, protocol="paper")
     write_scored(records / "erc.json", "erc", method="eacl")
     write_scored(records / "emotions.json", "emotions", method="eqn")
@@ -108,7 +109,7 @@ def read(path: Path) -> Reader:
 
 def test_pages_are_well_formed_labelled_and_load_nothing(site: Path) -> None:
     pages = [site / "index.html", *sorted((site / "methods").glob("*.html"))]
-    assert len(pages) == 1 + 6
+    assert len(pages) == 1 + 7
     for page in pages:
         reader = read(page)
         assert len(reader.ids) == len(set(reader.ids)), page
@@ -121,6 +122,8 @@ def test_pages_are_well_formed_labelled_and_load_nothing(site: Path) -> None:
         assert 'lang="en"' in text
         assert "prefers-color-scheme: dark" in text
         for link in reader.links:
+            if link.startswith("https://"):
+                continue  # papers and repositories
             target, _, mark = link.partition("#")
             there = (page.parent / target).resolve() if target else page
             assert there.is_file(), link
@@ -189,9 +192,13 @@ def test_a_board_is_drawn_into_a_file_of_its_own(tmp_path: Path) -> None:
     svg = "{http://www.w3.org/2000/svg}"
     assert picture.get("viewBox") == f"0 0 {picture.get('width')} {picture.get('height')}"
     circles = [str(circle.get("class")).split() for circle in picture.iter(f"{svg}circle")]
-    assert [kind for kind, colour in circles if colour == "c0"] == ["fold"] * 3 + ["dot"]
+    assert [kind for kind, colour in circles if colour == "c0"] == ["fold"] * 3 + ["hollow"]
     assert [kind for kind, colour in circles if colour == "c5"] == ["hollow"]
-    places = [float(str(c.get("cx"))) for c in picture.iter(f"{svg}circle") if "c0" in str(c.get("class"))]
+    places = [
+        float(str(c.get("cx")).rstrip("%"))
+        for c in picture.iter(f"{svg}circle")
+        if "c0" in str(c.get("class"))
+    ]
     assert places[-1] == pytest.approx(sum(places[:3]) / 3, abs=0.1)  # the mean of the folds, not of the runs
     assert len([line for line in picture.iter(f"{svg}line") if line.get("class") == "line c0"]) == 1
     style = str(picture.findtext(f"{svg}style"))
@@ -229,8 +236,8 @@ frame.addEventListener("load", () => {
     const box = section.querySelector(`select[data-filter="${name}"], select[data-${name}]`);
     box.value = value; box.dispatchEvent(new view.Event("change"));
   };
-  const shown = (section, body = 0) => [...section.querySelector("table").tBodies[body].rows]
-    .filter(row => row.dataset.kind && !row.hidden).map(row => row.querySelector("th").dataset.value);
+  const shown = section => [...section.querySelectorAll("tr[data-kind]:not([hidden])")]
+    .map(row => row.querySelector("th").dataset.value);
   try { %(script)s } catch (error) { found.errors.push(String(error)); }
   document.getElementById("result").textContent = JSON.stringify(found);
 });
@@ -285,59 +292,89 @@ def test_it_sorts_and_filters(site: Path) -> None:
         "index.html",
         """
         const board = page.getElementById("ecpe-bundled-ecpe");
-        const heads = [...board.querySelectorAll("thead th")];
+        const heads = [...board.querySelectorAll("table.board > thead")[0].rows[0].cells];
         const press = name => heads.find(head => head.textContent.trim() === name).querySelector("button").click();
         found.start = shown(board);
         found.count = board.querySelector("output").textContent;
         press("Strict"); found.strict = shown(board);
         found.aria = heads.map(head => head.getAttribute("aria-sort"));
+        found.heads = heads.map(head => head.textContent.trim());
         press("Strict"); found.reversed = shown(board);
+        const folded = board.querySelector("tr.folded");
+        found.folded = [folded.previousElementSibling, folded.querySelector(":scope table tbody tr")]
+          .map(row => row.querySelector("th").dataset.value);
         press("Method"); found.method = shown(board);
         select(board, "protocol", "paper"); found.paper = shown(board);
         select(board, "protocol", ""); select(board, "encoder", "recurrent"); found.recurrent = shown(board);
+        found.foldedHidden = folded.hidden;
         found.filtered = board.querySelector("output").textContent;
         board.querySelector("[data-reset]").click(); found.reset = shown(board).length;
         """,
     )
-    good, bad = "mgcl", "other"
-    assert found["start"] == [good, bad, "rule"]
+    good, bad = "MGCL", "other"
+    assert found["start"] == [good, bad, "Rule"]
     assert found["count"] == "3 of 3 rows"
-    assert found["strict"] == [good, bad, "rule"]  # best first, failed last
-    assert found["reversed"] == [bad, good, "rule"]  # rows without a value stay last
+    assert found["strict"] == [good, bad, "Rule"]  # best first, failed last
+    assert found["reversed"] == [bad, good, "Rule"]  # not ranked rows stay below
+    assert found["folded"] == [good, "MGCL (ablation=distillation)"]
+    assert found["foldedHidden"] is True
     assert found["aria"].count("descending") == 1
-    assert found["aria"].index("descending") == 7
-    assert found["method"] == sorted(found["start"])
+    assert found["aria"].index("descending") == found["heads"].index("Strict")
+    assert found["method"] == [good, bad, "Rule"]
     assert found["paper"] == [good]
     assert found["recurrent"] == [bad]
     assert found["filtered"] == "1 of 3 rows"
     assert found["reset"] == 3
 
 
-@needs_chromium
-def test_printed_rows_stay_below_whatever_is_sorted(site: Path) -> None:
-    found = drive(
-        site,
-        "index.html",
-        """
-        const board = page.getElementById("ecpe-xia-ding-2019"), table = board.querySelector("table");
-        [...board.querySelectorAll("thead button")].find(b => b.textContent === "Reported").click();
-        found.bodies = table.tBodies.length;
-        found.first = shown(board).length;
-        const printed = () => [...table.tBodies[1].rows].filter(r => r.dataset.kind && !r.hidden);
-        found.values = printed().map(row => Number(row.cells[5].dataset.value));
-        found.main = printed().length;
-        select(board, "kind", ""); found.all = printed().length;
-        select(board, "kind", "run"); found.none = printed().length;
-        found.head = table.tBodies[1].rows[0].hidden;
-        select(board, "kind", ""); select(board, "lexicon", "sentiment lexicon filter");
-        found.lexicon = printed().length; found.measured = shown(board).length;
-        """,
-    )
-    assert found["bodies"] == 2
-    assert found["values"] == sorted(found["values"], reverse=True)
-    assert (found["first"], found["main"], found["all"], found["none"]) == (1, 17, 34, 0)
-    assert found["head"] is True
-    assert (found["lexicon"], found["measured"]) == (4, 0)
+def test_printed_figures_are_folded_and_never_ranked(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    board = text[text.index('id="ecpe-xia-ding-2019"') :].split("</section>")[0]
+    printed = board[board.index('<details class="printed">') :]
+    assert "34 figures printed in papers" in printed
+    assert board.index("<figure") > board.index("</table>")  # the table is first
+    scores = [float(score) for score in re.findall(r'data-label="Printed"><span><strong>([\d.]+)', printed)]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == 34
+    assert printed.count("holds gold labels") == 4
+    assert "data-kind" not in printed
+    alone = text[text.index('id="erc-iemocap"') :].split("</section>")[0]
+    assert '<details class="printed" open>' in alone
+
+
+def test_every_row_has_its_links(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    rows = text[text.index('id="ecpe-bundled-ecpe"') :].split("</section>")[0].split('<th scope="row"')[1:]
+    found = {}
+    for row in rows:
+        links = re.findall(r'<a href="([^"]*)">([^<]*)', row.split("</th>")[0])
+        found[re.findall('data-value="([^"]*)"', row)[0]] = [word for _, word in links[1:]]
+        for target, _ in links:
+            if not target.startswith("https://"):
+                assert (site / target.partition("#")[0]).is_file()
+    assert found == {
+        "MGCL": ["paper", "BibTeX", "our config", "rerun"],
+        "MGCL (ablation=distillation)": ["paper", "BibTeX", "our config", "rerun"],
+        "other": ["our config", "rerun"],
+        "Rule": ["our config", "rerun"],
+    }
+    page = (site / "methods" / "ecpe-bundled-ecpe-mgcl.html").read_text(encoding="utf-8")
+    assert "@inproceedings{yu-etal-2024-mgcl," in page
+    assert 'id="strict-rerun"' in page
+
+
+def test_no_page_names_a_folder_of_a_machine(tmp_path: Path) -> None:
+    places = {"encoder": "/home/me/models/words", "note": "C:\\me\\secret\\a.txt", "list": ["/data/me/b.txt"]}
+    record = raw(0.5, model=places, corpus="own", inputs={"words": "0" * 64})
+    record["config"]["data"] |= {"corpus": "/home/me/own.yaml", "root": "/home/me"}
+    write(tmp_path / "r" / "a.json", record)
+    entries = find_records([tmp_path / "r"])
+    build_page(build_boards(entries, tmp_path / "data"), 1, tmp_path / "site", tmp_path / "data")
+    made = [path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.*")]
+    assert len(made) > 5
+    for text in made:
+        assert not re.search(rf"/home/me|me\\secret|/data/me|{tmp_path}", text)
+    assert any("PATH/TO/a.txt" in text for text in made)
 
 
 @needs_chromium
@@ -348,7 +385,8 @@ def test_keyboard_and_phone(site: Path) -> None:
         + """
         const board = page.getElementById("ecpe-bundled-ecpe");
         const seen = item => item.offsetParent !== null;
-        found.unreachable = [...page.querySelectorAll("thead button, select, a[href], .scroll")]
+        page.querySelectorAll("details").forEach(details => { details.open = true; });
+        found.unreachable = [...page.querySelectorAll("thead button, select, summary, a[href], .scroll")]
           .filter(item => { item.focus(); return seen(item) && page.activeElement !== item; }).length;
         const sort = board.querySelector("select[data-sort]");
         found.sortShown = seen(sort);
@@ -359,10 +397,12 @@ def test_keyboard_and_phone(site: Path) -> None:
     assert wide["sideways"] <= 0
     assert wide["unreachable"] == 0
     assert wide["sortShown"] is False
+    tablet = drive(site, "index.html", script, width=768)
+    assert (tablet["sideways"] <= 0, tablet["unreachable"]) == (True, 0)
     phone = drive(site, "index.html", script, width=390)
     assert phone["sideways"] <= 0
     assert phone["sortShown"] is True
-    assert phone["sorted"] == sorted(phone["sorted"])
+    assert phone["sorted"] == ["MGCL", "other", "Rule"]
     for page in sorted((site / "methods").glob("*.html"))[:1]:
         found = drive(site, f"methods/{page.name}", sideways, width=390)
         assert found["sideways"] <= 0, page
@@ -374,7 +414,7 @@ def test_links_lead_to_the_methods_pages(site: Path) -> None:
         site,
         "index.html",
         """
-        found.links = [...page.querySelectorAll("tbody a")].map(link => link.getAttribute("href"));
+        found.links = [...page.querySelectorAll("tr[data-kind] th > a")].map(link => link.getAttribute("href"));
         found.colours = view.getComputedStyle(page.body).backgroundColor;
         """,
     )
@@ -397,3 +437,4 @@ def test_the_committed_records_make_a_page(tmp_path: Path, real_data: Callable[[
     text = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert str(ROOT) not in text
     assert "Emotion-cause pairs on xia-ding-2019" in text
+    assert not re.search(r"mgcl|e2eecpe|rankcp", re.sub(r"<[^>]*>", "", text.split("<main")[1]))

@@ -7,10 +7,16 @@
     return cell ? (cell.dataset.value !== undefined ? cell.dataset.value : cell.textContent.trim()) : "";
   }
 
+  // the row with a method's ablations follows it wherever it goes
+  function foldedBelow(row) {
+    var next = row.nextElementSibling;
+    return next && next.classList.contains("folded") ? next : null;
+  }
+
   // rows without a value stay last, whichever way the others go
   function sort(table, column, descending) {
     Array.prototype.forEach.call(table.tBodies, function (body) {
-      var rows = Array.prototype.filter.call(body.rows, function (row) { return !row.classList.contains("group"); });
+      var rows = Array.prototype.filter.call(body.rows, function (row) { return row.dataset.kind; });
       rows.map(function (row, place) { return { row: row, key: keyOf(row, column), place: place }; })
         .sort(function (a, b) {
           if ((a.key === "") !== (b.key === "")) { return a.key === "" ? 1 : -1; }
@@ -18,7 +24,11 @@
           var order = isNaN(x) || isNaN(y) ? collator.compare(a.key, b.key) : x - y;
           return (descending ? -order : order) || a.place - b.place;
         })
-        .forEach(function (item) { body.appendChild(item.row); });
+        .forEach(function (item) {
+          var folded = foldedBelow(item.row);
+          body.appendChild(item.row);
+          if (folded) { body.appendChild(folded); }
+        });
     });
     Array.prototype.forEach.call(table.tHead.rows[0].cells, function (head, place) {
       if (place === column) { head.setAttribute("aria-sort", descending ? "descending" : "ascending"); }
@@ -37,12 +47,13 @@
         return (row.dataset[name] || "").split("|").indexOf(wanted[name]) >= 0;
       });
       row.hidden = !fits;
+      var folded = foldedBelow(row);
+      if (folded) { folded.hidden = !fits; }
       all += 1;
       shown += fits ? 1 : 0;
     });
-    section.querySelectorAll("tbody").forEach(function (body) {
-      var head = body.querySelector("tr.group");
-      if (head) { head.hidden = !body.querySelector("tr[data-kind]:not([hidden])"); }
+    section.querySelectorAll("tr.group").forEach(function (head) {
+      head.hidden = !head.parentNode.querySelector("tr[data-kind]:not([hidden])");
     });
     var output = section.querySelector("output");
     if (output) { output.textContent = shown + " of " + all + " rows"; }
@@ -50,8 +61,8 @@
 
   document.querySelectorAll("section.board").forEach(function (section) {
     var table = section.querySelector("table.board");
-    if (!table) { return; }
-    section.querySelectorAll("thead button").forEach(function (button) {
+    if (!table || !section.querySelector(".filters")) { return; }
+    section.querySelectorAll("table.board > thead button").forEach(function (button) {
       button.addEventListener("click", function () {
         var head = button.closest("th");
         var now = head.getAttribute("aria-sort");
@@ -71,7 +82,7 @@
     }
     section.querySelector("button[data-reset]").addEventListener("click", function () {
       section.querySelectorAll("select[data-filter]").forEach(function (select) {
-        select.value = select.dataset.start || "";
+        select.value = "";
       });
       filter(section);
     });
