@@ -26,7 +26,7 @@ from ecpe_zoo.training.options import (
     spelled,
     take_stored_options,
 )
-from ecpe_zoo.training.process import settings
+from ecpe_zoo.training.process import SCORING, settings
 from ecpe_zoo.training.staged import Run, plain
 
 ENDED_BY_SIGTERM = 143
@@ -165,7 +165,7 @@ def run(args: list[str]) -> int:
         (`ZooError`) or leave through `SystemExit` (a wrong option).
     """
     try:
-        with settings():
+        with settings(() if args[0] == "fit" else SCORING):
             ZooCLI(args)
     except SIGTERMException:
         return ENDED_BY_SIGTERM
