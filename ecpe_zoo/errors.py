@@ -5,6 +5,7 @@ The command line prints them without a traceback and exits with status 1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -91,7 +92,23 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f" Did you mean {ranked[1]}?" if ranked[0][0] >= ALIKE else ""
 
 
+def one_sentence(message: str, options: Iterable[str]) -> str:
+    """A parser's message as a sentence; after unknown arguments it says what may have been meant.
+
+    >>> one_sentence("unrecognized arguments: b.ckpt", [])
+    'unrecognized arguments: b.ckpt. If a pattern such as *.ckpt matches several files, name one of them.'
+    >>> one_sentence("the following arguments are required: --input", ["--input"])
+    'the following arguments are required: --input.'
+    """
+    hint = ""
+    if unknown := re.match(r"unrecognized arguments: ([^ =]+)", message):
+        hint = " If a pattern such as *.ckpt matches several files, name one of them."
+        hint = did_you_mean(unknown[1], options) if unknown[1].startswith("-") else hint
+    return f"{message.rstrip('.')}.{hint}"
+
+
 def unknown_choice(what: str, value: object, choices: object) -> ZooError:
-    """An error for a value outside a fixed list of choices; it lists the choices."""
-    listed = ", ".join(str(choice) for choice in choices)  # type: ignore[attr-defined]
-    return ZooError(f"Expected {what} to be one of: {listed}, but got {value!r}.")
+    """An error for a value outside a fixed list of choices; it lists the choices and suggests the most similar one."""
+    listed = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+    like = did_you_mean(value, listed) if isinstance(value, str) else ""
+    return ZooError(f"Expected {what} to be one of: {', '.join(listed)}, but got {value!r}.{like}")

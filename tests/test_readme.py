@@ -192,10 +192,19 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     (best,) = tmp_path.glob("runs/*/*/*/checkpoints/best-*.ckpt")
     code = code.replace("runs/.../checkpoints/best-....ckpt", str(best))
-    code = code.replace("runs/.../predictions", str(best.parents[1] / "predictions"))
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     exec(code, found)
-    assert isinstance(found["scores"], dict)
+    (row,) = found["rows"]
+    assert row["clauses"] == ["He lost his purse,", "and so he was sad."]
+
+
+def test_the_python_of_the_reference_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert '{"max_epochs": 8}' in code
+    found: dict[str, Any] = {}
+    exec(code.replace('{"max_epochs": 8}', str(BRIEF | {"limit_test_batches": 1.0})), found)
+    assert len(found["rows"]) == 1
     assert found["scores"]["documents"] == 60
 
 

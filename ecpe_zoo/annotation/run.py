@@ -205,7 +205,8 @@ def describe(annotator: Annotator, checkpoint: Path | str, source: Source) -> li
     method, answers, options = annotator.method, annotator.answers, annotator.options
     last = method.stages()[-1].name
     stage = f"stage {method.stage}" + ("" if method.stage == last else f", which is not the last ({last})")
-    place = f"{source.name} as {source.kind}; {annotator.device.type}, {options.precision}"
+    precision = "fp32" if options.precision == "32" else options.precision
+    place = f"{source.name} as {source.kind}; {precision} on {annotator.device.type}"
     lines = [f"{checkpoint}: {method.id}, {stage}; {place}"]
     if answers.labels:
         lines.append(f"{len(answers.labels)} labels: {', '.join(answers.labels)}")
@@ -217,13 +218,14 @@ def describe(annotator: Annotator, checkpoint: Path | str, source: Source) -> li
         lines.append(f"threshold {answers.threshold:g}, {origin}")
     else:
         lines.append(f"the {answers.top} highest of each text, whatever the threshold")
-    words = segmenter(annotator)
+    scripts = (method.profile or {}).get("scripts", ("Han",))
+    words = segmenter(annotator) if "Han" in scripts else None  # other models warn of Chinese text
     if words == "jieba":
-        lines.append("reads words: running Chinese text is segmented by jieba; spaced text is read as it is")
+        lines.append("Chinese text without spaces is cut into words by jieba")
     elif words is not None:
         lines.append(
-            "reads words: running Chinese text is cut into the longest words that the model knows; with jieba (pip "
-            "install 'ecpe-zoo[chinese]') as the corpora were; spaced text is read as it is"
+            "Chinese text without spaces is cut into the longest words that the model knows; jieba (pip install "
+            "'ecpe-zoo[chinese]') would cut it as the corpora were"
         )
     corpus = CORPORA.get((method.profile or {}).get("corpus", ""))
     if corpus is not None and corpus.bundled:

@@ -172,11 +172,14 @@ def _state(row: dict[str, Any]) -> str:
 def _how_to_get(corpus: Corpus, root: Path | None) -> str:
     if not corpus.own:
         return f"To get what is missing: ecpe-zoo data fetch {corpus.id}"
+    missing = [name for name in corpus.needed() if not (corpus.folder(root) / name).is_file()]
     if corpus.home is not None:
-        files = ", ".join(name for name in corpus.needed() if name not in corpus.beside)
-        return f"{corpus.id} is described by a file of yours: nothing to fetch. Put {files} beside it."
+        files = ", ".join(name for name in missing if name not in corpus.beside)
+        way = f" Put {files} beside it." if files else " All its files are there."
+        return f"{corpus.id} is described by a file of yours: nothing to fetch.{way}"
+    files = ", ".join(missing or corpus.needed())
     return (
-        f"{corpus.id} {corpus.licence}: nothing can be fetched. If you have it, put {', '.join(corpus.needed())} into "
+        f"{corpus.id} {corpus.licence}: nothing can be fetched. If you have it, put {files} into "
         f"{corpus.folder(root)}, or name with --root or ECPE_ZOO_DATA a folder that holds them in {corpus.id}/."
     )
 

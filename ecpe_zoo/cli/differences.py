@@ -37,7 +37,9 @@ def show_difference(
     show_remarks((name, group) for name, group, _ in sides)
     heads = ("test", ">points", ">95 % interval", ">p", "")
     show_table(f"{one} minus {two}", heads, tests(result.verdict, result))
-    say(f"Verdict: {result.verdict.in_words}. {result.limits}")
+    words = result.verdict.in_words
+    words = words[0].upper() + words[1:] if result.verdict.missing else f"Verdict: {words}"
+    say(f"{words}. {result.limits}")
     sound = compare_sound(first, second, root, resamples, seed)
     if sound is not None:
         say(without_collapsed(sound))

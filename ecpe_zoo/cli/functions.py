@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_ori
 from docstring_parser import parse
 from jsonargparse import ArgumentParser
 
-from ecpe_zoo.errors import did_you_mean
+from ecpe_zoo.errors import one_sentence
 
 Command = Callable[..., int]
 T = TypeVar("T")
@@ -40,9 +40,8 @@ class _Parser(ArgumentParser):
                 action.dest: action.option_strings for action in self._actions if action.option_strings
             }
             message = re.sub(r"\w+", lambda word: options.get(word[0], [word[0]])[0], message)
-        if unknown := re.fullmatch(r"unrecognized arguments: (--[^ =]+).*", message):
-            message += f".{did_you_mean(unknown[1], self._option_string_actions)}"
-        print(f"{self.prog}: error: {message.rstrip('.')} See {self.prog} --help.", file=sys.stderr)
+        reason = one_sentence(message, self._option_string_actions)
+        print(f"{self.prog}: error: {reason} See {self.prog} --help.", file=sys.stderr)
         sys.exit(2)
 
 

@@ -99,7 +99,8 @@ def diff(
     """Run all tests for the difference of two methods.
 
     Args:
-        first: A record, or a folder with the records of one method; with --records a label from `results show`.
+        first: A record, or a folder with the records of one method; with --records a label from `results show`,
+            or the method's id if one label has it.
         second: The same for the other method.
         records: Records among which FIRST and SECOND are labels.
         protocol: Protocol of the records.
@@ -136,7 +137,8 @@ def plan(
     """Say how many folds and seeds would show a difference, from the spread of the runs that are there.
 
     Args:
-        first: A record, or a folder with the records of one method; with --records a label from `results show`.
+        first: A record, or a folder with the records of one method; with --records a label from `results show`,
+            or the method's id if one label has it.
         second: The same for the other method.
         effect: True difference to be shown in four of five repetitions, in points.
         records: Records among which FIRST and SECOND are labels.
@@ -243,6 +245,11 @@ def _one_group(
     from ecpe_zoo.results.naming import labels
     from ecpe_zoo.results.store import find_records, group_records
 
+    if label is None and not Path(name).exists():
+        raise ZooError(
+            f"Expected {name} to be a record or a folder of records, but there is no such path. If it is a label of "
+            "`results show`, name the records with --records."
+        )
     groups = group_records(find_records(paths))
     names = labels(groups)
     fitting = [
@@ -250,6 +257,12 @@ def _one_group(
         for group in groups
         if group.protocol == protocol and corpus in (None, group.corpus) and label in (None, names[id(group)])
     ]
+    if label is not None and not fitting:  # a method's id, if one label has it
+        fitting = [
+            group
+            for group in groups
+            if group.protocol == protocol and corpus in (None, group.corpus) and group.method == label
+        ]
     if len(fitting) != 1:
         there = ", ".join(f"{names[id(group)]!r} ({group.protocol}, {group.corpus})" for group in groups)
         raise ZooError(

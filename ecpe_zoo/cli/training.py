@@ -26,7 +26,7 @@ from ecpe_zoo.training.options import (
     spelled,
     take_stored_options,
 )
-from ecpe_zoo.training.process import settings
+from ecpe_zoo.training.process import SCORING, settings
 from ecpe_zoo.training.staged import Run, plain
 
 ENDED_BY_SIGTERM = 143
@@ -131,7 +131,7 @@ class ZooCLI(LightningCLI):
         run.complete(lambda: show_results(run.scorer, run.method, run.data, run.recorder))
         if run.trainer.fast_dev_run:
             return
-        rank_zero_info(f"checkpoint:  {run.best_path or 'none'}")
+        rank_zero_info(f"checkpoint:  {below(run.folder, run.best_path) if run.best_path else 'none'}")
         rank_zero_info(f"log:         {run.folder / 'metrics.csv'}")
         rank_zero_info(f"predictions: {run.folder / 'predictions'}")
 
@@ -152,6 +152,16 @@ class ZooCLI(LightningCLI):
         self.run.draw()
 
 
+def below(folder: Path, path: str) -> str:
+    """A path in a folder, relative if the folder's is: Lightning makes that of a later stage's checkpoint absolute.
+
+    >>> below(Path("runs/a"), str(Path("runs/a/best.ckpt").resolve())), below(Path("runs"), "/other/best.ckpt")
+    ('runs/a/best.ckpt', '/other/best.ckpt')
+    """
+    home = folder.resolve()
+    return str(folder / Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path
+
+
 def typed_model_options(args: list[str]) -> set[str]:
     """Names of the method's arguments on a command line.
 
@@ -170,7 +180,7 @@ def run(args: list[str]) -> int:
         (`ZooError`) or leave through `SystemExit` (a wrong option).
     """
     try:
-        with settings():
+        with settings(() if args[0] == "fit" else SCORING):
             ZooCLI(args)
     except SIGTERMException:
         return ENDED_BY_SIGTERM

@@ -125,7 +125,7 @@ class EmotionDataModule(LightningDataModule):
             ZooError: The corpus lacks the annotation that the method needs, or a part is empty.
         """
         if self.trainer is not None:
-            self._check_task(self._method())
+            self.check_task(self._method())
         if self.parts is None:
             self.loaded = load_corpus(self.corpus, self.root, self.fold, self.on_error)
             self.parts = partition(
@@ -204,7 +204,12 @@ class EmotionDataModule(LightningDataModule):
                     "read as context and neither learned nor scored."
                 )
 
-    def _check_task(self, method: Batcher) -> None:
+    def check_task(self, method: Batcher) -> None:
+        """Check that the corpus is annotated for a method, and that the options are for its task; reads no file.
+
+        Raises:
+            ZooError: It is not, or they are not.
+        """
         for option, usual in (("lexicon", "none"), ("truncation", "lengths")):
             if (given := getattr(self, option)) != usual and method.task.labelled:
                 raise ZooError(

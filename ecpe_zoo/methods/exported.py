@@ -126,8 +126,15 @@ def read_folder(folder: Path) -> Stored:
     """Read an exported folder; the caller checks what the values are.
 
     Raises:
-        ZooError: no such folder, one of another program, of a later version, or with damaged files.
+        ZooError: no such folder, one of a run or another program, of a later version, or with damaged files.
     """
+    best = [*folder.glob("checkpoints/best-*.ckpt"), *folder.glob("best-*.ckpt")]
+    if best and not (folder / CONFIG).exists():
+        last = max(best, key=lambda path: path.stat().st_mtime)  # that of the last stage
+        raise ZooError(
+            f"{folder}: expected a checkpoint file or a folder of `ecpe-zoo export`, but got the folder of a run. "
+            f"Name its checkpoint: {last}"
+        )
     config = _json(folder / CONFIG)
     kept = config.get("ecpe_zoo") if isinstance(config, dict) else None
     if not isinstance(kept, dict) or not isinstance(kept.get("format"), int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ecpe_zoo.errors import ZooError, did_you_mean
+from ecpe_zoo.errors import ZooError, did_you_mean, one_sentence
 from ecpe_zoo.methods.loading import arguments_of
 
 NOISE = (
@@ -53,9 +53,7 @@ def one_line(message: str, options: Iterable[str]) -> str:
     text = re.sub(r"[.,]? Got value: |,? Given value: ", ", but got ", text)
     if keys:
         text = f"argument --{'.'.join(keys)}: {text[:1].lower()}{text[1:]}"
-    if unknown := re.match(r"unrecognized arguments: (--[^ =]+)", text):
-        return f"{text}.{did_you_mean(unknown[1], options)}"
-    return text.rstrip(".") + "."
+    return one_sentence(text, options)
 
 
 def _unknown(message: str) -> str:

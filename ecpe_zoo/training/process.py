@@ -8,7 +8,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -24,6 +24,16 @@ MUTED = (
     ".*number of training batches.*",
 )
 
+SCORING = (".*The dirpath has changed from.*",)  # the checkpoint's run is not continued
+
+NO_NEWS = (
+    "TPU available: False",
+    "GPU available: False",
+    "Restoring states from the checkpoint",  # a resumed fit also says "Restored all states"
+    "Loaded model weights from the checkpoint",
+)
+"""Beginnings of Lightning's notes that no user needs."""
+
 
 @atexit.register
 def _leave_process_group() -> None:
@@ -33,7 +43,7 @@ def _leave_process_group() -> None:
 
 
 class OncePerRun:
-    """A filter of Lightning's notes: none that advertises or is about TPUs, and the one about GPUs once.
+    """A filter of Lightning's notes: none in `NO_NEWS`, no advertisement, and the one about GPUs once.
 
     Every stage has a trainer of its own, which would repeat them.
     """
@@ -44,7 +54,7 @@ class OncePerRun:
     def __call__(self, line: logging.LogRecord) -> bool:
         """Whether the note is shown."""
         text = line.getMessage()
-        if "litlogger" in text or text.startswith(("TPU available: False", "GPU available: False")):
+        if "litlogger" in text or text.startswith(NO_NEWS):
             return False
         new = text not in self.seen
         if text.startswith("GPU available"):
@@ -66,8 +76,12 @@ def weights_are_missing(line: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def settings() -> Iterator[None]:
-    """TF32 if the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply."""
+def settings(muted: Sequence[str] = ()) -> Iterator[None]:
+    """TF32 if the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply.
+
+    Args:
+        muted: Patterns of further warnings.
+    """
     # tokenizer threads would deadlock forked data-loader workers
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     before = torch.get_float32_matmul_precision()
@@ -80,7 +94,7 @@ def settings() -> Iterator[None]:
         logging.getLogger(name).addFilter(shown)
     try:
         with warnings.catch_warnings():
-            for message in MUTED:
+            for message in (*MUTED, *muted):
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:

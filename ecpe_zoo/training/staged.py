@@ -169,6 +169,7 @@ class Run:
         self._say_what_counts()
         warn_of_slow_bf16(self.trainer)
         first = self._first_stage(path)
+        data.check_task(method)  # before files are missed that would not serve
         data.trainer = None  # what an earlier run left
         data.replace_training(None)
         data.tests = bool(self.config.test)

@@ -135,6 +135,21 @@ def test_what_is_there_is_kept_and_an_unreadable_checkpoint_told(
     assert "no such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("scripts", "said"), [(None, True), ({"Latin": 0.5, "Han": 0.5}, True), ({"Latin": 1.0}, False)]
+)
+def test_models_that_know_chinese_say_how_it_is_cut(
+    scripts: dict[str, float] | None, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method = built("e2eecpe")
+    method.profile = scripts and {"corpus": "reccon", "unknown": {}, "scripts": scripts}
+    (tmp_path / "in").write_text("I won, and I was glad.\n")
+    assert run(save(method, tmp_path / "c.ckpt"), tmp_path / "in") == 0
+    told = capsys.readouterr().err
+    assert ("Chinese text without spaces is cut" in told) == said
+    assert "; fp32 on cpu" in told
+
+
 def test_texts_unlike_those_of_training_are_warned_of_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

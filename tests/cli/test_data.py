@@ -37,6 +37,14 @@ def test_list_shows_every_corpus_and_what_is_missing(
     assert rows["bundled-ecpe"]["missing"] == []
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("xia-ding", "xia-ding-2019"), ("meldd", "meld"), ("EmoryNLP", "emorynlp")]
+)
+def test_a_wrong_name_suggests_a_corpus(given: str, meant: str) -> None:
+    with pytest.raises(ZooError, match=f"but got '{given}'. Did you mean {meant}\\?"):
+        run(["check", given])
+
+
 def test_fetch_takes_needed_files_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,7 +285,7 @@ def test_check_of_an_emotion_corpus(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert re.search(r"all +3 +2 +66.7 % +2", shown)
     (tmp_path / "test.csv").unlink()
     assert run(["check", str(path)]) == 1
-    assert "Put train.csv, validation.csv, test.csv beside it" in capsys.readouterr().out
+    assert "Put test.csv beside it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,14 @@ def test_help_names_every_option_in_one_spelling(
             "synthesize --narratives x --events 0",
             "argument --events: expected a number at least 1, but got 0",
         ),
-        ("data check", "the following arguments are required: corpora"),
+        (
+            "data check",
+            "the following arguments are required: corpora. See ecpe-zoo data check --help.",
+        ),
+        (
+            "annotate --ckpt_path a.ckpt b.ckpt --input -",
+            "unrecognized arguments: b.ckpt. If a pattern such as *.ckpt matches several files, name one of them. See",
+        ),
     ],
 )
 def test_a_wrong_option_is_named_with_the_way_out(

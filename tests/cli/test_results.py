@@ -115,8 +115,33 @@ def test_diff_says_what_there_is(records: Path, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().err
     assert "records of one method" in told
     assert "'e2eecpe' (strict, bundled-ecpe)" in told
+    assert main(["results", "diff", "e2eecpe", "mgcl"]) == 1
+    assert "e2eecpe to be a record or a folder of records" in (told := capsys.readouterr().err)
+    assert "--records" in told
     assert main(["results", "diff", "a", "b", "--records", str(records), "--resamples", "5"]) == 1
     assert "at least 100" in capsys.readouterr().err
+
+
+def test_diff_takes_the_id_of_a_method_that_has_one_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, model in (("a", {}), ("b", {"ablation": "sub-clause"})):
+        write_scored(tmp_path / f"{name}.json", skill=0.9, model={"mark_asked": True, **model})
+    write_scored(tmp_path / "c.json", skill=0.4, method="e2eecpe")
+    words = [
+        "results",
+        "diff",
+        "mgcl",
+        "e2eecpe",
+        "--resamples",
+        "100",
+        "--records",
+        str(tmp_path / "c.json"),
+    ]
+    assert main([*words, str(tmp_path / "a.json")]) == 0
+    assert "mgcl [mark_asked=true] minus e2eecpe" in capsys.readouterr().out
+    assert main([*words, *(str(tmp_path / f"{name}.json") for name in "ab")]) == 1
+    assert "'mgcl [mark_asked=true]' (strict, bundled-ecpe)" in capsys.readouterr().err
 
 
 def test_selection_shows_the_price(records: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,6 +182,14 @@ def test_what_does_not_fit_is_one_line(damage: str, folder: Path, tmp_path: Path
     assert message in refused(copy)
 
 
+def test_the_folder_of_a_run_is_answered_with_its_checkpoint(tmp_path: Path) -> None:
+    best = tmp_path / "checkpoints" / "best-anchors-epoch001-step9.ckpt"
+    best.parent.mkdir()
+    best.touch()
+    for given in (tmp_path, best.parent):
+        assert f"but got the folder of a run. Name its checkpoint: {best}" in refused(given)
+
+
 def test_what_is_there_is_kept(folder: Path, tmp_path: Path) -> None:
     stored = read_folder(folder)
     (tmp_path / "mine").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from transformers import AutoModel, BertConfig, BertForMaskedLM
 
 from ecpe_zoo.training.folders import _wandb
-from ecpe_zoo.training.process import OncePerRun, settings
+from ecpe_zoo.training.process import SCORING, OncePerRun, settings
 from ecpe_zoo.training.staged import Progress
 
 
@@ -27,7 +28,10 @@ def test_stages_do_not_repeat_what_devices_there_are() -> None:
     ]
     shown = OncePerRun()
     assert [shown(record(text)) for text in (*texts, *texts)] == [True, False, True, False, False, True]
-    assert not OncePerRun()(record("GPU available: False, used: False"))
+    for text in ("GPU available: False, used: False", "Restoring states from the checkpoint path at a.ckpt"):
+        assert not OncePerRun()(record(text))
+    assert not OncePerRun()(record("Loaded model weights from the checkpoint at a.ckpt"))
+    assert OncePerRun()(record("Restored all states from the checkpoint at a.ckpt"))
 
 
 @pytest.mark.parametrize(("lost", "reported"), [(None, False), ("encoder.layer.0.output.dense.weight", True)])
@@ -51,6 +55,15 @@ def test_a_load_report_is_shown_if_weights_of_the_encoder_are_missing(
     finally:
         logger.removeHandler(caplog.handler)
     assert ("LOAD REPORT" in caplog.text) == reported
+
+
+def test_scoring_does_not_warn_that_the_run_of_a_checkpoint_is_not_continued() -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        for muted in ((), SCORING):
+            with settings(muted):
+                warnings.warn("The dirpath has changed from 'a' to 'b', therefore ...", stacklevel=1)
+    assert len(shown) == 1
 
 
 def test_wandb_is_not_given_an_argument_that_it_warns_of(

@@ -165,6 +165,8 @@ def test_mistakes_in_python(tmp_path: Path) -> None:
         quick(tmp_path, Rule(), DATA_ECPE, trainer={"max_epoch": 1})
     with pytest.raises(ZooError, match="test documents"):
         quick(tmp_path, Rule(), DATA_ECPE, checkpoint={"monitor": "test/pair_f1"})
+    with pytest.raises(ZooError, match="Expected a corpus for the method's task 'ecpe'"):  # not: fetch meld
+        quick(tmp_path, Rule(), {"corpus": "meld", "root": tmp_path})
     with pytest.raises(ZooError, match=r"got 'none\.yaml'"):
         quick(tmp_path, "none.yaml")
     with pytest.raises(ZooError, match="has its arguments already"):
