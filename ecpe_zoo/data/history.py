@@ -72,7 +72,7 @@ def plain_rows(rows: Any) -> Rows:
 
 
 def _plain(name: str, value: Any) -> Any:
-    if name in ("validation", "watched_test"):
+    if isinstance(value, Mapping) or name.startswith(("validation", "watched_test")):
         if not isinstance(value, Mapping):
             raise ValueError(f"expected metrics by name as {name} in the history, but got {shown(value)}")
         return {metric: _number(metric, inner) for metric, inner in value.items() if _there(inner)}

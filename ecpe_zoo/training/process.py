@@ -10,10 +10,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from ecpe_zoo.errors import ZooError
 
 MUTED = (
     ".*Checkpoint directory .* exists and is not empty.*",  # later stages and resumed runs share the folder
@@ -67,7 +71,11 @@ def weights_are_missing(line: logging.LogRecord) -> bool:
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """TF32 if the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply."""
+    """TF32 if the device has it, no tokenizer threads, and none of Lightning's warnings that do not apply.
+
+    Raises:
+        ZooError: Lightning refuses an option.
+    """
     # tokenizer threads would deadlock forked data-loader workers
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     before = torch.get_float32_matmul_precision()
@@ -83,10 +91,40 @@ def settings() -> Iterator[None]:
             for message in MUTED:
                 warnings.filterwarnings("ignore", message=message)
             yield
+    except MisconfigurationException as error:
+        raise refused(error) from error
     finally:
         for name, shown in filters.items():
             logging.getLogger(name).removeFilter(shown)
         torch.set_float32_matmul_precision(before)
+
+
+def new_trainer(**options: Any) -> Trainer:
+    """A trainer.
+
+    Raises:
+        ZooError: Lightning refuses an option.
+    """
+    try:
+        return Trainer(**options)
+    except (
+        ArithmeticError,
+        AttributeError,
+        ImportError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise refused(error) from error
+
+
+def refused(error: Exception) -> ZooError:
+    """Lightning's reason against an option in one line."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    return ZooError(
+        f"Expected options that Lightning accepts, but it says: {reason}. See ecpe-zoo fit --help."
+    )
 
 
 SLOW = 2.0
