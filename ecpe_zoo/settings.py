@@ -114,7 +114,9 @@ class _Loader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep)
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+            kind = node.tag.rpartition(":")[2]
+            reason = f"a value that is no {kind}" if isinstance(error, LookupError) else str(error)
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark) from error
 
 
 def _composed(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
@@ -133,6 +135,8 @@ def _forbid_repeated(path: Path, node: yaml.Node | None) -> None:
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ZooError(f"{path}:{line}: expected the name of a field, but got a list or a mapping.")
             if key.value in seen:
                 raise ZooError(
                     f"{path}:{line}: expected each field once, but got {key.value!r} again (line {seen[key.value]})."

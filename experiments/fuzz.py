@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -141,7 +142,7 @@ def _cut(content: bytes, chance: random.Random) -> bytes:
 
 def _piece(content: bytes, chance: random.Random) -> bytes:
     """A word or field replaced by something that parsers stumble on."""
-    ends = [i for i, byte in enumerate(content) if byte in b" \t,;|:\n\"'[]{}()"] or [0]
+    ends = [match.start() for match in re.finditer(rb"[ \t,;|:\n\"'\[\]{}()]", content)] or [0]
     start = chance.choice(ends)
     stop = next((end for end in ends if end > start), len(content))
     new = chance.choice(TEXTS).encode("utf-8", "surrogatepass")

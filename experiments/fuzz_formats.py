@@ -14,16 +14,18 @@ import numpy as np
 import torch
 
 from ecpe_zoo.annotation.inputs import Source
+from ecpe_zoo.cli.resolver import Resolver
 from ecpe_zoo.corpora.description import read_description
+from ecpe_zoo.corpora.ecac import ConversationReader
 from ecpe_zoo.corpora.ecf import read_ecf
 from ecpe_zoo.corpora.emocontext import read_emocontext
-from ecpe_zoo.corpora.emorynlp import read_emorynlp
+from ecpe_zoo.corpora.emorynlp import read_emorynlp, read_scenes
 from ecpe_zoo.corpora.goemotions import LABELS as GOEMOTIONS_LABELS
 from ecpe_zoo.corpora.goemotions import read_goemotions, read_labels
 from ecpe_zoo.corpora.iemocap import read_iemocap
 from ecpe_zoo.corpora.isear import read_isear
 from ecpe_zoo.corpora.meld import read_meld
-from ecpe_zoo.corpora.reccon import read_reccon
+from ecpe_zoo.corpora.reccon import read_reccon, read_reccon_iemocap
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.corpora.relabelled import read_intensities
 from ecpe_zoo.corpora.xia_ding import read_xia_ding
@@ -40,6 +42,34 @@ from ecpe_zoo.runner.suite import read_suite
 from ecpe_zoo.synthesis.answers import AnswerError, Cast, read_answer
 from ecpe_zoo.synthesis.narratives import read_narratives
 from ecpe_zoo.text.vectors import read_word_vectors
+from experiments.fuzz_samples import (
+    ANSWER,
+    COMMENTS,
+    DESCRIPTION,
+    ECAC,
+    ECF,
+    EMOCONTEXT,
+    EMORYNLP,
+    FAILURE,
+    HISTORY,
+    IEMOCAP,
+    INTENSITIES,
+    ISEAR,
+    JOINT,
+    MELD,
+    NARRATIVES,
+    PAIRS,
+    PAIRS_ONLY,
+    PLAIN,
+    RECCON,
+    ROWS,
+    SCENES,
+    SPLITS,
+    TABLE,
+    TALKS,
+    TEXTS,
+    XIA_DING,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -67,89 +97,23 @@ class Format:
     beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
-MELD = b"""Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
-1,"Oh, ""that"" one",Ann,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"
-2,Stop it.,Bob,anger,negative,0,1,1,1,"00:00:02,000","00:00:03,000"
-3,Alone here.,Cem,neutral,neutral,1,0,1,1,"00:00:02,000","00:00:03,000"
-"""
-EMORYNLP = b"""Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,Start_Time,End_Time
-"Yeah, right!",['Ann Lee'],Joyful,1,1,1,2,00:00:02.877,00:00:07.548
-Hi!,"['Ann Lee', ""Bob O'Neil""]",Mad,1,2,1,2,00:00:02.877,00:00:07.548
-Alone.,['Cem'],Neutral,2,1,1,2,00:00:02.877,00:00:07.548
-"""
-EMOCONTEXT = (
-    b'id\tturn1\tturn2\tturn3\tlabel\r\n0\tWhen "did\twho\tnever\tangry\r\n1\thi\thello\tyes\thappy\r\n'
-)
-XIA_DING = """1 3
- (2,1), (3,1)
-1,null,null,他 丢 了 钱包
-2,sadness&anger,难过&气,他 难过 又 气
-3,fear,怕,还 有点 怕, 真 的
-2 1
- (1,1)
-1,happiness,高兴,中奖 让 他 高兴
-""".encode()
-ECF = b"1 2\n(2,1),(2,2)\n1 | Ann | neutral | We won . | S1E1: 0\n2 | Bob | joy | Great ! | S1E1: 1\n"
-COMMENTS = b"So what\t27\tid1\nThanks, love it\t18,15\tid2\n  lol \t1\tid3\n"
-ISEAR = (
-    b"ID|EMOT|INTS|Field1|MYKEY|SIT|STATE|\n11001|1|4|joy|k1|When we met.|1|\n11001|3|0|anger|k2|A row.|1|\n"
-)
-RECCON = {
-    "tr_1": [
-        [
-            {
-                "turn": 1,
-                "speaker": "A",
-                "utterance": "I won !",
-                "emotion": "happy",
-                "expanded emotion cause evidence": [1, "b"],
-            },
-            {
-                "turn": 2,
-                "speaker": "B",
-                "utterance": "Really ?",
-                "emotion": "surprise",
-                "expanded emotion cause evidence": [1, 2],
-            },
-        ]
-    ],
-    "tr_2": [[{"turn": 1, "speaker": "A", "utterance": "Yes .", "emotion": "neutral"}]],
-}
-IEMOCAP = [
-    [{"text": "Excuse me.", "speaker": "F", "label": "exc"}, {"text": "Do you", "speaker": "M"}],
-    [{"text": "No.", "speaker": "M", "label": "fru"}],
-]
-TABLE = b'body,feeling,talk,who\nI won,joy,1,Ann\n"I, too",joy,1,Bob\nNo,anger,2,Ann\n'
-ROWS = b'{"body": "I won", "feeling": "joy"}\n{"body": "No", "feeling": ["anger"]}\n'
-PLAIN = "tasks: [emotions]\nlabels: [joy, anger]\nlanguage: en\nformat: {text: body, label: feeling}\n"
-DESCRIPTION = (PLAIN + "files: {train: a.csv, test: b.csv}\nlicence: free\n").encode()
-TALKS = PLAIN.replace("emotions", "erc").replace("feeling}", "feeling, conversation: talk, speaker: who}")
-SPLITS = "files: {train: a%s, test: b%s}\n"
-ANSWER = (
-    b'Sure: {"characters": [{"name": "Ann", "description": "a baker",}, {"name": "Bo", "description": "x"}]}'
-)
-NARRATIVES = b'{"id": "a", "text": "Ann won."}\n{"id": "b", "text": "Bob lost."}\n'
-INTENSITIES = b'{"id": "a", "segment": 0, "intensities": {"joy": 10.0}}\n'
-TEXTS = b'{"id": "a", "text": "I won"}\n{"segments": [{"text": "Hi", "speaker": "Ann"}, "No"]}\n\n'
-FAILURE = {
-    "cell": "mgcl/x-fold1",
-    "reason": "killed",
-    "exit_status": -9,
-    "started": 0.0,
-    "ended": 1.0,
-    "host": "h",
-    "command": ["fit"],
-    "config_hash": "a",
-    "commit": None,
-    "last_lines": ["x"],
-}
-
-
 def _as_table(description: str, ending: str, path: Path) -> object:
     """A user's table, read by a valid description."""
     place = path.with_name("c.yaml")
     place.write_text(description + SPLITS % (ending, ending), encoding="utf-8")
     return load_corpus(str(place))
+
+
+def _table(description: str, ending: str) -> Callable[[Path], object]:
+    return partial(_as_table, description, ending)
+
+
+def _config(path: Path) -> object:
+    """The config of a fit, which is resolved and not run."""
+    return _RESOLVER(["--config", str(path)])
+
+
+_RESOLVER = Resolver()
 
 
 def _answer(path: Path) -> object:
@@ -225,6 +189,8 @@ def all_formats(folder: Path) -> list[Format]:
     suite = next(iter(sorted((ROOT / "experiments/suites").glob("*.yaml")))).read_bytes()
     files = {f"{part}{ending}": text for part in "ab" for ending, text in ((".csv", TABLE), (".jsonl", ROWS))}
     files["b.csv"] = TABLE.replace(b"won", b"lost").replace(b"1,", b"3,").replace(b"2,", b"4,")
+    files["b.txt"] = b"b 1\n (1,1)\n1,joy,so,so it is\n"
+    files["b.json"] = json.dumps([PAIRS[0] | {"id": "b"}]).encode()
     files["b.jsonl"] = ROWS.replace(b"won", b"lost")
 
     all_labels = "".join(f"{label}\n" for label in GOEMOTIONS_LABELS).encode()
@@ -237,6 +203,9 @@ def all_formats(folder: Path) -> list[Format]:
         Format("ecf", "a.txt", read_ecf, ECF),
         Format("reccon", "a.json", read_reccon, json.dumps(RECCON, indent=1).encode(), RECCON),
         Format("iemocap", "a.json", read_iemocap, json.dumps(IEMOCAP, indent=1).encode(), IEMOCAP),
+        Format("reccon-iemocap", "a.json", read_reccon_iemocap, json.dumps(RECCON).encode(), RECCON),
+        Format("emorynlp-json", "a.json", read_scenes, json.dumps(SCENES, indent=1).encode(), SCENES),
+        Format("ecac", "a.json", ConversationReader(), json.dumps(ECAC, indent=1).encode(), ECAC),
         Format("meld", "a.csv", read_meld, MELD),
         Format("emorynlp", "a.csv", read_emorynlp, EMORYNLP),
         Format("emocontext", "a.txt", read_emocontext, EMOCONTEXT),
@@ -259,9 +228,14 @@ def all_formats(folder: Path) -> list[Format]:
                 "files": {"train": "a.csv", "test": "b.csv"},
             },
         ),
-        Format("table-csv", "a.csv", partial(_as_table, PLAIN, ".csv"), TABLE, beside=files),
-        Format("table-jsonl", "a.jsonl", partial(_as_table, PLAIN, ".jsonl"), ROWS, beside=files),
-        Format("table-talks", "a.csv", partial(_as_table, TALKS, ".csv"), TABLE, beside=files),
+        Format("config", "c.yaml", _config, (ROOT / "configs" / "rankcp.yaml").read_bytes()),
+        Format("table-csv", "a.csv", _table(PLAIN, ".csv"), TABLE, beside=files),
+        Format("table-jsonl", "a.jsonl", _table(PLAIN, ".jsonl"), ROWS, beside=files),
+        Format("table-talks", "a.csv", _table(TALKS, ".csv"), TABLE, beside=files),
+        Format(
+            "pairs-json", "a.json", _table(JOINT, ".json"), json.dumps(PAIRS).encode(), PAIRS, beside=files
+        ),
+        Format("pairs-blocks", "a.txt", _table(PAIRS_ONLY, ".txt"), XIA_DING, beside=files),
         Format("vectors", "w.txt", read_word_vectors, b"2 3\nhe 1 0 -0.5\ndog 0 1 2e-3\n"),
         Format("suite", "s.yaml", read_suite, suite),
         Format(
@@ -276,6 +250,7 @@ def all_formats(folder: Path) -> list[Format]:
         Format("record", "r.json", read_record, json.dumps(record, indent=1).encode(), record),
         Format("records", "r.json", lambda path: group_records(find_records([path])), b"{}", record),
         Format("board", "records", _board, tree=record, save=_saved_record),
+        Format("board-history", "records", _board, tree=record | {"history": HISTORY}, save=_saved_record),
         Format("failure", "a.failed.json", lambda path: find_failures([path.parent]), b"{}", FAILURE),
         Format(
             "predictions", "p.npz", lambda path: (read_predictions(path), read_history(path)), predictions

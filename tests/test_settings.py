@@ -104,6 +104,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_yaml(tmp_path / "bad.yaml", Box, "a box")
 
 
+def test_a_value_of_another_kind_and_a_field_without_a_name(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r":2: expected YAML, but got invalid text: a value that is no bool"):
+        read(tmp_path, "size: 1\nlabels: !!bool\n")
+    with pytest.raises(ZooError, match=r":2: expected the name of a field, but got a list or a mapping"):
+        read(tmp_path, "size: 1\n? [a]\n: 1\n")
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -100,7 +100,13 @@ class ZooCLI(LightningCLI):
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         assert isinstance(args, list)
         self.typed = spelled(args)  # what the user typed wins over a checkpoint
-        self.config = parser.parse_args(self.typed)
+        try:
+            self.config = parser.parse_args(self.typed)
+        except UnicodeDecodeError as error:
+            found = f"the byte 0x{error.object[error.start]:02x}"
+            raise ZooError(
+                f"Expected a config file in UTF-8, but got {found}. Save the file as UTF-8."
+            ) from None
         command = self.config.subcommand
         settle(self.config[command], command)
         if command != "fit" and not self.config[command].ckpt_path:

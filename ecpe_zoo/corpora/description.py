@@ -22,6 +22,8 @@ benchmark (see `xia_ding`; an id is any word), or the form of a shared task (`ec
 if the name does not. They need no `labels`. If emotions are learned too (`tasks: [ecpe, erc]`), files are no blocks of
 lines, and `labels` lists all emotions.
 
+Published JSON files of conversations need neither columns nor labels: `kind` is a name in `published.FORMS`.
+
 A corpus with folds has `folds: 10` and names like `fold{fold}_train.txt`.
 """
 
@@ -39,6 +41,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 from ecpe_zoo.corpora.corpus import SPLITS, Corpus, Split, prefixed
 from ecpe_zoo.corpora.document import Language
 from ecpe_zoo.corpora.ecac import LABELS, ConversationReader
+from ecpe_zoo.corpora.published import FORMS
 from ecpe_zoo.corpora.readers.documents import DocumentReader
 from ecpe_zoo.corpora.readers.labels import Names
 from ecpe_zoo.corpora.readers.lines import OnError, Reader, Reading, check_encoding, unpacked_name
@@ -98,6 +101,8 @@ class Description(BaseModel):
         if not {"labels", "language", "tasks"} <= info.data.keys():
             return columns  # these have mistakes of their own
         tasks, labels = info.data["tasks"], info.data["labels"]
+        if columns.kind in FORMS:
+            return _published_format(columns, tasks, labels, info.data["language"])
         if ECPE.id in tasks:
             return _pairs_format(columns, labels, labelled=len(set(tasks)) > 1)
         tasks = tasks or ((ERC if columns.conversation else EMOTIONS).id,)
@@ -133,18 +138,45 @@ class Description(BaseModel):
         return files
 
 
+def _given(columns: Columns) -> list[str]:
+    """Names of the options that are not at their defaults."""
+    usual = Columns()
+    return [f.name for f in fields(columns) if getattr(columns, f.name) != getattr(usual, f.name)]
+
+
+def _published_format(
+    columns: Columns, tasks: tuple[str, ...], labels: tuple[str, ...], language: Language
+) -> Columns:
+    """Check the format of published files, which says everything."""
+    form = FORMS[columns.kind or ""]
+    if strange := [name for name in _given(columns) if name != "kind"]:
+        raise ValueError(
+            f"expected no other option beside `kind: {columns.kind}`, but got {', '.join(strange)}"
+        )
+    if labels or language != "en":
+        raise ValueError(
+            f"expected neither `labels` nor another language than en: `kind: {columns.kind}` has its own "
+            f"({', '.join(form.labels)})"
+        )
+    if strange := [task for task in tasks if task not in form.tasks]:
+        raise ValueError(
+            f"expected tasks of `kind: {columns.kind}` ({', '.join(form.tasks)}), but got {', '.join(strange)}"
+        )
+    return columns
+
+
 def _pairs_format(columns: Columns, labels: tuple[str, ...], labelled: bool) -> Columns:
     """Check the format of files with pairs, which have no columns."""
-    usual = Columns()
-    given = [f.name for f in fields(columns) if getattr(columns, f.name) != getattr(usual, f.name)]
-    if strange := [name for name in given if name not in _FOR_PAIRS]:
+    if strange := [name for name in _given(columns) if name not in _FOR_PAIRS]:
         raise ValueError(
             f"expected only {', '.join(f'`{name}`' for name in _FOR_PAIRS)} in the format of a corpus with pairs, but "
             f"got {', '.join(strange)}"
         )
     kinds = PAIR_KINDS[1:] if labelled else PAIR_KINDS
     if columns.kind is not None and columns.kind not in kinds:
-        raise ValueError(f"expected kind to be one of: {', '.join(kinds)}, but got {columns.kind!r}")
+        with_pairs = [name for name, form in FORMS.items() if ECPE.id in form.tasks]
+        listed = ", ".join([*kinds, *with_pairs])
+        raise ValueError(f"expected kind to be one of: {listed}, but got {columns.kind!r}")
     try:
         check_encoding(columns.encoding)
         names = labels or (LABELS if columns.kind == "ecac" else ())
@@ -166,7 +198,8 @@ def read_description(path: Path) -> Corpus:
     """
     described = read_yaml(path, Description, "a description of a corpus")
     format = described.format
-    default = ERC if format.conversation else EMOTIONS
+    form = FORMS.get(format.kind or "")
+    default = form.tasks if form else ((ERC if format.conversation else EMOTIONS).id,)
 
     @cache
     def splits(fold: int) -> Mapping[Split, Mapping[str, Reader]]:
@@ -176,7 +209,7 @@ def read_description(path: Path) -> Corpus:
         id=described.name or path.stem,
         description=described.description,
         languages=(described.language,),
-        tasks=tuple(dict.fromkeys(described.tasks)) or (default.id,),
+        tasks=tuple(dict.fromkeys(described.tasks)) or default,
         licence=described.licence,
         splits=splits,
         labels=_labels(described),
@@ -192,6 +225,8 @@ def _labels(described: Description) -> tuple[str, ...]:
     format = described.format
     if isinstance(format, TableFormat):
         return format.known
+    if format.kind in FORMS:
+        return FORMS[format.kind].labels
     return described.labels or (LABELS if format.kind == "ecac" else ())
 
 
@@ -203,22 +238,30 @@ def _readers(described: Description, fold: int) -> Mapping[Split, Mapping[str, R
     }
     format = described.format
     bare = {"test"} if described.unlabelled_test else set()
+    starts = _id_starts(dict.fromkeys(name for names in parts.values() for name in names))
+
+    def numbered(reader: Reader, split: Split, name: str) -> Reader:
+        several = len(parts[split]) > 1
+        return prefixed(reader, f"{split}-{starts[name]}" if several else split)
+
     if not isinstance(format, TableFormat):
-        return {
+        form = FORMS.get(format.kind or "")
+        found = {
             split: {name: _pair_reader(described, name, split in bare) for name in names}
             for split, names in parts.items()
         }
-    starts = _id_starts(dict.fromkeys(name for names in parts.values() for name in names))
+        if form is None or not form.renumbered or described.folds > 1:
+            return found
+        return {
+            split: {name: numbered(reader, split, name) for name, reader in named.items()}
+            for split, named in found.items()
+        }
     readers: dict[Split, Mapping[str, Reader]] = {}
     for split, names in parts.items():
         columns = replace(format, unlabelled=True) if split in bare else format
         tables = {name: table_reader(columns, starts[name]) for name in names}
         if format.conversation and described.folds == 1:  # often numbered from the start in each file
-            several = len(names) > 1
-            tables = {
-                name: prefixed(table, f"{split}-{starts[name]}" if several else split)
-                for name, table in tables.items()
-            }
+            tables = {name: numbered(table, split, name) for name, table in tables.items()}
         readers[split] = tables
     return readers
 
@@ -226,6 +269,9 @@ def _readers(described: Description, fold: int) -> Mapping[Split, Mapping[str, R
 @cache
 def _pair_reader(described: Description, name: str, unlabelled: bool) -> Reader:
     format, labels = described.format, described.labels
+    if format.kind in FORMS:
+        reader = FORMS[format.kind].reader
+        return _without_gold(reader) if unlabelled else reader
     kind = format.kind or unpacked_name(name).rpartition(".")[2].lower()
     others = [TASKS[task] for task in described.tasks if task != ECPE.id]
     if kind not in PAIR_KINDS[1:] and not others:

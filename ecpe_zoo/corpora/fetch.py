@@ -27,6 +27,8 @@ PUBLIC = "https://raw.githubusercontent.com"
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds before the second attempt; doubled for each one after
+LARGEST = 1 << 30  # bytes of a file whose size is not known
+SLOWEST = 1024.0  # bytes a second, after the first `TIMEOUT` seconds of an attempt
 _CHUNK = 1 << 16
 
 Progress = Callable[[int, int | None], None]
@@ -190,12 +192,26 @@ def _append(url: str, part: Path, size: int | None, progress: Progress) -> None:
         total = held + int(length) if length and length.isdigit() else size
         with part.open("ab" if held else "wb") as stream:
             progress(held, total)
-            while chunk := response.read(_CHUNK):
+            started, before = time.monotonic(), held
+            while chunk := response.read1(_CHUNK):
                 stream.write(chunk)
                 held += len(chunk)
+                if held > (LARGEST if size is None else size):
+                    raise _too_long(part, size)
+                seconds = time.monotonic() - started
+                if seconds > TIMEOUT and held - before < SLOWEST * seconds:
+                    raise ConnectionError(f"the server sent less than {SLOWEST:g} bytes a second")
                 progress(held, total)
     if total is not None and held < total:
         raise ConnectionError(f"the connection ended after {held} of {total} bytes")
+
+
+def _too_long(part: Path, size: int | None) -> _RefusedError:
+    part.unlink()
+    limit = f"{LARGEST:,} bytes at most" if size is None else f"{size:,} bytes"
+    return _RefusedError(
+        f"expected {limit}, but the server sent more. Nothing was kept. Try another --mirror"
+    )
 
 
 def _continues(response: HTTPResponse, held: int) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ecpe_zoo.settings import shown
 
 Rows = list[dict[str, Any]]
 """Rows of plain values, nested at most one level: `{"epoch": 0, "validation": {"pair_f1": 0.5}}`."""
@@ -52,6 +55,38 @@ def unpack_history(columns: Sequence[Mapping[str, Any]], values: npt.NDArray[np.
             place = row.setdefault(outer[0], {}) if outer else row
             place[name] = int(cell) if kind == "int" else cell
     return rows
+
+
+def plain_rows(rows: Any) -> Rows:
+    """Rows of a file, without values that are None or NaN.
+
+    Raises:
+        ValueError: They are no rows of plain values with finite steps and metrics.
+
+    >>> plain_rows([{"step": 1, "validation": {"pair_f1": 0.5, "pair_r": None}, "watched_test": None}])
+    [{'step': 1, 'validation': {'pair_f1': 0.5}}]
+    """
+    if not (isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows)):
+        raise ValueError("expected the history to be a list of rows")
+    return [{name: _plain(name, value) for name, value in row.items() if _there(value)} for row in rows]
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping) or name.startswith(("validation", "watched_test")):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected metrics by name as {name} in the history, but got {shown(value)}")
+        return {metric: _number(metric, inner) for metric, inner in value.items() if _there(inner)}
+    return _number(name, value) if name in ("epoch", "step") else value
+
+
+def _there(value: Any) -> bool:
+    return value is not None and value == value
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < sys.float_info.max:
+        raise ValueError(f"expected a finite number as {name} in the history, but got {shown(value)}")
+    return value
 
 
 def _leaves(row: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

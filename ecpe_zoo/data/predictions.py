@@ -71,7 +71,7 @@ FORMATS = ("ecpe-zoo predictions 2", "ecpe-zoo predictions 1")
 """The first format is written; files in the second have all scores in float32 and no history."""
 
 DAMAGE = (
-    AttributeError, EOFError, LookupError, OSError, RecursionError, TypeError, ValueError,
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError,
     lzma.LZMAError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What reading a damaged file of arrays can raise."""

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ecpe_zoo.data.history import Rows
+from ecpe_zoo.data.history import Rows, plain_rows
 from ecpe_zoo.data.predictions import read_history
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.files import file_sha256
@@ -120,9 +120,13 @@ class Entry:
         """One row per validation: validation metrics and, if watched, test metrics; read when first used.
 
         Raises:
-            ZooError: see `predictions`.
+            ZooError: see `predictions`; or a history of another form.
         """
-        return read_history(self.predictions) if self.record.history is None else self.record.history
+        kept = self.record.history
+        try:
+            return plain_rows(read_history(self.predictions) if kept is None else kept)
+        except ValueError as error:
+            raise ZooError(f"{self.path}: {error}.") from None
 
     @property
     def shown_history(self) -> Rows:

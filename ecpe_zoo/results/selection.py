@@ -66,7 +66,8 @@ def watched_epochs(entry: Entry) -> tuple[Rows, dict[str, Any]] | None:
     name = find_task(entry.task).headline
     if entry.record.protocol.name != "strict" or not_strict(entry.record):
         return None
-    rows = [row for row in entry.history if name in (row.get(WATCHED) or {})]
+    parts = ("validation", WATCHED)
+    rows = [row for row in entry.history if all(name in row.get(part, {}) for part in parts)]
     if not rows:
         return None
     last = rows[-1].get("stage")

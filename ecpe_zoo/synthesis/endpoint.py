@@ -14,6 +14,8 @@ from typing import Any
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.synthesis.language_model import Reply, Request, Unanswered
 
+LARGEST = 1 << 24  # bytes of an answer
+_SILENCES = 10  # times the permitted silence, for a complete answer
 _LONGEST_PAUSE = 60.0  # seconds; ten times as much for a Retry-After of the server
 _AGAIN = frozenset({408, 409, 425, 429})  # and 5xx: the same question may be answered later
 _REFUSED = frozenset({400, 413, 422})  # this question never will; other 4xx mean that nothing works
@@ -127,11 +129,13 @@ class Endpoint:
                 trouble, kind = f"silence for {self.timeout:g} s", "timeout"
             except openai.APIConnectionError as error:
                 cause = error.__cause__ or error
-                if type(cause).__name__ == "ConnectError":  # of httpx, whichever release the client uses
+                if cause is error:
+                    trouble, kind = str(error), "an answer that is too long"
+                elif type(cause).__name__ == "ConnectError":  # of httpx, whichever release the client uses
                     trouble, kind = f"no connection ({cause})", "no connection"
                 else:
                     trouble, kind = f"a cut connection ({type(cause).__name__})", "cut connection"
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 trouble, kind = f"no chat completion ({error})", "no chat completion"
             else:
                 self._served = True
@@ -187,6 +191,7 @@ class Endpoint:
             raise ValueError(str(found)[:200]) from None
         if not isinstance(text, str):
             raise ValueError(str(found)[:200])
+        text = text.encode(errors="replace").decode()  # half characters, which no file can hold
         tokens = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
         prompt, completion = (count if isinstance(count, int) else None for count in tokens)
         finish = str(choice.finish_reason or "stop")
@@ -237,8 +242,26 @@ def _client(base: str, key: str, timeout: float) -> tuple[Any, dict[str, Any]]:
             "Expected the key to be printable ASCII in one line, but it has other characters. Check the environment "
             "variable that --key-variable names."
         )
+
+    class Bounded(openai.DefaultHttpxClient):
+        """Ends an answer that is too large or never complete: the time-out is for each silence alone."""
+
+        def send(self, request: Any, **options: Any) -> Any:
+            response = super().send(request, **options | {"stream": True})
+            body, end = bytearray(), time.monotonic() + _SILENCES * timeout
+            try:
+                for part in response.iter_bytes():
+                    body += part
+                    if len(body) > LARGEST or time.monotonic() > end:
+                        raise openai.APIConnectionError(message="an answer that is too long", request=request)
+            finally:
+                response.close()
+            lost = ("content-encoding", "content-length", "transfer-encoding")
+            headers = [(name, value) for name, value in response.headers.multi_items() if name not in lost]
+            return type(response)(response.status_code, headers=headers, content=bytes(body), request=request)
+
     # a redirected question would lose its body and hand the key to another host
-    http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False)
+    http = Bounded(timeout=timeout, follow_redirects=False)
     client = openai.OpenAI(
         base_url=base, api_key=key or "none", timeout=timeout, max_retries=0, http_client=http
     )

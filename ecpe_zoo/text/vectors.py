@@ -34,7 +34,7 @@ def read_word_vectors(path: str | Path, encoding: str = "utf-8") -> tuple[list[s
     rows: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
         header = lines.readline().split()
-        if len(header) != 2 or not all(field.isdigit() for field in header):
+        if len(header) != 2 or not all(field.isdigit() and len(field) < 10 for field in header):
             raise CorpusError(path, 1, "'count size', two numbers", repr(b" ".join(header[:4]))[1:])
         count, size = int(header[0]), int(header[1])
         for number, line in enumerate(lines, start=2):

@@ -44,6 +44,9 @@ STATE = {
 BATCH_SIZE = 8
 """Documents per batch if no option limits the batches."""
 
+UNBUILT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What YAML's classes raise at values that they cannot build."""
+
 SEED = 0
 """Of a run that is given none."""
 
@@ -116,8 +119,15 @@ def settle(config: Namespace, command: str) -> None:
     The saved config then names them.
 
     Raises:
-        ZooError: `fit` would choose or stop by test documents under `strict`.
+        ZooError: A section has no options, or `fit` would choose or stop by test documents under `strict`.
     """
+    for name in ("trainer", "data", "scorer", "checkpoint", "early_stopping"):
+        if not isinstance(config[name], Namespace):
+            raise ZooError(
+                f"Expected options by name in the section {name!r} of the config, but got {config[name]!r}."
+            )
+    if config.data.corpus is None:
+        raise ZooError("Expected --data.corpus NAME, but got none. See `ecpe-zoo data list` for the names.")
     if config.seed_everything is False:
         config.seed_everything = _drawn_seed()
     if config.data.batch_size is None and config.data.batch_tokens is None:
@@ -265,9 +275,7 @@ def _class_path(args: Sequence[str]) -> str:
         if option in ("--model", "--model.class_path"):
             found = value
         elif option in ("--config", "-c") and Path(value).is_file():
-            with suppress(
-                OSError, UnicodeDecodeError, yaml.YAMLError
-            ):  # the parser says what is wrong with it
+            with suppress(OSError, yaml.YAMLError, *UNBUILT):  # the parser says what is wrong with it
                 config = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
                 model = config.get("model") if isinstance(config, dict) else None
                 found = str(model.get("class_path", found)) if isinstance(model, dict) else found
@@ -293,4 +301,14 @@ def grouped(value: Any) -> Any:
 
 
 _load_yaml = get_loader("yaml")
-set_loader("yaml", lambda text: grouped(_load_yaml(text)), (yaml.YAMLError,))
+
+
+def _load(text: str) -> Any:
+    """Values in YAML; those that cannot be built (`!!int x`, the 99th of a month) are errors of the text too."""
+    try:
+        return grouped(_load_yaml(text))
+    except UNBUILT as error:
+        raise yaml.YAMLError(f"values that cannot be read ({type(error).__name__}: {error})") from None
+
+
+set_loader("yaml", _load, (yaml.YAMLError,))

@@ -10,10 +10,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from ecpe_zoo.errors import ZooError
 
 MUTED = (
     ".*Checkpoint directory .* exists and is not empty.*",  # later stages and resumed runs share the folder
@@ -81,6 +85,9 @@ def settings(muted: Sequence[str] = ()) -> Iterator[None]:
 
     Args:
         muted: Patterns of further warnings.
+
+    Raises:
+        ZooError: Lightning refuses an option.
     """
     # tokenizer threads would deadlock forked data-loader workers
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -97,10 +104,40 @@ def settings(muted: Sequence[str] = ()) -> Iterator[None]:
             for message in (*MUTED, *muted):
                 warnings.filterwarnings("ignore", message=message)
             yield
+    except MisconfigurationException as error:
+        raise refused(error) from error
     finally:
         for name, shown in filters.items():
             logging.getLogger(name).removeFilter(shown)
         torch.set_float32_matmul_precision(before)
+
+
+def new_trainer(**options: Any) -> Trainer:
+    """A trainer.
+
+    Raises:
+        ZooError: Lightning refuses an option.
+    """
+    try:
+        return Trainer(**options)
+    except (
+        ArithmeticError,
+        AttributeError,
+        ImportError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise refused(error) from error
+
+
+def refused(error: Exception) -> ZooError:
+    """Lightning's reason against an option in one line."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    return ZooError(
+        f"Expected options that Lightning accepts, but it says: {reason}. See ecpe-zoo fit --help."
+    )
 
 
 SLOW = 2.0

@@ -27,7 +27,7 @@ from ecpe_zoo.training.checkpoints import BestCheckpoint, LastCheckpoint, best_c
 from ecpe_zoo.training.folders import predictions_folder, run_loggers
 from ecpe_zoo.training.memory import BoundMemory
 from ecpe_zoo.training.pictures import draw_views
-from ecpe_zoo.training.process import warn_of_slow_bf16
+from ecpe_zoo.training.process import new_trainer, warn_of_slow_bf16
 from ecpe_zoo.training.recorder import Recorder
 from ecpe_zoo.training.scorer import Scorer, gather_over_ranks
 from ecpe_zoo.training.seeding import SeedEachEpoch
@@ -132,7 +132,7 @@ class Run:
         if not options.fast_dev_run:
             own.append(SaveConfigCallback(self.parser, self.config, overwrite=True))
         limits = {} if stage.max_epochs is None else {"max_epochs": stage.max_epochs, "max_steps": -1}
-        return Trainer(**{**options, "logger": self.loggers, "callbacks": own, **limits})
+        return new_trainer(**{**options, "logger": self.loggers, "callbacks": own, **limits})
 
     def _checkpoint(self, stage: Stage, folder: Path | None) -> BestCheckpoint:
         options = self.config.checkpoint.as_dict()
@@ -264,7 +264,7 @@ class Run:
             "callbacks": [BoundMemory()],
             "enable_checkpointing": False,
         }
-        trainer = Trainer(**{**options, "fast_dev_run": False})
+        trainer = new_trainer(**{**options, "fast_dev_run": False})
         self.data.asked = documents
         try:
             batches = trainer.predict(self.method, datamodule=self.data, return_predictions=True)

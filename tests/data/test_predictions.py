@@ -99,6 +99,14 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_shape_without_end_is_named(tmp_path: Path) -> None:
+    head = {"format": "ecpe-zoo predictions 1", "ids": ["a"], "truncated": [0], "shapes": {"pair": [[1e999]]}}
+    content = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), "scores/pair": np.zeros(1)}
+    np.savez(tmp_path / "a.npz", **content)  # type: ignore[arg-type]
+    with pytest.raises(ZooError, match=r"a\.npz: expected a predictions file of ecpe-zoo"):
+        read_predictions(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut"])
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.npz"

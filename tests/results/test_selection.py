@@ -63,6 +63,35 @@ def test_only_the_last_stage_counts(tmp_path: Path) -> None:
     assert (price.best, price.looks) == (0.5, 2)
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"step": 1, "validation": "x"}, "metrics by name as validation in the history, but got 'x'"),
+        ({"step": [1]}, r"a finite number as step in the history, but got \[1\]"),
+        ({"step": 1e999}, "a finite number as step"),
+        ({"step": 10**400}, "a finite number as step"),
+        ({"step": True}, "a finite number as step"),
+        ({"watched_test": {"pair_f1": "0.5"}}, "a finite number as pair_f1"),
+    ],
+)
+def test_a_history_of_another_form_is_named_and_not_drawn(
+    tmp_path: Path, row: dict[str, Any], message: str
+) -> None:
+    write(tmp_path / "a.json", raw(history=[row]))
+    (entry,) = find_records([tmp_path])
+    with pytest.raises(ZooError, match=rf"a\.json: expected {message}"):
+        price_of(entry)
+    assert entry.shown_history == []
+
+
+def test_a_row_without_validation_is_no_evidence(tmp_path: Path) -> None:
+    rows = [{"epoch": 0, "watched_test": {"pair_f1": 0.9}, "validation": None}, *history([(0.5, 0.4)])]
+    write(tmp_path / "a.json", raw(history=rows))
+    price = price_of(find_records([tmp_path])[0])
+    assert price is not None
+    assert (price.best, price.looks) == (0.4, 1)
+
+
 def test_runs_that_did_not_watch_are_no_evidence(tmp_path: Path) -> None:
     write(tmp_path / "a.json", raw(protocol="paper", history=history([(0.5, 0.5)])))
     write(tmp_path / "b.json", raw(history=[{"epoch": 0, "validation": {"pair_f1": 0.1}}]))

@@ -302,3 +302,11 @@ def test_vectors_that_are_no_numbers_are_refused_by_line(value: str, tmp_path: P
     path.write_text(f"2 2\na 1 2\nb 0 {value}\n")
     with pytest.raises(CorpusError, match=rf"w\.txt:3: expected 2 numbers.*'{value}'"):
         read_word_vectors(path)
+
+
+@pytest.mark.parametrize("header", ["9" * 5000 + " 2", "0 " + "9" * 20, "2 x"])
+def test_a_header_of_word_vectors_has_two_numbers(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.txt"
+    path.write_text(f"{header}\na 1 2\n")
+    with pytest.raises(CorpusError, match=r"w\.txt:1: expected 'count size', two numbers"):
+        read_word_vectors(path)

@@ -124,6 +124,19 @@ class Cursor:
                 return
             self.take(",", f"`,` or `{closing}` after {what}")
 
+    def fields(self, what: str) -> Iterator[str]:
+        """Stop before the value of each field of an object; the caller takes it.
+
+        Raises:
+            CorpusError: There is no object, or a field without a name.
+        """
+        for _ in self.items("{", "}", what):
+            if self.peek() != '"':
+                raise self.syntax("the name of a field in quotes")
+            name = str(self.value("the name of a field"))
+            self.take(":", f"`:` after {shown(name)}")
+            yield name
+
     def listed(self, what: str, item: str) -> Iterator[Item]:
         """Take a list, value by value.
 

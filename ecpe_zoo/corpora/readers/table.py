@@ -55,6 +55,11 @@ def _synonyms(value: object) -> Synonyms:
     raise ValueError("expected a mapping of texts like {joyful: joy} (numbers and words like no in quotes)")
 
 
+Kind = Literal[
+    "csv", "tsv", "json", "jsonl", "clauses", "ecac", "emorynlp", "iemocap", "reccon", "reccon-iemocap"
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """What the columns of a file mean: `format` in a description.
@@ -79,7 +84,8 @@ class Columns:
         conversation: The column that is the same in all rows of a conversation.
         interleaved: Rows of several conversations alternate.
         speaker: The column of who says it; an empty field is an unknown speaker.
-        kind: Kind of the file; by default from its extension, .gz aside. `clauses` and `ecac` are files with pairs.
+        kind: Kind of the file; by default from its extension, .gz aside. `clauses` and `ecac` are files with pairs,
+            and the last four are published forms (see `corpora.published`).
         delimiter: The character between fields; by default a comma in CSV and a tab in TSV.
         quoted: Fields in double quotes may hold delimiters and line ends; by default in CSV and not in TSV.
         header: Names of all columns, in order, of a file without a header.
@@ -103,7 +109,7 @@ class Columns:
     conversation: str = ""
     interleaved: Flag = False
     speaker: str = ""
-    kind: Literal["csv", "tsv", "json", "jsonl", "clauses", "ecac"] | None = None
+    kind: Kind | None = None
     delimiter: str = ""
     quoted: Flag | None = None
     header: Words = ()

@@ -1,0 +1,103 @@
+"""Options of the trainer and configs of any content: a run or one line, never a traceback."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from lightning import Trainer
+
+from ecpe_zoo.cli.main import main
+from ecpe_zoo.cli.resolver import Resolver
+from ecpe_zoo.errors import ZooError
+from tests.conftest import ROOT
+
+OPTIONS = tuple(name for name in inspect.signature(Trainer.__init__).parameters if name != "self")
+"""All options of the installed Lightning."""
+
+VALUES = ("x", "-1")
+"""Most options refuse at least one of them: the parser, or Lightning after it."""
+
+E2EECPE = ["--config", str(ROOT / "configs" / "e2eecpe.yaml")]
+SMALL = ("hidden", "filters", "node")
+
+
+def fit(folder: Path, *options: str) -> int | str | None:
+    """The exit status of a fit of one batch."""
+    arguments = [f"--model.{name}=2" for name in SMALL]
+    arguments += [
+        f"--trainer.{name}=1"
+        for name in ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches")
+    ]
+    arguments += ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--test=false"]
+    try:
+        return main(["fit", *E2EECPE, *arguments, f"--trainer.default_root_dir={folder}", *options])
+    except SystemExit as error:
+        return error.code
+
+
+@pytest.fixture(scope="module")
+def resolve() -> Callable[..., object]:
+    return Resolver()
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_of_the_trainer_is_taken_or_refused_in_one_line(
+    resolve: Callable[..., object],
+    option: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    passed: list[str] = []
+    for value in VALUES:
+        with suppress(ZooError):  # what the parser refuses is one line for fit as well
+            resolve([*E2EECPE, f"--trainer.{option}={value}"])
+            passed.append(value)
+    for value in passed:
+        status = fit(tmp_path, f"--trainer.{option}={value}")
+        said = capsys.readouterr().err.strip().splitlines()
+        assert status in (0, 1, 2), (value, status)
+        if status:
+            assert said[-1].startswith("ecpe-zoo"), (value, said)
+            assert "Traceback" not in "".join(said)
+
+
+def test_a_reason_of_lightning_is_one_line_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(tmp_path, "--trainer.gradient_clip_algorithm=x") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error == (
+        "ecpe-zoo: Expected options that Lightning accepts, but it says: `gradient_clip_algorithm` x is invalid. "
+        "Allowed algorithms: ['value', 'norm']. See ecpe-zoo fit --help."
+    )
+
+
+METHOD = "model: {class_path: ecpe_zoo.methods.rankcp.RANKCP}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"seed_everything: 0 # \xe9\n", "a config file in UTF-8, but got the byte 0xe9"),
+        (b"seed_everything: !!int x\n", "invalid literal for int"),
+        (b"a: [", "while parsing a flow node"),
+        (b"[" * 3000, "exceeded maximum nesting depth"),
+        (b"- 1", "Unexpected config: - 1"),
+        (METHOD.encode() + b"data:\n", "options by name in the section 'data' of the config, but got None"),
+        (METHOD.encode() + b"data: 3\n", "options by name in the section 'data'"),
+        (METHOD.encode() + b"checkpoint: 1\n", "options by name in the section 'checkpoint'"),
+        (METHOD.encode() + b"data: {corpus: null}\n", r"--data\.corpus NAME, but got none"),
+    ],
+)
+def test_configs_of_any_content_are_refused_in_one_line(
+    resolve: Callable[..., object], tmp_path: Path, text: bytes, message: str
+) -> None:
+    (tmp_path / "c.yaml").write_bytes(text)
+    with pytest.raises(ZooError, match=message):
+        resolve(["--config", str(tmp_path / "c.yaml")])
