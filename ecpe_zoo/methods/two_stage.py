@@ -62,8 +62,10 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.ecpe import make_readers, predictions_of, vocabulary_of
 from ecpe_zoo.methods.out_of_fold import fold_stages, learned_in, predicting_stages, scores_so_far, stage_seed
 from ecpe_zoo.methods.stages import Between, Stage
+from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.metrics.pairs import CLAUSE_THRESHOLD, above
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
+from ecpe_zoo.text import document_rows
 from ecpe_zoo.text.candidate_rows import PairBatch, PairCollator
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
 from ecpe_zoo.text.encoders import Vocabulary
@@ -335,10 +337,22 @@ class TwoStage(Method):
 
         Stage one alone scores a pair with the lower of its two probabilities.
         """
+        emotion, cause, grid = self._scored(batch)
+        chosen = self.pair_settings
+        scores = {"pair": top_pairs(grid, chosen.top, chosen.force_first), "emotion": emotion, "cause": cause}
+        return predictions_of(batch, scores)
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        batch: DocumentRows = self.batch_of(documents)
+        batch = batch._replace(tokens=tag(batch.tokens, document_rows.sources(batch)))
+        return list(self._scored(batch)[2])
+
+    def _scored(self, batch: DocumentRows) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities of emotion clauses (B, N), cause clauses (B, N) and pairs (B, N, N)."""
         clauses: Clauses = self(batch)
         emotion, cause = (torch.sigmoid(logits) for logits in clauses)
-        chosen = self.pair_settings
-        possible = candidates(batch.segment_mask, chosen.window)
+        possible = candidates(batch.segment_mask, self.pair_settings.window)
         lower = torch.minimum(emotion[:, :, None], cause[:, None, :])  # (B, N, N)
         grid = lower * possible
         if self.stage == PAIRS:
@@ -346,5 +360,4 @@ class TwoStage(Method):
             pairs = PairSet.among(possible & (lower > CLAUSE_THRESHOLD))
             logits = self.pair_network(batch, pairs) if len(pairs.document) else emotion.new_zeros(0)
             grid = pairs.grid(torch.sigmoid(logits))
-        scores = {"pair": top_pairs(grid, chosen.top, chosen.force_first), "emotion": emotion, "cause": cause}
-        return predictions_of(batch, scores)
+        return emotion, cause, grid
