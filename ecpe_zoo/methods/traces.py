@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Self
 
@@ -49,8 +49,6 @@ class TokenReader(NamedTuple):
 class Traceable:
     """The hooks; `Method` inherits them."""
 
-    modules: Callable[[], Iterable[nn.Module]]
-
     def clues(self, document: Document) -> Clues | None:
         """What the method itself says of its reading, beside its scores; None by default.
 
@@ -60,6 +58,7 @@ class Traceable:
 
     def token_readers(self) -> list[TokenReader]:
         """The parts that read tokens: by default every token encoder."""
+        assert isinstance(self, nn.Module)
         encoders = (module for module in self.modules() if isinstance(module, TokenEncoder))
         return [TokenReader(encoder, encoder.embeddings()) for encoder in encoders]
 

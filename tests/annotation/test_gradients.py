@@ -26,6 +26,7 @@ from ecpe_zoo.methods.traces import gradient_times_input
 from ecpe_zoo.options import EncoderSettings
 from ecpe_zoo.text import conversations, prompts
 from ecpe_zoo.text.clause_batch import UNKNOWN
+from ecpe_zoo.text.token_encoder import TokenEncoder
 from tests.annotation.making import built, some_documents
 from tests.methods.contract import CONTRACT, VARIANTS, WITHOUT_LEARNING, Options, line
 
@@ -56,7 +57,8 @@ def made(id: str) -> Method:
         method.ask_above = 0.0
     if isinstance(method, TurnsMethod):
         method.adopt_above = 0.0
-    return method.double().eval()
+    made: Method = method.double().eval()
+    return made
 
 
 def task_of(method: Method, id: str) -> str:
@@ -73,7 +75,9 @@ def ids_of(method: Method, text: str) -> list[int]:
     """The rows of a method's word vectors that a text uses."""
     if isinstance(method, E2EECPE) and method.encoder is None:
         return [method.word_ids.get(word, UNKNOWN) for word in text.lower().split()]
-    return method.token_readers()[0].module.tokenizer.encode(text)  # type: ignore[operator,union-attr]
+    encoder = method.token_readers()[0].module
+    assert isinstance(encoder, TokenEncoder)
+    return encoder.tokenizer.encode(text)
 
 
 def known_scores(method: Method, documents: list[Document]) -> list[Tensor]:
@@ -158,7 +162,7 @@ def test_every_token_has_one_value() -> None:
     assert method.token_texts(last)[0] == (last.speaker or "").split()[0]
     used = [bool(value) for values in found[0] for value in values]
     assert used == sorted(used)  # the oldest tokens are not in the row of the score
-    assert sum(used) == 20 - 4  # slots less [CLS] and a [SEP] after each turn
+    assert sum(used) == 20 - 3  # slots less [CLS] and a [SEP] after the context and the text
 
 
 def test_tokens_that_no_row_reads_have_no_value() -> None:
