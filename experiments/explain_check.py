@@ -3,10 +3,13 @@
     python -m experiments.explain_check CKPT --corpus NAME [--fold 1] [--documents 200] [--seed 0] [--json FILE]
 
 For each document the pair with the highest score is taken, if the method predicts it. The clauses outside of the pair
-are ranked: by leaving each out alone, by the sum of the absolute contributions of their tokens (gradient times input),
-and by the method's own clues for tokens, if it has any. The first one or two of a ranking are left out, and the drop of
-the score is compared with the mean over random draws of as many of these clauses of the same document. The clauses of
-the pair stay: without them there is nothing to score.
+are ranked: by leaving each out alone, by the contributions of their tokens (gradient times input), as the sum of
+absolute values and as the plain sum, and by the method's own clues for tokens, if it has any. The first one or two of a
+ranking are left out, and the drop of the score is compared with the mean over random draws of as many of these clauses
+of the same document. The clauses of the pair stay: without them there is nothing to score.
+
+The sum of absolute values says how much a clause matters, for or against the pair: compare |change|. The other rankings
+put first what the score rests on: compare the drop.
 
 The first clause by leaving out alone has the largest drop by construction. Only its two clauses together, and the other
 rankings, say something. Leaving out a clause between the two of a pair also brings these closer together; with --blank,
@@ -43,7 +46,7 @@ SIZES = (1, 2)
 FEWEST = 4
 """Clauses outside of the pair that a document needs: of fewer, random ones are nearly the same as the first."""
 
-LEFT_OUT, GRADIENTS, CLUES = "left out alone", "gradient times input", "the method's clues"
+LEFT_OUT, ABSOLUTE, SIGNED, CLUES = "left out alone", "gradients, absolute", "gradients, signed", "own clues"
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +120,8 @@ def rankings(
     assert target.cause is not None
     found = annotator.contributions(document, [(target.segment, target.cause)])
     if found is not None:
-        weights[GRADIENTS] = {index: float(np.nansum(np.abs(found[0][index]))) for index in among}
+        weights[ABSOLUTE] = {index: float(np.nansum(np.abs(found[0][index]))) for index in among}
+        weights[SIGNED] = {index: float(np.nansum(found[0][index])) for index in among}
     with torch.inference_mode():
         clues = annotator.method.clues(document)
     if clues is not None and clues.tokens:

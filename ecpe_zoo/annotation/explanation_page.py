@@ -124,6 +124,7 @@ def page(explanation: Explanation, templates: Environment | None = None) -> str:
     """The page of a text."""
     template = (templates or environment()).get_template("explanation.html")
     arcs, lanes = arcs_of(explanation.answers)
+    measured = [clue for clue in explanation.clues if clue.segments is not None]
     return template.render(
         it=explanation,
         arcs=arcs,
@@ -139,7 +140,9 @@ def page(explanation: Explanation, templates: Environment | None = None) -> str:
             )
             for answer in explanation.answers
         ],
-        clues=[(clue, _words(explanation, clue.tokens)) for clue in explanation.clues],
+        clues=[(c.name, _words(explanation, c.tokens)) for c in explanation.clues if c.tokens is not None],
+        measured=measured,
+        rows=list(zip(*(clue.segments or () for clue in measured), strict=True)),
         labels={
             number: [answer for answer in explanation.answers if answer.segment == number]
             for number in range(1, len(explanation.parts) + 1)
@@ -171,9 +174,11 @@ def _words(
     """The text of each segment in tokens with their shades."""
     if tokens is None:
         return None
-    texts = [""] * len(tokens)
-    for part in explanation.parts:
-        texts[part.segment - 1] += part.text
+    between = " " if any(" " in part.text for part in explanation.parts) else ""
+    texts = [
+        between.join(part.text for part in explanation.parts if part.segment == number)
+        for number in range(1, len(tokens) + 1)
+    ]
     return [laid(text, segment) for text, segment in zip(texts, shaded(tokens), strict=True)]
 
 

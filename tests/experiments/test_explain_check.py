@@ -16,7 +16,7 @@ from ecpe_zoo.annotation.occlusion import BLANK
 from ecpe_zoo.corpora.document import Document, document_from_texts
 from ecpe_zoo.errors import ZooError
 from experiments import explain_check
-from experiments.explain_check import CLUES, GRADIENTS, LEFT_OUT, Drop, compare, drops, without
+from experiments.explain_check import ABSOLUTE, CLUES, LEFT_OUT, SIGNED, Drop, compare, drops, without
 from tests.annotation.making import built, save, some_documents
 
 
@@ -55,21 +55,19 @@ def test_drops_are_those_of_the_score_of_the_best_pair() -> None:
         assert len(row.random) == 3
         if row.size == 1:
             assert all(min(abs(value - other) for other in single.values()) < 1e-5 for value in row.random)
-    assert [(row.ranking, row.size) for row in rows] == [
-        (n, s) for n in (LEFT_OUT, GRADIENTS) for s in (1, 2)
-    ]
+    assert [(row.ranking, row.size) for row in rows] == [(n, s) for n in (LEFT_OUT, ABSOLUTE) for s in (1, 2)]
     assert not drops(Annotator(method), document, 1.0, 3, random.Random(0), blank=False)  # no predicted pair
 
 
 def test_rankings_are_those_that_a_method_has() -> None:
     assert {row.ranking for row in found("rule")[1]} == {LEFT_OUT}
-    assert {row.ranking for row in found("mgcl")[1]} == {LEFT_OUT, GRADIENTS, CLUES}
+    assert {row.ranking for row in found("mgcl")[1]} == {LEFT_OUT, ABSOLUTE, SIGNED, CLUES}
 
 
 def test_figures_are_means_over_documents() -> None:
     draw = np.random.default_rng(0)
     top, chance = draw.normal(0.2, 0.1, 40), draw.normal(0.0, 0.1, (40, 3))
-    rows = [Drop(str(i), GRADIENTS, 2, float(top[i]), tuple(chance[i].tolist())) for i in range(40)]
+    rows = [Drop(str(i), ABSOLUTE, 2, float(top[i]), tuple(chance[i].tolist())) for i in range(40)]
     (figures,) = compare(rows, resamples=2000)
     assert figures.drop.first == pytest.approx(top.mean())
     assert figures.drop.second == pytest.approx(chance.mean())
