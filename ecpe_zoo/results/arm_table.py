@@ -17,7 +17,7 @@ from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import ECPE
 
 TRAINED = {"data.lexicon": "RANKCP, MM-R, CD-MRC", "data.truncation": "RANKCP, MM-R, CD-MRC"}
-"""Options whose runs are set against those without -> who does it."""
+"""Options whose runs are compared with those without -> methods known to do it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,11 @@ class ArmResult:
     """An arm over the runs of a group.
 
     Args:
-        arm: Which.
+        arm: The arm.
         gain: Spread of what it adds, over folds (means over seeds) or over seeds; None if no run has it.
         drawn: Its difference on the pooled test documents, with the interval over documents; the trained weights and
             whatever the arm chose are held fixed. None for arms over epochs.
-        missing: Why runs lack it.
+        missing: Why it is missing in some runs.
         sound: `gain` without the collapsed runs; None if none collapsed.
     """
 
@@ -68,7 +68,7 @@ def group_arms(
 
     Args:
         group: The runs.
-        others: Groups among which those are looked for that differ in lexicon or truncation alone.
+        others: Groups to search for runs that differ only in lexicon or truncation.
         root: Folder of the corpora.
         resamples: Draws of the bootstrap; 0 for none.
         seed: Seed of the draws.
@@ -116,7 +116,7 @@ def _pooled(runs: Sequence[RunArms], id: str) -> Array:
 
 
 def trained_arm(group: RunGroup, other: RunGroup) -> Arm | None:
-    """The arm that another group is of this one: the same but for lexicon and truncation; None if it is none."""
+    """The arm that `other` is of `group`, if they differ only in lexicon or truncation; otherwise None."""
     if (group.corpus, group.method, group.protocol) != (other.corpus, other.method, other.protocol):
         return None
     mine, theirs = group.first.settings, other.first.settings
@@ -133,7 +133,7 @@ def trained_arm(group: RunGroup, other: RunGroup) -> Arm | None:
 
 
 def _between(group: RunGroup, other: RunGroup) -> dict[tuple[int, Hashable], float]:
-    """What the other group's runs add in the folds and seeds that both have: (fold, seed) -> difference."""
+    """Other minus group in the folds and seeds that both have: (fold, seed) -> difference."""
 
     def means(some: RunGroup) -> dict[tuple[int, Hashable], float]:
         found: dict[tuple[int, Hashable], list[float]] = {}

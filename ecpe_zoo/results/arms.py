@@ -1,6 +1,6 @@
 """What each practice of published code adds to an honest score, from kept test scores and watched epochs.
 
-Nothing is trained: a strict run of emotion-cause pairs is scored again as the practice would score it, and the
+Nothing is trained: a strict run of emotion-cause pairs is scored again as each practice would score it, and the
 difference is taken within the run. Practices that choose by the maximum of something on the test fold (epoch,
 threshold, each task at its own epoch) cannot lower a score; the others can.
 """
@@ -45,7 +45,7 @@ class Arm:
         head: The same as the head of a narrow column.
         title: Title in words.
         done_by: Methods whose code or paper is known to do it.
-        item: What it is measured on.
+        item: What it is scored on.
     """
 
     id: str
@@ -108,7 +108,7 @@ ARMS = (EPOCH, *MAXIMA, THRESHOLD, DUPLICATES, *(arm for *_, arm in (*WINDOWS, *
 
 
 class Scored(NamedTuple):
-    """Pairs of a run's test documents, as decided and as annotated."""
+    """Pairs of a run's test documents, predicted and annotated."""
 
     found: Pairs
     gold: Pairs
@@ -119,14 +119,14 @@ class Scored(NamedTuple):
 
 
 def scored(predictions: Sequence[Prediction], documents: Mapping[str, Document], threshold: float) -> Scored:
-    """The pairs above a threshold beside gold; a document without a prediction has none."""
+    """The pairs above a threshold, and the gold pairs; a document without a prediction has no predicted pair."""
     found: Pairs = {id: set() for id in documents}
     found |= {prediction.id: predicted_pairs(prediction, threshold) for prediction in predictions}
     return Scored(found, {id: set(document.pairs or ()) for id, document in documents.items()})
 
 
 def windowed(run: Scored, window: int, gold_too: bool) -> Scored:
-    """Pairs of at most `window` clauses between emotion and cause; gold of other distances is missed, or cut alike."""
+    """Pairs at most `window` clauses apart; gold pairs further apart count as missed, or are cut too."""
 
     def near(pairs: Pairs) -> Pairs:
         return {id: {pair for pair in some if abs(pair[1] - pair[0]) <= window} for id, some in pairs.items()}
@@ -172,7 +172,7 @@ class RunArms:
 
 
 def run_arms(entry: Entry, root: Path | None = None) -> RunArms:
-    """All arms of a run that is ranked as strict; what is missing is said.
+    """All arms of a run that may be ranked as strict, with the reason for each that cannot be computed.
 
     Raises:
         ZooError: see `read_predictions`.

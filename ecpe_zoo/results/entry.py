@@ -23,7 +23,7 @@ from ecpe_zoo.tasks import find_task
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A record and its place.
+    """A record and its path.
 
     Args:
         path: Path of the record.
@@ -48,12 +48,12 @@ class Entry:
 
     @property
     def partial(self) -> bool:
-        """It scored only a part of the test documents, as a run that was set to stop early does."""
+        """Whether it scored only a part of the test documents, as a run with limited batches does."""
         return self.record.corpus.scored < self.record.corpus.test
 
     @property
     def finished(self) -> bool:
-        """It has a score; a collapsed run has one, a failed run has none."""
+        """Whether it has a score: a collapsed run has one, a failed run has none."""
         return self.record.status != "failed" and self.score is not None
 
     @property
@@ -117,7 +117,7 @@ class Entry:
 
     @cached_property
     def history(self) -> Rows:
-        """A row a validation: validation metrics and, if they were watched, test metrics; read when first used.
+        """One row per validation: validation metrics and, if watched, test metrics; read when first used.
 
         Raises:
             ZooError: see `predictions`.

@@ -1,7 +1,7 @@
-"""From a record's saved predictions and its corpus: all metrics again, and counts of each document.
+"""Metrics and counts per document, recomputed from a record's saved predictions and its corpus.
 
-The corpus is read anew and its files' hashes are held against the record's, so that nothing is computed on other text
-than the run saw.
+The corpus is read anew, and the hashes of its files are compared with the record's: scores belong to the text that the
+run read.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def _test_documents(
 
 
 def corpus_of(entry: Entry, root: Path | None = None) -> str:
-    """The name under which a record's corpus can be loaded: its id, or the path of the description that the run had.
+    """The name under which a record's corpus can be loaded: its id, or the path of its description.
 
-    A description is looked for as it was named, from the working folder, and by its last part in the folder of
-    corpora; the hashes of the files it names are held against the record's afterwards.
+    A description is looked for at the recorded path, and by its file name in the folder of corpora. The hashes of the
+    files that it names are compared with the record's afterwards.
 
     Raises:
         ZooError: a described corpus whose description is not there.
@@ -112,7 +112,7 @@ def _scored_task(entry: Entry) -> Task:
 
 
 class Difference(NamedTuple):
-    """A metric whose stored value is not what its predictions give.
+    """A metric whose stored value differs from the recomputed one.
 
     Args:
         metric: Its versioned id.
@@ -128,7 +128,7 @@ class Difference(NamedTuple):
 
 
 def metrics_again(entry: Entry, root: Path | None = None) -> dict[str, dict[str, float]]:
-    """`metrics` and `metrics_default` of a record from its saved predictions; those that it has.
+    """`metrics` and `metrics_default` of a record, recomputed from its saved predictions; those that it has.
 
     Raises:
         ZooError: predictions or corpus are missing or others than the record names; or a task that cannot be
@@ -137,7 +137,7 @@ def metrics_again(entry: Entry, root: Path | None = None) -> dict[str, dict[str,
     scored, record = _scored_task(entry), entry.record
     documents: Documents = gold_of(entry, root)
     predictions = read_predictions(entry.predictions)
-    if record.corpus.scored < len(documents):  # a run that was set to stop early scored what it reached
+    if record.corpus.scored < len(documents):  # a run with limited batches scored only what it reached
         documents = {p.id: documents[p.id] for p in predictions if p.id in documents}
     thresholds = {"metrics": entry.threshold, "metrics_default": record.protocol.default_threshold}
     return {
@@ -162,7 +162,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
         stored: dict[str, float] = getattr(entry.record, where)
         for metric in sorted(stored.keys() | computed.keys()):
             if not metric.endswith(f".{METRIC_VERSION}"):
-                continue  # another definition than the one at hand
+                continue  # a definition that this version does not have
             compared += 1
             old, new = stored.get(metric), computed.get(metric)
             if old is None or new is None or not math.isclose(old, new, rel_tol=0, abs_tol=TOLERANCE):
@@ -174,7 +174,7 @@ def recompute(entry: Entry, root: Path | None = None) -> tuple[int, list[Differe
 
 
 class DocumentCounts(NamedTuple):
-    """What one run got right on each test document.
+    """Counts of one run on each test document.
 
     Args:
         ids: Ids of the D documents, sorted.

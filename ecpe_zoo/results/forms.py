@@ -1,7 +1,7 @@
-"""The form of a record's names and sections, checked when a file is read: records come from other people.
+"""Checks of the names and sections of a record when it is read: records are exchanged, and untrusted.
 
-Names that become file names, headings and labels have to be plain names. What a user may choose freely (options,
-names of files and emotion labels, ids of documents) is not checked here: it is escaped where it is written.
+Names that become file names, headings and labels must be plain names. What a user may choose freely (options, file
+names, emotion labels, ids of documents) is not checked here but escaped where it is written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECTIONS = ("model", "data", "trainer", "early_stopping", "checkpoint", "scorer"
 
 
 def wrong_form(record: RunRecord) -> str | None:
-    """The first field of a record that has not its form, in words; None if all have."""
+    """The first field of a record that is not well formed, in words; None if all are."""
     for field, name in _names(record):
         if not is_name(name):
             return f"{field} to be a name ({NAME}), but got {shown(name)}"
@@ -43,7 +43,7 @@ def _names(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Every text of a part, names of fields included."""
+    """Every text of a part, including names of fields."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, Mapping):

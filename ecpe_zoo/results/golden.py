@@ -1,4 +1,4 @@
-"""Compare two folders of records: did a number move beyond its tolerance?"""
+"""Compares two folders of records: which numbers moved beyond their tolerance."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tolerances(BaseModel):
     Args:
         default: Tolerance of all metrics that are not named.
         metrics: Tolerances by versioned id, or by a pattern with `*`; the first match counts.
-        methods: The same by method, which win; `default` is one's own default.
+        methods: The same for single methods, which take precedence; `default` is a method's own default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,13 +80,13 @@ class GoldenRow:
 
     @property
     def bad(self) -> bool:
-        """It must not pass."""
+        """Whether it fails the comparison."""
         return self.verdict in BAD
 
 
 @dataclass(frozen=True)
 class GoldenComparison:
-    """All rows, and where the records are from.
+    """All rows, and the origin of the records.
 
     Args:
         rows: Rows of all cells and metrics, in order.
@@ -102,11 +102,11 @@ class GoldenComparison:
 
     @property
     def passed(self) -> bool:
-        """No number moved too far, and none is missing."""
+        """Whether no number moved too far and none is missing."""
         return not any(row.bad for row in self.rows)
 
     def shown(self) -> list[GoldenRow]:
-        """The rows to look at: each cell's main number, which is its first, and everything that is bad."""
+        """The rows to look at: the main number of each cell, and every row that fails."""
         first = {row.key: row for row in reversed(self.rows)}
         return [row for row in self.rows if row.bad or first[row.key] is row]
 
@@ -121,7 +121,7 @@ def read_tolerances(path: Path) -> Tolerances:
 
 
 def records_of(place: Path) -> dict[RunName, Entry]:
-    """The records of a folder, or the one of a file.
+    """The records of a folder, or of a file.
 
     Raises:
         ZooError: there is none, or two are of the same cell.
@@ -211,7 +211,7 @@ def _verdict(before: float | None, after: float | None, tolerance: float, collap
         return "COLLAPSED"
     if before == after:
         return "same"
-    # rounding must not decide: 0.3 - 0.2 is more than 0.1
+    # tolerant of rounding: 0.3 - 0.2 is more than 0.1
     moved = abs(after - before)
     return "within" if moved < tolerance or math.isclose(moved, tolerance, abs_tol=1e-12) else "BEYOND"
 
@@ -228,7 +228,7 @@ def _seconds(found: Entry | None) -> float | None:
 
 
 def markdown(comparison: GoldenComparison, base: str, new: str) -> str:
-    """The comparison for a job's summary: what matters as a table, all other metrics folded away."""
+    """The comparison as Markdown for a job's summary: main and failing rows in a table, all others folded."""
     verdict = "passed" if comparison.passed else "**FAILED**"
     lines = [f"### Comparison with the golden records: {verdict}", "", f"`{base}` against `{new}`", ""]
     lines += _table(comparison, comparison.shown())
@@ -270,15 +270,15 @@ def cells_of(row: GoldenRow) -> tuple[str, str, str, str]:
 
 
 def how_to_accept(base: str, new: str) -> str:
-    """What to do after a change that is meant."""
+    """How to accept an intended change."""
     return (
-        f"If the change is meant: `ecpe-zoo compare {base} {new} --accept` copies the new records over the golden "
-        "ones; commit them, and say in the message why the numbers moved."
+        f"If the change is intended: `ecpe-zoo compare {base} {new} --accept` copies the new records over the golden "
+        "ones. Commit them, and say in the message why the numbers moved."
     )
 
 
 def accept(base_folder: Path, base: Mapping[RunName, Entry], new: Mapping[RunName, Entry]) -> list[Path]:
-    """Put new records where the golden ones are; those without a counterpart get a place of their own.
+    """Copy new records over the golden ones; those without a counterpart are added.
 
     Returns:
         The files that were written.
@@ -293,7 +293,7 @@ def accept(base_folder: Path, base: Mapping[RunName, Entry], new: Mapping[RunNam
             part.write_bytes(path.read_bytes())
         written.append(target)
         scores, golden = path.with_suffix(".npz"), target.with_suffix(".npz")
-        if golden.exists():  # scores of the record that was there before
+        if golden.exists():  # scores of the replaced record
             if scores.exists():
                 with replaced_when_complete(golden) as part:
                     part.write_bytes(scores.read_bytes())

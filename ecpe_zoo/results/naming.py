@@ -1,4 +1,4 @@
-"""What decides a record's result, and names for groups of records that say what sets them apart."""
+"""The settings that decide a record's result, and labels that tell groups of records apart."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _OWN_FIELDS = {
 processes)."""
 
 _ARMS = ("data.lexicon", "data.truncation")
-"""Practice that is named on the groups that have it, and on no other."""
+"""Practice that is named only on the groups that have it."""
 
 _BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.counts_from": "first-epoch"}
-"""What runs did before an option was added, if it is not today's default."""
+"""Behaviour of runs from before an option was added, if it is not today's default."""
 
 
 def declared_method(record: RunRecord) -> Declared | None:
@@ -47,10 +47,10 @@ def arguments_of(record: RunRecord) -> dict[str, Any]:
 def settings_of(record: RunRecord) -> dict[str, Any]:
     """What decides a result, flat, without seed, fold and protocol: `model.filters` -> 75.
 
-    Left out are null options and arguments at their default, so that a record from before an argument was added
-    stays with those from after it, unless what it did then is not today's default (`_BEFORE`). A file that an argument
-    names is represented by its content: `model.vectors` -> sha256; other files that were read are `inputs.NAME` ->
-    sha256.
+    Null options and arguments at their default are left out, so that a record from before an argument was added is
+    grouped with those from after it, unless it behaved otherwise than today's default (`_BEFORE`). A file that an
+    argument names is represented by its content: `model.vectors` -> sha256; other files that were read are
+    `inputs.NAME` -> sha256.
     """
     method, arguments = declared_method(record), arguments_of(record)
     default: Mapping[str, Any] = {} if method is None else method.defaults
@@ -90,9 +90,9 @@ def differing(settings: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
-    """A readable label for each group, its own within corpus and protocol.
+    """A readable label for each group, unique within corpus and protocol.
 
-    Named are, if they are not at the method's default:
+    A label names, where they are not at the method's default:
 
     - the arguments that make another method of it (`Method.ablations`), always;
     - the lexicon and the truncation, always;
@@ -137,7 +137,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
 
 
 MOST_NAMED = 4
-"""Differing settings of a method that all its labels name."""
+"""Maximum number of differing settings that all labels of a method name."""
 
 
 def _telling(
@@ -146,7 +146,7 @@ def _telling(
     arguments: Sequence[Mapping[str, str]],
     practices: Sequence[Mapping[str, str]],
 ) -> set[str]:
-    """The names to show: all if they are few, else as few as tell the same groups apart."""
+    """The names to show: all if they are few, otherwise as few as tell the same groups apart."""
     words = [mine | theirs for mine, theirs in zip(arguments, practices, strict=True)]  # type: ignore[operator]
     names = list(dict.fromkeys(name for part in (arguments, practices) for one in part for name in one))
     if len(names) <= MOST_NAMED:

@@ -1,4 +1,4 @@
-"""What made a run: code, versions and machine."""
+"""The origin of a run: code, versions and machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ecpe_zoo.results.record import Code
 
 @lru_cache
 def source_hash() -> str:
-    """Hash of the package's Python files, as they are now: an interrupted run resumes with the same code."""
+    """Hash of the package's Python files as they are now; an interrupted run resumes only with the same code."""
     folder = Path(__file__).resolve().parents[1]
     files = sorted(folder.rglob("*.py"))
     parts = "".join(f"{file.relative_to(folder)} {file_sha256(file)}\n" for file in files)
@@ -44,7 +44,7 @@ def code_state() -> Code:
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of what computes."""
+    """Versions of Python and of the libraries that compute."""
     names = ("torch", "lightning", "transformers", "torch-geometric", "torchmetrics", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
@@ -63,7 +63,7 @@ def hardware() -> str:
 
 
 def peak_memory() -> int:
-    """Most memory this process held, in bytes: the accelerator's if there is one."""
+    """Peak memory of this process in bytes; of the accelerator, if there is one."""
     import torch
 
     if torch.cuda.is_available():

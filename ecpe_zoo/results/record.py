@@ -39,12 +39,12 @@ class Overlap(Part):
 
     @property
     def notable(self) -> bool:
-        """So many that a reader of the score should know."""
+        """Whether results should name it."""
         return self.share > NOTABLE_OVERLAP
 
     @property
     def in_words(self) -> str:
-        """For a note."""
+        """The overlap as part of a sentence."""
         return (
             f"training holds {self.held:,} of the {self.texts:,} scored texts of five words or more "
             f"({100 * self.share:.1f} %)"
@@ -52,7 +52,7 @@ class Overlap(Part):
 
 
 class Corpus(Part):
-    """Which documents were used."""
+    """The documents that were used."""
 
     id: str
     fold: int
@@ -99,15 +99,13 @@ def documents_of(metric: str | None, protocol: str) -> str:
 class Choice(Part):
     """A metric that chose an epoch, or that early stopping read."""
 
-    metric: str | None = Field(
-        description="logged name; None where nothing chose and the last epoch was kept"
-    )
+    metric: str | None = Field(description="logged name; None if nothing chose and the last epoch was kept")
     mode: Literal["max", "min"] | None = Field(description="whether the highest or the lowest is best")
     documents: str = Field(description="that the metric is computed on; see `Protocol.selection`")
 
 
 class Protocol(Part):
-    """What chose, and what was seen."""
+    """What chose epoch and threshold, and how often the test documents were scored."""
 
     name: Literal["strict", "paper"]
     selection: str = Field(
@@ -138,19 +136,19 @@ class Protocol(Part):
 
 
 class Stage(Part):
-    """One of the stages of training."""
+    """A stage of training."""
 
     name: str
     epochs: int
     steps: int
-    seconds: float = Field(description="wall clock, with what was prepared before it")
+    seconds: float = Field(description="wall clock, including its preparation")
     trainable_parameters: int
     chosen_by: Choice | None = Field(default=None, description="of its weights; None before version 3")
     stopped_by: list[Choice] = Field(default=[], description="metrics that early stopping read, if any")
 
 
 class Machine(Part):
-    """What it ran on and what it took."""
+    """Hardware, versions and cost."""
 
     seconds: float = Field(description="wall clock of training, validation included")
     peak_memory_bytes: int
@@ -164,7 +162,7 @@ class Machine(Part):
 
 
 class Code(Part):
-    """Which code."""
+    """The code that ran."""
 
     version: str
     commit: str | None
@@ -210,7 +208,7 @@ class RunRecord(Part):
     status: Literal["ok", "collapsed", "failed"]
 
     def write(self, path: Path) -> None:
-        """Write the record; it is complete or not there.
+        """Write the record, completely or not at all.
 
         Raises:
             ZooError: the file exists: a record is never overwritten.
@@ -282,7 +280,7 @@ def read_record(path: Path) -> RunRecord:
 
 
 def versioned(task: str, metrics: dict[str, float]) -> dict[str, float]:
-    """Metric names between the task and the version of their definition; undefined values are left out.
+    """Metrics by id (task, name, version of the definition); undefined values are left out.
 
     >>> versioned("ecpe", {"pair_f1": 0.5})
     {'ecpe.pair_f1.v1': 0.5}

@@ -1,7 +1,7 @@
-"""Tests over documents: how a difference of two scores would move on other test documents.
+"""Tests over documents: how a difference of two scores would vary with the test documents.
 
-Paired bootstrap and permutation test, on the documents that both methods were scored on. They rest on counts that add
-up over documents: for each class the items that are correct, predicted and gold, an array (D, C, 3). Pair F1 has one
+Paired bootstrap and permutation test on the documents that both methods were scored on. They need counts that add up
+over documents: for each class the items that are correct, predicted and gold, an array (D, C, 3). Pair F1 has one
 class; a weighted or macro F1 over emotions has one for each label.
 """
 
@@ -86,13 +86,13 @@ def paired_bootstrap(
 ) -> Bootstrap:
     """Interval of the difference of two scores, by drawing documents with replacement.
 
-    Both methods are scored on the same draw. Several runs of a method are scored each and averaged within the
-    draw, so that the interval speaks of the mean over runs.
+    Both methods are scored on the same draw. Several runs of a method are scored separately and averaged within the
+    draw, so that the interval is that of the mean over runs.
 
     Args:
         first: (S, D, C, 3) counts of S runs on D documents.
         second: (S', D, C, 3), the same documents in the same order.
-        average: How F1 is formed; see `f1_of`.
+        average: How F1 is averaged over classes; see `f1_of`.
         resamples: Draws.
         seed: Seed of the draws.
         level: Coverage of the interval, in (0, 1).

@@ -33,7 +33,7 @@ class Price(NamedTuple):
         chosen: Test score there, at the method's default threshold.
         best_epoch: The epoch that the test fold would have chosen.
         best: Test score there.
-        looks: Epochs whose test score was known.
+        looks: Number of epochs whose test score was known.
         chosen_tuned: Test score at the chosen epoch and the threshold that its validation tuned; None if the
             run did not keep it.
         best_tuned: The best test score over epochs, each at the threshold that its validation tuned.
@@ -50,7 +50,7 @@ class Price(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """How much choosing on test adds; at least 0."""
+        """What choosing on test adds; at least 0."""
         return self.best - self.chosen
 
     @property
@@ -70,12 +70,12 @@ def watched_epochs(entry: Entry) -> tuple[Rows, dict[str, Any]] | None:
     if not rows:
         return None
     last = rows[-1].get("stage")
-    rows = [row for row in rows if row.get("stage") == last]  # earlier stages choose other weights
+    rows = [row for row in rows if row.get("stage") == last]  # earlier stages chose other weights
     metric = (selection_metric(entry.record) or "").removeprefix("val/")
     by = metric if all(metric in row["validation"] for row in rows) else name
     return rows, max(
         rows, key=lambda row: float(row["validation"][by])
-    )  # the first of equals, as the checkpoint
+    )  # the first in a tie, as the checkpoint callback does
 
 
 def price_of(entry: Entry) -> Price | None:

@@ -1,4 +1,4 @@
-"""Two methods compared: every test that the records allow, on the folds and documents that both were run on."""
+"""Compares two methods by every test that their records allow, on common folds and documents."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class MethodComparison:
         documents: Documents that both were scored on.
         bootstrap: Bootstrap of the pooled score, over documents.
         permutation_p: Two-sided p-value of the permutation test over documents.
-        won: Documents by who errs less.
+        won: Documents on which the first, the second or neither makes fewer errors.
         fold_test: Test over folds; its numbers are nan for a single fold.
-        detectable: The smallest true difference that these documents would show in four of five repetitions.
-        verdict: What the runs say; it decides.
+        detectable: Smallest true difference that these documents would show in four of five repetitions.
+        verdict: The verdict over runs, which decides.
     """
 
     folds: tuple[int, ...]
@@ -48,7 +48,7 @@ class MethodComparison:
 
     @property
     def limits(self) -> str:
-        """What could have been seen, and what the tests over documents do not know, in sentences."""
+        """What these runs could have shown, and what tests over documents leave out, in sentences."""
         said = ""
         if not math.isnan(self.verdict.detectable):
             said = (
@@ -120,7 +120,7 @@ def compare(
         seed: Seed of both.
 
     Raises:
-        ZooError: groups of different corpora, tasks or protocols, or without a common fold; or see
+        ZooError: groups of different corpora, tasks or protocols, or without a common fold; see also
             `document_counts`.
     """
     for name in ("task", "corpus", "protocol"):

@@ -1,4 +1,4 @@
-"""Statistics over runs (folds and seeds): how a score moves when training is repeated.
+"""Statistics over runs (folds and seeds): how a score varies when training is repeated.
 
 Mean, standard deviation, t-interval, the corrected resampled t-test, Holm's correction. The other source of chance,
 the test documents, is in `resampling`.
@@ -18,10 +18,10 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 LEVEL = 0.95
-"""Of all intervals."""
+"""Coverage of all intervals."""
 
 POWER = 0.8
-"""With which a smallest detectable difference is found."""
+"""Power of the smallest detectable difference."""
 
 COLLAPSED_SHARE = 0.5
 """A run with less than this share of the median of its method's runs has collapsed."""
@@ -31,7 +31,7 @@ COLLAPSED_RUNS = 3
 
 
 class Spread(NamedTuple):
-    """Mean of some values, and how far it can be trusted.
+    """Mean of some values and its uncertainty.
 
     Args:
         mean: Mean of the values.
@@ -71,7 +71,7 @@ def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
 
 def t_quantile(freedom: float, level: float = LEVEL) -> float:
     """Half the width of a two-sided t-interval, in standard errors."""
-    from scipy import special  # late, for commands that only read records; scipy.stats would take seconds
+    from scipy import special  # late: commands that only read records need none of it
 
     return float(special.stdtrit(freedom, 0.5 + level / 2))
 
@@ -137,9 +137,9 @@ def _by_fold(values: Mapping[tuple[int, Any], float]) -> dict[int, list[float]]:
 
 
 def collapsed(values: Sequence[float]) -> list[bool]:
-    """Which runs of a method have collapsed: score 0, or less than half of the median of all of them.
+    """Which runs of a method have collapsed: score 0, or below half of the median of all of them.
 
-    The median needs three runs. A mean that holds a collapsed run is shown as such, with the mean of the others.
+    The median needs three runs. A mean that includes a collapsed run is marked, and shown with the mean of the others.
 
     >>> collapsed([0.5, 0.52, 0.54, 0.2, 0.0])
     [False, False, False, True, True]
@@ -160,7 +160,7 @@ class FoldTest(NamedTuple):
         t: The statistic.
         p: Two-sided p-value.
         effect: Mean over standard deviation of the fold differences, with Hedges' correction for few folds.
-        folds: How many.
+        folds: Number of folds.
         detectable: The smallest true difference that such folds would show in four of five repetitions:
             the power of the t-test, from the spread over folds and over the seeds in their means.
             nan if there is one fold.
@@ -249,7 +249,7 @@ def _noncentrality(freedom: float, level: float, power: float = POWER) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for being many (Holm 1979); nan stays nan and does not count.
+    """P-values adjusted for multiple comparisons (Holm 1979); nan stays nan and does not count.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]

@@ -1,4 +1,4 @@
-"""Folders of records: find them, and group them by what was run."""
+"""Finds records in folders and groups them by what was run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import visible
+from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
@@ -24,14 +25,14 @@ from ecpe_zoo.tasks import find_task
 
 
 def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterator[Entry]:
-    """The records in files and folder trees, in order; a record that is in two places comes twice.
+    """The records in files and folder trees, in order; a record that is in two places is yielded twice.
 
-    Other JSON files are passed over: a record is one that names a schema version, a method and metrics. A damaged
-    file is an error if its name, or a file of predictions with the same name, says that it was one.
+    Other JSON files are skipped: a record has a schema version, a method and metrics. A damaged file is an error if its
+    name, or a file of predictions of the same name, shows that it was a record.
 
     Args:
         paths: Files, and folders with records.
-        skip_unreadable: Pass over records that cannot be read.
+        skip_unreadable: Whether to skip records that cannot be read.
 
     Raises:
         ZooError: a path that does not exist, or a record that cannot be read.
@@ -64,7 +65,7 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
 
 
 def _record_id(path: Path, content: Mapping[str, Any] | None) -> str:
-    """Hash of a record as data: layout and line ends do not matter."""
+    """Hash of a record's content; layout and line ends do not matter."""
     if content is None:
         raise ZooError(
             f"{path}: expected a result record, but got JSON that is too deep or has too long a number."
@@ -86,13 +87,13 @@ def find_records(paths: Iterable[Path]) -> list[Entry]:
     if not found:
         raise ZooError(
             f"Expected records in {', '.join(map(str, listed))}, but found none. A fit writes record.json into its "
-            "run's folder when its test is over."
+            "run's folder after its test."
         )
     return sorted(found.values(), key=lambda entry: str(entry.path))
 
 
 FAILED = ".failed.json"
-"""End of the name of a failure's note, which is in the record's place."""
+"""End of the file name of a failure's note, which takes the place of the record."""
 
 
 class Failure(BaseModel):
@@ -113,7 +114,7 @@ class Failure(BaseModel):
 
 
 def read_failure(path: Path) -> Failure | None:
-    """The note of a failure; None if there is none that can be read."""
+    """The note of a failure; None if there is none or it cannot be read."""
     try:
         return Failure.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -300,7 +301,7 @@ def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
 
 
 def _usual_files(entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
-    """(corpus, file name) -> the sha256 that most records have; of equally many the first in order."""
+    """(corpus, file name) -> the sha256 that most records have; in a tie, the first in order."""
     seen: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for entry in entries:
         for name, sha in entry.record.corpus.files.items():
@@ -318,21 +319,27 @@ def _task_of(entry: Entry) -> str:
 
 
 def share_tested(entries: Iterable[Entry]) -> float:
-    """Test documents over training documents, the mean over records: what `statistics.corrected_t_test` asks for."""
+    """Test documents over training documents, averaged over records, for `statistics.corrected_t_test`."""
     shares = [entry.record.corpus.test / max(1, entry.record.corpus.train) for entry in entries]
     return max(sum(shares) / len(shares), 1e-9)
 
 
 def encoder_of(entry: Entry) -> str:
-    """The encoder that a run used, in words; "own network" for a method that takes none."""
+    """The encoder that a run used, in words; "own network" for a method that takes none.
+
+    A pretrained encoder without its upper layers is another one: `multilingual-e5-small, first 6 layers`.
+    """
     arguments, method = arguments_of(entry.record), declared_method(entry.record)
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
-    return visible(str(arguments.get("encoder.name") or arguments.get("encoder") or "own network"))
+    name = str(arguments.get("encoder.name") or arguments.get("encoder") or "own network")
+    layers = arguments.get("encoder.layers")
+    cut = layers is not None and name not in (EMBEDDED, RECURRENT, WORDS)
+    return visible(f"{name}, first {layers} layers" if cut else name)
 
 
 def main_metric(record: RunRecord) -> tuple[str, float]:
-    """Name and value of the number that its task is ranked by."""
+    """Name and value of the metric that ranks its task."""
     for name, value in record.metrics.items():
         task, metric, _ = name.split(".", 2)
         if find_task(task).headline == metric:

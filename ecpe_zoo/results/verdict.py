@@ -1,8 +1,8 @@
-"""Whether two methods differ: what their runs say, over folds, or over seeds if a corpus has one official split.
+"""Whether two methods differ, judged over folds, or over seeds if a corpus has one official split.
 
-The test documents of one set of trained weights cannot say it. When one run in thirty collapses, the bootstrap and the
+The test documents of one set of trained weights cannot decide: if one run in thirty collapses, the bootstrap and the
 permutation test over documents reject a true null in about half of the cases (`experiments/false_positives.py`). So
-runs decide, as many as were fixed in advance:
+the verdict needs a number of runs that is fixed in advance:
 
 - A corpus with folds: ten folds (all, if it has fewer) with three seeds each. d_k is the difference of the seed means
   in fold k, collapsed runs as they scored. The test is the exact sign-flip of d_1 ... d_K. Under the null hypothesis
@@ -27,13 +27,13 @@ from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import RunGroup, share_tested
 
 FOLDS, SEEDS = 10, 3
-"""Folds of a verdict, and seeds in each."""
+"""Folds that a verdict needs, and seeds in each."""
 
 SPLIT_SEEDS = 5
-"""Seeds of a verdict on a corpus with one split."""
+"""Seeds that a verdict needs on a corpus with one split."""
 
 MOST_FLIPS = 20
-"""Folds of which all signs are tried: a million of them."""
+"""Maximum number of folds for the exact test: a million sign patterns."""
 
 
 Key = TypeVar("Key", bound=Hashable)
@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
     """First method minus second, over runs; scores are fractions.
 
     Args:
-        unit: What `differences` counts.
+        unit: Unit of `differences`.
         differences: One for each common fold (means over seeds) or each common seed.
         mean: Their mean.
         low: Lower end of the 95 % t-interval that takes them as independent; nan for one difference.
@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
             difference.
         missing: What a verdict needs beyond these runs, in words; "" if they are enough.
         holm_p: `p` adjusted for the comparisons of its board.
-        family: How many these are.
+        family: Number of these comparisons.
     """
 
     unit: Literal["fold", "seed"]
@@ -136,7 +136,7 @@ def judge(first: RunGroup, second: RunGroup, folds_of_corpus: int, document_erro
 def _unknown(
     unit: Literal["fold", "seed"], differences: tuple[float, ...], mean: float, missing: str
 ) -> Verdict:
-    """Fewer than two differences: nothing is known of their spread."""
+    """A verdict on fewer than two differences, whose spread is unknown."""
     none = math.nan
     return Verdict(unit, differences, mean, none, none, none, none, none, none, missing, none)
 
@@ -228,7 +228,7 @@ def _by_seed(group: RunGroup) -> dict[int, float]:
 
 
 class Components(NamedTuple):
-    """Where the variance of a difference of two methods comes from; standard deviations of scores as fractions.
+    """Variance components of a difference of two methods, as standard deviations of scores (fractions).
 
     Args:
         fold: Standard deviation of the true difference from fold to fold; 0 if the seeds explain all of it.

@@ -1,4 +1,4 @@
-"""Cells: one fit each, with what its record must say."""
+"""Cells: the fits of a suite, each with the config, hashes and name that its record must have."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Cell(RunName):
 
     @property
     def key(self) -> str:
-        """Its name: the record's path below the store, without the ending."""
+        """The path of the record below the store, without the ending."""
         return str(self)
 
     def differences(self, record: RunRecord) -> list[str]:
-        """How a record in this cell's place differs from what the cell would record."""
+        """How a record under this cell's name differs from the one that the cell would write, in words."""
         mine, other = decisive(self.config), decisive(record.config)
         names = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name)]
         found = [f"{n}: {other.get(n)} in the record, {mine.get(n)} in the suite" for n in names[:4]]
@@ -72,8 +72,8 @@ def expand(
     Args:
         suite: The suite.
         path: File of the suite, for relative configs and messages.
-        given: Variables of the user.
-        resolve: Resolves a config without training.
+        given: Values of variables, by name (`--set`).
+        resolve: Resolves a config without training; see `Resolver`.
         small: Whether to take the small form.
 
     Raises:
@@ -137,7 +137,7 @@ def _variables(suite: Suite, path: Path, given: Mapping[str, str]) -> dict[str, 
     values: dict[str, Any] = {}
     for name, variable in suite.variables.items():
         if name in given:
-            # a file by its absolute path: how the user wrote it must not change the config's hash
+            # absolute, so that the same file gives the same config hash however its path was typed
             here = Path(given[name]).expanduser()
             values[name] = str(here.absolute()) if here.exists() else given[name]
         elif not variable.required:
@@ -174,9 +174,9 @@ def _options(
 
 
 def _configs(pattern: str, path: Path, where: str) -> list[Path]:
-    """Files of a config or a pattern with `*`, from the suite's folder, else from the working directory.
+    """The files that a path or a pattern with `*` names, from the suite's folder, else from the working directory.
 
-    The short name of a config of the package is one too.
+    The short name of a bundled config, such as `paper/mgcl`, is accepted too.
     """
     tried = []
     for folder in (path.absolute().parent, Path.cwd()):

@@ -17,7 +17,7 @@ START = 15.0  # seconds for imports, the corpus and the closing test
 
 
 class _Cost(NamedTuple):
-    """What an earlier run took: seconds (on one core if it ran on the CPU), epochs, and epochs that were planned."""
+    """What an earlier run cost: seconds (on one core if it ran on the CPU), epochs run and planned, encoder size."""
 
     seconds: float
     epochs: int
@@ -47,14 +47,14 @@ class Estimates:
         self.costs[record.method, record.corpus.id, accelerated].append(cost)
 
     def seconds(self, cell: Cell, threads: int, accelerated: bool) -> float | None:
-        """What a cell will take, from runs of its method and corpus; None if there are none.
+        """Estimated duration of a cell, from runs of its method and corpus; None if there are none.
 
-        If no such run had as many epochs planned, the time is that of an epoch times the share of planned epochs that
-        early stopping let runs use.
+        If no such run planned as many epochs, the estimate is the time of an epoch, times the planned epochs, times the
+        share of planned epochs that earlier runs used before early stopping ended them.
 
         Args:
-            cell: Any.
-            threads: Cores of the fit.
+            cell: The cell to be run.
+            threads: Cores that the fit uses.
             accelerated: Whether it runs on an accelerator.
         """
         costs = self.costs.get((cell.method, cell.corpus, accelerated))

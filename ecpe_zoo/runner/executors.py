@@ -1,4 +1,4 @@
-"""Who runs the fits: processes on this machine, or this process."""
+"""Executors: fits in processes on this machine, or in this process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from typing import Protocol
 
 import torch
 
-COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo.cli.main", "fit")  # -P: the working folder has no modules
-STOP_AFTER = 15.0  # seconds that a fit has to end in order
+COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo.cli.main", "fit")  # -P: no modules from the working folder
+STOP_AFTER = 15.0  # seconds between SIGTERM and SIGKILL
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Ended:
 
     @property
     def killed(self) -> bool:
-        """Whether it was ended from outside: what it left is sound, and a later run resumes it."""
+        """Whether a signal ended it: its checkpoints are sound, and a later run resumes from them."""
         return self.signal is not None
 
     @property
     def signal(self) -> int | None:
-        """The signal that ended it, which processes report as minus its number and programs as 128 plus it."""
+        """The signal that ended it: processes report minus its number, shells and programs 128 plus its number."""
         if self.status is None or self.status == 0:
             return None
         known = {128 + number for number in (signal.SIGINT, signal.SIGTERM, 9)}
@@ -69,7 +69,7 @@ class Ended:
 
 
 class Running(Protocol):
-    """A fit that was started; `pid` is that of its process on this machine, if it has one."""
+    """A fit that was started; `pid` is the id of its process on this machine, if it has one."""
 
     pid: int | None
 
@@ -89,7 +89,7 @@ class Executor(Protocol):
         """Start a fit in a free slot, 0 to slots - 1."""
 
     def close(self) -> None:
-        """Release what was taken; nothing by default."""
+        """Release resources; nothing by default."""
         return
 
 
@@ -100,7 +100,7 @@ def cell_environment(threads: int) -> dict[str, str]:
 
 
 def share_of_devices(devices: Sequence[str], slot: int, per_cell: float) -> list[str]:
-    """The accelerators of a slot.
+    """The accelerators assigned to a slot.
 
     >>> share_of_devices(["0", "1"], 2, 1), share_of_devices(["0", "1"], 1, 0.5)
     (['0'], ['0'])
@@ -188,7 +188,7 @@ class LocalExecutor(Executor):
 
 @dataclass
 class InlineRun:
-    """A fit that has ended when it is made."""
+    """A fit that ran to its end when it was started."""
 
     ended: Ended
     pid: int | None = None
@@ -198,7 +198,7 @@ class InlineRun:
         return self.ended
 
     def stop(self) -> None:
-        """Too late."""
+        """Nothing to do: it has ended."""
 
 
 class InlineExecutor(Executor):
@@ -244,7 +244,7 @@ class InlineExecutor(Executor):
 
 @contextlib.contextmanager
 def _printing_to(log: Path) -> Iterator[None]:
-    """Send what Python prints to a file, with Lightning's messages, whose handlers remember the first stream."""
+    """Send what Python and Lightning print to a file; Lightning's handlers keep the stream of their creation."""
     names = ("lightning", "lightning.pytorch", "lightning.fabric")
     handlers = [handler for name in names for handler in logging.getLogger(name).handlers]
     with contextlib.ExitStack() as stack:

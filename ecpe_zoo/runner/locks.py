@@ -1,7 +1,7 @@
-"""Locks that keep a cell to one runner, over processes and machines that share a folder.
+"""Locks that give a cell to one runner at a time, among processes and machines that share a folder.
 
-A lock is a file that is created atomically and names its owner. It is stale when its owner's processes are gone
-(on the same machine), or when its owner has not touched it for `SILENCE` seconds (on another machine).
+A lock is a file that is created atomically and names its owner. It is stale if its owner's processes have ended
+(on the same machine), or if its owner has not touched it for `SILENCE` seconds (on another machine).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Lock:
         self.touched = time.monotonic()
 
     def name_child(self, pid: int) -> None:
-        """Note a process that works for the owner: while it lives the lock is not stale."""
+        """Record a child process of the owner: the lock is not stale while that process lives."""
         if not self.held:
             return
         part = self.path.with_name(f".{self.path.name}.{self.token}.part")
@@ -39,11 +39,11 @@ class Lock:
 
     @property
     def held(self) -> bool:
-        """Whether this process still has it: after too long a silence another may have taken it."""
+        """Whether this process still holds it: another runner may take a lock that was not touched for too long."""
         return bool(_read(self.path)[0].get("token") == self.token)
 
     def touch(self) -> bool:
-        """Show other machines that the owner lives, at most every `TOUCH` seconds; whether the lock is still held."""
+        """Update the time stamp, at most every `TOUCH` seconds; returns whether the lock is still held."""
         if time.monotonic() - self.touched > TOUCH:
             self.touched = time.monotonic()
             if not self.held:
@@ -54,7 +54,7 @@ class Lock:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Touch it from a thread, during work that takes long to return."""
+        """Touch it from a thread during a long call."""
         over = threading.Event()
 
         def touching() -> None:
@@ -70,20 +70,20 @@ class Lock:
             thread.join()
 
     def release(self) -> None:
-        """Let others have it, unless another runner took it."""
+        """Remove it, unless another runner took it."""
         if self.held:
             self.path.unlink(missing_ok=True)
 
 
 def acquire(path: Path) -> Lock | None:
-    """Take a lock, also a stale one; None if another runner holds it."""
+    """Take a lock, replacing a stale one; None if another runner holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     token = uuid.uuid4().hex
     if _create(path, token):
         return Lock(path, token)
     if not is_stale(path):
         return None
-    with _guard(path):  # else of two takers the second could remove the new lock of the first
+    with _guard(path):  # without it, the second of two runners could remove the new lock of the first
         if is_stale(path):
             path.unlink(missing_ok=True)
     return Lock(path, token) if _create(path, token) else None
@@ -111,7 +111,7 @@ def _gone(owner: dict[str, Any], touched: float | None) -> bool:
 
 
 def _create(path: Path, token: str) -> bool:
-    """Make the file, with its content, if it is not there."""
+    """Create the file with its content; False if it exists."""
     part = path.with_name(f".{path.name}.{token}.part")
     part.write_text(json.dumps(_owner(token)), encoding="utf-8")
     try:
@@ -141,7 +141,7 @@ def _owner(token: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], float | None]:
-    """Owner and time of the last touch, of one and the same file; no time if there is no lock."""
+    """Owner and time of the last touch, read from one open file; no time if there is no lock."""
     try:
         with path.open(encoding="utf-8") as file:
             touched = os.fstat(file.fileno()).st_mtime
@@ -157,7 +157,7 @@ def _read(path: Path) -> tuple[dict[str, Any], float | None]:
 
 
 def _machine() -> str:
-    """Names what process ids belong to: the host, its boot, and the container."""
+    """The scope in which process ids are unique: host, boot and container."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
@@ -166,7 +166,7 @@ def _machine() -> str:
 
 
 def _began(pid: int) -> int | None:
-    """When a process began, in the kernel's ticks, which no clock can change: names it together with its id."""
+    """Start of a process in kernel ticks, which setting the clock does not change; with the id it is unique."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         state, *rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return -1 if state == "Z" else int(rest[18])  # a zombie is dead
@@ -174,7 +174,7 @@ def _began(pid: int) -> int | None:
 
 
 def _alive(pid: object, began: object) -> bool:
-    """Whether the process with this id and beginning still runs."""
+    """Whether the process with this id and start time still runs."""
     if not isinstance(pid, int):
         return False
     try:
@@ -184,12 +184,12 @@ def _alive(pid: object, began: object) -> bool:
     except PermissionError:
         return True
     now = _began(pid)
-    return now is None or began is None or now == began  # else the id is that of another process by now
+    return now is None or began is None or now == began  # a different start: the id was reused
 
 
 @contextlib.contextmanager
 def _guard(path: Path) -> Iterator[None]:
-    """A lock of the kernel, which ends with the process; without one (Windows) the check has to do."""
+    """A kernel lock, released when the process ends; a no-op where there is none (Windows)."""
     try:
         import fcntl
     except ImportError:

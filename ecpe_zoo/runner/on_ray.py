@@ -1,7 +1,8 @@
 """Fits on a Ray cluster (`pip install 'ecpe-zoo[ray]'`).
 
-Ray places the fits, several on one GPU too, and repeats those whose worker was lost. With a store that all machines
-share, a repeated fit resumes from its last epoch. Without one (`returned`) its record is sent back, and it starts anew.
+Ray assigns fits to machines, several to one GPU if wanted, and retries those whose worker was lost. If all machines
+share the store, a retried fit resumes from its last epoch. Otherwise (`returned`) records are sent back to the runner,
+and a retried fit starts anew.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ PASSED_ON = ("ECPE_ZOO_", "WANDB_", "HF_", "TRANSFORMERS_", "PL_")
 
 
 class RayRun:
-    """A fit that was handed to Ray.
+    """A fit submitted to Ray.
 
     Args:
         ray: The module.
-        reference: Ray's reference to the result.
+        reference: Ray's reference to the result of the task.
         job: The fit, with the folder for its record.
     """
 
@@ -41,7 +42,7 @@ class RayRun:
         self.ray, self.reference, self.job = ray, reference, job
 
     def poll(self) -> Ended | None:
-        """How it ended; None while it runs or waits for room."""
+        """How it ended; None while it runs or is queued."""
         ready, _ = self.ray.wait([self.reference], timeout=0)
         if not ready:
             return None
@@ -61,17 +62,17 @@ class RayRun:
 
 
 class RayExecutor(Executor):
-    """Hands fits to Ray.
+    """Submits fits to Ray.
 
     Args:
-        threads: Cores of a fit.
-        gpus_per_cell: GPUs of a fit, which may be a fraction; 0 on machines without.
-        address: Address of the cluster, as `auto` or `ray://...`; if None, the cluster that RAY_ADDRESS names is
-            joined, or Ray is started on this machine.
-        returned: Records are sent back, since other machines do not share the store's folder. Corpora and files of
-            options must then be on every machine, in the places that its environment and the suite name.
-        keep_checkpoints: Weights are sent back too.
-        slots: Most fits that are handed over at once; as many as the cluster has room for if None.
+        threads: Cores per fit.
+        gpus_per_cell: GPUs per fit, which may be a fraction; 0 on machines without GPUs.
+        address: Address of the cluster, such as `auto` or `ray://...`; if None, that of RAY_ADDRESS, else Ray is
+            started on this machine.
+        returned: Whether to send records back, for machines that do not share the store's folder. Corpora and files
+            that options name must then be on every machine, at the same paths or where its environment says.
+        keep_checkpoints: Whether to send the weights back too.
+        slots: Maximum number of fits submitted at once; if None, as many as the cluster has room for.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class RayExecutor(Executor):
         self.task = ray.remote(**place)(run_on_worker)
 
     def start(self, job: Job, slot: int) -> RayRun:
-        """Hand a fit over."""
+        """Submit a fit."""
         mine = os.environ.items() if not self.returned else ()  # paths of this machine do not exist on others
         passed = {name: value for name, value in mine if name.startswith(PASSED_ON)}
         text = None
@@ -137,15 +138,16 @@ def run_on_worker(
         job: The fit.
         folder: The runner's working directory; None if this machine does not share it.
         config: Text of the config if `folder` is None.
-        keep_checkpoints: Whether weights are returned too.
+        keep_checkpoints: Whether to return the weights too.
 
     Returns:
-        The exit status; if `folder` is None also record, scores and log, by their paths below the job's folder.
+        The exit status, and if `folder` is None the bytes of record, scores and log, by their paths below the job's
+        folder.
     """
     if config is None:
         if folder is not None and Path(folder).is_dir():
             os.chdir(folder)
-        if any((job.work / "runs").rglob("record.json")):  # the worker was lost after the fit was done
+        if any((job.work / "runs").rglob("record.json")):  # the worker was lost after the fit had ended
             return 0, {}
         return _wait(ProcessRun(resumed(job), _die_with_parent)), {}
     with tempfile.TemporaryDirectory(prefix="ecpe-zoo-") as name:
@@ -189,7 +191,7 @@ def _wait(run: ProcessRun) -> int:
 
 
 def _die_with_parent() -> None:
-    """End the fit with a worker that is lost: else the repeated fit would write into the same folder."""
+    """Kill the fit if its worker dies; otherwise the retried fit would write into the same folder."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Runs the cells of a suite that have no record yet, together with other runners on the same store."""
+"""Runs the cells of a suite that have no record yet; several runners may share a store."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Progress:
     """The state of a cell.
 
     Args:
-        cell: Which one.
-        kind: Waiting, running, done (by this runner), there (before, or by another), failed, stale (its place is
-            taken by a record of another config or other data), or elsewhere (another runner has it).
-        detail: The headline score, the reason of a failure, or who has it.
+        cell: The cell.
+        kind: Waiting, running, done (by this runner), there (recorded before, or by another runner), failed, stale (a
+            record of another config or other data has its name), or elsewhere (another runner has it).
+        detail: The headline score, the reason for a failure, or the runner that has it.
         started: Monotonic time.
-        seconds: Time that it took.
+        seconds: Its duration.
     """
 
     cell: Cell
@@ -50,7 +50,7 @@ class Progress:
 
 @dataclass
 class _Work:
-    """A cell that this runner has."""
+    """A cell that this runner runs."""
 
     progress: Progress
     lock: Lock
@@ -64,13 +64,13 @@ class Scheduler:
     """Runs cells.
 
     Args:
-        store: Place of the records.
+        store: Store of the records.
         executor: Runs fits.
         screen: Shows progress.
-        threads: Cores of each fit.
-        keep_checkpoints: Keep the weights of each record.
-        set_aside: Rename records of another config and run their cells, which are left alone otherwise.
-        wait: Wait for cells of other runners; else stop when nothing is left to start.
+        threads: Cores per fit.
+        keep_checkpoints: Whether to keep the weights of each record.
+        set_aside: Whether to rename records of another config and run their cells, which are skipped otherwise.
+        wait: Whether to wait for cells of other runners; otherwise the run ends when no cell is left to start.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Scheduler:
     def run(self, cells: Sequence[Cell]) -> list[Progress]:
         """Run all cells that have no record; returns the state of each.
 
-        Whatever ends it, Ctrl-C too, leaves no process and no lock. What the fits did so far is kept.
+        However it ends, by Ctrl-C too, no process and no lock remain, and the checkpoints of unfinished fits are kept.
         """
         self.began = time.time()
         self.everything = [Progress(cell) for cell in cells]
@@ -120,7 +120,7 @@ class Scheduler:
                 if self.work or self.elsewhere:
                     time.sleep(POLL)
         finally:
-            if self.work:  # all at once: each may take seconds, and a cluster does not wait for their sum
+            if self.work:  # in parallel: each may take seconds, and a cluster grants only a few
                 with ThreadPoolExecutor(len(self.work)) as pool:
                     list(pool.map(lambda work: work.running.stop(), self.work))
             for work in self.work:
@@ -137,7 +137,7 @@ class Scheduler:
             self.screen.changed(progress, self.everything)
 
     def _start(self, progress: Progress, slot: int) -> bool:
-        """Start a cell if it has to run and nobody else has it; returns whether the slot is taken."""
+        """Start a cell unless it is settled or another runner has it; returns whether the slot is taken."""
         if self._settled(progress):
             return False
         try:
@@ -172,12 +172,12 @@ class Scheduler:
     def _started(self, progress: Progress, lock: Lock, slot: int) -> _Work | None:
         """The fit of a locked cell; None if there is nothing left to run."""
         cell, store = progress.cell, self.store
-        if self._settled(progress):  # another runner finished it between the look and the lock
+        if self._settled(progress):  # another runner finished it before the lock was taken
             return None
         if store.state(cell).kind == "stale":
             store.set_aside(cell)
         checkpoint = store.prepare(cell)
-        if store.finished(cell) is not None:  # its runner died before it could collect the record
+        if store.finished(cell) is not None:  # its runner died before collecting the record
             self._change(progress, "done", headline(store.collect(cell, self.keep_checkpoints)))
             return None
         folder = store.work(cell).absolute()
@@ -187,12 +187,12 @@ class Scheduler:
         environment = cell_environment(self.threads)
         job = Job(cell.key, tuple(arguments), environment, folder, store.log(cell).absolute())
         progress.started = time.monotonic()
-        with lock.kept():  # an executor may return only when the fit is over
+        with lock.kept():  # an executor may return only after the fit has ended
             running = self.executor.start(job, slot)
         return _Work(progress, lock, running, job, slot)
 
     def _settled(self, progress: Progress) -> bool:
-        """Whether nothing is to be done for a cell, whose state is then shown."""
+        """Whether a cell needs no run; its state is then shown."""
         state = self.store.state(progress.cell)
         if state.kind == "done":
             self._change(progress, "there", state.detail)
@@ -223,7 +223,7 @@ class Scheduler:
                     progress.cell
                 )
                 if ended.status == 0 and unfinished:
-                    reason = "it ended before it was over, with status 0, and resumes from its last epoch"
+                    reason = "it stopped early with status 0, and will resume from its last epoch"
                     self._fail(progress, Ended(0, reason), work, keep_run=True)
                 elif ended.status == 0:
                     record = self.store.collect(progress.cell, self.keep_checkpoints)
@@ -231,14 +231,14 @@ class Scheduler:
                 else:
                     self._fail(progress, ended, work)
             except (ZooError, OSError) as error:
-                # what failed on the way of a sound record, such as a full disk, must not cost the run
+                # the run is sound: a full disk, for example, must not discard it
                 self._fail(progress, Ended(0, str(error)), work, keep_run=isinstance(error, OSError))
             finally:
                 work.lock.release()
                 self.work.remove(work)
 
     def _lost(self, work: _Work) -> None:
-        """Leave a cell whose lock another runner took after a silence; nothing of it is this runner's any more."""
+        """Give up a cell whose lock another runner took, because it was not touched for too long."""
         self.work.remove(work)
         state = self.store.state(work.progress.cell)
         if state.kind != "done":

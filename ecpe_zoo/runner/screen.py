@@ -1,4 +1,4 @@
-"""Progress on the screen: a live table in a terminal, else a line for each event."""
+"""Progress on the screen: a live table in a terminal, otherwise a line per event."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ class PlainScreen:
         self.console.print(visible(line), soft_wrap=True, markup=False, highlight=False)
 
     def tick(self, everything: Sequence[Progress]) -> None:
-        """Time has passed, which is no event."""
+        """Called regularly; nothing to print."""
 
 
 class LiveScreen(PlainScreen):
-    """A table that stays in place: what runs, how far it is, how long it will take.
+    """A table that is updated in place: running cells, their progress and remaining time.
 
     Args:
         console: A terminal.
         store: Store with the logs of running fits.
         estimate: Seconds that a cell will take; None if unknown.
         slots: Fits at once.
-        learn: Called with the record of each finished cell, so that the next estimates are better.
+        learn: Called with the record of each finished cell, to improve later estimates.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class LiveScreen(PlainScreen):
         self.live.__exit__(None, None, None)
 
     def changed(self, progress: Progress, everything: Sequence[Progress]) -> None:
-        """Print lasting events above the table."""
+        """Print final events above the table."""
         if progress.kind in ("done", "failed", "stale"):
             super().changed(progress, everything)
         if progress.kind == "done":
@@ -100,7 +100,7 @@ class LiveScreen(PlainScreen):
         self._draw(everything)
 
     def tick(self, everything: Sequence[Progress]) -> None:
-        """Draw again, once a second."""
+        """Redraw the table, once a second."""
         if time.monotonic() - self.drawn > REFRESH:
             self._draw(everything)
 
@@ -109,7 +109,7 @@ class LiveScreen(PlainScreen):
         self.live.update(self.table(everything), refresh=True)
 
     def table(self, everything: Sequence[Progress]) -> Group:
-        """Running cells first, then those of other runners, then what comes next."""
+        """Running cells first, then those of other runners, then those that wait."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name in ("cell", "", "time", "of", ""):
             table.add_column(name, justify="right" if name in ("time", "of") else "left", no_wrap=True)
@@ -148,6 +148,6 @@ def last_epoch(work: Path) -> str:
     for row in reversed(rows):
         for name, value in row.items():
             if name in headlines and value:
-                with contextlib.suppress(ValueError):  # a number that is half written
+                with contextlib.suppress(ValueError):  # a number that is being written
                     return f"{text}, {name} {float(value):.3f}"
     return text

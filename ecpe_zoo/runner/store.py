@@ -2,7 +2,7 @@
 
 <store>/<method-variant>/<corpus>-fold<k>-<protocol>-seed<s>.json           the record
                                                             .npz            all test scores
-                                                            .failed.json    instead of them, after a failure
+                                                            .failed.json    after a failure, instead of the two
                                                             .ckpt           with --keep-checkpoints
 <store>/.work/<method-variant>/<cell>/    lock, log.txt, the unfinished run
 """
@@ -31,7 +31,7 @@ WORK = ".work"
 
 @dataclass(frozen=True)
 class State:
-    """What the store knows of a cell."""
+    """The state of a cell in the store."""
 
     kind: Literal["to do", "done", "stale", "failed", "elsewhere"]
     detail: str = ""
@@ -44,19 +44,19 @@ class Store:
         self.root = root
 
     def record(self, cell: Cell) -> Path:
-        """The record."""
+        """Path of the record."""
         return self.root / f"{cell.key}.json"
 
     def predictions(self, cell: Cell) -> Path:
-        """All test scores."""
+        """Path of all test scores."""
         return self.root / f"{cell.key}.npz"
 
     def checkpoint(self, cell: Cell) -> Path:
-        """The weights of the record, if they are kept."""
+        """Path of the weights, if they are kept."""
         return self.root / f"{cell.key}.ckpt"
 
     def failure(self, cell: Cell) -> Path:
-        """The record of a failure."""
+        """Path of the record of a failure."""
         return self.root / f"{cell.key}{FAILED}"
 
     def work(self, cell: Cell) -> Path:
@@ -64,14 +64,14 @@ class Store:
         return self.root / WORK / cell.key
 
     def log(self, cell: Cell) -> Path:
-        """What the cell's process printed."""
+        """Path of the output of the cell's process."""
         return self.work(cell) / "log.txt"
 
     def _lock(self, cell: Cell) -> Path:
         return self.work(cell) / "lock"
 
     def state(self, cell: Cell) -> State:
-        """What there is of a cell; a damaged record counts as that of another config."""
+        """The state of a cell; a damaged record counts as a record of another config."""
         if self.record(cell).exists():
             try:
                 record = read_record(self.record(cell))
@@ -93,7 +93,7 @@ class Store:
         return read_failure(self.failure(cell))
 
     def acquire(self, cell: Cell) -> locks.Lock | None:
-        """Take the cell; None if another runner has it."""
+        """Lock the cell; None if another runner has it."""
         ignore = self.root / WORK / ".gitignore"
         if not ignore.exists():
             with replaced_when_complete(ignore) as part:
@@ -101,16 +101,16 @@ class Store:
         return locks.acquire(self._lock(cell))
 
     def prepare(self, cell: Cell) -> Path | None:
-        """Make the working folder ready; returns the checkpoint to resume from, None to start anew.
+        """Prepare the working folder; returns the checkpoint to resume from, or None to start anew.
 
-        What a run of the same config, data and code left is kept, and so is a finished run of the same config and
+        An unfinished run of the same config, data and code is kept. So is a finished run of the same config and
         data: its record names the code that made it.
         """
         work = self.work(cell)
         if other := self._other(cell):
             if (work / "runs").exists():
                 with self.log(cell).open("a", encoding="utf-8") as log:
-                    log.write(f"Starting anew: what was left is of {other}.\n")
+                    log.write(f"Starting anew: the earlier run was of {other}.\n")
             shutil.rmtree(work / "runs", ignore_errors=True)
         with replaced_when_complete(work / "cell.json") as part:
             part.write_text(json.dumps(_planned(cell), indent=1), encoding="utf-8")
@@ -120,10 +120,10 @@ class Store:
         return checkpoint
 
     def _other(self, cell: Cell) -> str:
-        """Why what a run left cannot be used, in words; "" if it can."""
+        """What the earlier run was of, if it cannot be used; "" if it can."""
         found, planned = _json(self.work(cell) / "cell.json"), _planned(cell)
         if not isinstance(found, dict):
-            return "a run that nothing is known of"
+            return "an unknown config"
         names = {
             "config_hash": "another config",
             "files": "other corpus files",
@@ -139,20 +139,20 @@ class Store:
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def finished(self, cell: Cell) -> Path | None:
-        """The record of a finished run that is not collected yet."""
+        """The record of a finished run that has not been collected yet."""
         return max((self.work(cell) / "runs").rglob("record.json"), default=None)
 
     def collect(self, cell: Cell, keep_checkpoint: bool = False) -> RunRecord:
         """Move a finished run's record and scores to their place, and remove the run; the caller holds the lock.
 
-        The record comes last: if it is there, everything is.
+        The record is moved last: if it is there, so is everything else.
 
         Raises:
             ZooError: No record, one that was not planned, or its place is taken.
         """
         source = self.finished(cell)
         if source is None:
-            raise ZooError("The fit ended well but wrote no record.")
+            raise ZooError("Expected the fit to leave a record, but it ended with status 0 and wrote none.")
         record = read_record(source)
         if differences := cell.differences(record):
             raise ZooError(
@@ -177,7 +177,7 @@ class Store:
         return record
 
     def fail(self, failure: Failure, cell: Cell, keep_run: bool) -> None:
-        """Write the record of a failure; `keep_run` keeps what the run left, to resume from."""
+        """Write the record of a failure; `keep_run` keeps the checkpoints, to resume from."""
         with replaced_when_complete(self.failure(cell)) as part:
             part.write_text(failure.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if not keep_run:
@@ -191,12 +191,12 @@ class Store:
                 path.rename(path.with_name(f"{path.name}.{stamp}.aside"))
 
     def last_lines(self, cell: Cell) -> list[str]:
-        """The end of the log."""
+        """The last lines of the log."""
         return tail(self.log(cell))
 
 
 def _planned(cell: Cell) -> dict[str, Any]:
-    """What a run must have been of to be resumed."""
+    """What must be the same for a run to be resumed."""
     return {
         "config_hash": cell.config_hash,
         "files": dict(cell.files),

@@ -1,28 +1,28 @@
-"""The suite file: which configs, with which changes, on which corpora, protocols, folds and seeds.
+"""The suite file: configs and their overrides, run over corpora, protocols, folds and seeds.
 
 A file with every field::
 
     name: e2eecpe-table2
-    results: e2eecpe                    # folder of the records, if suites share some; the name by default
+    results: e2eecpe                    # folder of the records, for suites that share some; by default the name
     about: Table 2 of the paper
-    variables:                          # given with --set, so that the file has no paths of one machine
-      vectors: word2vec text file       # must be given
+    variables:                          # given with --set, so that the file names no path of one machine
+      vectors: word2vec text file       # required
       encoder: {help: a folder, default: embedded}
-    threads: 1                          # cores of each cell; a fair share of the machine's by default
-    defaults:                           # for all cells; a cell's own win
+    threads: 1                          # cores per cell; by default the machine's cores divided by --jobs
+    defaults:                           # for all cells; a cell's own options override them
       overrides: {model.vectors: "{vectors}"}
       matrix: {corpora: [xia-ding-2019], protocols: [strict], folds: 1-10, seeds: [776, 1, 2]}
     cells:
       - config: ../../configs/paper/e2eecpe.yaml      # from this file or the working directory; * is allowed
         variant: no-position            # its records are in e2eecpe-no-position/
         overrides: {model.position: false}
-        each: {mgcl: {trainer.max_epochs: 2}}         # overrides of one of several configs, by its stem
+        each: {mgcl: {trainer.max_epochs: 2}}         # overrides for one of several configs, by its stem
         matrix: {seeds: 0}
-    small:                              # what --small changes, after all others: every cell takes seconds
+    small:                              # overrides of --small, applied last: every cell takes seconds
       overrides: {model.vectors: null, trainer.max_epochs: 1}
       matrix: {corpora: [bundled-ecpe], folds: 1, seeds: 0}
 
-An axis that is named nowhere has the value of the config.
+An axis that no matrix names has the config's value.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Part(BaseModel):
 
 
 class Matrix(Part):
-    """The axes, of which all combinations become cells; the config's own value for None."""
+    """The axes; each combination of their values is a cell. None: the config's own value."""
 
     corpora: Annotated[tuple[Corpus, ...] | None, BeforeValidator(_listed)] = Field(
         default=None, min_length=1
@@ -146,7 +146,7 @@ class Matrix(Part):
 
 
 class Shared(Part):
-    """What many cells have in common."""
+    """Overrides and axes that apply to many cells."""
 
     overrides: Overrides = {}
     matrix: Matrix = Matrix()
@@ -170,7 +170,7 @@ class Variable(Part):
 
     @property
     def required(self) -> bool:
-        """It has no default, not even null."""
+        """Whether it has no default, not even null."""
         return "default" not in self.model_fields_set
 
 

@@ -196,15 +196,12 @@ def test_test_validate_and_predict_from_a_checkpoint(fitted: tuple[str, Path], t
     assert len(read_predictions(written)) == len(held_out(id))
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_others(
-    fitted: tuple[str, Path], tmp_path: Path
-) -> None:
+def test_another_seed_gives_other_weights(fitted: tuple[str, Path], tmp_path: Path) -> None:
+    """That the same seed gives the same weights is seen where a run is killed, begun anew and resumed."""
     id, run = fitted
-    assert main(["fit", *config(id, tmp_path, *SHORT, "--test", "false")]) == 0
-    assert_same_weights(run / "checkpoints" / "last.ckpt", run_folder(tmp_path) / "checkpoints" / "last.ckpt")
     if id in WITHOUT_LEARNING:
-        return
-    other = [*SHORT, "--seed_everything", "1", "--trainer.max_epochs", "1", "--test", "false"]
+        pytest.skip("nothing is drawn")
+    other = [*SHORT, "--seed_everything", "1", "--test", "false"]
     assert main(["fit", *config(id, tmp_path, *other)]) == 0
     with pytest.raises(AssertionError):
         assert_same_weights(
@@ -291,10 +288,13 @@ def test_a_run_killed_in_any_stage_resumes_as_if_it_had_not_been(
         killed = forked(tmp_path / f"{stage}.log", "fit", *config(id, folder, *epochs))
         deadline = time.monotonic() + 240
         last: list[Path] = []
+        seen = 0.0
         while time.monotonic() < deadline and killed.is_alive():
             last = list(folder.glob("*/*/version_*/checkpoints/last.ckpt"))
-            if last and stage_of(last[0]) == stage:
+            written = last[0].stat().st_mtime if last else 0.0
+            if written != seen and stage_of(last[0]) == stage:  # reading it takes time from the run
                 break
+            seen = written
             time.sleep(0.005)
         killed.kill()
         killed.join()
@@ -517,13 +517,6 @@ def test_the_paper_protocol_reads_the_test_fold_at_every_validation(tmp_path: Pa
     assert record.protocol.test_reads == len(find_records([tmp_path])[0].history) >= 4
 
 
-@pytest.mark.parametrize("id", sorted(CONTRACT))
-def test_bf16_on_the_cpu(id: str, tmp_path: Path) -> None:
-    small = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
-    assert main(["fit", *config(id, tmp_path, *small, "--trainer.precision", "bf16-mixed")]) == 0
-    assert read_record(run_folder(tmp_path) / "record.json").machine.precision == "bf16-mixed"
-
-
 def test_a_fast_development_run(tmp_path: Path) -> None:
     for id in ("e2eecpe", "eacl"):  # one stage and more
         assert main(["fit", *config(id, tmp_path / id, "--trainer.fast_dev_run", "true")]) == 0
@@ -541,12 +534,21 @@ def test_wandb_offline_files_are_written_beside_the_log(
     assert list(tmp_path.rglob("*.wandb"))
 
 
-def test_the_config_that_ran_is_saved_and_runs_again(fitted: tuple[str, Path], tmp_path: Path) -> None:
+def test_the_config_that_ran_is_saved_and_runs_again_in_bf16(
+    fitted: tuple[str, Path], tmp_path: Path
+) -> None:
     id, run = fitted
-    saved = run / "config.yaml"
-    again = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--test", "false"]
-    assert main(["fit", "--config", str(saved), "--trainer.default_root_dir", str(tmp_path), *again]) == 0
-    assert (
-        json.loads((run / "record.json").read_text(encoding="utf-8"))["config"]["data"]["corpus"]
-        == BUNDLED[CONTRACT[id][0]().task.id]
-    )
+    again = [
+        "--trainer.max_epochs",
+        "1",
+        "--trainer.limit_train_batches",
+        "3",
+        "--trainer.precision",
+        "bf16-mixed",
+    ]
+    saved = ["--config", str(run / "config.yaml"), "--scorer.watch_test", "false"]
+    assert main(["fit", *saved, "--trainer.default_root_dir", str(tmp_path), *again]) == 0
+    record = read_record(run_folder(tmp_path) / "record.json")
+    assert record.machine.precision == "bf16-mixed"
+    assert record.config["data"]["corpus"] == BUNDLED[CONTRACT[id][0]().task.id]
+    assert record.config["model"] == read_record(run / "record.json").config["model"]

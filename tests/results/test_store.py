@@ -286,3 +286,19 @@ def test_a_network_over_words_has_no_encoder(tmp_path: Path) -> None:
     assert encoder_of(entries["words"]) == "own network"
     assert encoder_of(entries["read"]) == "embedded"
     assert "model.encoder.name" not in entries["words"].settings
+
+
+@pytest.mark.parametrize(
+    ("encoder", "named"),
+    [
+        ({"name": "e5", "layers": 6}, "e5, first 6 layers"),
+        ({"name": "e5", "layers": None}, "e5"),
+        ({"name": "embedded", "layers": 3}, "embedded"),  # has no pretrained layers to leave out
+    ],
+)
+def test_an_encoder_without_its_upper_layers_is_named_so(
+    encoder: dict[str, object], named: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.json", raw(model={"encoder": encoder}))
+    (entry,) = find_records([tmp_path])
+    assert encoder_of(entry) == named

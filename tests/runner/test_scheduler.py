@@ -105,7 +105,7 @@ def test_a_failed_cell_harms_no_other_and_is_tried_again(bench: Bench, run: Run,
     assert [call[:2] for call in bench.calls()] == [["0", "anew"], ["2", "anew"], ["0", "anew"]]
 
 
-@pytest.mark.parametrize(("does", "reason"), [("silent", "wrote no record"), ("other", "seed_everything: 1")])
+@pytest.mark.parametrize(("does", "reason"), [("silent", "and wrote none"), ("other", "seed_everything: 1")])
 def test_a_fit_that_ends_well_without_its_record_has_failed(
     does: str, reason: str, bench: Bench, run: Run, tmp_path: Path
 ) -> None:
@@ -328,7 +328,7 @@ def test_an_impossible_place_is_told(bench: Bench, run: Run, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("does", "reason"), [("preempted", "killed by signal 15"), ("nothing", "ended before it was over")]
+    ("does", "reason"), [("preempted", "killed by signal 15"), ("nothing", "stopped early")]
 )
 def test_a_fit_that_was_asked_to_end_resumes(does: str, reason: str, bench: Bench, run: Run) -> None:
     """A cluster that preempts sends SIGTERM: the fit ends in order, with a status, or with none at all."""
@@ -401,7 +401,7 @@ def test_a_finished_run_is_taken_over_by_other_code_and_an_unfinished_one_is_not
     assert [store.state(cell).detail for cell in cells] == ["", "is taken over"]
     assert kinds(run(cells)) == ["done", "done"]
     assert [call[:2] for call in bench.calls()] == [["0", "anew"]]
-    assert "what was left is of another state of the package's code" in store.log(cells[0]).read_text()
+    assert "the earlier run was of another state of the package's code" in store.log(cells[0]).read_text()
 
 
 def test_a_record_without_the_test_scores_that_are_asked_for_differs(bench: Bench, run: Run) -> None:
