@@ -55,7 +55,9 @@ def test_drops_are_those_of_the_score_of_the_best_pair() -> None:
         assert len(row.random) == 3
         if row.size == 1:
             assert all(min(abs(value - other) for other in single.values()) < 1e-5 for value in row.random)
-    assert [(row.ranking, row.size) for row in rows] == [(n, s) for n in (LEFT_OUT, ABSOLUTE) for s in (1, 2)]
+    assert [(row.ranking, row.size) for row in rows] == [
+        (n, s) for n in (LEFT_OUT, ABSOLUTE, SIGNED) for s in (1, 2)
+    ]
     assert not drops(Annotator(method), document, 1.0, 3, random.Random(0), blank=False)  # no predicted pair
 
 
