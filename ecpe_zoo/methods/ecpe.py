@@ -22,9 +22,9 @@ from ecpe_zoo.layers.segment_encoder import Encoded, SegmentEncoder
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
-from ecpe_zoo.text import clause_batch, document_rows
+from ecpe_zoo.text import clause_batch
 from ecpe_zoo.text.clause_batch import ClauseGold, gold_of
-from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
+from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows, tagged
 from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 
 
@@ -88,7 +88,7 @@ class ClausePairMethod(Method):
         """See `Traceable.traced_scores`."""
         batch = self.batch_of(documents)
         if isinstance(batch, DocumentRows):
-            batch = batch._replace(tokens=tag(batch.tokens, document_rows.sources(batch)))
+            batch = tagged(batch, tag)
         else:
             batch = batch._replace(words=tag(batch.words, clause_batch.sources(batch)))
         outputs: PairOutputs = self(batch)
@@ -247,8 +247,7 @@ class EncodedPairMethod(Method):
 
     def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
         """See `Traceable.traced_scores`."""
-        batch: DocumentRows = self.batch_of(documents)
-        logits: PairLogits = self(batch._replace(tokens=tag(batch.tokens, document_rows.sources(batch))))
+        logits: PairLogits = self(tagged(self.batch_of(documents), tag))
         return list(self._probabilities(logits))
 
     @staticmethod

@@ -53,8 +53,7 @@ from ecpe_zoo.methods.base import Tuned
 from ecpe_zoo.methods.ecpe import EncodedPairMethod
 from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
-from ecpe_zoo.text import document_rows
-from ecpe_zoo.text.document_rows import DocumentRows
+from ecpe_zoo.text.document_rows import DocumentRows, tagged
 from ecpe_zoo.text.transitions import (
     MIRROR,
     ParserBatch,
@@ -188,9 +187,7 @@ class TransECPE(EncodedPairMethod):
 
     def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
         """See `Traceable.traced_scores`: the actions that the parser takes are constant."""
-        rows: DocumentRows = self.batch_of(documents).rows
-        rows = rows._replace(tokens=tag(rows.tokens, document_rows.sources(rows)))
-        return list(self._parse(rows)[0])
+        return list(self._parse(tagged(self.batch_of(documents).rows, tag))[0])
 
     def _parse(self, rows: DocumentRows) -> tuple[Tensor, Tensor]:
         """Parse the documents of the batch in parallel, one action of each at a time.

@@ -65,9 +65,8 @@ from ecpe_zoo.methods.stages import Between, Stage
 from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.metrics.pairs import CLAUSE_THRESHOLD, above
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
-from ecpe_zoo.text import document_rows
 from ecpe_zoo.text.candidate_rows import PairBatch, PairCollator
-from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
+from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows, tagged
 from ecpe_zoo.text.encoders import Vocabulary
 
 Form = Literal["indep", "inter-ce", "inter-ec"]
@@ -82,16 +81,8 @@ CLAUSES, PAIRS = "clauses", "pairs"
 """Stage one and stage two. Out-of-fold, `fold-1`, `fold-2` ... precede them."""
 
 STAGE_TWO = frozenset(
-    {
-        "candidates",
-        "folds",
-        "add_gold",
-        "distance",
-        "pair_dropout",
-        "pair_epochs",
-        "pairs.position",
-        "pairs.prior",
-    }
+    {"candidates", "folds", "add_gold", "distance", "pair_dropout", "pair_epochs"}
+    | {"pairs.position", "pairs.prior"}
 )
 """Options used only by stage two."""
 
@@ -328,8 +319,7 @@ class TwoStage(Method):
         if self.stage == PAIRS or self.trainer.state.fn != "fit":
             return predictions
         return [
-            found._replace(scores={name: found.scores[name] for name in ("emotion", "cause")})
-            for found in predictions
+            p._replace(scores={name: p.scores[name] for name in ("emotion", "cause")}) for p in predictions
         ]
 
     def decode(self, batch: DocumentRows) -> list[Prediction]:
@@ -344,14 +334,11 @@ class TwoStage(Method):
 
     def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
         """See `Traceable.traced_scores`."""
-        batch: DocumentRows = self.batch_of(documents)
-        batch = batch._replace(tokens=tag(batch.tokens, document_rows.sources(batch)))
-        return list(self._scored(batch)[2])
+        return list(self._scored(tagged(self.batch_of(documents), tag))[2])
 
     def _scored(self, batch: DocumentRows) -> tuple[Tensor, Tensor, Tensor]:
         """Probabilities of emotion clauses (B, N), cause clauses (B, N) and pairs (B, N, N)."""
-        clauses: Clauses = self(batch)
-        emotion, cause = (torch.sigmoid(logits) for logits in clauses)
+        emotion, cause = (torch.sigmoid(logits) for logits in self(batch))
         possible = candidates(batch.segment_mask, self.pair_settings.window)
         lower = torch.minimum(emotion[:, :, None], cause[:, None, :])  # (B, N, N)
         grid = lower * possible

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -60,6 +60,11 @@ def sources(batch: DocumentRows) -> Tensor:
         document, first = (row, 0) if by_document else places[row]
         mark(found, row, ((at, document, first + clause) for at, clause in enumerate(clauses) if clause >= 0))
     return found
+
+
+def tagged(batch: DocumentRows, tag: Callable[[Tensor, Tensor], Tensor]) -> DocumentRows:
+    """The batch with other token ids, made of its own and their sources."""
+    return batch._replace(tokens=tag(batch.tokens, sources(batch)))
 
 
 class DocumentCollator:
