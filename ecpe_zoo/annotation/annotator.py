@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from ecpe_zoo.annotation.answers import Answers, Row, answers_for
@@ -20,6 +22,7 @@ from ecpe_zoo.data.sampler import LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import load_method
+from ecpe_zoo.methods.traces import gradient_times_input
 from ecpe_zoo.text.clauses import cut_clauses
 from ecpe_zoo.text.profile import count_texts, unlike
 from ecpe_zoo.text.token_encoder import TokenEncoder
@@ -181,19 +184,29 @@ class Annotator:
         found = self._decode(self._batches(documents))
         return [found[document.id] for document in documents]
 
+    def contributions(
+        self, document: Document, places: Sequence[tuple[int, int]]
+    ) -> list[list[npt.NDArray[np.float32]]] | None:
+        """What each token contributes to scores of a document; see `gradient_times_input`.
+
+        Args:
+            document: Document without gold.
+            places: Row and column of each score.
+
+        Raises:
+            ZooError: The device's memory is too small.
+        """
+        with self._autocast(), _memory("a document with its gradients", "Leave them out: --no_gradients."):
+            return gradient_times_input(self.method, [document], [(0, *place) for place in places])
+
     def _decode(self, batches: Sequence[Any]) -> dict[str, Prediction]:
         found: dict[str, Prediction] = {}
-        try:
-            with torch.inference_mode(), self._autocast():
-                for batch in batches:
-                    moved = self.method.transfer_batch_to_device(batch, self.device, 0)
-                    for prediction in self.method.decode(moved):
-                        found[prediction.id] = prediction
-        except torch.OutOfMemoryError as error:
-            raise ZooError(
-                f"Expected a batch of {self.options.batch_tokens} token slots to fit into the device's memory, but "
-                f"it does not ({str(error).splitlines()[0]}). Give a smaller --batch-tokens."
-            ) from error
+        what = f"a batch of {self.options.batch_tokens} token slots"
+        with torch.inference_mode(), self._autocast(), _memory(what, "Give a smaller --batch-tokens."):
+            for batch in batches:
+                moved = self.method.transfer_batch_to_device(batch, self.device, 0)
+                for prediction in self.method.decode(moved):
+                    found[prediction.id] = prediction
         return found
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -222,6 +235,22 @@ class Annotator:
         else:
             segments = tuple(Segment(read[i], speakers[i], judged=judged[i]) for i in places)
         return _Read(shown, places, Document(str(entry.number), segments, language=language), lost)
+
+
+@contextmanager
+def _memory(what: str, way_out: str) -> Iterator[None]:
+    """Report that the device's memory is too small.
+
+    Raises:
+        ZooError: it is.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        found = str(error).splitlines()[0]
+        raise ZooError(
+            f"Expected {what} to fit into the device's memory, but it does not ({found}). {way_out}"
+        ) from error
 
 
 def reads_words(method: Method) -> bool:

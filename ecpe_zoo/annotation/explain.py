@@ -1,4 +1,4 @@
-"""What the answers of a trained method rest on: parts of the text, tokens, and what the method says itself."""
+"""What the answers of a trained method rest on: parts of the text, tokens, and the method's own clues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ecpe_zoo.annotation.occlusion import Piece, Target, changes
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.text.clauses import cut_clauses
-from ecpe_zoo.text.token_encoder import TokenEncoder
 
 
 class _Found(NamedTuple):
@@ -32,10 +31,11 @@ class Explainer:
 
     Args:
         annotator: Its threshold and `top` choose the answers.
+        gradients: Whether tokens are explained by gradients; about the time of a training step for each answer.
     """
 
-    def __init__(self, annotator: Annotator) -> None:
-        self.annotator, self.method = annotator, annotator.method
+    def __init__(self, annotator: Annotator, gradients: bool = True) -> None:
+        self.annotator, self.method, self.gradients = annotator, annotator.method, gradients
 
     def explain(self, entry: Entry) -> Explanation:
         """Explain the answers to a text.
@@ -67,9 +67,12 @@ class Explainer:
             at = list(range(len(pieces)))
         targets = [item.target for item in found]
         table = changes(document, pieces, targets, full, self.annotator.predict)
+        tokens = self._tokens(document, targets, len(read.shown), places)
         answers = [
-            Answer.model_validate(item.answer | {"changes": _at(len(shown), at, values)})
-            for item, values in zip(found, table, strict=True)
+            Answer.model_validate(
+                item.answer | {"changes": _at(len(shown), at, values), "tokens": contributions}
+            )
+            for item, values, contributions in zip(found, table, tokens, strict=True)
         ]
         return Explanation(
             id=row["id"],
@@ -117,7 +120,33 @@ class Explainer:
                 found.append(_Found(target, about | {"given": answer.get("above_threshold", True)}))
         return found
 
-    # --- what the method says itself
+    # --- tokens
+
+    def _tokens(
+        self, document: Document, targets: Sequence[Target], size: int, places: Sequence[int]
+    ) -> list[list[tuple[Token, ...]] | None]:
+        """Gradient times input of all tokens of each segment, for each target; None without gradients."""
+        found = None
+        if self.gradients and targets:
+            where = [(target.segment, target.cause) for target in targets]
+            at = [
+                (e, target.label or 0 if c is None else c)
+                for (e, c), target in zip(where, targets, strict=True)
+            ]
+            found = self.annotator.contributions(document, at)
+        if found is None:
+            return [None] * len(targets)
+        texts = [self.method.token_texts(segment) for segment in document.segments]
+        listed: list[list[tuple[Token, ...]] | None] = []
+        for values in found:
+            segments: list[tuple[Token, ...]] = [()] * size
+            for place, pieces, row in zip(places, texts, values, strict=True):
+                numbers = (None if np.isnan(value) else significant(value) for value in row)
+                segments[place] = tuple(zip(pieces, numbers, strict=True))
+            listed.append(segments)
+        return listed
+
+    # --- the method's own clues
 
     def _clues(self, document: Document, size: int, places: Sequence[int]) -> list[Clue]:
         with torch.inference_mode():
@@ -128,22 +157,26 @@ class Explainer:
         for name, table in found.tokens.items():
             listed: list[tuple[Token, ...]] = [()] * size
             for place, segment, values in zip(places, document.segments, table, strict=True):
-                read = zip(self._pieces(segment.text), values[~np.isnan(values)], strict=False)
+                read = zip(self.method.token_texts(segment), values[~np.isnan(values)], strict=False)
                 listed[place] = tuple((piece, rounded(value)) for piece, value in read)
             clues.append(Clue(name=name, tokens=tuple(listed)))
         for name, near in found.segments.items():
             clues.append(Clue(name=name, segments=_at(size, places, near)))
         return clues
 
-    def _pieces(self, text: str) -> list[str]:
-        """The tokens of a text, as the method's token encoder reads it."""
-        encoder = next(module for module in self.method.modules() if isinstance(module, TokenEncoder))
-        return encoder.tokenizer.pieces(text)
-
 
 def rounded(value: float) -> float:
     """A score or change as it is written, without a negative zero."""
     return round(float(value), DIGITS) + 0.0
+
+
+def significant(value: float) -> float:
+    """A contribution as it is written.
+
+    >>> significant(-0.000123456), significant(-0.0)
+    (-0.0001235, 0.0)
+    """
+    return float(f"{value:.4g}") + 0.0
 
 
 def _at(size: int, places: Sequence[int], values: npt.NDArray[Any]) -> tuple[float | None, ...]:

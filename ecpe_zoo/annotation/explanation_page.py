@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ecpe_zoo.annotation.explanation_text import score_text
-from ecpe_zoo.annotation.explanations import Answer, Explanation, Token
+from ecpe_zoo.annotation.explanation_text import score_text, short
+from ecpe_zoo.annotation.explanations import Answer, Explanation, Token, strongest_words
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.escaping import visible
 from ecpe_zoo.files import below, replaced_when_complete
+
+LISTED = 20
+"""Words of an answer in its table, the strongest ones."""
 
 LEVELS = 4
 """Shades of a token, by its share of the strongest one."""
@@ -108,7 +111,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["version"] = version("ecpe-zoo")
-    made.filters |= {"visible": visible, "score_text": score_text, "signed": lambda value: f"{value:+.4f}"}
+    made.filters |= {
+        "visible": visible,
+        "score_text": score_text,
+        "short": short,
+        "signed": lambda value: f"{value:+.4f}",
+    }
     return made
 
 
@@ -116,19 +124,31 @@ def page(explanation: Explanation, templates: Environment | None = None) -> str:
     """The page of a text."""
     template = (templates or environment()).get_template("explanation.html")
     arcs, lanes = arcs_of(explanation.answers)
+    measured = [clue for clue in explanation.clues if clue.segments is not None]
     return template.render(
         it=explanation,
         arcs=arcs,
         row=ROW,
         width=MARGIN + 18 * lanes,
         height=ROW * len(explanation.parts),
-        answers=[(answer, _rows(explanation, answer)) for answer in explanation.answers],
-        clues=[(clue, None if clue.tokens is None else shaded(clue.tokens)) for clue in explanation.clues],
+        answers=[
+            (
+                answer,
+                _rows(explanation, answer),
+                _words(explanation, answer.tokens),
+                strongest_words(answer.tokens or (), LISTED),
+            )
+            for answer in explanation.answers
+        ],
+        clues=[(c.name, _words(explanation, c.tokens)) for c in explanation.clues if c.tokens is not None],
+        measured=measured,
+        rows=list(zip(*(clue.segments or () for clue in measured), strict=True)),
         labels={
             number: [answer for answer in explanation.answers if answer.segment == number]
             for number in range(1, len(explanation.parts) + 1)
         },
         levels=range(1, LEVELS + 1),
+        worded=any(answer.tokens for answer in explanation.answers),
     )
 
 
@@ -148,19 +168,51 @@ def _rows(explanation: Explanation, answer: Answer) -> list[dict[str, Any]]:
     ]
 
 
-def shaded(tokens: Sequence[Sequence[Token]]) -> list[list[tuple[str, float, str]]]:
+def _words(
+    explanation: Explanation, tokens: Sequence[Sequence[Token]] | None
+) -> list[list[tuple[str, float | None, str]]] | None:
+    """The text of each segment in tokens with their shades."""
+    if tokens is None:
+        return None
+    between = " " if any(" " in part.text for part in explanation.parts) else ""
+    texts = [
+        between.join(part.text for part in explanation.parts if part.segment == number)
+        for number in range(1, len(tokens) + 1)
+    ]
+    return [laid(text, segment) for text, segment in zip(texts, shaded(tokens), strict=True)]
+
+
+def shaded(tokens: Sequence[Sequence[Token]]) -> list[list[tuple[str, float | None, str]]]:
     """Each token with its value and its class: `p1` to `p4` for values above 0, `n1` to `n4` below, else none.
 
-    >>> shaded([[("a", 0.4), ("b", -0.1)], [("c", 0.0)]])
-    [[('a', 0.4, 'p4'), ('b', -0.1, 'n1')], [('c', 0.0, '')]]
+    >>> shaded([[("a", 0.4), ("b", -0.1)], [("c", 0.0), ("d", None)]])
+    [[('a', 0.4, 'p4'), ('b', -0.1, 'n1')], [('c', 0.0, ''), ('d', None, '')]]
     """
-    largest = max((abs(value) for segment in tokens for _, value in segment), default=0.0)
+    largest = max((abs(value or 0.0) for segment in tokens for _, value in segment), default=0.0)
 
     def name(value: float) -> str:
         level = round(LEVELS * abs(value) / largest) if largest else 0
         return f"{'p' if value > 0 else 'n'}{level}" if level else ""
 
-    return [[(text, value, name(value)) for text, value in segment] for segment in tokens]
+    return [[(text, value, name(value or 0.0)) for text, value in segment] for segment in tokens]
+
+
+def laid(text: str, tokens: Sequence[tuple[str, float | None, str]]) -> list[tuple[str, float | None, str]]:
+    """The tokens with the characters between them, which have no value; a token that the text lacks comes alone.
+
+    >>> laid("I'm going.", [("I", 0.1, "p1"), ("go", 0.4, "p4"), ("ing", 0.0, "")])
+    [('I', 0.1, 'p1'), ("'m ", None, ''), ('go', 0.4, 'p4'), ('ing', 0.0, ''), ('.', None, '')]
+    """
+    found: list[tuple[str, float | None, str]] = []
+    at = 0
+    for piece, value, name in tokens:
+        start = text.find(piece, at)
+        if start < 0:
+            found += [(" ", None, ""), (piece, value, name), (" ", None, "")]
+            continue
+        found += [(text[at:start], None, ""), (piece, value, name)]
+        at = start + len(piece)
+    return [item for item in (*found, (text[at:], None, "")) if item[0]]
 
 
 def arcs_of(answers: Sequence[Answer]) -> tuple[list[Arc], int]:

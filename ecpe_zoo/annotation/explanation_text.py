@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ecpe_zoo.annotation.explanations import Answer, Clue, Explanation, Token
+from ecpe_zoo.annotation.explanations import Answer, Clue, Explanation, strongest_words
 from ecpe_zoo.escaping import visible
 
 MOST = 5
 """Parts and tokens of an answer that are listed, the strongest ones."""
+
+OF_A_PART = 4
+"""Tokens of a part that are listed, the strongest ones."""
 
 WIDEST = 100
 """Characters of a part's text that are shown."""
@@ -17,7 +20,7 @@ def lines_of(explanation: Explanation, most: int = MOST) -> list[str]:
 
     Args:
         explanation: What to show.
-        most: Parts and tokens that are listed with each answer.
+        most: Parts that are listed with each answer, and tokens with each clue.
     """
     lines = [f"== {explanation.id}"]
     for number, part in enumerate(explanation.parts, start=1):
@@ -54,25 +57,29 @@ def _answer(explanation: Explanation, answer: Answer, most: int) -> list[str]:
             how = "blanked" if part.segment in answer.own and explanation.segmented else "left out"
             text = part.text if len(part.text) <= WIDEST else f"{part.text[:WIDEST]}…"
             lines.append(f"   {-change:+.4f} without {number} ({how})  {text}")
+    if answer.tokens is not None:
+        found = answer.strongest_tokens(most, OF_A_PART)
+        lines.append("   tokens, gradient times input:" if found else "   no token changes the score")
+        for number, tokens in found:
+            listed = ", ".join(f"{token} {short(value)}" for token, value in tokens)
+            lines.append(f"   {number:4}  {listed}")
     return lines
+
+
+def short(value: float) -> str:
+    """A contribution in three digits.
+
+    >>> short(0.0123456), short(-0.5), short(0.00001234)
+    ('+0.0123', '-0.5', '+1.23e-05')
+    """
+    return f"{value:+.3g}"
 
 
 def _clue(clue: Clue, most: int) -> list[str]:
     if clue.tokens is not None:
-        return [f"-- {clue.name}: {_strongest_tokens(clue.tokens, most)}"]
+        words = (f"{n}:{text} {value:+.4f}" for n, text, value in strongest_words(clue.tokens, most))
+        return [f"-- {clue.name}: {', '.join(words) or 'none'}"]
     listed = (
         f"{number} {value:.4f}" for number, value in enumerate(clue.segments or (), 1) if value is not None
     )
     return [f"-- {clue.name}: {', '.join(listed)}"]
-
-
-def _strongest_tokens(tokens: tuple[tuple[Token, ...], ...], most: int) -> str:
-    """The tokens with the largest values, each after the number of its segment."""
-    placed = [
-        (number, place, text, value)
-        for number, segment in enumerate(tokens, start=1)
-        for place, (text, value) in enumerate(segment)
-        if value
-    ]
-    placed.sort(key=lambda item: (-abs(item[3]), item[0], item[1]))
-    return ", ".join(f"{number}:{text} {value:+.4f}" for number, _, text, value in placed[:most]) or "none"

@@ -8,13 +8,16 @@ Scores are those of the method, 0 to 1; an intensity is ten times that.
 answer rests on, and null for a part that was not left out (a blank one, or one too far away). The parts of the answer
 itself cannot be left out, since nothing could be scored then: their text becomes `…`.
 
+`tokens` has a number for each token of each segment: the gradient of the score times the token's vector, which is above
+0 for a token that raises the score, to first order; null for a token that was not read.
+
 Rows of `ecpe-zoo annotate` are read as explanations without changes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -28,8 +31,16 @@ FORMAT: Literal["ecpe-zoo explanation 1"] = "ecpe-zoo explanation 1"
 STRONGEST = 10.0
 """Intensity of a score of 1."""
 
-Token = tuple[str, FiniteFloat]
-"""A token as written, and its value."""
+Token = tuple[str, FiniteFloat | None]
+"""A token as written, and its value; null without one."""
+
+
+def strongest_words(tokens: Sequence[Sequence[Token]], most: int) -> list[tuple[int, str, float]]:
+    """The tokens with the largest values, each after the number of its segment, without zeros."""
+    known = [
+        (n, text, value) for n, segment in enumerate(tokens, start=1) for text, value in segment if value
+    ]
+    return sorted(known, key=lambda item: -abs(item[2]))[:most]  # in a tie, the first one
 
 
 class _Form(BaseModel):
@@ -63,6 +74,8 @@ class Answer(_Form):
     given: bool = True
     """Whether the method gives this answer; else it is the highest score, which is too low."""
     changes: tuple[FiniteFloat | None, ...] | None = None
+    tokens: tuple[tuple[Token, ...], ...] | None = None
+    """For each segment its tokens; null for a method without gradients."""
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
@@ -87,6 +100,22 @@ class Answer(_Form):
         """The parts (numbers from 1) that matter most and their changes, the largest first, without zeros."""
         known = [(n, change) for n, change in enumerate(self.changes or (), start=1) if change]
         return sorted(known, key=lambda item: (-abs(item[1]), item[0]))[:most]
+
+    def strongest_tokens(self, most: int, each: int) -> list[tuple[int, list[tuple[str, float]]]]:
+        """The segments (numbers from 1) whose tokens matter most, and the strongest tokens of each, without zeros.
+
+        Args:
+            most: Segments that are listed, by the sum of the absolute values of their tokens.
+            each: Tokens of a segment that are listed.
+        """
+        known = [
+            (n, [(text, value) for text, value in tokens if value])
+            for n, tokens in enumerate(self.tokens or (), start=1)
+        ]
+        known.sort(key=lambda item: (-sum(abs(value) for _, value in item[1]), item[0]))
+        return [
+            (n, sorted(tokens, key=lambda item: -abs(item[1]))[:each]) for n, tokens in known[:most] if tokens
+        ]
 
 
 class Clue(_Form):
@@ -132,6 +161,8 @@ class Explanation(_Form):
                 raise ValueError(f"expected numbers from 1 to {segments}, but got {answer.name}")
             if answer.changes is not None and len(answer.changes) != len(self.parts):
                 raise ValueError(f"expected {len(self.parts)} changes, but got {len(answer.changes)}")
+            if answer.tokens is not None and len(answer.tokens) != segments:
+                raise ValueError(f"expected tokens of {segments} segments, but got {len(answer.tokens)}")
         for clue in self.clues:
             for values in (clue.tokens, clue.segments):
                 if values is not None and len(values) != segments:

@@ -36,17 +36,18 @@ def explain(
     threshold: float | None = None,
     top: int | None = None,
     most: int = 5,
+    no_gradients: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
     overwrite: bool = False,
     batch_tokens: int = 4096,
     precision: Literal["32", "bf16"] = "32",
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> int:
-    """Show which clauses or turns a trained method's answers rest on.
+    """Show which clauses, turns and words a trained method's answers rest on.
 
-    Each clause or turn is left out in turn, and the change of the answer's score is shown. MGCL adds the token
-    probabilities of its teacher, EACL the similarity of each turn to the anchors of the emotions. Input is that of
-    ecpe-zoo annotate.
+    Each clause or turn is left out in turn, and the change of the answer's score is shown. Words have the gradient of
+    the score times their vector. MGCL adds the token probabilities of its teacher, EACL the similarity of each turn to
+    the anchors of the emotions. Input is that of ecpe-zoo annotate.
 
     Text goes to the terminal, unless --json or --html is given. Rows of an earlier run, or of ecpe-zoo annotate, are
     shown with --from, without a checkpoint.
@@ -67,7 +68,8 @@ def explain(
         language: Language of all texts; by default each text's own, by its letters.
         threshold: Threshold of the scores, 0 to 1; the tuned one by default.
         top: Explain the N highest, with --threshold at most N of those above it.
-        most: Parts and tokens that the terminal lists with each answer.
+        most: Parts that the terminal lists with each answer.
+        no_gradients: Do not show what words contribute; saves time and memory.
         on_error: With `skip` malformed lines are reported and left out.
         overwrite: Replace an existing file, and pages in the folder.
         batch_tokens: Most token slots of a batch.
@@ -105,7 +107,7 @@ def explain(
             place = None if input == STANDARD else Path(str(input))
             source = stack.enter_context(closing(Source(place, format, text)))
             say(*run.describe(annotator, ckpt_path, source), to=Console(stderr=True, highlight=False))
-            found = _explained(Explainer(annotator), source, on_error)
+            found = _explained(Explainer(annotator, not no_gradients), source, on_error)
         write = _lines(stack, json)
         pages = None if html is None else Pages(html, overwrite)
         for explanation in found:

@@ -25,7 +25,7 @@ training (every option of Lightning; --help after the command lists all):
 your own text:
   annotate  --ckpt_path F --input FILE|-           pairs, or emotions and their intensity, in your texts
   export    CKPT FOLDER                            a trained method as a folder for the Hugging Face hub
-  explain   --ckpt_path F --input FILE|-           the clauses or turns that these answers rest on
+  explain   --ckpt_path F --input FILE|-           the clauses and words that these answers rest on
 
 corpora:
   data list                                        what there is, and what is in your folder

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from ecpe_zoo.data.predictions import Array
 from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.text.prompts import KINDS
 from ecpe_zoo.text.queries import Query
 
 Rethink = Literal["paper", "mm-r", "none"]
 Combine = Literal["set", "forward", "backward", "union", "intersection"]
-Answers = Mapping[Query, Array]
-"""Probability (N,) that each clause of the document is an answer."""
+Answers = Mapping[Query, Tensor]
+"""Probability (N,) on the CPU that each clause of the document is an answer."""
 Ask = Callable[[Sequence[Query]], Answers]
 
 EE, CE, ESCE, CSEE = (KINDS.index(kind) for kind in ("EE", "CE", "ESCE", "CSEE"))
@@ -28,7 +28,7 @@ AGREED = 0.99
 """Lowest score of pairs that both directions agree on, so that no threshold tried in tuning excludes them."""
 
 
-def emotions_asked(p: Array, above: float, default: float, more: int) -> list[int]:
+def emotions_asked(p: Tensor, above: float, default: float, more: int) -> list[int]:
     """The emotion clauses about which ESCE is asked.
 
     Args:
@@ -41,10 +41,15 @@ def emotions_asked(p: Array, above: float, default: float, more: int) -> list[in
     Returns:
         Clause indices, ascending.
     """
-    sure = np.flatnonzero(p > max(above, default))
-    between = np.flatnonzero((p > above) & (p <= default))
-    between = between[np.argsort(-p[between], kind="stable")][:more]
-    return sorted(int(index) for index in [*sure, *between])
+    sure = _indices(p > max(above, default))
+    between = sorted(_indices((p > above) & (p <= default)), key=lambda index: -float(p[index]))
+    return sorted([*sure, *between[:more]])
+
+
+def _indices(chosen: Tensor) -> list[int]:
+    """Where a mask (N,) is True."""
+    found: list[int] = chosen.nonzero()[:, 0].tolist()
+    return found
 
 
 def pairs_in_turns(
@@ -58,7 +63,7 @@ def pairs_in_turns(
     more: int = 2,
     window: int | None = None,
     elsewhere: float = 1.0,
-) -> list[dict[str, Array]]:
+) -> list[dict[str, Tensor]]:
     """Scores of all documents of a batch, whose questions of one kind are run together.
 
     Args:
@@ -89,37 +94,38 @@ def pairs_in_turns(
 
     Returns:
         For each document, in order: emotion (N,), cause (N,) if CE was asked, and pair (N, N) = P(e) P(c|e) before
-        gamma, 0 if nothing was asked.
+        gamma, 0 if nothing was asked. Gradients reach the answers.
     """
     emotions = {query.document: p for query, p in first.items() if query.kind == EE}
-    pairs = {document: np.zeros((len(p), len(p)), dtype=np.float32) for document, p in emotions.items()}
+    pairs = {document: p.new_zeros(len(p), len(p)) for document, p in emotions.items()}
 
-    def adopted(p: Array) -> list[int]:
-        return [int(index) for index in np.flatnonzero(p > adopt_above)]
+    def adopted(p: Tensor) -> list[int]:
+        return _indices(p > adopt_above)
 
     asked = [
         Query(d, ESCE, e) for d, p in emotions.items() for e in emotions_asked(p, ask_above, default, more)
     ]
     found = ask(asked)
-    forward: dict[Query, Array] = {}
+    forward: dict[Query, Tensor] = {}
     for query in asked:
-        offset = np.arange(len(found[query])) - query.asked  # offset of the cause from the emotion
-        p = found[query] if window is None else np.where(abs(offset) <= window, found[query], np.float32(0))
+        offset = torch.arange(len(found[query])) - query.asked  # offset of the cause from the emotion
+        p = found[query] if window is None else torch.where(offset.abs() <= window, found[query], 0)
         forward[query] = p
         score = emotions[query.document][query.asked] * p
         if elsewhere != 1:
-            score = np.where((offset >= 0) & (offset <= 2), score, score * np.float32(elsewhere))
+            score = torch.where((offset >= 0) & (offset <= 2), score, score * elsewhere)
         pairs[query.document][query.asked] = score
     if rethink != "none":
         kept = {(query.document, query.asked, c) for query, p in forward.items() for c in adopted(p)}
         backward = ask(sorted({Query(document, CSEE, c) for document, _, c in kept}))
-        added: dict[tuple[int, int, int], np.float32] = {}
+        added: dict[tuple[int, int, int], Tensor] = {}
         for query, p in forward.items():
             document, emotion = query.document, query.asked
-            scores, confirmed, candidate = pairs[document][emotion], np.zeros(len(p), bool), adopted(p)
+            candidate, confirmed = adopted(p), torch.zeros(len(p), dtype=torch.bool)
+            scores = pairs[document][emotion]  # a view
             for cause in candidate:
                 again = backward[Query(document, CSEE, cause)]
-                confirmed[cause] = again[emotion] > adopt_above
+                confirmed[cause] = bool(again[emotion] > adopt_above)
                 if rethink == "mm-r":
                     for other in adopted(again):
                         if other != emotion:
@@ -128,7 +134,7 @@ def pairs_in_turns(
             if rethink == "paper":
                 scores[~confirmed] *= gamma
             else:
-                scores[np.setdiff1d(np.arange(len(p)), candidate)] = 0
+                scores[p <= adopt_above] = 0
         for (document, emotion, cause), score in added.items():
             if (document, emotion, cause) not in kept:
                 pairs[document][emotion, cause] = score
@@ -137,7 +143,7 @@ def pairs_in_turns(
 
 def pairs_both_ways(
     first: Answers, ask: Ask, ask_above: float = 0.5, combine: Combine = "set"
-) -> list[dict[str, Array]]:
+) -> list[dict[str, Tensor]]:
     """Scores of all documents of a batch, from the causes of each emotion and the emotions of each cause.
 
     Args:
@@ -153,13 +159,12 @@ def pairs_both_ways(
     emotions = {query.document: p for query, p in first.items() if query.kind == EE}
     follow = {EE: ESCE, CE: CSEE}
     asked = [
-        Query(query.document, follow[query.kind], int(clause))
+        Query(query.document, follow[query.kind], clause)
         for query, p in first.items()
-        for clause in np.flatnonzero(p > ask_above)
+        for clause in _indices(p > ask_above)
     ]
     forward, backward = (
-        {document: np.zeros((len(p), len(p)), dtype=np.float32) for document, p in emotions.items()}
-        for _ in range(2)
+        {document: p.new_zeros(len(p), len(p)) for document, p in emotions.items()} for _ in range(2)
     )
     for query, p in ask(asked).items():
         if query.kind == ESCE:
@@ -169,7 +174,7 @@ def pairs_both_ways(
     return _scores(first, {d: combined(forward[d], backward[d], combine) for d in emotions})
 
 
-def combined(forward: Array, backward: Array, combine: Combine) -> Array:
+def combined(forward: Tensor, backward: Tensor, combine: Combine) -> Tensor:
     """Scores of pairs; pairs above a threshold t are predicted.
 
     Args:
@@ -184,12 +189,12 @@ def combined(forward: Array, backward: Array, combine: Combine) -> Array:
             `forward`, `backward`: only F > t or only B > t. `union`: either. `intersection`: both.
 
     Returns:
-        (N, N) float32, 0 to 1.
+        (N, N), 0 to 1.
 
     Raises:
         ZooError: The rule is unknown.
     """
-    either, both = np.maximum(forward, backward), np.minimum(forward, backward)
+    either, both = torch.maximum(forward, backward), torch.minimum(forward, backward)
     match combine:
         case "forward":
             return forward
@@ -200,15 +205,15 @@ def combined(forward: Array, backward: Array, combine: Combine) -> Array:
         case "intersection":
             return both
         case "set":
-            agreed = np.float32(AGREED) + np.float32(1 - AGREED) * both
-            return np.maximum(either, np.where(both > ADOPTED, agreed, np.float32(0)))
+            agreed = AGREED + (1 - AGREED) * both
+            return torch.maximum(either, torch.where(both > ADOPTED, agreed, 0))
         case _:
             raise unknown_choice("--model.combine", combine, get_args(Combine))
 
 
-def _scores(first: Answers, pairs: Mapping[int, Array]) -> list[dict[str, Array]]:
+def _scores(first: Answers, pairs: Mapping[int, Tensor]) -> list[dict[str, Tensor]]:
     """Each document's pair scores, with its answers to EE and CE."""
-    found: dict[int, dict[str, Array]] = {document: {"pair": pairs[document]} for document in sorted(pairs)}
+    found: dict[int, dict[str, Tensor]] = {document: {"pair": pairs[document]} for document in sorted(pairs)}
     for kind, name in ((EE, "emotion"), (CE, "cause")):
         for query, p in first.items():
             if query.kind == kind:

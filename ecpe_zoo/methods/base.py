@@ -134,6 +134,10 @@ class Method(Traceable, LightningModule):
         """The collator for training (documents with gold) or for evaluation (documents without)."""
         raise NotImplementedError
 
+    def batch_of(self, documents: Sequence[Document]) -> Any:
+        """A batch of documents without gold, on the method's device."""
+        return self.transfer_batch_to_device(self.collator(False)(documents), self.device, 0)
+
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """The losses by name, already weighted: their sum is minimised."""
         raise NotImplementedError

@@ -43,7 +43,6 @@ from typing import Any, ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
-from ecpe_zoo.data.predictions import Array
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Ask, Combine, pairs_both_ways
 from ecpe_zoo.layers.optimisation import make_optimiser
@@ -156,7 +155,7 @@ class CDMRC(ReaderMethod):
         """Cross-entropy, the mean over the clauses of all questions."""
         return {"answers": self.cross_entropy(self.read(batch.rows, batch.rows.tokens), batch.rows)}
 
-    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Array]]:
+    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Tensor]]:
         """See `pairs_both_ways`."""
         return pairs_both_ways(first, ask, self.ask_above, self.combine)
 

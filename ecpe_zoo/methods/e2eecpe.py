@@ -42,7 +42,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.clause_cnn import KERNELS, MIN_WORDS, ClauseCNN
@@ -53,6 +53,7 @@ from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pair_set import candidates
 from ecpe_zoo.layers.segment_encoder import SegmentEncoder
 from ecpe_zoo.methods.ecpe import ClausePairMethod, PairOutputs, make_readers, predictions_of, vocabulary_of
+from ecpe_zoo.methods.traces import TokenReader
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.clause_batch import PADDING, SPECIALS, ClauseBatch, ClauseCollator, words_of
 from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
@@ -216,6 +217,15 @@ class E2EECPE(ClausePairMethod):
         if self.encoder is not None:
             return self.documents
         return ClauseCollator(self.word_ids, MIN_WORDS)
+
+    def token_readers(self) -> list[TokenReader]:
+        """The word vectors; or see `Traceable.token_readers`."""
+        own = TokenReader(self.embedding, [self.embedding]) if self.encoder is None else None
+        return super().token_readers() if own is None else [own]
+
+    def token_texts(self, segment: Segment) -> list[str]:
+        """The words; or see `Traceable.token_texts`."""
+        return super().token_texts(segment) if self.encoder is not None else list(segment.words)
 
     # --- network
 

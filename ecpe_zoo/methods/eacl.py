@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim import Adam
 
-from ecpe_zoo.corpora.document import Document
+from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.anchors import angle_loss, contrastive_loss, similarity, unit
@@ -47,7 +47,7 @@ from ecpe_zoo.layers.dropout import Dropout, use_cheap_dropout
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.stages import FIT, Between, Stage
-from ecpe_zoo.methods.traces import Clues
+from ecpe_zoo.methods.traces import Clues, Tag, by_segment
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
 from ecpe_zoo.tasks import ERC, Task
 from ecpe_zoo.text.conversations import (
@@ -364,6 +364,17 @@ class EACL(Method):
             return Adam([self.adapted], lr=self.adapt_lr)
         return make_optimiser(self, self.optimiser, self, self.encoder)
 
+    def token_texts(self, segment: Segment) -> list[str]:
+        """See `Traceable.token_texts`."""
+        return self.reader.pieces(segment.text)
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        batch: ConversationBatch = self.batch_of(documents)
+        sources = self.reader.sources(documents, batch)
+        rows = self._scores(batch._replace(tokens=tag(batch.tokens, sources))).softmax(dim=-1)
+        return by_segment(rows, batch.places, batch.sizes)
+
     def decode(self, batch: ConversationBatch) -> list[Prediction]:
         """A probability for each emotion: softmax of the similarities to the anchors, or the classifier's."""
         scores = [np.full((size, len(self.labels)), np.nan, dtype=np.float32) for size in batch.sizes]
@@ -380,7 +391,7 @@ class EACL(Method):
         """The similarity of each judged utterance to each anchor; see `similarity`."""
         if not self.by_anchor:
             return None
-        batch = self.transfer_batch_to_device(self.collator(False)([document]), self.device, 0)
+        batch = self.batch_of([document])
         near = np.full((len(self.labels), len(document)), np.nan, dtype=np.float32)
         if batch.places:
             rows = similarity(self.read(batch).vectors, self.anchors()).detach().cpu().numpy()  # (R, C)

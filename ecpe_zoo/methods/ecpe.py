@@ -20,9 +20,11 @@ from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pair_set import PairSet, RelativePosition
 from ecpe_zoo.layers.segment_encoder import Encoded, SegmentEncoder
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
+from ecpe_zoo.text import clause_batch
 from ecpe_zoo.text.clause_batch import ClauseGold, gold_of
-from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
+from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows, tagged
 from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 
 
@@ -81,6 +83,16 @@ class ClausePairMethod(Method):
             if logits.shape[-1]:
                 scores[name] = logits.softmax(-1)[..., 1]
         return scores
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        batch = self.batch_of(documents)
+        if isinstance(batch, DocumentRows):
+            batch = tagged(batch, tag)
+        else:
+            batch = batch._replace(words=tag(batch.words, clause_batch.sources(batch)))
+        outputs: PairOutputs = self(batch)
+        return list(outputs.pair)
 
     def decode(self, batch: Any) -> list[Prediction]:
         """See `scores`."""
@@ -233,11 +245,20 @@ class EncodedPairMethod(Method):
 
     # --- predictions
 
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        logits: PairLogits = self(tagged(self.batch_of(documents), tag))
+        return list(self._probabilities(logits))
+
+    @staticmethod
+    def _probabilities(logits: PairLogits) -> Tensor:
+        """(B, N, N) probabilities of pairs, 0 for those that are no candidates."""
+        return logits.pairs.grid(torch.sigmoid(logits.pair.float()))
+
     def decode(self, batch: DocumentRows) -> list[Prediction]:
         """Probabilities of pairs, and of emotion and cause clauses if the method has these heads."""
         logits: PairLogits = self(batch)
-        probabilities = logits.pairs.grid(torch.sigmoid(logits.pair.float()))
-        chosen = self.pair_settings
+        probabilities, chosen = self._probabilities(logits), self.pair_settings
         scores = {"pair": top_pairs(probabilities, chosen.top, chosen.force_first)}
         for name, values in (("emotion", logits.emotion), ("cause", logits.cause)):
             if values is not None:

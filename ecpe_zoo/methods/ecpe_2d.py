@@ -211,8 +211,9 @@ class Heads(nn.Module):
         found = self.branches(clauses, clauses, mask)
         sides = []
         for states, logits in ((found.emotions, found.emotion), (found.causes, found.cause)):
-            states = states.detach() if self.detach else states
-            share = torch.sigmoid(logits.detach().float())[..., None].to(states.dtype)
+            if self.training:  # explanations follow the score through all of it
+                states, logits = states.detach() if self.detach else states, logits.detach()
+            share = torch.sigmoid(logits.float())[..., None].to(states.dtype)
             sides.append(torch.cat([states, share], dim=-1))  # (B, N, 2 hidden + 1)
         nodes = self.interactions(F.relu(self.pair(*sides, pairs)), pairs)  # (P, D)
         return PairLogits(pairs, self.pair_head(nodes)[:, 0], found.emotion, found.cause)

@@ -336,7 +336,7 @@ class MGCL(TurnsMethod):
         """The teacher's probability that a token answers EE or CE (Table 5)."""
         if not self.multi_instance:
             return None
-        batch = self.transfer_batch_to_device(self.collator(False)([document]), self.device, 0)
+        batch = self.batch_of([document])
         (found,) = self.predict_step(batch, 0)
         return Clues(
             {f"teacher: {name}": found.scores[f"token_teacher_{name}"] for name in ("emotion", "cause")}

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
-from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, at_least
 from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Ask, Rethink, pairs_in_turns
 from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
 from ecpe_zoo.methods.base import Method, Tuned
+from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings
 from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
 from ecpe_zoo.text.prompts import KINDS, PROMPT_TEXTS, Kind
@@ -100,7 +101,7 @@ class ReaderMethod(Method):
         """The probability (R, N) that each clause is an answer, from the output of `read`."""
         return torch.softmax(self.clause_logits(reading), dim=-1)[..., 1]
 
-    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Array]]:
+    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Tensor]]:
         """Scores of each document, in order, from the answers to EE and CE and to any further questions."""
         raise NotImplementedError
 
@@ -123,26 +124,41 @@ class ReaderMethod(Method):
 
     def decode_with_reading(self, batch: QueryBatch) -> tuple[list[Prediction], Any]:
         """Predictions, and the output of `read` for EE and CE."""
+        scores, reading = self._ask(batch)
+        return [
+            Prediction(d.id, {name: value.detach().numpy() for name, value in s.items()}, d.cut)
+            for d, s in zip(batch.documents, scores, strict=True)
+        ], reading
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        return [scores["pair"] for scores in self._ask(self.batch_of(documents), tag)[0]]
+
+    def _ask(self, batch: QueryBatch, tag: Tag | None = None) -> tuple[list[dict[str, Tensor]], Any]:
+        """Scores of each document, on the CPU, and the output of `read` for EE and CE."""
         documents = batch.documents
+
+        def read(rows: QueryRows) -> Any:
+            if tag is None:
+                return self.read(rows, rows.tokens)
+            return self.read(rows, tag(rows.tokens, self.builder.sources(documents, rows)))
 
         def ask(queries: Sequence[Query]) -> Answers:
             if not queries:
                 return {}
             rows = self.builder.rows(documents, queries).to(self.device)
-            return self._answers(rows, self.read(rows, rows.tokens), documents)
+            return self._answers(rows, read(rows), documents)
 
-        reading = self.read(batch.rows, batch.rows.tokens)
-        scores = self.pairs(self._answers(batch.rows, reading, documents), ask)
-        return [Prediction(d.id, s, d.cut) for d, s in zip(documents, scores, strict=True)], reading
+        reading = read(batch.rows)
+        return self.pairs(self._answers(batch.rows, reading, documents), ask), reading
 
     def _answers(self, rows: QueryRows, reading: Any, documents: Sequence[TokenisedDocument]) -> Answers:
         """Probabilities (N,) over each entire document, 0 for lost clauses."""
-        probabilities = self.probabilities(reading).detach().cpu().numpy()
-        answers = {}
-        for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True)):
-            answers[query] = np.zeros(documents[query.document].size, dtype=np.float32)
-            answers[query][:size] = probabilities[row, :size]
-        return answers
+        probabilities = self.probabilities(reading).cpu()
+        return {
+            query: F.pad(probabilities[row, :size], (0, documents[query.document].size - size))
+            for row, (query, size) in enumerate(zip(rows.queries, rows.sizes, strict=True))
+        }
 
 
 class TurnsMethod(ReaderMethod):
@@ -184,7 +200,7 @@ class TurnsMethod(ReaderMethod):
         self.tuned_ask_above: Tensor
         self.register_buffer("tuned_ask_above", torch.tensor(float("nan")))
 
-    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Array]]:
+    def pairs(self, first: Answers, ask: Ask) -> list[dict[str, Tensor]]:
         """See `pairs_in_turns`."""
         return pairs_in_turns(
             first,

@@ -13,6 +13,7 @@ from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.layers.text_networks import TextNetwork, read_rows, whole
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.traces import Tag, by_segment
 from ecpe_zoo.tasks import EMOTIONS, Task
 from ecpe_zoo.text.queries import chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
@@ -90,6 +91,17 @@ class TextMethod(Method):
         slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
         groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
         return whole(self.head(read_rows(self.network, batch, groups)))
+
+    def token_texts(self, segment: Segment) -> list[str]:
+        """See `Traceable.token_texts`; with the speaker if the method reads it."""
+        return self.reader.tokenizer.pieces(self.reader.written(segment))
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        batch: TextBatch = self.batch_of(documents)
+        sources = self.reader.sources(documents, batch)
+        rows = self.scores(self(batch._replace(tokens=tag(batch.tokens, sources))))
+        return by_segment(rows, batch.places, batch.sizes)
 
     def decode(self, batch: TextBatch) -> list[Prediction]:
         """A score for each emotion of each judged segment."""

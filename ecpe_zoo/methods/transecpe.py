@@ -51,7 +51,9 @@ from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.transition_parser import Norm, Parser
 from ecpe_zoo.methods.base import Tuned
 from ecpe_zoo.methods.ecpe import EncodedPairMethod
+from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
+from ecpe_zoo.text.document_rows import DocumentRows, tagged
 from ecpe_zoo.text.transitions import (
     MIRROR,
     ParserBatch,
@@ -172,12 +174,33 @@ class TransECPE(EncodedPairMethod):
     # --- predictions
 
     def decode(self, batch: ParserBatch) -> list[Prediction]:  # type: ignore[override]
-        """Parse the documents of the batch in parallel, one action of each at a time."""
-        rows, mask = batch.rows, batch.rows.segment_mask
+        """Parse the documents of the batch; see `_parse`."""
+        rows = batch.rows
+        pair, emotion = self._parse(rows)
+        pair = top_pairs(pair, self.pair_settings.top, self.pair_settings.force_first)
+        return [
+            Prediction(
+                id, {"pair": p[:size, :size].detach().numpy(), "emotion": e[:size].detach().numpy()}, cut
+            )
+            for id, size, cut, p, e in zip(rows.ids, rows.sizes, rows.cut, pair, emotion, strict=True)
+        ]
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`: the actions that the parser takes are constant."""
+        return list(self._parse(tagged(self.batch_of(documents).rows, tag))[0])
+
+    def _parse(self, rows: DocumentRows) -> tuple[Tensor, Tensor]:
+        """Parse the documents of the batch in parallel, one action of each at a time.
+
+        Returns:
+            Scores of pairs (B, N, N) and emotion clauses (B, N), on the CPU.
+        """
+        mask = rows.segment_mask
         own, clauses, buffers = self.heads.read(self.encoder(rows).clauses, mask)
         most = max(rows.sizes)
         emotion = F.pad((torch.sigmoid(own) * mask).cpu(), (0, most - mask.shape[1]))  # (B, N)
-        pair = torch.diag_embed(emotion)  # (B, N, N)
+        pair, emotion = torch.diag_embed(emotion), emotion.detach().clone()  # (B, N, N)
+        parsed: dict[tuple[int, int, int], Tensor] = {}
         states = [State.start(size) for size in mask.sum(1).tolist()]
         taken: list[list[int]] = [[] for _ in states]
         while going := [index for index, state in enumerate(states) if not state.done]:
@@ -185,20 +208,19 @@ class TransECPE(EncodedPairMethod):
             best, actions = (
                 self.heads(clauses, buffers, tensors.to(mask.device)).softmax(-1).topk(2)
             )  # (S, 2)
-            scores = best[:, 0] / best.sum(1)
-            for index, action, score in zip(going, actions[:, 0].tolist(), scores.tolist(), strict=True):
+            scores = (best[:, 0] / best.sum(1)).cpu()
+            for index, action, score in zip(going, actions[:, 0].tolist(), scores, strict=True):
                 if (declared := states[index].declared(action)) is not None:
                     e, c = declared
-                    emotion[index, e] = max(float(emotion[index, e]), score)
+                    emotion[index, e] = torch.maximum(emotion[index, e], score.detach())
                     if c is not None:
-                        pair[index, e, c] = score
+                        parsed[index, e, c] = score
                 states[index] = states[index].after(action)
                 taken[index].append(action)
-        pair = top_pairs(pair, self.pair_settings.top, self.pair_settings.force_first)
-        return [
-            Prediction(id, {"pair": p[:size, :size].numpy(), "emotion": e[:size].numpy()}, cut)
-            for id, size, cut, p, e in zip(rows.ids, rows.sizes, rows.cut, pair, emotion, strict=True)
-        ]
+        if parsed:
+            where = tuple(torch.tensor(list(parsed)).T)
+            pair = pair.index_put(where, torch.stack(list(parsed.values())))
+        return pair, emotion
 
     def tune(self, predictions: Sequence[Prediction], documents: Mapping[str, Document]) -> Tuned:
         """See `Method.tune`; also reports the oracle's recall."""

@@ -62,10 +62,11 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.ecpe import make_readers, predictions_of, vocabulary_of
 from ecpe_zoo.methods.out_of_fold import fold_stages, learned_in, predicting_stages, scores_so_far, stage_seed
 from ecpe_zoo.methods.stages import Between, Stage
+from ecpe_zoo.methods.traces import Tag
 from ecpe_zoo.metrics.pairs import CLAUSE_THRESHOLD, above
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from ecpe_zoo.text.candidate_rows import PairBatch, PairCollator
-from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows
+from ecpe_zoo.text.document_rows import DocumentCollator, DocumentRows, tagged
 from ecpe_zoo.text.encoders import Vocabulary
 
 Form = Literal["indep", "inter-ce", "inter-ec"]
@@ -80,16 +81,8 @@ CLAUSES, PAIRS = "clauses", "pairs"
 """Stage one and stage two. Out-of-fold, `fold-1`, `fold-2` ... precede them."""
 
 STAGE_TWO = frozenset(
-    {
-        "candidates",
-        "folds",
-        "add_gold",
-        "distance",
-        "pair_dropout",
-        "pair_epochs",
-        "pairs.position",
-        "pairs.prior",
-    }
+    {"candidates", "folds", "add_gold", "distance", "pair_dropout", "pair_epochs"}
+    | {"pairs.position", "pairs.prior"}
 )
 """Options used only by stage two."""
 
@@ -326,8 +319,7 @@ class TwoStage(Method):
         if self.stage == PAIRS or self.trainer.state.fn != "fit":
             return predictions
         return [
-            found._replace(scores={name: found.scores[name] for name in ("emotion", "cause")})
-            for found in predictions
+            p._replace(scores={name: p.scores[name] for name in ("emotion", "cause")}) for p in predictions
         ]
 
     def decode(self, batch: DocumentRows) -> list[Prediction]:
@@ -335,10 +327,19 @@ class TwoStage(Method):
 
         Stage one alone scores a pair with the lower of its two probabilities.
         """
-        clauses: Clauses = self(batch)
-        emotion, cause = (torch.sigmoid(logits) for logits in clauses)
+        emotion, cause, grid = self._scored(batch)
         chosen = self.pair_settings
-        possible = candidates(batch.segment_mask, chosen.window)
+        scores = {"pair": top_pairs(grid, chosen.top, chosen.force_first), "emotion": emotion, "cause": cause}
+        return predictions_of(batch, scores)
+
+    def traced_scores(self, documents: Sequence[Document], tag: Tag) -> list[Tensor]:
+        """See `Traceable.traced_scores`."""
+        return list(self._scored(tagged(self.batch_of(documents), tag))[2])
+
+    def _scored(self, batch: DocumentRows) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities of emotion clauses (B, N), cause clauses (B, N) and pairs (B, N, N)."""
+        emotion, cause = (torch.sigmoid(logits) for logits in self(batch))
+        possible = candidates(batch.segment_mask, self.pair_settings.window)
         lower = torch.minimum(emotion[:, :, None], cause[:, None, :])  # (B, N, N)
         grid = lower * possible
         if self.stage == PAIRS:
@@ -346,5 +347,4 @@ class TwoStage(Method):
             pairs = PairSet.among(possible & (lower > CLAUSE_THRESHOLD))
             logits = self.pair_network(batch, pairs) if len(pairs.document) else emotion.new_zeros(0)
             grid = pairs.grid(torch.sigmoid(logits))
-        scores = {"pair": top_pairs(grid, chosen.top, chosen.force_first), "emotion": emotion, "cause": cause}
-        return predictions_of(batch, scores)
+        return emotion, cause, grid

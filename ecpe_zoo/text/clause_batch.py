@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document, Segment
+from ecpe_zoo.text.sources import mark, no_source
 
 PADDING, UNKNOWN, SPECIALS = 0, 1, 2
 """Special word ids; those of the vocabulary start at `SPECIALS`."""
@@ -57,6 +58,19 @@ def gold_of(documents: Sequence[Document], size: int) -> ClauseGold:
         for e, c in document.pairs or ():
             pairs[row, e, c] = emotion[row, e] = cause[row, c] = 1
     return ClauseGold(emotion, cause, pairs)
+
+
+def sources(batch: ClauseBatch) -> Tensor:
+    """Document, clause and number of each word (W, 3); see `text.sources`."""
+    found = no_source(batch.words.shape)
+    ids, start = batch.words.tolist(), 0
+    for (document, clause), words in zip(
+        batch.segment_mask.nonzero().tolist(), batch.clause_words.tolist(), strict=True
+    ):
+        real = [at for at in range(start, start + words) if ids[at] != PADDING]
+        mark(found[None], 0, ((at, document, clause) for at in real))
+        start += words
+    return found
 
 
 class ClauseCollator:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document, Language, Segment
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.text.sources import NO_SOURCE, Source, no_source, sources_in
 from ecpe_zoo.text.tokenizers import Tokenizer
 
 KEPT_TEXTS = 65536
 """Number of texts whose token ids are cached: more than any corpus has, and a bound for streamed texts."""
+
+T = TypeVar("T")
 
 
 class Frame(NamedTuple):
@@ -186,28 +189,61 @@ class ConversationReader:
         speaker = segment.speaker or frame.nobody
         return self._encode(frame.head), self._encode(frame.tail.format(speaker=speaker))
 
-    def _turn(self, language: Language, segment: Segment) -> list[int]:
+    def pieces(self, text: str) -> list[str]:
+        """The tokens of a turn's text as written."""
+        return [piece.strip() or piece for piece in self.tokenizer.pieces(" " + text)]
+
+    def _introduction(self, language: Language, segment: Segment) -> list[int]:
         frame = FRAMES[language]
-        speaker = self._encode(frame.turn.format(speaker=segment.speaker or frame.nobody))
-        return [*speaker, *self._encode(segment.text), self.tokenizer.sep_id]
+        return self._encode(frame.turn.format(speaker=segment.speaker or frame.nobody))
 
     def row(self, document: Document, index: int) -> Row:
         """The row of one utterance, with the speakers' names from the document."""
-        segment = document.segments[index]
-        head, tail = self._frame(document.language, segment)
+        segments, language = document.segments, document.language
+
+        def turn(at: int) -> list[int]:
+            speaker = self._introduction(language, segments[at])
+            return [*speaker, *self._encode(segments[at].text), self.tokenizer.sep_id]
+
+        head, tail = self._frame(language, segments[index])
+        body, cut = self._lay_out(index, turn, self._encode(segments[index].text), head, tail)
+        ids = [self.tokenizer.cls_id, *body, self.tokenizer.mask_id, self.tokenizer.sep_id]
+        return Row(ids, len(ids) - 2, cut)
+
+    def sources(self, documents: Sequence[Document], batch: ConversationBatch) -> Tensor:
+        """Document, turn and number of each token (R, T, 3); see `text.sources`."""
+        found = no_source(batch.tokens.shape)
+        for row, (place, index) in enumerate(batch.places):
+            body = self._sources(place, with_speakers(documents[place], self.speakers), index)
+            found[row, 1 : 1 + len(body)] = torch.tensor(body)  # after [CLS]
+        return found
+
+    def _sources(self, place: int, document: Document, index: int) -> list[Source]:
+        segments, language = document.segments, document.language
+
+        def text(at: int) -> list[Source]:
+            return sources_in(place, at, len(self._encode(segments[at].text)))
+
+        def turn(at: int) -> list[Source]:
+            return [*[NO_SOURCE] * len(self._introduction(language, segments[at])), *text(at), NO_SOURCE]
+
+        head, tail = ([NO_SOURCE] * len(ids) for ids in self._frame(language, segments[index]))
+        return self._lay_out(index, turn, text(index), head, tail)[0]
+
+    def _lay_out(
+        self, index: int, turn: Callable[[int], list[T]], whole: list[T], head: list[T], tail: list[T]
+    ) -> tuple[list[T], bool]:
+        """A row between [CLS] and the mask, and whether the utterance was truncated."""
         room = self.max_tokens - 3 - len(head) - len(tail)  # [CLS], mask, [SEP]
-        whole = self._encode(segment.text)
         text = whole[-room:] if room < len(whole) else whole
         room -= len(text)
-        before: list[int] = []
-        for turn in reversed(document.segments[max(0, index - self.context) : index]):
-            before = self._turn(document.language, turn) + before
+        before: list[T] = []
+        for at in reversed(range(max(0, index - self.context), index)):
+            before = turn(at) + before
             if len(before) >= room:
                 before = before[len(before) - room :]
                 break
-        body = [*before, *head, *text, *tail]
-        ids = [self.tokenizer.cls_id, *body, self.tokenizer.mask_id, self.tokenizer.sep_id]
-        return Row(ids, len(ids) - 2, len(text) < len(whole))
+        return [*before, *head, *text, *tail], len(text) < len(whole)
 
     def tokens(self, document: Document) -> int:
         """Tokens of all rows of a document."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.options import ReadAs
 from ecpe_zoo.text.clause_batch import ClauseGold, gold_of
 from ecpe_zoo.text.prompts import shortened
+from ecpe_zoo.text.sources import mark, no_source
 from ecpe_zoo.text.tokenizers import Tokenizer
 
 SPECIAL = -1
@@ -46,6 +47,24 @@ class DocumentRows(NamedTuple):
     clause_tokens: Tensor
     """(B, N) tokens of each clause, without special ones; 0 on padding."""
     gold: ClauseGold
+
+
+def sources(batch: DocumentRows) -> Tensor:
+    """Document, clause and number of each token (R, T, 3); see `text.sources`."""
+    found = no_source(batch.tokens.shape)
+    places = batch.segment_mask.nonzero().tolist()
+    by_document = len(batch.lengths) == len(
+        batch.ids
+    )  # both readings are alike if each document has one clause
+    for row, clauses in enumerate(batch.clause_of.tolist()):
+        document, first = (row, 0) if by_document else places[row]
+        mark(found, row, ((at, document, first + clause) for at, clause in enumerate(clauses) if clause >= 0))
+    return found
+
+
+def tagged(batch: DocumentRows, tag: Callable[[Tensor, Tensor], Tensor]) -> DocumentRows:
+    """The batch with other token ids, made of its own and their sources."""
+    return batch._replace(tokens=tag(batch.tokens, sources(batch)))
 
 
 class DocumentCollator:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, Language
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.prompts import KINDS, QUESTIONS, Kind, fit_lengths
+from ecpe_zoo.text.sources import mark, no_source
 from ecpe_zoo.text.tokenizers import Tokenizer
 
 
@@ -184,6 +185,19 @@ class QueryBuilder:
             lengths,
             sizes,
         )
+
+    def sources(self, documents: Sequence[TokenisedDocument], rows: QueryRows) -> Tensor:
+        """Document, clause and number of each token (R, T, 3), those of clauses that a question repeats too."""
+        found = no_source(rows.tokens.shape)
+        for row, (query, clauses) in enumerate(zip(rows.queries, rows.clause_of.tolist(), strict=True)):
+            read = ((at, query.document, clause - 1) for at, clause in enumerate(clauses) if clause > 0)
+            mark(found, row, read)
+            if query.asked >= 0:
+                document = documents[query.document]
+                start = 1 + len(self.questions[document.language][KINDS[query.kind]][0])
+                end = start + len(document.clauses[query.asked])
+                mark(found, row, ((at, query.document, query.asked) for at in range(start, end)))
+        return found
 
     def _lay_out(self, document: TokenisedDocument, query: Query) -> tuple[list[int], list[int], list[int]]:
         before, behind = self.questions[document.language][KINDS[query.kind]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch import Tensor
 from ecpe_zoo.corpora.document import Document, Segment
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.text.conversations import unit_of
+from ecpe_zoo.text.sources import NO_SOURCE, Source, no_source, sources_in
 from ecpe_zoo.text.tokenizers import Tokenizer
 
 KEPT_TEXTS = 65536
@@ -22,6 +23,8 @@ KEPT_TEXTS = 65536
 
 WORTH_READING = 8
 """Minimum number of tokens of its own text that a row must have room for."""
+
+T = TypeVar("T")
 
 Target = Callable[[Segment], Sequence[float] | None]
 """The targets (C,) of an annotated segment; None if there is nothing to learn."""
@@ -66,6 +69,20 @@ class TextBatch(NamedTuple):
     targets: Tensor
 
 
+class _Turns(NamedTuple, Generic[T]):
+    """What a row is made of: token ids, or their sources.
+
+    Args:
+        of: Index of a segment -> its tokens.
+        cls: [CLS].
+        sep: [SEP].
+    """
+
+    of: Callable[[int], Sequence[T]]
+    cls: T
+    sep: T
+
+
 class TextReader:
     """Builds rows with one tokenizer.
 
@@ -92,30 +109,51 @@ class TextReader:
 
     def row(self, document: Document, index: int) -> TextRow:
         """The row of one segment."""
-        tokenizer = self.tokenizer
-        whole = self._turn(document.segments[index])
+
+        def turn(at: int) -> Sequence[int]:
+            return self._encode(self.written(document.segments[at]))
+
+        return TextRow(*self._lay_out(_Turns(turn, self.tokenizer.cls_id, self.tokenizer.sep_id), index))
+
+    def sources(self, documents: Sequence[Document], batch: TextBatch) -> Tensor:
+        """Document, segment and number of each token (R, T, 3); see `text.sources`."""
+        found = no_source(batch.tokens.shape)
+        for row, (place, index) in enumerate(batch.places):
+            laid = self._sources(place, documents[place], index)
+            found[row, : len(laid)] = torch.tensor(laid)
+        return found
+
+    def _sources(self, place: int, document: Document, index: int) -> list[Source]:
+        def turn(at: int) -> list[Source]:
+            return sources_in(place, at, len(self._encode(self.written(document.segments[at]))))
+
+        return self._lay_out(_Turns(turn, NO_SOURCE, NO_SOURCE), index)[0]
+
+    def written(self, segment: Segment) -> str:
+        """A segment as it is read: after its speaker, with context."""
+        return f"{segment.speaker}: {segment.text}" if self.context and segment.speaker else segment.text
+
+    def _lay_out(self, turns: _Turns[T], index: int) -> tuple[list[T], int, bool]:
+        """A row, where its second text begins, and whether its own text was truncated."""
+        whole = turns.of(index)
         text = whole if self.max_tokens is None else whole[: self.max_tokens - 2]  # [CLS] and [SEP]
-        between = [tokenizer.sep_id] * tokenizer.pair_separators
-        before = self._before(document, index, 2 + len(between) + len(text)) if self.context else []
-        first = [tokenizer.cls_id, *before, *between] if before else [tokenizer.cls_id]
-        ids = [*first, *text, tokenizer.sep_id]
-        return TextRow(ids, len(first) if before else len(ids), len(text) < len(whole))
+        between = [turns.sep] * self.tokenizer.pair_separators
+        before = self._before(turns, index, 2 + len(between) + len(text)) if self.context else []
+        first = [turns.cls, *before, *between] if before else [turns.cls]
+        row = [*first, *text, turns.sep]
+        return row, len(first) if before else len(row), len(text) < len(whole)
 
-    def _turn(self, segment: Segment) -> Sequence[int]:
-        named = self.context and segment.speaker
-        return self._encode(f"{segment.speaker}: {segment.text}" if named else segment.text)
-
-    def _before(self, document: Document, index: int, taken: int) -> list[int]:
+    def _before(self, turns: _Turns[T], index: int, taken: int) -> list[T]:
         """The last tokens of the segments before one, as many as fit in addition to the tokens taken."""
         room = None if self.max_tokens is None else self.max_tokens - taken
-        tokens: list[int] = []
-        for segment in reversed(document.segments[:index]):
+        tokens: list[T] = []
+        for at in reversed(range(index)):
             if room is not None and len(tokens) >= room:
                 break
-            between = [self.tokenizer.sep_id] if tokens else []
-            tokens = [*self._turn(segment), *between, *tokens]
+            between = [turns.sep] if tokens else []
+            tokens = [*turns.of(at), *between, *tokens]
         kept = tokens if room is None else tokens[max(len(tokens) - room, 0) :]
-        return kept[1:] if kept and kept[0] == self.tokenizer.sep_id else kept
+        return kept[1:] if kept and kept[0] == turns.sep else kept
 
     def tokens(self, document: Document) -> int:
         """Tokens of all rows of a document."""

@@ -20,6 +20,10 @@ class TokenEncoder(nn.Module):
     max_tokens: int | None
     tokenizer: Tokenizer
 
+    def embeddings(self) -> list[nn.Module]:
+        """The layers that look up token vectors; a token's vector comes from one of them."""
+        raise NotImplementedError
+
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
         """Encode rows of tokens.
 

@@ -85,6 +85,10 @@ class TransformerEncoder(TokenEncoder):
         self.hidden_size = int(model.config.hidden_size)
         self.has_types = (getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
+    def embeddings(self) -> list[nn.Module]:
+        """See `TokenEncoder.embeddings`."""
+        return [self.model.get_input_embeddings()]
+
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
         """See `TokenEncoder.forward`."""
         width = ids.shape[1]

@@ -36,6 +36,10 @@ class WordEncoder(TokenEncoder):
                 self.file_words.weight.data.copy_(vectors)
             self.file_words.weight.requires_grad_(train_vectors)
 
+    def embeddings(self) -> list[nn.Module]:
+        """See `TokenEncoder.embeddings`."""
+        return [self.words] if self.file_words is None else [self.words, self.file_words]
+
     def look_up(self, ids: Tensor) -> Tensor:
         """The word vectors (R, T, vector_size) of ids (R, T)."""
         vectors: Tensor = self.words(ids.clamp(max=self.from_file - 1))

@@ -27,8 +27,9 @@ from ecpe_zoo.errors import CorpusError, ZooError
 from ecpe_zoo.layers.anchors import similarity
 from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.mgcl import MGCL
+from ecpe_zoo.methods.traces import gradient_times_input
 from tests.annotation.making import built, save, some_documents
-from tests.methods.contract import CONTRACT
+from tests.methods.contract import CONTRACT, WITHOUT_LEARNING
 
 EVIL = '<script>alert("x")</script>'
 
@@ -57,6 +58,19 @@ def test_every_method_is_explained(id: str) -> None:
     if id != "cd_mrc":  # untrained, it adopts every pair in both directions, whatever is left out
         assert any(change for answer in found.answers for change in answer.changes or ())
     assert explanation_of(json.loads(found.line())) == found  # there and back
+
+
+@pytest.mark.parametrize("id", sorted(CONTRACT))
+def test_every_token_of_every_segment_has_a_value(id: str) -> None:
+    document, found = explained(id)
+    for answer in found.answers:
+        if id in WITHOUT_LEARNING:
+            assert answer.tokens is None
+            continue
+        assert answer.tokens is not None
+        assert any(value for listed in answer.tokens for _, value in listed)
+        for listed, segment in zip(answer.tokens, document.segments, strict=True):
+            assert "".join(text for text, _ in listed).replace(" ", "") == segment.text.replace(" ", "")
 
 
 @pytest.mark.parametrize("id", ["e2eecpe", "mm_r", "eacl"])
@@ -174,7 +188,7 @@ def test_mgcl_gives_the_probabilities_of_its_teacher() -> None:
             document.segments, tokens, expected.scores[f"token_teacher_{name}"], strict=True
         ):
             assert "".join(text for text, _ in listed) == segment.text.replace(" ", "")
-            np.testing.assert_allclose([v for _, v in listed], row[~np.isnan(row)], atol=1e-4)
+            np.testing.assert_allclose([v or 0.0 for _, v in listed], row[~np.isnan(row)], atol=1e-4)
 
 
 def test_eacl_gives_similarities_to_its_anchors() -> None:
@@ -202,7 +216,13 @@ def evil() -> Explanation:
             "method": EVIL,
             "parts": [{"segment": n, "text": EVIL, "speaker": f"{EVIL}\x1b[2J"} for n in (1, 2)],
             "answers": [
-                {"emotion": 1, "cause": 2, "score": 0.5, "changes": [0.1, -0.2]},
+                {
+                    "emotion": 1,
+                    "cause": 2,
+                    "score": 0.5,
+                    "changes": [0.1, -0.2],
+                    "tokens": [[["<script>", 0.004], ["alert", -0.002], ["(", None]], [["other", 0.0]]],
+                },
                 {"segment": 2, "label": EVIL, "given": False},
             ],
             "clues": [{"name": EVIL, "tokens": [[[EVIL, 0.5]], []]}, {"name": EVIL, "segments": [0.1, None]}],
@@ -228,7 +248,35 @@ def test_pages_say_in_words_what_shades_and_arcs_show() -> None:
     assert "+0.2000" in text
     assert text.count('class="arc"') == 1
     assert "too low" in text
-    assert 'title="+0.5000"' in text
+    assert 'title="+0.5"' in text
+
+
+def test_words_are_shaded_with_a_sign_without_colour() -> None:
+    text = page(evil())
+    assert (
+        '<span class="p4" title="+0.004">&lt;script&gt;</span><span class="n2" title="-0.002">alert</span>('
+        in text
+    )
+    assert '<td class="number">-0.002</td>' in text  # also without a pointer
+    assert "solid line" in text
+    assert "dotted line" in text
+    assert ".n2 {" in text
+    lines = lines_of(evil())
+    assert "      1  <script> +0.004, alert -0.002" in lines
+    assert not any("other" in line for line in lines)
+
+
+def test_values_of_words_come_from_the_method() -> None:
+    document, found = explained("rankcp")
+    answer = found.answers[0]
+    place = (0, answer.own[0] - 1, answer.own[1] - 1)
+    expected = gradient_times_input(built("rankcp"), [document.without_gold()], [place])
+    assert expected is not None
+    assert answer.tokens is not None
+    for listed, values in zip(answer.tokens, expected[0], strict=True):
+        np.testing.assert_allclose([v or 0.0 for _, v in listed], values, rtol=2e-3, atol=1e-9)
+    without = Explainer(Annotator(built("rankcp"), Options(top=2)), gradients=False)
+    assert without.explain(entry_of(1, document)).answers[0].tokens is None
 
 
 def test_overlapping_arcs_have_lanes_of_their_own() -> None:
@@ -283,7 +331,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         '{"id": "a", "segments": ["他 来 了", "钱 经理 感到 格外 恐惧"]}\nbroken\n', encoding="utf-8"
     )
     common = ["explain", "--ckpt_path", str(checkpoint), "--input", str(source)]
-    assert main([*common, "--on_error", "skip"]) == 0
+    assert main([*common, "--on_error", "skip", "--no_gradients"]) == 0
     shown = capsys.readouterr()
     assert "emotion 2, cause 1: score 1.0000" in shown.out
     assert "-1.0000 without 2 (blanked)" in shown.out

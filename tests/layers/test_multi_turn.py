@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from ecpe_zoo.data.predictions import Array
 from ecpe_zoo.errors import ZooError
@@ -35,15 +37,16 @@ def tables(seed: int, size: int) -> Tables:
     return ee, ce, esce, csee
 
 
-def opened(*documents: Tables) -> dict[Query, Array]:
+def opened(*documents: Tables) -> dict[Query, Tensor]:
     first = {Query(d, EE): table[0] for d, table in enumerate(documents)}
-    return first | {Query(d, CE): table[1] for d, table in enumerate(documents)}
+    first |= {Query(d, CE): table[1] for d, table in enumerate(documents)}
+    return {query: torch.from_numpy(p) for query, p in first.items()}
 
 
 def answering(*documents: Tables) -> Callable[[Sequence[Query]], Answers]:
     def ask(queries: Sequence[Query]) -> Answers:
         place = {ESCE: 2, CSEE: 3}
-        return {q: documents[q.document][place[q.kind]][q.asked] for q in queries}
+        return {q: torch.from_numpy(documents[q.document][place[q.kind]][q.asked]) for q in queries}
 
     return ask
 
@@ -138,7 +141,8 @@ def test_rethink_on_three_emotions_that_share_a_cause() -> None:
 
 def test_without_a_question_about_causes_there_is_no_score_of_causes() -> None:
     document = tables(0, 4)
-    (scores,) = pairs_in_turns({Query(0, EE): document[0]}, answering(document), rethink="mm-r")
+    first = {query: p for query, p in opened(document).items() if query.kind == EE}
+    (scores,) = pairs_in_turns(first, answering(document), rethink="mm-r")
     assert set(scores) == {"pair", "emotion"}
 
 
@@ -175,15 +179,15 @@ def test_a_threshold_of_the_score_gives_the_released_sets(rule: Combine) -> None
         np.testing.assert_array_equal(scores["cause"], document[1])
         before = None
         for t in GRID:
-            pairs = set(map(tuple, np.argwhere(scores["pair"] > np.float32(t)).tolist()))
+            pairs = set(map(tuple, (scores["pair"] > t).nonzero().tolist()))
             assert pairs == read_out(document, rule, t), t
             assert before is None or pairs <= before
             before = pairs
 
 
 def test_pairs_that_both_adopt_keep_their_order_above_every_threshold() -> None:
-    forward = np.array([[0.51, 0.6, 0.9, 0.995, 0.2]], np.float32)
-    backward = np.array([[0.9, 0.7, 0.8, 0.3, 0.4]], np.float32)
+    forward = torch.tensor([[0.51, 0.6, 0.9, 0.995, 0.2]])
+    backward = torch.tensor([[0.9, 0.7, 0.8, 0.3, 0.4]])
     scores = combined(forward, backward, "set")[0]
     assert scores[:3].tolist() == sorted(scores[:3].tolist())
     assert (scores[:3] > AGREED).all()
@@ -194,4 +198,4 @@ def test_pairs_that_both_adopt_keep_their_order_above_every_threshold() -> None:
 
 def test_an_unknown_combination_lists_the_choices() -> None:
     with pytest.raises(ZooError, match=r"--model\.combine to be one of: set, forward, .* 'both'"):
-        combined(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32), "both")  # type: ignore[arg-type]
+        combined(torch.zeros(1, 1), torch.zeros(1, 1), "both")  # type: ignore[arg-type]

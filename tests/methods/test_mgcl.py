@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import document_from_texts
-from ecpe_zoo.data.predictions import Array, Prediction
+from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.multi_turn import CE, CSEE, EE, ESCE, emotions_asked, pairs_in_turns
 from ecpe_zoo.methods.mgcl import MGCL
@@ -225,12 +225,12 @@ def test_asking_together_equals_asking_one_by_one(encoder: str) -> None:
         for document, prediction in zip(documents, together, strict=True):
             read = method.builder.tokenise(document)
 
-            def ask(queries: Sequence[Query], read: Any = read) -> dict[Query, Array]:
+            def ask(queries: Sequence[Query], read: Any = read) -> dict[Query, Tensor]:
                 answers = {}
                 for query in queries:
                     rows = method.builder.rows([read], [query])
                     logits = method.read(rows, rows.tokens).student[0]
-                    answers[query] = torch.softmax(logits, dim=-1)[:, 1].numpy()
+                    answers[query] = torch.softmax(logits, dim=-1)[:, 1]
                 asked.append(len(queries))
                 return answers
 
@@ -243,15 +243,15 @@ def test_asking_together_equals_asking_one_by_one(encoder: str) -> None:
 
 
 def answers(table: Mapping[tuple[int, int], list[float]]) -> Any:
-    def ask(queries: Sequence[Query]) -> dict[Query, Array]:
-        return {query: np.array(table[query.kind, query.asked], dtype=np.float32) for query in queries}
+    def ask(queries: Sequence[Query]) -> dict[Query, Tensor]:
+        return {query: torch.tensor(table[query.kind, query.asked]) for query in queries}
 
     return ask
 
 
 FIRST = {
-    Query(0, EE): np.array([0.9, 0.2, 0.8], dtype=np.float32),
-    Query(0, CE): np.array([0.1, 0.7, 0.6], dtype=np.float32),
+    Query(0, EE): torch.tensor([0.9, 0.2, 0.8]),
+    Query(0, CE): torch.tensor([0.1, 0.7, 0.6]),
 }
 TABLE = {
     (ESCE, 0): [0.1, 0.9, 0.3],
@@ -279,8 +279,8 @@ def test_rethink(rethink: Any, expected: list[list[float]]) -> None:
 
 
 SHARED = {
-    Query(0, EE): np.array([0.9, 0.8, 0.7, 0.1], dtype=np.float32),
-    Query(0, CE): np.zeros(4, np.float32),
+    Query(0, EE): torch.tensor([0.9, 0.8, 0.7, 0.1]),
+    Query(0, CE): torch.zeros(4),
 }
 SHARED_TABLE = {
     (ESCE, 0): [0.1, 0.2, 0.1, 0.6],  # three emotions, of which two adopt clause 3 as their cause
@@ -292,7 +292,7 @@ SHARED_TABLE = {
 
 def test_the_released_rule_on_emotions_that_share_a_cause() -> None:
     """It lowers an adopted pair once for each other emotion, never raises one, and adds only pairs that are new."""
-    scores = pairs_in_turns(SHARED, answers(SHARED_TABLE), 0.5, "mm-r", 0.7)[0]["pair"]
+    scores = pairs_in_turns(SHARED, answers(SHARED_TABLE), 0.5, "mm-r", 0.7)[0]["pair"].numpy()
     assert scores[0, 3] == pytest.approx(0.9 * 0.6 * 0.7**2)  # and not P(0|3) P(3|1) = .99 x .9
     assert scores[1, 3] == pytest.approx(0.8 * 0.9 * 0.7**2)
     # ESCE(2) had not adopted it: clause 0 and then clause 1 bring it, and the first score stays
@@ -308,10 +308,10 @@ def test_the_released_rule_on_emotions_that_share_a_cause() -> None:
 )
 def test_scores_of_the_papers_rule_are_monotone(causes: list[float], returned: int, emotion: float) -> None:
     """Of two pairs of an emotion, one with a lower P(c|e) scores higher only if it alone is confirmed."""
-    first = {Query(0, EE): np.array([emotion, 0, 0], np.float32), Query(0, CE): np.zeros(3, np.float32)}
+    first = {Query(0, EE): torch.tensor([emotion, 0, 0]), Query(0, CE): torch.zeros(3)}
     table = {(ESCE, 0): causes} | {(CSEE, c): [0.9 if returned >> c & 1 else 0.1, 0, 0] for c in range(3)}
-    plain = pairs_in_turns(first, answers(table), rethink="none")[0]["pair"][0]
-    scores = pairs_in_turns(first, answers(table), rethink="paper")[0]["pair"][0]
+    plain = pairs_in_turns(first, answers(table), rethink="none")[0]["pair"][0].tolist()
+    scores = pairs_in_turns(first, answers(table), rethink="paper")[0]["pair"][0].tolist()
     confirmed = [causes[c] > 0.5 and bool(returned >> c & 1) for c in range(3)]
     for one in range(3):
         for other in range(3):
@@ -319,11 +319,11 @@ def test_scores_of_the_papers_rule_are_monotone(causes: list[float], returned: i
                 assert scores[one] <= scores[other]
     # and at .5 the same pairs come out as when only adopted ones are lowered
     lowered = [p * (0.7 if causes[c] > 0.5 and not confirmed[c] else 1) for c, p in enumerate(plain)]
-    assert (scores > 0.5).tolist() == [p > 0.5 for p in lowered]
+    assert [score > 0.5 for score in scores] == [p > 0.5 for p in lowered]
 
 
 def test_a_low_ask_above_costs_a_bounded_number_of_questions() -> None:
-    p = np.array([0.9, 0.45, 0.3, 0.48, 0.2, 0.7, 0.05], dtype=np.float32)
+    p = torch.tensor([0.9, 0.45, 0.3, 0.48, 0.2, 0.7, 0.05])
     assert emotions_asked(p, 0.5, 0.5, 2) == [0, 5]
     assert emotions_asked(p, 0.1, 0.5, 2) == [0, 1, 3, 5]
     assert emotions_asked(p, 0.46, 0.5, 2) == [0, 3, 5]

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import document_from_texts
-from ecpe_zoo.data.predictions import Array
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.multi_turn import CE, CSEE, EE, ESCE
 from ecpe_zoo.layers.pooling import LinearPool
@@ -147,11 +146,11 @@ def test_asking_together_equals_asking_one_by_one(method: Any) -> None:
     for document, prediction in zip(documents, together, strict=True):
         read = method.builder.tokenise(document)
 
-        def ask(queries: Sequence[Query], read: Any = read) -> dict[Query, Array]:
+        def ask(queries: Sequence[Query], read: Any = read) -> dict[Query, Tensor]:
             answers = {}
             for query in queries:
                 rows = method.builder.rows([read], [query])
-                answers[query] = method.probabilities(method.read(rows, rows.tokens))[0].numpy()
+                answers[query] = method.probabilities(method.read(rows, rows.tokens))[0]
             return answers
 
         kinds = [kind for kind in (EE, CE) if kind == EE or isinstance(method, CDMRC)]
