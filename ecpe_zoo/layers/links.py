@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class LinkOutputs(NamedTuple):
+    """Outputs of the network for a batch."""
+
+    emotion: Tensor
+    """(B, N, 2) logits."""
+    cause: Tensor
+    """(B, N, 2) logits."""
+    links: Tensor
+    """(B, N, N) logits M, fp32."""
+    weights: Tensor
+    """(B, N, N) position weights A in (0, 1], fp32, 0 for pairs that are not candidates."""
+
+    @property
+    def pair(self) -> Tensor:
+        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 for pairs that are not candidates."""
+        return torch.sigmoid(self.links) * self.weights
 
 
 def position_weights(clauses: Tensor, size: int, smoothing: float = 1.0) -> Tensor:

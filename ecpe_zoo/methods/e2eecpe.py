@@ -35,7 +35,7 @@ Departures from both:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.clause_cnn import KERNELS, MIN_WORDS, ClauseCNN
 from ecpe_zoo.layers.decoding import top_pairs
 from ecpe_zoo.layers.dropout import Dropout
-from ecpe_zoo.layers.links import link_loss, position_weights
+from ecpe_zoo.layers.links import LinkOutputs, link_loss, position_weights
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pair_set import candidates
 from ecpe_zoo.layers.segment_encoder import SegmentEncoder
@@ -61,24 +61,6 @@ from ecpe_zoo.text.encoders import Vocabulary
 from ecpe_zoo.text.profile import TokenCounter
 from ecpe_zoo.text.recurrent import lacks_16_bit_lstm
 from ecpe_zoo.text.vectors import read_word_vectors
-
-
-class LinkOutputs(NamedTuple):
-    """Outputs of the network for a batch."""
-
-    emotion: Tensor
-    """(B, N, 2) logits."""
-    cause: Tensor
-    """(B, N, 2) logits."""
-    links: Tensor
-    """(B, N, N) logits M, fp32."""
-    weights: Tensor
-    """(B, N, N) position weights A in (0, 1], fp32, 0 for pairs that are not candidates."""
-
-    @property
-    def pair(self) -> Tensor:
-        """(B, N, N) probabilities sigmoid(M) A in [0, 1], fp32, 0 for pairs that are not candidates."""
-        return torch.sigmoid(self.links) * self.weights
 
 
 class E2EECPE(ClausePairMethod):
