@@ -103,7 +103,9 @@ def test_a_file_packed_in_an_unknown_way_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_predictions(path, [])
     content = bytearray(path.read_bytes())
-    for place in (i for i in range(len(content)) if content[i : i + 4] in (b"PK\x01\x02", b"PK\x03\x04")):
+    for place in (
+        i for i in range(len(content)) if bytes(content[i : i + 4]) in (b"PK\x01\x02", b"PK\x03\x04")
+    ):
         content[place + (10 if content[place + 2] == 1 else 8)] = 99  # the method of compression
     path.write_bytes(content)
     with pytest.raises(ZooError, match=r"a\.npz: expected a predictions file of ecpe-zoo"):
