@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecpe_zoo.settings import shown
+from ecpe_zoo.escaping import visible
 
 Rows = list[dict[str, Any]]
 """Rows of plain values, nested at most one level: `{"epoch": 0, "validation": {"pair_f1": 0.5}}`."""
@@ -74,7 +74,7 @@ def plain_rows(rows: Any) -> Rows:
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Mapping) or name.startswith(("validation", "watched_test")):
         if not isinstance(value, Mapping):
-            raise ValueError(f"expected metrics by name as {name} in the history, but got {shown(value)}")
+            raise ValueError(f"expected metrics by name as {name} in the history, but got {_shown(value)}")
         return {metric: _number(metric, inner) for metric, inner in value.items() if _there(inner)}
     return _number(name, value) if name in ("epoch", "step") else value
 
@@ -85,8 +85,12 @@ def _there(value: Any) -> bool:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < sys.float_info.max:
-        raise ValueError(f"expected a finite number as {name} in the history, but got {shown(value)}")
+        raise ValueError(f"expected a finite number as {name} in the history, but got {_shown(value)}")
     return value
+
+
+def _shown(value: Any) -> str:
+    return visible(repr(value)[:80])
 
 
 def _leaves(row: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -11,11 +11,6 @@ from torch import Tensor
 from ecpe_zoo.errors import ZooError, first_few
 from ecpe_zoo.escaping import visible
 
-MISFIT = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
-"""What a constructor may raise if the content of a checkpoint is not what it expects."""
-
 
 @contextmanager
 def fitting(method: str) -> Iterator[None]:
@@ -29,7 +24,9 @@ def fitting(method: str) -> Iterator[None]:
     """
     try:
         yield
-    except MISFIT as error:
+    except ZooError:
+        raise
+    except Exception as error:  # whatever a constructor raises; transformers has classes of errors of its own
         reason = visible((str(error).splitlines() or [""])[0])
         raise ZooError(
             f"Expected a checkpoint whose content fits {method}, but got {type(error).__name__}: {reason}. The file "

@@ -99,6 +99,19 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_packed_in_an_unknown_way_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_predictions(path, [])
+    content = bytearray(path.read_bytes())
+    for place in (
+        i for i in range(len(content)) if bytes(content[i : i + 4]) in (b"PK\x01\x02", b"PK\x03\x04")
+    ):
+        content[place + (10 if content[place + 2] == 1 else 8)] = 99  # the method of compression
+    path.write_bytes(content)
+    with pytest.raises(ZooError, match=r"a\.npz: expected a predictions file of ecpe-zoo"):
+        read_predictions(path)
+
+
 def test_a_shape_without_end_is_named(tmp_path: Path) -> None:
     head = {"format": "ecpe-zoo predictions 1", "ids": ["a"], "truncated": [0], "shapes": {"pair": [[1e999]]}}
     content = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), "scores/pair": np.zeros(1)}

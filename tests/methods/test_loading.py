@@ -85,6 +85,7 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another stage": changed(lambda c: c["ecpe_zoo"].update(stage="\x1b[2J")),
     "options that are a list": changed(lambda c: c.update(hyper_parameters=[1])),
     "options of another type": changed(lambda c: c["hyper_parameters"].update(encoder=[1])),
+    "a size that is not whole": changed(lambda c: c["hyper_parameters"]["encoder"].update(size=16.0)),
     "no weights": changed(lambda c: c.pop("state_dict")),
     "weights that are texts": changed(lambda c: c["state_dict"].update(x="y")),
     "a weight less": changed(lambda c: c["state_dict"].popitem()),
