@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 MELD = b"""Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
 1,"Oh, ""that"" one",Ann,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"
 2,Stop it.,Bob,anger,negative,0,1,1,1,"00:00:02,000","00:00:03,000"
@@ -50,6 +52,7 @@ RECCON = {
     ],
     "tr_2": [[{"turn": 1, "speaker": "A", "utterance": "Yes .", "emotion": "neutral"}]],
 }
+RECCON_IEMOCAP = json.loads(json.dumps(RECCON).replace("surprise", "excited"))
 IEMOCAP = [
     [{"text": "Excuse me.", "speaker": "F", "label": "exc"}, {"text": "Do you", "speaker": "M"}],
     [{"text": "No.", "speaker": "M", "label": "fru"}],

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class CauseReader:
     """
 
     labels: tuple[str, ...]
-    spelling: Mapping[str, str]
+    spelling: Mapping[str, str] = field(hash=False)
 
     def __call__(self, path: Path, on_error: OnError = "raise") -> Reading:
         """Read conversations: an utterance is a segment with a speaker and one emotion, `neutral` among them.

@@ -70,7 +70,7 @@ def test_help_names_every_option_in_one_spelling(
     ("command", "message"),
     [
         ("results show x --metrik y", "unrecognized arguments: --metrik y. Did you mean --metric?"),
-        ("results shw", "invalid choice: 'shw' (choose from 'recompute', 'show', 'diff'"),
+        ("results shw", "invalid choice: 'shw' (choose from 'recompute', 'count', 'show', 'diff'"),
         ("results", "the following arguments are required: COMMAND"),
         ("results show", "the following arguments are required: paths"),
         (

@@ -100,7 +100,7 @@ def test_diff_runs_all_tests(records: Path, tmp_path: Path, capsys: pytest.Captu
         "mgcl minus e2eecpe",
         "paired bootstrap",
         "paired permutation",
-        "Verdict",
+        "No verdict: 3 more seeds. ",
     ):
         assert words in shown
     values: dict[str, Any] = json.loads(out.read_text())
