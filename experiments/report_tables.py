@@ -48,7 +48,7 @@ class Row(NamedTuple):
         name: Method and variant.
         group: Its strict runs.
         score: Its headline score; see `with_shared`.
-        against: Its comparisons, fixed in advance.
+        against: Its comparisons, chosen by rule.
     """
 
     name: str

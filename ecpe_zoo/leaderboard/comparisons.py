@@ -1,7 +1,7 @@
-"""Which rows of a board are compared: fixed before any score is known, so that Holm's correction counts them all.
+"""Which rows of a board are compared: by a rule that is the same for all, so that Holm's correction counts them all.
 
 A method is compared with the rule without training and with the best method of its encoder. An ablation is compared
-with its method alone.
+with its method alone. The best is the best by test scores, so that differences to it are biased against the others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def references(groups: Mapping[str, RunGroup], against: str | None = None) -> di
 
     Args:
         groups: Finished rows by label, with weights chosen as the protocol says.
-        against: Label of the row that all others are compared with, in place of the fixed comparisons.
+        against: Label of the row that all others are compared with, in place of these comparisons.
     """
     if against is not None:
         return (

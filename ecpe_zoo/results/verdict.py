@@ -2,7 +2,7 @@
 
 The test documents of one set of trained weights cannot decide: if one run in thirty collapses, the bootstrap and the
 permutation test over documents reject a true null in about half of the cases (`experiments/false_positives.py`). So
-the verdict needs a number of runs that is fixed in advance:
+the verdict needs a fixed number of runs:
 
 - A corpus with folds: ten folds (all, if it has fewer) with three seeds each. d_k is the difference of the seed means
   in fold k, collapsed runs as they scored. The test is the exact sign-flip of d_1 ... d_K. Under the null hypothesis
