@@ -128,11 +128,8 @@ class Explainer:
         """Gradient times input of all tokens of each segment, for each target; None without gradients."""
         found = None
         if self.gradients and targets:
-            where = [(target.segment, target.cause) for target in targets]
-            at = [
-                (e, target.label or 0 if c is None else c)
-                for (e, c), target in zip(where, targets, strict=True)
-            ]
+            columns = [target.label if target.cause is None else target.cause for target in targets]
+            at = [(target.segment, column or 0) for target, column in zip(targets, columns, strict=True)]
             found = self.annotator.contributions(document, at)
         if found is None:
             return [None] * len(targets)

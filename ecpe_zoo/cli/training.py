@@ -137,7 +137,7 @@ class ZooCLI(LightningCLI):
         run.complete(lambda: show_results(run.scorer, run.method, run.data, run.recorder))
         if run.trainer.fast_dev_run:
             return
-        rank_zero_info(f"checkpoint:  {below(run.folder, run.best_path) if run.best_path else 'none'}")
+        rank_zero_info(f"checkpoint:  {like_folder(run.folder, run.best_path) if run.best_path else 'none'}")
         rank_zero_info(f"log:         {run.folder / 'metrics.csv'}")
         rank_zero_info(f"predictions: {run.folder / 'predictions'}")
 
@@ -158,11 +158,13 @@ class ZooCLI(LightningCLI):
         self.run.draw()
 
 
-def below(folder: Path, path: str) -> str:
+def like_folder(folder: Path, path: str) -> str:
     """A path in a folder, relative if the folder's is: Lightning makes that of a later stage's checkpoint absolute.
 
-    >>> below(Path("runs/a"), str(Path("runs/a/best.ckpt").resolve())), below(Path("runs"), "/other/best.ckpt")
-    ('runs/a/best.ckpt', '/other/best.ckpt')
+    >>> like_folder(Path("runs/a"), str(Path("runs/a/best.ckpt").resolve()))
+    'runs/a/best.ckpt'
+    >>> like_folder(Path("runs"), "/other/best.ckpt")
+    '/other/best.ckpt'
     """
     home = folder.resolve()
     return str(folder / Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path

@@ -107,7 +107,8 @@ class TwoBranch(nn.Module):
         states, logits = self.first(one, mask)
         if self.link != "none":
             passed = states if self.link == "states" else torch.sigmoid(logits.float())[..., None]
-            passed = passed.detach() if self.detach and self.training else passed
+            if self.detach and self.training:  # explanations follow the score through all of it
+                passed = passed.detach()
             other = torch.cat([other, passed.to(other.dtype)], dim=-1)
         found = self.second(other, mask)
         if self.emotion_first:

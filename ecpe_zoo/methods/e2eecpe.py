@@ -202,8 +202,9 @@ class E2EECPE(ClausePairMethod):
 
     def token_readers(self) -> list[TokenReader]:
         """The word vectors; or see `Traceable.token_readers`."""
-        own = TokenReader(self.embedding, [self.embedding]) if self.encoder is None else None
-        return super().token_readers() if own is None else [own]
+        if self.encoder is not None:
+            return super().token_readers()
+        return [TokenReader(self.embedding, [self.embedding])]
 
     def token_texts(self, segment: Segment) -> list[str]:
         """The words; or see `Traceable.token_texts`."""

@@ -196,15 +196,16 @@ def gradient_times_input(
         if scores is None:
             return None
         found = []
+        counts = {
+            document: [len(method.token_texts(segment)) for segment in documents[document].segments]
+            for document in {document for document, *_ in places}
+        }
         for document, row, column in places:
             grid = scores[document]
             known = row < grid.shape[0] and column < grid.shape[1]
             by_source = trace.contributions(grid[row, column] if known else grid.new_zeros(()))
             found.append(
-                [
-                    _values(by_source, document, index, len(method.token_texts(segment)))
-                    for index, segment in enumerate(documents[document].segments)
-                ]
+                [_values(by_source, document, index, count) for index, count in enumerate(counts[document])]
             )
     return found
 

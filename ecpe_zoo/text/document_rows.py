@@ -53,9 +53,8 @@ def sources(batch: DocumentRows) -> Tensor:
     """Document, clause and number of each token (R, T, 3); see `text.sources`."""
     found = no_source(batch.tokens.shape)
     places = batch.segment_mask.nonzero().tolist()
-    by_document = len(batch.lengths) == len(
-        batch.ids
-    )  # both readings are alike if each document has one clause
+    # a row a document, or a row a clause; the two are alike if each document has one clause
+    by_document = len(batch.lengths) == len(batch.ids)
     for row, clauses in enumerate(batch.clause_of.tolist()):
         document, first = (row, 0) if by_document else places[row]
         mark(found, row, ((at, document, first + clause) for at, clause in enumerate(clauses) if clause >= 0))
