@@ -40,8 +40,8 @@ def documents(method: Method) -> list[Document]:
     return some_documents(method.task.id)
 
 
-def built(id: str) -> Method:
-    torch.manual_seed(0)
+def built(id: str, seed: int = 0) -> Method:
+    torch.manual_seed(seed)
     method = (CONTRACT | VARIANTS)[id][0]()
     method.build_from(some_documents(method.task.id))
     return method
@@ -74,6 +74,17 @@ def test_a_built_method_is_in_training_mode(method: Method) -> None:
 def is_frozen(module: torch.nn.Module) -> bool:
     parameters = list(module.parameters())
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+
+def test_the_seed_draws_the_weights(request: pytest.FixtureRequest, method: Method) -> None:
+    if method.id in WITHOUT_LEARNING:
+        pytest.skip("nothing is drawn")
+    id = request.node.callspec.params["method"]
+    first = dict(method.named_parameters())
+    for seed, same in ((0, True), (1, False)):
+        other = dict(built(id, seed).named_parameters())
+        assert other.keys() == first.keys()
+        assert all(torch.equal(p, first[name]) for name, p in other.items()) is same
 
 
 def test_shapes_and_ranges(method: Method, documents: list[Document]) -> None:
