@@ -196,7 +196,7 @@ class EncodedPairMethod(Method):
         Gold pairs outside the window are reported.
 
         Raises:
-            TypeError: The heads have no `pair_head`.
+            TypeError: See `pair_bias`.
         """
         gold = missed = candidates = 0
         for document in documents:
@@ -213,14 +213,25 @@ class EncodedPairMethod(Method):
         if not self.pair_settings.prior:
             return
         share = torch.tensor(min(max(gold, 1) / max(candidates, 2), 0.5))
+        with torch.no_grad():
+            self.pair_bias().fill_(float(torch.logit(share)))
+
+    def pair_bias(self) -> Tensor:
+        """What is added last to each pair logit, (1,): the bias of the heads' `pair_head`.
+
+        A method whose pair logits end in another form overrides it.
+
+        Raises:
+            TypeError: The heads have no `pair_head`.
+        """
         head = getattr(self.heads, "pair_head", None)
         if not isinstance(head, nn.Linear) or head.out_features != 1 or head.bias is None:
             raise TypeError(
                 f"Expected the heads of {type(self).__name__} to have `pair_head`, an nn.Linear with one output and a "
-                f"bias that gives the pair logits, but got {head}. The bias is set to the share of gold pairs."
+                f"bias that gives the pair logits, but got {head}. Its bias is set to the share of gold pairs; for "
+                "another form override `pair_bias`."
             )
-        with torch.no_grad():
-            head.bias.fill_(float(torch.logit(share)))
+        return head.bias
 
     def forward(self, batch: DocumentRows) -> PairLogits:
         """Logits of a batch."""

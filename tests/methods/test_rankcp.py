@@ -160,3 +160,18 @@ def test_heads_without_a_pair_head_are_told_so() -> None:
     del method.heads.pair_head
     with pytest.raises(TypeError, match="heads of RANKCP to have `pair_head`"):
         method.start(documents)
+
+
+def test_a_score_of_another_form_says_where_its_bias_is() -> None:
+    class Bilinear(RANKCP):
+        def pair_bias(self) -> torch.Tensor:
+            return self.heads.own_bias
+
+    documents = load_corpus("bundled-ecpe").train[:3]
+    method = Bilinear(EncoderSettings("embedded", 32))
+    method.vocabulary = method.make_vocabulary(documents)
+    method.build(from_checkpoint=False)
+    del method.heads.pair_head
+    method.heads.own_bias = torch.nn.Parameter(torch.zeros(1))
+    method.start(documents)
+    assert method.heads.own_bias < 0
