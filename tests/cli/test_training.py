@@ -29,7 +29,7 @@ from ecpe_zoo.methods.loading import load_method, read_checkpoint
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
-from tests.methods.contract import BUNDLED, CONTRACT, WITHOUT_LEARNING, decisions
+from tests.methods.contract import BUNDLED, CONTRACT, decisions
 
 STORED = 1.2e-4
 """Files hold scores rounded up to four decimals; beyond that, batch-mates move the last digits."""
