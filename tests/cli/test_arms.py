@@ -146,7 +146,7 @@ def test_a_suite_knows_the_list_by_its_content(
         f"  matrix: {{corpora: {corpus}, protocols: strict, folds: 1, seeds: 0}}\n",
         encoding="utf-8",
     )
-    command = ["run", str(suite), "--results", str(tmp_path / "results")]
+    command = ["run", str(suite), "--results", str(tmp_path / "results"), "--executor", "inline"]
     assert main(command) == 0
     capsys.readouterr()
     assert main([*command, "--dry-run"]) == 0
