@@ -97,13 +97,20 @@ def one_sentence(message: str, options: Iterable[str]) -> str:
 
     >>> one_sentence("unrecognized arguments: b.ckpt", [])
     'unrecognized arguments: b.ckpt. If a pattern such as *.ckpt matches several files, name one of them.'
+    >>> one_sentence("unrecognized arguments: t.txt", ["--input"])
+    'unrecognized arguments: t.txt. The file to read is given by --input.'
     >>> one_sentence("the following arguments are required: --input", ["--input"])
     'the following arguments are required: --input.'
     """
     hint = ""
     if unknown := re.match(r"unrecognized arguments: ([^ =]+)", message):
-        hint = " If a pattern such as *.ckpt matches several files, name one of them."
-        hint = did_you_mean(unknown[1], options) if unknown[1].startswith("-") else hint
+        options = list(options)
+        if unknown[1].startswith("-"):
+            hint = did_you_mean(unknown[1], options)
+        elif "--input" in options and not unknown[1].endswith(".ckpt"):
+            hint = " The file to read is given by --input."
+        else:
+            hint = " If a pattern such as *.ckpt matches several files, name one of them."
     return f"{message.rstrip('.')}.{hint}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ecpe_zoo.cli.functions import Repeated
 from ecpe_zoo.cli.screen import say
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.escaping import shell_quoted
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def build(
     say(*(f"{failure.cell}: no record: {failure.reason}" for failure in failures))
     failed = [failure.cell for failure in failures]
     written = build_page(boards, len(entries), output, root, failed)
-    say(f"{len(entries)} records, {len(written)} files; open {output / 'index.html'}")
+    say(f"{counted(len(entries), 'record')}, {len(written)} files; open {output / 'index.html'}")
     if picture is not None:
         write_board_picture(boards, picture, output / "board.svg")
     if readme is not None:
