@@ -13,12 +13,12 @@ import numpy as np
 import yaml
 
 from ecpe_zoo.leaderboard.published import Published, published
-from ecpe_zoo.leaderboard.tables import percent, signed
+from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.results.verdict import Components
 from experiments.report_names import ENCODERS, OWN, bare
-from experiments.report_tables import FEWEST, METHOD, Practice, Row, difference, ranges, table
+from experiments.report_tables import FEWEST, METHOD, Practice, Row, difference, points, ranges, table
 
 ROOT = Path(__file__).parent.parent
 TASK, CORPUS = "ecpe", "xia-ding-2019"
@@ -176,12 +176,14 @@ class Shown(NamedTuple):
         judged: Those with enough runs for a verdict.
         intervals: Those with a method or with the best of an encoder that have an interval.
         apart: Of these, intervals that exclude 0, without any correction.
+        verdicts: The verdicts, in words.
     """
 
     fixed: int
     judged: int
     intervals: int
     apart: int
+    verdicts: tuple[str, ...]
 
 
 def shown(rows: Mapping[str, Sequence[Row]]) -> Shown:
@@ -191,7 +193,15 @@ def shown(rows: Mapping[str, Sequence[Row]]) -> Shown:
         it for one in every if one.why in METHOD and (it := difference(one)) is not None and it.low == it.low
     ]
     apart = sum(it.low > 0 or it.high < 0 for it in found)
-    return Shown(len(every), sum(not one.verdict.missing for one in every), len(found), apart)
+    verdicts = tuple(
+        f"{row.name} minus {one.label} on `{corpus}`: {points(difference(one))}, {p_value(one.verdict.holm_p)} (Holm), "
+        f"{one.verdict.in_words}"
+        for corpus, listed in rows.items()
+        for row in listed
+        for one in row.against
+        if not one.verdict.missing
+    )
+    return Shown(len(every), len(verdicts), len(found), apart, verdicts)
 
 
 class LastEpoch(NamedTuple):
