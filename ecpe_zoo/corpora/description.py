@@ -29,6 +29,7 @@ A corpus with folds has `folds: 10` and names like `fold{fold}_train.txt`.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
@@ -56,6 +57,8 @@ PAIR_KINDS = ("clauses", "json", "jsonl", "ecac")
 """Kinds of files with pairs."""
 _FOR_PAIRS = ("kind", "encoding", "any_case", "synonyms")
 """Options of `format` for such files."""
+LONGEST = 255
+"""Bytes of a file's name on common file systems."""
 FOLD = "{fold}"
 """The number of the fold, in the name of a file."""
 
@@ -75,6 +78,8 @@ class Files(BaseModel):
         names = words([value] if isinstance(value, str) else value)
         if any(Path(name).is_absolute() for name in names):
             raise ValueError("expected paths from the folder of the description on")
+        if any(len(os.fsencode(part)) > LONGEST for name in names for part in Path(name).parts):
+            raise ValueError(f"expected names of at most {LONGEST} bytes")
         return names
 
 

@@ -246,6 +246,7 @@ def test_a_description_in_json_with_conversations(tmp_path: Path) -> None:
         ("files:", "language: fr\nfiles:", 6, "language: expected 'zh' or 'en'"),
         ("  test: test.csv", "  text: test.csv", 8, "expected one of the fields train, validation, test"),
         ("  test: test.csv", "  test: /test.csv", 8, "from the folder of the description on"),
+        ("  test: test.csv", f"  test: {'x' * 256}.csv", 8, "names of at most 255 bytes"),
         ("  test: test.csv", "  test: []", 8, "files.test: expected a list of texts"),
         (
             DESCRIPTION[DESCRIPTION.index("  train") :],
