@@ -239,7 +239,8 @@ def fuzz(format: Format, inputs: int, folder: Path, seed: int = 0, seconds: floa
 
 def _failed(found: Found, what: str, path: Path) -> None:
     found.failures[what] += 1
-    found.kept.setdefault(what, path.read_bytes())
+    file = path if path.is_file() else next(path.iterdir())  # of a folder of records, the record
+    found.kept.setdefault(what, file.read_bytes())
 
 
 def _too_long(*_: object) -> None:

@@ -61,13 +61,15 @@ def plain_rows(rows: Any) -> Rows:
     """Rows of a file, without values that are None or NaN.
 
     Raises:
-        ValueError: They are no rows of plain values with finite steps and metrics.
+        ValueError: They are no rows of plain values with an epoch, and finite steps and metrics.
 
-    >>> plain_rows([{"step": 1, "validation": {"pair_f1": 0.5, "pair_r": None}, "watched_test": None}])
-    [{'step': 1, 'validation': {'pair_f1': 0.5}}]
+    >>> plain_rows([{"epoch": 1, "validation": {"pair_f1": 0.5, "pair_r": None}, "watched_test": None}])
+    [{'epoch': 1, 'validation': {'pair_f1': 0.5}}]
     """
     if not (isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows)):
         raise ValueError("expected the history to be a list of rows")
+    if not all(_there(row.get("epoch")) for row in rows):
+        raise ValueError("expected an epoch in each row of the history")
     return [{name: _plain(name, value) for name, value in row.items() if _there(value)} for row in rows]
 
 

@@ -66,12 +66,13 @@ def test_only_the_last_stage_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"step": 1, "validation": "x"}, "metrics by name as validation in the history, but got 'x'"),
-        ({"step": [1]}, r"a finite number as step in the history, but got \[1\]"),
-        ({"step": 1e999}, "a finite number as step"),
-        ({"step": 10**400}, "a finite number as step"),
-        ({"step": True}, "a finite number as step"),
-        ({"watched_test": {"pair_f1": "0.5"}}, "a finite number as pair_f1"),
+        ({"epoch": 1, "validation": "x"}, "metrics by name as validation in the history, but got 'x'"),
+        ({"epoch": 0, "step": [1]}, r"a finite number as step in the history, but got \[1\]"),
+        ({"epoch": 0, "step": 1e999}, "a finite number as step"),
+        ({"epoch": 0, "step": 10**400}, "a finite number as step"),
+        ({"epoch": 0, "step": True}, "a finite number as step"),
+        ({"epoch": 0, "watched_test": {"pair_f1": "0.5"}}, "a finite number as pair_f1"),
+        ({"step": 1, "validation": {"pair_f1": 0.5}}, "an epoch in each row"),
     ],
 )
 def test_a_history_of_another_form_is_named_and_not_drawn(
