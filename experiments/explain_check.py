@@ -7,7 +7,7 @@ For each document one score is taken, and some of its parts are left out:
 - a method of pairs: the score of the highest pair, if the method predicts it, without clauses outside of the pair;
 - a method that labels the turns of a conversation: the score of the predicted label of one random judged turn that
   has enough context, without other turns that the method reads for it;
-- a method that labels single texts: the score of the predicted label, without words (between spaces) of the text.
+- a method of the task `emotions`, a single text: the score of the predicted label, without words (between spaces).
 
 The parts are ranked: by leaving each out alone, by the contributions of their tokens (gradient times input), as the sum
 of absolute values and as the plain sum, and by the method's own clues for tokens, if it has any. The first one or two
@@ -167,10 +167,10 @@ def needed(method: Method, threshold: float) -> str:
     """What a document needs, in words."""
     if not method.task.labelled:
         return f"a pair above {threshold:g} and at least {FEWEST['clause']} clauses outside of it"
-    label = f"a label above {threshold:g}" if method.task.thresholded else "a label"
-    return (
-        f"{label} with at least {FEWEST['turn']} other turns or {FEWEST['word']} words that are read for it"
-    )
+    turns = f"at least {FEWEST['turn']} other turns"
+    if not method.task.thresholded:
+        return f"a label with {turns} that are read for it"
+    return f"a label above {threshold:g} with {turns} or {FEWEST['word']} words that are read for it"
 
 
 def main(arguments: list[str] | None = None) -> int:

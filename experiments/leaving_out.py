@@ -5,7 +5,8 @@ What is scored, and the parts that can be left out:
 - methods of pairs: the pair with the highest score, if it is predicted; the clauses outside of it;
 - methods that label, a conversation: the predicted label of one judged turn; the other turns that the method reads for
   it (if it has gradients, those of which at least one token was read; else all);
-- methods that label, a single text: its predicted label; the words between spaces, as far as the method reads them.
+- methods of the task `emotions`, a single text: its predicted label; the words between spaces, as far as the method
+  reads them.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def case_of(annotator: Annotator, document: Document, threshold: float, chance: 
     document = document.without_gold()
     if not annotator.method.task.labelled:
         return _pair(annotator, document, threshold)
-    if len(document) == 1:
+    if len(document) == 1 and annotator.method.task.thresholded:  # else a conversation of one turn
         return _label(annotator, document, 0, "word", threshold)
     judged = [index for index, segment in enumerate(document.segments) if segment.judged]
     found = (

@@ -142,6 +142,8 @@ def test_turns_that_are_cut_off_or_outside_of_the_context_are_none_of_its_parts(
         document, segments=tuple(replace(s, judged=i == 0) for i, s in enumerate(document.segments))
     )
     assert case_of(Annotator(reader()), silent, 0.0, random.Random(0)) is None  # nothing is before it
+    monologue = document_from_texts("m", ["I am so very glad about this old red bike ."], language="en")
+    assert case_of(Annotator(reader()), monologue, 0.0, random.Random(0)) is None
 
 
 def test_the_drops_of_a_text_are_those_of_its_words() -> None:
