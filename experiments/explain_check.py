@@ -1,19 +1,27 @@
-"""Whether explanations mean something: leaving out the clauses that they name, against leaving out random ones.
+"""Whether explanations mean something: leaving out the parts that they name, against leaving out random ones.
 
     python -m experiments.explain_check CKPT --corpus NAME [--fold 1] [--documents 200] [--seed 0] [--json FILE]
 
-For each document the pair with the highest score is taken, if the method predicts it. The clauses outside of the pair
-are ranked: by leaving each out alone, by the contributions of their tokens (gradient times input), as the sum of
-absolute values and as the plain sum, and by the method's own clues for tokens, if it has any. The first one or two of a
-ranking are left out, and the drop of the score is compared with the mean over random draws of as many of these clauses
-of the same document. The clauses of the pair stay: without them there is nothing to score.
+For each document one score is taken, and some of its parts are left out:
 
-The sum of absolute values says how much a clause matters, for or against the pair: compare |change|. The other rankings
+- a method of pairs: the score of the highest pair, if the method predicts it, without clauses outside of the pair;
+- a method that labels the turns of a conversation: the score of the predicted label of one random judged turn that
+  has enough context, without other turns that the method reads for it;
+- a method of the task `emotions`, a single text: the score of the predicted label, without words (between spaces).
+
+The parts are ranked: by leaving each out alone, by the contributions of their tokens (gradient times input), as the sum
+of absolute values and as the plain sum, and by the method's own clues for tokens, if it has any. The first one or two
+of a ranking are left out, and the drop of the score is compared with the mean over random draws of as many of these
+parts of the same document. The clauses of the pair and the turn of the label stay: without them there is nothing to
+score.
+
+The sum of absolute values says how much a part matters, for or against the answer: compare |change|. The other rankings
 put first what the score rests on: compare the drop.
 
-The first clause by leaving out alone has the largest drop by construction. Only its two clauses together, and the other
-rankings, say something. Leaving out a clause between the two of a pair also brings these closer together; with --blank,
-the text of a clause becomes "…" instead, and all distances stay.
+The first part by leaving out alone has the largest drop by construction. Only its two parts together, and the other
+rankings, say something. Leaving out a clause between the two of a pair also brings these closer together, and without a
+turn a method with a window of turns reads an older one; with --blank, the text of a part becomes "…" instead, and all
+distances stay.
 """
 
 from __future__ import annotations
@@ -21,175 +29,58 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ecpe_zoo.annotation.annotator import Annotator
-from ecpe_zoo.annotation.occlusion import BLANK, Target
 from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.results.resampling import Bootstrap, paired_bootstrap
 from experiments import run
-
-SIZES = (1, 2)
-"""Clauses that are left out together."""
-
-FEWEST = 4
-"""Clauses outside of the pair that a document needs: of fewer, random ones are nearly the same as the first."""
-
-LEFT_OUT, ABSOLUTE, SIGNED, CLUES = "left out alone", "gradients, absolute", "gradients, signed", "own clues"
+from experiments.leaving_out import FEWEST, Drop, Unit, drops
 
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Drop:
-    """The drop of the score of a document's pair.
-
-    Args:
-        id: Id of the document.
-        ranking: Name of the ranking.
-        size: Clauses that were left out.
-        top: Drop without the first ones of the ranking.
-        random: Drop without as many random ones, for each draw.
-    """
-
-    id: str
-    ranking: str
-    size: int
-    top: float
-    random: tuple[float, ...]
-
-
 class Comparison(NamedTuple):
-    """A ranking against random clauses.
+    """A ranking against random parts.
 
     Args:
+        unit: What was left out.
         ranking: Name of the ranking.
-        size: Clauses that were left out.
+        size: Parts that were left out.
         drop: Mean drop over documents, that of the ranking first.
         change: The same of the absolute change of the score.
     """
 
+    unit: Unit
     ranking: str
     size: int
     drop: Bootstrap
     change: Bootstrap
 
 
-def without(document: Document, clauses: Sequence[int], blank: bool) -> tuple[Document, list[int | None]]:
-    """A document without clauses, and the index of each clause in it.
-
-    Args:
-        document: Document without gold.
-        clauses: Indices of the clauses.
-        blank: Whether their text becomes `BLANK` instead.
-    """
-    id = f"{document.id} without {sorted(clauses)}"
-    if blank:
-        kept = [replace(s, text=BLANK) if i in clauses else s for i, s in enumerate(document.segments)]
-        return replace(document, id=id, segments=tuple(kept)), list(range(len(document)))
-    left = [index for index in range(len(document)) if index not in clauses]
-    places = {index: place for place, index in enumerate(left)}
-    segments = tuple(document.segments[index] for index in left)
-    return replace(document, id=id, segments=segments), [places.get(i) for i in range(len(document))]
-
-
-def rankings(
-    annotator: Annotator, document: Document, target: Target, among: Sequence[int], alone: Mapping[int, float]
-) -> dict[str, list[int]]:
-    """The clauses in the order of each ranking, the most important first.
-
-    Args:
-        annotator: Applies the method.
-        document: Document without gold.
-        target: Pair to explain.
-        among: Clauses to rank.
-        alone: Drop of the score without each of them.
-    """
-    weights: dict[str, Mapping[int, float]] = {LEFT_OUT: alone}
-    assert target.cause is not None
-    found = annotator.contributions(document, [(target.segment, target.cause)])
-    if found is not None:
-        weights[ABSOLUTE] = {index: float(np.nansum(np.abs(found[0][index]))) for index in among}
-        weights[SIGNED] = {index: float(np.nansum(found[0][index])) for index in among}
-    with torch.inference_mode():
-        clues = annotator.method.clues(document)
-    if clues is not None and clues.tokens:
-        tables = list(clues.tokens.values())
-        weights[CLUES] = {i: float(max(np.nanmax(t[i], initial=0.0) for t in tables)) for i in among}
-    return {name: sorted(among, key=lambda i: (-by[i], i)) for name, by in weights.items()}
-
-
-def drops(
-    annotator: Annotator, document: Document, threshold: float, draws: int, chance: random.Random, blank: bool
-) -> list[Drop]:
-    """The drops of a document; none without a predicted pair, or with too few clauses.
-
-    Args:
-        annotator: Applies the method.
-        document: Document, with or without gold.
-        threshold: Score that a predicted pair exceeds.
-        draws: Random draws.
-        chance: Draws them.
-        blank: See `without`.
-    """
-    document = document.without_gold()
-    (full,) = annotator.predict([document])
-    pair = full.scores["pair"]
-    target = Target(*divmod(int(pair.argmax()), len(pair)))
-    among = [index for index in range(len(document)) if index not in target.own]
-    if len(among) < FEWEST or not target.score(full) > threshold:
-        return []
-    chosen = {size: [chance.sample(among, size) for _ in range(draws)] for size in SIZES}
-    known = _without_each(annotator, document, target, [[index] for index in among], blank)
-    alone = {index: known[index,] for index in among}
-    orders = rankings(annotator, document, target, among, alone)
-    wanted = [order[:size] for order in orders.values() for size in SIZES]
-    wanted += [clauses for size in SIZES for clauses in chosen[size]]
-    known |= _without_each(annotator, document, target, [c for c in wanted if _key(c) not in known], blank)
-    return [
-        Drop(document.id, name, size, known[_key(order[:size])], tuple(known[_key(c)] for c in chosen[size]))
-        for name, order in orders.items()
-        for size in SIZES
-    ]
-
-
-def _key(clauses: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted(clauses))
-
-
-def _without_each(
-    annotator: Annotator, document: Document, target: Target, sets: Sequence[Sequence[int]], blank: bool
-) -> dict[tuple[int, ...], float]:
-    """The drop of the score without each set of clauses."""
-    made = {_key(clauses): without(document, clauses, blank) for clauses in sets}
-    predictions = annotator.predict([document, *(variant for variant, _ in made.values())])
-    full = target.score(predictions[0])
-    return {
-        key: full - target.score(prediction, places)
-        for (key, (_, places)), prediction in zip(made.items(), predictions[1:], strict=True)
-    }
-
-
 def compare(found: Sequence[Drop], resamples: int = 10_000) -> list[Comparison]:
-    """Each ranking and size against random clauses, with a paired bootstrap over documents."""
+    """Each ranking and size against random parts, with a paired bootstrap over documents."""
     compared = []
-    for ranking, size in dict.fromkeys((drop.ranking, drop.size) for drop in found):
-        mine = [drop for drop in found if (drop.ranking, drop.size) == (ranking, size)]
+    groups: dict[tuple[Unit, str, int], list[Drop]] = {}
+    for drop in found:
+        groups.setdefault((drop.unit, drop.ranking, drop.size), []).append(drop)
+    for (unit, ranking, size), mine in groups.items():
         top = np.array([drop.top for drop in mine])
         chance = np.array([drop.random for drop in mine])  # (documents, draws)
         compared.append(
             Comparison(
+                unit,
                 ranking,
                 size,
                 _bootstrap(top, chance.mean(axis=1), resamples),
@@ -215,14 +106,24 @@ def show(compared: Sequence[Comparison], documents: int, draws: int) -> None:
         interval = f"[{found.low:+.3f}, {found.high:+.3f}]"
         return [f"{found.first:.3f}", f"{found.second:.3f}", f"{found.difference:+.3f} {interval}"]
 
-    columns = ("ranking", "clauses", ">drop", ">random", ">difference", ">|change|", ">random", ">difference")
-    rows = [[c.ranking, str(c.size), *cells(c.drop), *cells(c.change)] for c in compared]
-    show_table(
-        f"Score of the predicted pair without clauses, {documents} documents, 95 % intervals", columns, rows
+    columns = (
+        "ranking",
+        "left out",
+        ">drop",
+        ">random",
+        ">difference",
+        ">|change|",
+        ">random",
+        ">difference",
     )
+    rows = [
+        [c.ranking, f"{c.size} {c.unit}{'s' * (c.size > 1)}", *cells(c.drop), *cells(c.change)]
+        for c in compared
+    ]
+    show_table(f"Score of the answer without parts, {documents} documents, 95 % intervals", columns, rows)
     say(
-        f"Random: mean of {draws} draws of as many clauses of the same document. One clause that was ranked by leaving "
-        "it out alone has the largest drop by construction: the other rows are the check."
+        f"Random: mean of {draws} draws of as many parts of the same document. One part that was ranked by leaving it "
+        "out alone has the largest drop by construction: the other rows are the check."
     )
 
 
@@ -235,18 +136,13 @@ def check(
     blank: bool = False,
     report: Callable[[str], object] = say,
 ) -> list[Drop]:
-    """The drops of up to `count` random documents that have a predicted pair and enough clauses.
+    """The drops of up to `count` random documents with a predicted answer and enough parts.
 
     Raises:
-        ZooError: a method of another task, or no such document.
+        ZooError: there is no such document.
     """
-    method = annotator.method
-    if method.task.labelled:
-        raise ZooError(
-            f"Expected a method of emotion-cause pairs, but got {method.id}, which labels segments."
-        )
+    threshold = threshold_of(annotator.method)
     chance = random.Random(seed)
-    threshold = method.threshold if method.tuned is None else method.tuned
     found: list[Drop] = []
     used = tried = 0
     for document in chance.sample(list(documents), len(documents)):
@@ -254,12 +150,27 @@ def check(
             break
         mine = drops(annotator, document, threshold, draws, chance, blank)
         tried, used, found = tried + 1, used + bool(mine), found + mine
-    report(
-        f"{used} of {tried} documents have a pair above {threshold:g} and at least {FEWEST} clauses outside of it."
-    )
+    report(f"{used} of {tried} documents have {needed(annotator.method, threshold)}.")
     if not found:
-        raise ZooError("Expected a document with a predicted pair and enough clauses, but none has both.")
+        raise ZooError(f"Expected a document with {needed(annotator.method, threshold)}, but there is none.")
     return found
+
+
+def threshold_of(method: Method) -> float:
+    """The score that an answer exceeds; 0 if the highest score decides."""
+    if not method.task.thresholded:
+        return 0.0
+    return method.threshold if method.tuned is None else method.tuned
+
+
+def needed(method: Method, threshold: float) -> str:
+    """What a document needs, in words."""
+    if not method.task.labelled:
+        return f"a pair above {threshold:g} and at least {FEWEST['clause']} clauses outside of it"
+    turns = f"at least {FEWEST['turn']} other turns"
+    if not method.task.thresholded:
+        return f"a label with {turns} that are read for it"
+    return f"a label above {threshold:g} with {turns} or {FEWEST['word']} words that are read for it"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -278,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--documents", type=int, default=200, help="most documents")
     parser.add_argument("--draws", type=int, default=5, help="random draws for each document and size")
     parser.add_argument("--seed", type=int, default=0, help="of the documents and draws")
-    parser.add_argument("--blank", action="store_true", help="blank clauses instead of leaving them out")
+    parser.add_argument("--blank", action="store_true", help="blank parts instead of leaving them out")
     parser.add_argument("--json", type=Path, help="write all drops to this file")
     options = parser.parse_args(arguments)
     if options.documents < 1 or options.draws < 1:
@@ -294,8 +205,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         rows: list[dict[str, Any]] = [
             {
+                "unit": c.unit,
                 "ranking": c.ranking,
-                "clauses": c.size,
+                "size": c.size,
                 "drop": c.drop._asdict(),
                 "change": c.change._asdict(),
             }

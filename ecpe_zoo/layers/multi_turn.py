@@ -41,6 +41,7 @@ def emotions_asked(p: Tensor, above: float, default: float, more: int) -> list[i
     Returns:
         Clause indices, ascending.
     """
+    p = p.detach()
     sure = _indices(p > max(above, default))
     between = sorted(_indices((p > above) & (p <= default)), key=lambda index: -float(p[index]))
     return sorted([*sure, *between[:more]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,23 @@ main(["wrong"])
 print([name for name in ("torch", "lightning", "transformers", "scipy") if name in sys.modules])
 """
     assert run_process(code) == "[]"
+
+
+def test_rows_are_shown_without_torch(tmp_path: Path) -> None:
+    """Pages, JSON and text of `explain --from` need no model."""
+    rows = tmp_path / "rows.jsonl"
+    row = {"id": "a", "text": "I am glad", "emotions": {"joy": 5.0}, "above_threshold": True, "truncated": 0}
+    rows.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    code = f"""
+import sys
+from ecpe_zoo.cli.main import main
+shown = ["explain", "--from", {str(rows)!r}]
+further = ["--html", {str(tmp_path / "pages")!r}, "--json", {str(tmp_path / "why.jsonl")!r}]
+assert main(shown) == main([*shown, *further]) == 0
+print([name for name in ("torch", "lightning", "transformers", "scipy") if name in sys.modules])
+"""
+    assert run_process(code) == "[]"
+    assert (tmp_path / "pages" / "0001.html").is_file()
 
 
 @pytest.mark.parametrize("command", OWN, ids=" ".join)

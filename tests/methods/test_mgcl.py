@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -328,6 +329,19 @@ def test_a_low_ask_above_costs_a_bounded_number_of_questions() -> None:
     assert emotions_asked(p, 0.1, 0.5, 2) == [0, 1, 3, 5]
     assert emotions_asked(p, 0.46, 0.5, 2) == [0, 3, 5]
     assert emotions_asked(p, 0.8, 0.5, 2) == [0]
+
+
+def test_what_is_asked_of_answers_with_gradients_warns_of_nothing() -> None:
+    """`explain` traces the questions; torch warns once a process, unless it is told to warn always."""
+    p = torch.tensor([0.9, 0.45, 0.3, 0.48], requires_grad=True)
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert emotions_asked(p, 0.1, 0.5, 2) == [0, 1, 3]
+    finally:
+        torch.set_warn_always(always)
 
 
 def test_ask_above_is_tuned_with_the_threshold() -> None:
