@@ -1,4 +1,4 @@
-"""Checks of the names and sections of a record when it is read: records are exchanged, and untrusted.
+"""Checks of the names, numbers and sections of a record when it is read: records are exchanged, and untrusted.
 
 Names that become file names, headings and labels must be plain names. What a user may choose freely (options, file
 names, emotion labels, ids of documents) is not checked here but escaped where it is written.
@@ -17,8 +17,15 @@ from ecpe_zoo.settings import shown
 if TYPE_CHECKING:
     from ecpe_zoo.results.record import RunRecord
 
+SHOWN = ("protocol", "machine", "code", "stages")
+"""Parts whose texts are shown as they are."""
+
 SECTIONS = ("model", "data", "trainer", "early_stopping", "checkpoint", "scorer")
 """Sections of a config that hold options by name, or nothing."""
+
+
+LARGEST = 1e15
+"""Above all counts of bytes, seconds, steps and scores; whole numbers up to it are exact as floats."""
 
 
 def wrong_form(record: RunRecord) -> str | None:
@@ -26,9 +33,12 @@ def wrong_form(record: RunRecord) -> str | None:
     for field, name in _names(record):
         if not is_name(name):
             return f"{field} to be a name ({NAME}), but got {shown(name)}"
-    for field, text in _texts(record.model_dump(include={"protocol", "machine", "code", "stages"}), ""):
-        if has_hidden(text):
-            return f"{field} without control characters, but got {shown(text)}"
+    for field, value in _leaves(record.model_dump(exclude={"config", "history"}), ""):
+        if isinstance(value, str):
+            if field.split(".")[0] in SHOWN and has_hidden(value):
+                return f"{field} without control characters, but got {shown(value)}"
+        elif not abs(value) <= LARGEST:
+            return f"{field} to be a number of at most {LARGEST:.0e}, but got a larger one"
     return _wrong_section(record.config)
 
 
@@ -42,17 +52,17 @@ def _names(record: RunRecord) -> Iterator[tuple[str, str]]:
             yield f"the task in {field}", id.split(".", 1)[0]
 
 
-def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Every text of a part, including names of fields."""
-    if isinstance(value, str):
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, str | float]]:
+    """Every text and number of a part, including names of fields."""
+    if isinstance(value, str | int | float):
         yield place, value
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield place or name, name
-            yield from _texts(inner, f"{place}.{name}".lstrip("."))
+            yield from _leaves(inner, f"{place}.{name}".lstrip("."))
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _texts(inner, place)
+            yield from _leaves(inner, place)
 
 
 def _wrong_section(config: Mapping[str, Any]) -> str | None:

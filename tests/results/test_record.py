@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 from collections.abc import Callable
@@ -141,6 +142,26 @@ def test_a_wrong_record_says_where_and_what(tmp_path: Path) -> None:
     assert "method" in str(error.value)
     with pytest.raises(ZooError, match="expected a result record"):
         read_record(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("machine", "peak_memory_bytes", 10**400),
+        ("metrics", "ecpe.pair_f1.v1", 1e300),
+        ("corpus", "test", -(10**16)),
+    ],
+)
+def test_a_number_that_nothing_can_have_is_refused(
+    tmp_path: Path, part: str, field: str, value: float
+) -> None:
+    """Pages and pictures stumbled on them."""
+    content = record()
+    (tmp_path / "r.json").write_text(
+        json.dumps(content | {part: content[part] | {field: value}}), encoding="utf-8"
+    )
+    with pytest.raises(ZooError, match=rf"r\.json: expected {part}.* to be a number of at most 1e\+15"):
+        read_record(tmp_path / "r.json")
 
 
 def test_the_hash_follows_decisions_and_not_places() -> None:
