@@ -178,7 +178,7 @@ def _arguments(group: RunGroup, names: Sequence[str]) -> tuple[list[str], dict[s
                 others[name] = f"{name}={value[:8]}"
         elif name.startswith("model.") and (name in names or argument in ablations):
             shown = configured.get(argument)
-            is_file = shown != value  # the settings have the hash of its content
+            is_file = isinstance(value, str) and shown != value  # the settings have the hash of its content
             word = (
                 f"{argument}={without_folder(str(shown))} {value[:8]}"
                 if is_file

@@ -165,7 +165,7 @@ def test_heads_without_a_pair_head_are_told_so() -> None:
 def test_a_score_of_another_form_says_where_its_bias_is() -> None:
     class Bilinear(RANKCP):
         def pair_bias(self) -> torch.Tensor:
-            return self.heads.own_bias
+            return self.heads.get_parameter("own_bias")
 
     documents = load_corpus("bundled-ecpe").train[:3]
     method = Bilinear(EncoderSettings("embedded", 32))
@@ -174,4 +174,4 @@ def test_a_score_of_another_form_says_where_its_bias_is() -> None:
     del method.heads.pair_head
     method.heads.own_bias = torch.nn.Parameter(torch.zeros(1))
     method.start(documents)
-    assert method.heads.own_bias < 0
+    assert method.pair_bias() < 0

@@ -61,6 +61,13 @@ def test_folds_and_seeds_fall_into_one_group_and_arguments_part_them(tmp_path: P
     assert (whole.folds, whole.seeds, whole.repeated) == ((1, 2), (1, 2), 0)
 
 
+def test_an_option_that_is_not_a_number_names_its_group(tmp_path: Path) -> None:
+    """NaN differs from itself, as an option differs from the hash of its file."""
+    write(tmp_path / "a.json", raw())
+    write(tmp_path / "b.json", raw(model={"gamma": float("nan")}))
+    assert set(labels(group_records(find_records([tmp_path]))).values()) == {"mgcl", "mgcl [gamma=nan]"}
+
+
 def test_a_default_argument_or_a_null_option_makes_no_variant(tmp_path: Path) -> None:
     write(tmp_path / "old.json", raw())
     write(tmp_path / "new.json", raw(seed=2, model={"gamma": 0.7}, trainer={"new_option": None}))
