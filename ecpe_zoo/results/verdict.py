@@ -174,15 +174,19 @@ def _missing_folds(groups: Sequence[RunGroup], folds: Sequence[int], folds_of_co
         return f"the exact test over {needed} folds cannot reach p < .05"
     said = [counted(needed - len(folds), "more fold")] if len(folds) < needed else []
     drawn = [group for group in groups if not group.seedless]
-    lacking = {
-        group.method: SEEDS - min(len({run.record.seed for run in group.by_fold()[fold]}) for fold in folds)
+    lacking = [
+        (group.method, SEEDS - min(len({run.record.seed for run in group.by_fold()[fold]}) for fold in folds))
         for group in drawn
-    }
-    lacking = {method: seeds for method, seeds in lacking.items() if seeds > 0}
-    if len(lacking) == len({group.method for group in drawn}) and len(set(lacking.values())) == 1:
-        said.append(f"{counted(next(iter(lacking.values())), 'more seed')} a fold")
+    ]
+    if lacking and len({seeds for _, seeds in lacking}) == 1 and lacking[0][1] > 0:
+        said.append(f"{counted(lacking[0][1], 'more seed')} a fold")
     else:
-        said += [f"{counted(seeds, 'more seed')} a fold for {method}" for method, seeds in lacking.items()]
+        alike = len({group.method for group in drawn}) < len(drawn)
+        said += [
+            f"{counted(seeds, 'more seed')} a fold for {'one of them' if alike else method}"
+            for method, seeds in lacking
+            if seeds > 0
+        ]
     return ", ".join(said)
 
 

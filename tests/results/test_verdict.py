@@ -90,6 +90,14 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert single.mean == pytest.approx(0.1)
 
 
+def test_an_ablation_lacks_seeds_that_its_method_has(tmp_path: Path) -> None:
+    """Both are of one method."""
+    whole = group(tmp_path / "whole", [[0.5, 0.6, 0.7]] * 10)
+    part = group(tmp_path / "part", [[0.5]])
+    found = judge(part, whole, 10, math.nan)
+    assert found.missing == "9 more folds, 2 more seeds a fold for one of them"
+
+
 def test_one_split_adds_the_variance_of_seeds_and_documents(tmp_path: Path) -> None:
     first, second = [0.50, 0.52, 0.49, 0.53, 0.51], [0.47, 0.48, 0.50, 0.46, 0.47]
     one = group(tmp_path, [first], corpus="meld", task="erc")
