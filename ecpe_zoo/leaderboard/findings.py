@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ecpe_zoo.errors import counted
+from ecpe_zoo.leaderboard.comparisons import Against
 from ecpe_zoo.leaderboard.rows import Board, BoardRow, Cell
 from ecpe_zoo.leaderboard.tables import difference, percent, runs
 from ecpe_zoo.results import statistics
@@ -10,13 +13,13 @@ from ecpe_zoo.tasks import find_task
 
 
 def finding(board: Board) -> str:
-    """The sentence. Ablations and rows that read gold of the test documents are left out."""
-    rows = [row for row in board.rows if not row.apart and not row.of]
-    own = [
+    """The sentence. Rows that read gold of the test documents are left out."""
+    strict = [
         (row, cell)
-        for row in rows
-        if (cell := row.cells.get("strict")) is not None and cell.spread is not None
+        for row in board.rows
+        if not row.apart and (cell := row.cells.get("strict")) is not None and cell.spread is not None
     ]
+    own = [(row, cell) for row, cell in strict if not row.of]
     metric = find_task(board.task).headline_in_words or "F1"
     if not own:
         measured = (
@@ -40,7 +43,9 @@ def finding(board: Board) -> str:
         methods = f"{len(alike)} methods with {counted(widest, 'fold')}"
         said = f"{name} has the highest {metric} of {methods}, {_mean(cell)}"
     beyond = f", {difference(cell.against[0], board)}" if cell.against else ""
-    return f"{said}{beyond}; no method is ranked yet."
+    tested = [one for row, cell in strict if row.of for one in cell.against if not one.verdict.missing]
+    parts = f"; {_shown(tested, ' from ablations')}" if tested else ""
+    return f"{said}{beyond}; no method is ranked yet{parts}."
 
 
 def _mean(cell: Cell) -> str:
@@ -48,9 +53,13 @@ def _mean(cell: Cell) -> str:
 
 
 def _tests(own: list[tuple[BoardRow, Cell]]) -> str:
-    """`2 of 5 tested differences are shown`."""
-    tested = [one.verdict for _, cell in own for one in cell.against if not one.verdict.missing]
-    shown = sum(verdict.holm_p < 1 - statistics.LEVEL for verdict in tested)
-    if not tested:
-        return "no difference between methods could be tested"
-    return f"{shown} of {counted(len(tested), 'tested difference')} {'is' if shown == 1 else 'are'} shown"
+    tested = [one for _, cell in own for one in cell.against if not one.verdict.missing]
+    return _shown(tested) if tested else "no difference between methods could be tested"
+
+
+def _shown(tested: Sequence[Against], what: str = "") -> str:
+    """`2 of 5 tested differences from ablations are shown`."""
+    shown = sum(one.verdict.holm_p < 1 - statistics.LEVEL for one in tested)
+    return (
+        f"{shown} of {counted(len(tested), 'tested difference')}{what} {'is' if shown == 1 else 'are'} shown"
+    )

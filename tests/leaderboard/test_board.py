@@ -15,6 +15,7 @@ import pytest
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.csv_table import csv_text
+from ecpe_zoo.leaderboard.findings import finding
 from ecpe_zoo.leaderboard.hub import export
 from ecpe_zoo.leaderboard.published import published, published_file
 from ecpe_zoo.leaderboard.rows import Board
@@ -31,6 +32,7 @@ from ecpe_zoo.leaderboard.tables import (
     without_collapsed,
 )
 from ecpe_zoo.results.store import find_records
+from tests.conftest import ROOT
 from tests.results.making import raw, write, write_scored
 
 
@@ -386,3 +388,13 @@ def test_comparisons_are_fixed_by_what_the_rows_are(tmp_path: Path) -> None:
         "−10.0 against MGCL (mark_asked=true), 1 fold; no verdict: 9 more folds, 2 more seeds a fold"
         in markdown([board])
     )
+
+
+def test_the_sentence_of_a_board_counts_verdicts_on_ablations_alone() -> None:
+    entries = find_records([ROOT / "experiments" / "records" / "eqn-plateau"])
+    board = next(board for board in build_boards(entries, resamples=100) if board.corpus == "goemotions")
+    said = finding(board)
+    assert said.startswith(
+        "EQN (network=textcnn) has macro F1 43.1 over 1 fold × 5 seeds; no method is ranked yet; "
+    )
+    assert said.endswith("1 of 2 tested differences from ablations is shown.")
