@@ -301,7 +301,7 @@ class EQN(TextMethod):
         """For CoEQN alone: write its relabelled training documents, for `labels_from` of another run."""
         if self.objective == "coeqn" and self.labels_from is None:
             documents = between.data.documents("train")
-            self._leave(between, relabel(documents, between.predict(documents), self.cap))
+            self._leave(between, relabel(documents, between.predict_all(documents), self.cap))
 
     def views(self, between: Between) -> list[View]:
         """Mean intensities that relabelling gave the other labels in texts of each label, if this run relabelled."""

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction, read_predictions, write_predictions
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.distributed import gather_objects, is_first_process
 
 FIT = "fit"
@@ -63,12 +64,30 @@ class Between:
         Args:
             stage: Name of one of the `earlier` stages.
             documents: Documents to score; must be the same whenever this stage's scores are read.
+
+        Raises:
+            ZooError: See `predict_all`.
         """
         path = self.folder / "predictions" / f"after-{stage}.npz"
         if self.resumed or stage != self.earlier[-1]:
             return read_predictions(path)
-        predictions = self.predict(documents)
+        predictions = self.predict_all(documents)
         self.leave(path, lambda path: write_predictions(path, predictions))
+        return predictions
+
+    def predict_all(self, documents: Sequence[Document]) -> list[Prediction]:
+        """Predictions of all documents, for stages that cannot do without one.
+
+        Raises:
+            ZooError: An option of the trainer leaves some out.
+        """
+        predictions = self.predict(documents)
+        if len(predictions) < len(documents):
+            raise ZooError(
+                f"Expected predictions of {len(documents):,} training documents, which the stage {self.stage!r} learns "
+                f"from, but got {len(predictions):,}. Leave out --trainer.limit_predict_batches "
+                "and --trainer.fast_dev_run."
+            )
         return predictions
 
     def leave(self, path: Path, write: Callable[[Path], None]) -> None:

@@ -344,6 +344,15 @@ def test_an_option_that_its_class_refuses_is_one_line(
     assert error == "ecpe-zoo: Expected --model.pairs.window to be at least 1, but got 0."
 
 
+@pytest.mark.parametrize("id", ["eqn", "two_stage"])
+def test_a_stage_that_lacks_predictions_is_one_line(
+    id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = [f"--trainer.limit_{part}_batches=1" for part in ("train", "val", "predict")]
+    assert main(["fit", *config(id, tmp_path, "--trainer.max_epochs", "1", *few)]) == 1
+    assert "Leave out --trainer.limit_predict_batches" in capsys.readouterr().err
+
+
 def test_typed_options_win_over_the_checkpoint_and_say_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -550,7 +559,7 @@ def test_the_config_that_ran_is_saved_and_runs_again_in_bf16(
 ) -> None:
     id, run = fitted
     again = ["--trainer.max_epochs", "1", "--trainer.precision", "bf16-mixed"]
-    again += [f"--trainer.limit_{part}_batches=2" for part in ("train", "val", "test", "predict")]
+    again += [f"--trainer.limit_{part}_batches=2" for part in ("train", "val", "test")]
     saved = ["--config", str(run / "config.yaml"), "--scorer.watch_test", "false"]
     assert main(["fit", *saved, "--trainer.default_root_dir", str(tmp_path), *again]) == 0
     record = read_record(run_folder(tmp_path) / "record.json")
