@@ -237,4 +237,4 @@ def test_shares_of_a_list_are_of_clauses_and_of_gold_emotion_clauses() -> None:
 def test_rows_of_a_fold_share_its_test_part(rows: dict[str, list[Row]]) -> None:
     for listed in rows.values():
         for row in listed:
-            assert 0.05 < share_tested(row.group.finished) < 0.2
+            assert 0.05 < share_tested(row.group.finished) < 0.3  # 280 of 1,037 on meld, an official split
