@@ -173,14 +173,12 @@ class Shown(NamedTuple):
 
     Args:
         fixed: All comparisons, those with the rule among them.
-        judged: Those with enough runs for a verdict.
         intervals: Those with a method or with the best of an encoder that have an interval.
         apart: Of these, intervals that exclude 0, without any correction.
-        verdicts: The verdicts, in words.
+        verdicts: Of all, the verdicts of those with enough runs, in words.
     """
 
     fixed: int
-    judged: int
     intervals: int
     apart: int
     verdicts: tuple[str, ...]
@@ -201,7 +199,7 @@ def shown(rows: Mapping[str, Sequence[Row]]) -> Shown:
         for one in row.against
         if not one.verdict.missing
     )
-    return Shown(len(every), len(verdicts), len(found), apart, verdicts)
+    return Shown(len(every), len(found), apart, verdicts)
 
 
 class LastEpoch(NamedTuple):
