@@ -84,9 +84,9 @@ class Between:
         predictions = self.predict(documents)
         if len(predictions) < len(documents):
             raise ZooError(
-                f"Expected predictions of {len(documents):,} training documents, which the stage {self.stage!r} learns "
-                f"from, but got {len(predictions):,}. Leave out --trainer.limit_predict_batches "
-                "and --trainer.fast_dev_run."
+                f"Expected predictions of {len(documents):,} training documents, each of which is learned from "
+                f"next, but got {len(predictions):,}. Leave out --trainer.limit_predict_batches and "
+                "--trainer.fast_dev_run."
             )
         return predictions
 

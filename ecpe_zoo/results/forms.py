@@ -23,7 +23,6 @@ SHOWN = ("protocol", "machine", "code", "stages")
 SECTIONS = ("model", "data", "trainer", "early_stopping", "checkpoint", "scorer")
 """Sections of a config that hold options by name, or nothing."""
 
-
 LARGEST = 1e15
 """Above all counts of bytes, seconds, steps and scores; whole numbers up to it are exact as floats."""
 
@@ -38,7 +37,7 @@ def wrong_form(record: RunRecord) -> str | None:
             if field.split(".")[0] in SHOWN and has_hidden(value):
                 return f"{field} without control characters, but got {shown(value)}"
         elif not abs(value) <= LARGEST:
-            return f"{field} to be a number of at most {LARGEST:.0e}, but got a larger one"
+            return f"{field} to be a finite number of at most {LARGEST:.0e} in size"
     return _wrong_section(record.config)
 
 

@@ -160,7 +160,9 @@ def test_a_number_that_nothing_can_have_is_refused(
     (tmp_path / "r.json").write_text(
         json.dumps(content | {part: content[part] | {field: value}}), encoding="utf-8"
     )
-    with pytest.raises(ZooError, match=rf"r\.json: expected {part}.* to be a number of at most 1e\+15"):
+    with pytest.raises(
+        ZooError, match=rf"r\.json: expected {part}.* to be a finite number of at most 1e\+15"
+    ):
         read_record(tmp_path / "r.json")
 
 
