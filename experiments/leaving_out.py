@@ -118,9 +118,8 @@ def _pair(annotator: Annotator, document: Document, threshold: float) -> Case | 
 def _label(annotator: Annotator, document: Document, index: int, unit: Unit, threshold: float) -> Case | None:
     """The case of the label of a segment."""
     segment = document.segments[index]
-    among = list(range(len(segment.words))) if unit == "word" else [*range(len(document))]
-    if unit == "turn":
-        among.remove(index)
+    size = len(segment.words) if unit == "word" else len(document)
+    among = [part for part in range(size) if unit == "word" or part != index]
     if len(among) < FEWEST[unit]:
         return None
     (full,) = annotator.predict([document])
