@@ -252,7 +252,7 @@ class EncodedPairMethod(Method):
 
     def configure_optimizers(self) -> Any:
         """AdamW; see `make_optimiser`."""
-        return make_optimiser(self, self.optimiser, self, self.encoder.encoder, fused=True)
+        return make_optimiser(self, self.optimiser, self, self.encoder.encoder)
 
     # --- predictions
 

@@ -249,4 +249,4 @@ class EmoPillars(TextMethod):
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and decay."""
-        return make_optimiser(self, self.optimiser, self, self.network.encoder, fused=True)
+        return make_optimiser(self, self.optimiser, self, self.network.encoder)

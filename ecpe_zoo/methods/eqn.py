@@ -246,7 +246,7 @@ class EQN(TextMethod):
 
     def configure_optimizers(self) -> Any:
         """AdamW; the rate rises and falls within each stage."""
-        return make_optimiser(self, self.optimiser, self, self.network.encoder, fused=True)
+        return make_optimiser(self, self.optimiser, self, self.network.encoder)
 
     # --- stages
 

@@ -88,8 +88,12 @@ class TextMethod(Method):
 
     def forward(self, batch: TextBatch) -> Tensor:
         """Logits (R, C), fp32: for all rows at once in training, in groups of similar length in evaluation."""
-        slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
-        groups = chunk_rows(batch.lengths, slots, slack=1.0 if self.training else 0.1)
+        everything = max(batch.lengths) * len(batch.lengths)
+        groups = (
+            chunk_rows(batch.lengths, everything, overhead=everything)
+            if self.training
+            else chunk_rows(batch.lengths, self.token_slots)
+        )
         return whole(self.head(read_rows(self.network, batch, groups)))
 
     def token_texts(self, segment: Segment) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor
 
 from ecpe_zoo.errors import ZooError
@@ -224,6 +225,20 @@ def test_parameter_groups_spare_embeddings_biases_and_norms() -> None:
         (0.2, 0.01, ["1.1.weight"]),
         (0.2, 0.0, ["1.1.bias", "1.2.weight", "1.2.bias"]),
     ]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant", "halve"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_gradients_are_clipped_in_16_bits(schedule: Any, precision: Any) -> None:
+    trainer = SimpleNamespace(max_epochs=5, max_steps=-1, estimated_stepping_batches=10)
+    weight = torch.nn.Parameter(torch.zeros(2))
+    weight.grad = torch.tensor([3.0, 4.0])
+    module: Any = SimpleNamespace(trainer=trainer)
+    made = make_optimiser(
+        module, OptimiserSettings(lr=1.0, schedule=schedule), torch.nn.ParameterList([weight])
+    )
+    MixedPrecision(precision, "cpu").clip_gradients(made["optimizer"], 1.0)
+    torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
 
 
 @pytest.mark.parametrize("schedule", ["linear", "constant"])
