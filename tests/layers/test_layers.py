@@ -235,7 +235,9 @@ def test_gradients_are_clipped_in_16_bits(schedule: Any, precision: Any) -> None
     weight.grad = torch.tensor([3.0, 4.0])
     module: Any = SimpleNamespace(trainer=trainer)
     made = make_optimiser(
-        module, OptimiserSettings(lr=1.0, schedule=schedule), torch.nn.ParameterList([weight])
+        module,
+        OptimiserSettings(lr=1.0, warmup_share=0.0, schedule=schedule),
+        torch.nn.ParameterList([weight]),
     )
     MixedPrecision(precision, "cpu").clip_gradients(made["optimizer"], 1.0)
     torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
