@@ -26,7 +26,7 @@ from ecpe_zoo.methods.eacl import EACL
 from ecpe_zoo.methods.eqn import EQN
 from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.options import EncoderSettings
-from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.text.row_groups import chunk_rows
 from ecpe_zoo.text.transformer_encoder import rounded_width
 
 EPOCHS = 6

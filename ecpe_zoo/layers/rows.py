@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ecpe_zoo.text.queries import QueryRows, chunk_rows
+from ecpe_zoo.text.queries import QueryRows
+from ecpe_zoo.text.row_groups import chunk_rows
 
 RowReader = Callable[[Tensor, Tensor, Tensor, Tensor, int], Sequence[Tensor]]
 """Takes tokens, clause_of and types (r, t), lengths (r,) and the most clauses; returns tensors (r, x, ...)."""

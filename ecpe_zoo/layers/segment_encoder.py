@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ecpe_zoo.layers.pooling import AttentionPool, mean_by_group
 from ecpe_zoo.options import ReadingSettings
 from ecpe_zoo.text.document_rows import DocumentRows
-from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.text.row_groups import chunk_rows
 from ecpe_zoo.text.token_encoder import TokenEncoder
 from ecpe_zoo.text.transformer_encoder import TransformerEncoder
 

@@ -59,7 +59,7 @@ from ecpe_zoo.text.conversations import (
     with_speakers,
 )
 from ecpe_zoo.text.encoders import Vocabulary, make_encoder, make_encoder_vocabulary
-from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.text.row_groups import chunk_rows
 from ecpe_zoo.text.token_encoder import TokenEncoder
 from ecpe_zoo.views import Heatmap, Points, View
 

@@ -15,7 +15,7 @@ from ecpe_zoo.layers.text_networks import TextNetwork, read_rows, whole
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.traces import Tag, by_segment
 from ecpe_zoo.tasks import EMOTIONS, Task
-from ecpe_zoo.text.queries import chunk_rows
+from ecpe_zoo.text.row_groups import chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
 
 HeadBias = Literal["frequencies", "zero"]
