@@ -160,6 +160,23 @@ def test_asking_together_equals_asking_one_by_one(method: Any) -> None:
             np.testing.assert_allclose(prediction.scores[name], scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [MMR, CDMRC, MGCL])
+def test_groups_of_rows_change_no_gradient(kind: Any) -> None:
+    """How rows are grouped depends on costs alone: it must not show in the training, dropout masks aside."""
+
+    def gradients(slots: int) -> dict[str, Tensor]:
+        method = make(kind).eval()
+        method.chunked.slots = slots
+        batch = method.collator(True)(DOCUMENTS)
+        torch.stack(list(method.losses(batch).values())).sum().backward()
+        return {name: p.grad for name, p in method.named_parameters() if p.grad is not None}
+
+    alone, together = gradients(1), gradients(100_000)
+    assert alone.keys() == together.keys()
+    for name, gradient in alone.items():
+        torch.testing.assert_close(gradient, together[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
 @pytest.mark.parametrize("kind", [MMR, MGCL])
 def test_the_released_rule_decides_by_the_clauses_that_were_asked_about(kind: Any) -> None:
     """An emotion that is asked about changes other pairs: nothing is tuned, and what CSEE brings stays.
