@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ecpe_zoo.results.naming import declared_method
+from ecpe_zoo.leaderboard.papers import about
+from ecpe_zoo.results.naming import declared_method, idle_settings
 from ecpe_zoo.results.significance import MethodComparison, compare, compare_sound
 from ecpe_zoo.results.store import RunGroup, encoder_of
 from ecpe_zoo.results.verdict import Verdict, adjusted, folds_of, judge
@@ -73,18 +74,20 @@ def _settings(group: RunGroup) -> set[tuple[str, str]]:
 
 
 def _ablated(group: RunGroup) -> set[tuple[str, str]]:
-    """The ablations among its settings."""
-    method = declared_method(group.first.record)
+    """The ablations among its settings. A form with a name of its own is none: Indep is no ablation of Inter-EC."""
+    method, known = declared_method(group.first.record), about(group.method)
     names = frozenset() if method is None else method.ablations
+    if known is not None:
+        names -= {form.partition("=")[0] for form in known.forms}
     return {
         (name, value) for name, value in _settings(group) if name.startswith("model.") and name[6:] in names
     }
 
 
 def method_of(label: str, groups: Mapping[str, RunGroup]) -> str | None:
-    """The row whose ablation this is, None if it is none: fewer ablations, and all other settings the same."""
+    """The row whose ablation this is: fewer ablations, and all other settings that matter the same; None if none is."""
     group = groups[label]
-    own = _ablated(group)
+    own, idle = _ablated(group), idle_settings(group.first.record)
     rest = _settings(group) - own
     found = [
         (len(theirs), other)
@@ -92,7 +95,7 @@ def method_of(label: str, groups: Mapping[str, RunGroup]) -> str | None:
         if it.method == group.method
         and it.content == group.content
         and (theirs := _ablated(it)) < own
-        and _settings(it) - theirs == rest
+        and {(name, value) for name, value in _settings(it) - theirs if name not in idle} == rest
     ]
     return min(found)[1] if found else None
 

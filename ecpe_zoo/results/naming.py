@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.corpora.lexicon import FILES as LEXICON_FILES
@@ -79,13 +80,34 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     return found | {f"inputs.{name}": sha for name, sha in record.inputs.items() if name not in named}
 
 
-def differing(settings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The names whose values are not the same in all settings, sorted."""
-    listed = list(settings)
+def idle_settings(record: RunRecord) -> frozenset[str]:
+    """Names of settings that have no effect with the record's other arguments: of a filter in a run without one."""
+    method = declared_method(record)
+    idle = frozenset() if method is None else method.idle(arguments_of(record))
+    return frozenset(f"model.{name}" for name in idle)
+
+
+def differing(
+    settings: Iterable[Mapping[str, Any]], idle: Iterable[frozenset[str]] = repeat(frozenset())
+) -> list[str]:
+    """The names whose values are not the same in all settings, sorted.
+
+    Args:
+        settings: See `settings_of`.
+        idle: For each of them the names that do not count; see `idle_settings`.
+    """
+    listed = list(zip(settings, idle, strict=False))
     return [
         name
-        for name in sorted({name for setting in listed for name in setting})
-        if len({json.dumps(setting.get(name), sort_keys=True, default=str) for setting in listed}) > 1
+        for name in sorted({name for setting, _ in listed for name in setting})
+        if len(
+            {
+                json.dumps(setting.get(name), sort_keys=True, default=str)
+                for setting, without in listed
+                if name not in without
+            }
+        )
+        > 1
     ]
 
 
@@ -111,7 +133,10 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
         families[group.task, group.corpus, group.method].append(group)
     found: dict[int, str] = {}
     for family in families.values():
-        differ = differing(group.first.settings for group in family)
+        differ = differing(
+            (group.first.settings for group in family),
+            [idle_settings(group.first.record) for group in family],
+        )
         always, arguments = zip(*(_arguments(group, differ) for group in family), strict=True)
         practice: dict[int, dict[str, str]] = {}
         for protocol in {group.protocol for group in family}:

@@ -176,6 +176,29 @@ def test_an_ablation_is_under_its_method_and_has_no_rank(tmp_path: Path) -> None
     assert lines[-2:] == ["MGCL", "↳ ablation=distillation"]
 
 
+def test_forms_with_names_of_their_own_are_methods(tmp_path: Path) -> None:
+    """Indep was folded under Inter-EC; without a filter, options of the filter made it another method."""
+    second = {"pair_epochs": 20, "pair_dropout": 0.5}
+    made: list[dict[str, Any]] = [
+        second,
+        {"form": "indep", **second},
+        {"filter": False, **second},
+        {"form": "indep", "candidates": "in-sample", **second},
+    ]
+    for place, model in enumerate(made):
+        record = raw(0.5 + 0.1 * place, method="two_stage", model=model, corpus="bundled-ecpe")
+        record["config"]["model"]["class_path"] = "ecpe_zoo.methods.two_stage.TwoStage"
+        write(tmp_path / f"{place}.json", record)
+    board = build_boards(find_records([tmp_path]))[0]
+    titles = {board.titles[row.label]: board.titles.get(row.of, "") for row in board.rows}
+    assert titles == {
+        "Inter-EC": "",
+        "Indep": "",
+        "Inter-EC (filter=false)": "Inter-EC",
+        "Indep (candidates=in-sample)": "Indep",
+    }
+
+
 def test_rows_with_one_title_keep_their_labels(tmp_path: Path) -> None:
     for name, sha in (("a", "1" * 64), ("b", "2" * 64)):
         record = raw(0.5, model={"encoder": {"name": "words"}}, inputs={"words": sha})
