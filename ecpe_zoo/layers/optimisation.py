@@ -12,7 +12,7 @@ from typing import Any
 
 from lightning import LightningModule
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from ecpe_zoo.errors import ZooError
@@ -59,6 +59,16 @@ def warmup_factor(step: int, warmup: int, total: int) -> float:
     return max(0.0, (total - step) / max(total - warmup, 1))
 
 
+def clippable(optimizer: Optimizer) -> Optimizer:
+    """The fused optimiser, so that Lightning clips its gradients in mixed precision.
+
+    A fused step could undo a loss scale itself, and Lightning then refuses to clip. With this flag off, the scaler
+    undoes it before clipping, as for any other optimiser.
+    """
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
+
+
 def make_optimiser(
     method: LightningModule,
     settings: OptimiserSettings,
@@ -82,10 +92,7 @@ def make_optimiser(
     modules = [(rest, settings.lr)]
     if encoder is not None and settings.encoder_lr is not None:
         modules.insert(0, (encoder, settings.encoder_lr))
-    optimizer = AdamW(parameter_groups(modules, settings.weight_decay), fused=True)
-    # a fused step could undo a loss scale itself, and Lightning then refuses to clip; with this flag off, the scaler
-    # undoes it before clipping, as for any other optimiser
-    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    optimizer = clippable(AdamW(parameter_groups(modules, settings.weight_decay), fused=True))
     if settings.schedule == "halve":
         return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, lambda epoch: 0.5**epoch)}
     trainer = method.trainer

@@ -49,7 +49,7 @@ from ecpe_zoo.layers.clause_cnn import KERNELS, MIN_WORDS, ClauseCNN
 from ecpe_zoo.layers.decoding import top_pairs
 from ecpe_zoo.layers.dropout import Dropout
 from ecpe_zoo.layers.links import LinkOutputs, link_loss, position_weights
-from ecpe_zoo.layers.optimisation import make_optimiser
+from ecpe_zoo.layers.optimisation import clippable, make_optimiser
 from ecpe_zoo.layers.pair_set import candidates
 from ecpe_zoo.layers.segment_encoder import SegmentEncoder
 from ecpe_zoo.methods.ecpe import ClausePairMethod, PairOutputs, make_readers, predictions_of, vocabulary_of
@@ -345,6 +345,5 @@ class E2EECPE(ClausePairMethod):
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.optimiser.weight_decay}]
         if embedding.requires_grad:
             groups.append({"params": [embedding], "weight_decay": 0.0})
-        # one pass over the weights instead of ten; Lightning refuses to clip its gradients in mixed precision
-        clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
-        return torch.optim.Adam(groups, lr=self.optimiser.lr, fused=not clips)
+        # fused: one pass over the weights instead of ten
+        return clippable(torch.optim.Adam(groups, lr=self.optimiser.lr, fused=True))

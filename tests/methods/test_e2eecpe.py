@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document, document_from_texts
@@ -347,6 +348,16 @@ def test_clauses_that_the_encoder_does_not_read_score_nothing() -> None:
     assert not predictions[1].scores["pair"][3:].any()
     assert not predictions[1].scores["emotion"][3:].any()
     assert predictions[1].scores["emotion"][:3].all()
+
+
+def test_gradients_are_clipped_in_16_bits() -> None:
+    method = built()
+    weights = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    MixedPrecision("bf16-mixed", "cpu").clip_gradients(method.configure_optimizers(), 1.0)
+    norms = torch.stack([w.grad.double().norm() for w in weights if w.grad is not None])
+    assert norms.norm() == pytest.approx(1, abs=1e-4)
 
 
 def test_an_encoder_has_its_own_rate_under_adamw() -> None:
