@@ -25,8 +25,9 @@ from ecpe_zoo.metrics.pairs import CLAUSE_THRESHOLD, score_pairs
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.evidence import gold_of
 from ecpe_zoo.results.naming import arguments_of, labels
-from ecpe_zoo.results.store import RunGroup, find_records, group_records
+from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
 from experiments import run
+from experiments.report_tables import with_shared
 
 METHOD = "two_stage"
 PARTS = ("pair_precision", "pair_recall", "pair_f1")
@@ -40,14 +41,14 @@ class Row(NamedTuple):
         folds: Number of folds.
         kept: Precision, recall and F1 with the filter, at its threshold.
         every: The same without the filter.
-        gain: Spread of the F1 with the filter minus that without.
+        gain: F1 with the filter minus that without; its interval over folds counts in shared training documents.
     """
 
     name: str
     folds: int
     kept: tuple[float, ...]
     every: tuple[float, ...]
-    gain: statistics.RunSpread
+    gain: statistics.Spread
 
 
 def unfiltered(prediction: Prediction, window: int | None = None) -> Prediction:
@@ -94,7 +95,7 @@ def row_of(name: str, group: RunGroup, root: Path | None = None) -> Row:
         )
 
     gain = statistics.over_runs({key: kept[-1] - every[-1] for key, (kept, every) in found.items()})
-    return Row(name, len(group.folds), means(0), means(1), gain)
+    return Row(name, len(group.folds), means(0), means(1), with_shared(gain, share_tested(group.finished)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -123,11 +124,11 @@ def main(arguments: list[str] | None = None) -> int:
         )
     names, rows = labels(groups), []
     for group in groups:
-        row, low, high = row_of(names[id(group)], group, options.root), math.nan, math.nan
-        low, high = row.gain.over.low, row.gain.over.high
+        row = row_of(names[id(group)], group, options.root)
+        low, high = row.gain.low, row.gain.high
         shown = "–" if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
         cells = (*map(percent, row.every), *map(percent, row.kept))
-        rows.append((row.name, group.corpus, row.folds, *cells, signed(row.gain.over.mean), shown))
+        rows.append((row.name, group.corpus, row.folds, *cells, signed(row.gain.mean), shown))
     heads = (
         "method",
         "corpus",
