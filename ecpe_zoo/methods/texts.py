@@ -15,7 +15,7 @@ from ecpe_zoo.layers.text_networks import TextNetwork, read_rows, whole
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.traces import Tag, by_segment
 from ecpe_zoo.tasks import EMOTIONS, Task
-from ecpe_zoo.text.row_groups import chunk_rows
+from ecpe_zoo.text.row_groups import GROUP, chunk_rows
 from ecpe_zoo.text.texts import TextBatch, TextReader, training_texts
 
 HeadBias = Literal["frequencies", "zero"]
@@ -88,12 +88,8 @@ class TextMethod(Method):
 
     def forward(self, batch: TextBatch) -> Tensor:
         """Logits (R, C), fp32: for all rows at once in training, in groups of similar length in evaluation."""
-        everything = max(batch.lengths) * len(batch.lengths)
-        groups = (
-            chunk_rows(batch.lengths, everything, overhead=everything)
-            if self.training
-            else chunk_rows(batch.lengths, self.token_slots)
-        )
+        slots = max(batch.lengths) * len(batch.lengths) if self.training else self.token_slots
+        groups = chunk_rows(batch.lengths, slots, overhead=slots if self.training else GROUP)
         return whole(self.head(read_rows(self.network, batch, groups)))
 
     def token_texts(self, segment: Segment) -> list[str]:
