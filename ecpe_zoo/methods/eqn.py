@@ -258,7 +258,7 @@ class EQN(TextMethod):
             return (Stage(FINAL),)
         if self.relabel == "in-sample":
             return Stage(COEQN), Stage(FINAL)
-        return *map(Stage, fold_stages(self.folds)), Stage(FINAL)
+        return *(Stage(name, watched=False) for name in fold_stages(self.folds)), Stage(FINAL)
 
     def prepare(self, between: Between) -> None:
         """Relabel with the trained models, start from new weights, and set the training documents.

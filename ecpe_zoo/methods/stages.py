@@ -25,12 +25,15 @@ class Stage(NamedTuple):
         max_epochs: Maximum number of epochs; the trainer's if None.
         monitor: Logged metric that chooses the epoch; the config's (the task's headline) if None.
         mode: Whether the highest or lowest value of `monitor` is best.
+        watched: Whether `--scorer.watch_test` scores the test documents in this stage; a model that only predicts
+            training documents gives no test score.
     """
 
     name: str
     max_epochs: int | None = None
     monitor: str | None = None
     mode: Literal["max", "min"] = "max"
+    watched: bool = True
 
 
 @dataclass(frozen=True)

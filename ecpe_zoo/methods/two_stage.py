@@ -262,7 +262,7 @@ class TwoStage(Method):
         if not self.filter:
             return (first,)
         folds = fold_stages(self.folds) if self.candidates == "out-of-fold" else ()
-        models = (first._replace(name=name) for name in folds)
+        models = (first._replace(name=name, watched=False) for name in folds)
         return *models, first, Stage(PAIRS, self.pair_epochs)
 
     def prepare(self, between: Between) -> None:

@@ -32,7 +32,8 @@ class Scorer(Callback):
 
     Args:
         watch_test: Score the test documents at every validation too, under names of their own that nothing
-            chooses by, so that the price of choosing on test can be measured later. The record counts it.
+            chooses by, so that the price of choosing on test can be measured later. The record counts it. Models that
+            only predict training documents are not watched.
     """
 
     def __init__(self, watch_test: bool = False) -> None:
@@ -53,14 +54,15 @@ class Scorer(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Ask the data module for the test documents beside the validation ones if they are watched."""
-        data, _ = zoo_parts(trainer, pl_module)
+        data, method = zoo_parts(trainer, pl_module)
         if self.watch_test and data.protocol == "paper":
             raise ZooError(
                 "Expected --scorer.watch_test with --data.protocol strict, but got the paper protocol, whose "
                 "validation is the test fold: its scores are in the log already."
             )
         self.function = stage
-        data.watch_test = self.watch_test and stage == "fit"
+        watched = {stage.name for stage in method.stages() if stage.watched}
+        data.watch_test = self.watch_test and stage == "fit" and method.stage in watched
 
     def state_dict(self) -> dict[str, Any]:
         """History and counters, for a fit that resumes."""
