@@ -205,11 +205,12 @@ def run_arms(entry: Entry, root: Path | None = None) -> RunArms:
 
 def epoch_gain(entry: Entry, item: Item) -> float | None:
     """Best test F1 of any epoch minus that of the chosen one, each at its tuned threshold if it was kept."""
-    watched = watched_epochs(entry)
+    name = f"{item}_f1"
+    watched = watched_epochs(entry, None if item == "pair" else name)
     if watched is None:
         return None
     rows, chosen = watched
-    tuned, name = f"{WATCHED}_at_tuned", f"{item}_f1"
+    tuned = f"{WATCHED}_at_tuned"
     part = tuned if all(tuned in row for row in rows) else WATCHED
     if not all(name in row[part] for row in rows):
         return None

@@ -61,22 +61,42 @@ class Price(NamedTuple):
         return self.best_tuned - self.chosen_tuned
 
 
-def watched_epochs(entry: Entry) -> tuple[Rows, dict[str, Any]] | None:
-    """Rows of the last stage's history with test scores, and the one that validation chose; None as `price_of`."""
-    name = find_task(entry.task).headline
+def watched_epochs(entry: Entry, score: str | None = None) -> tuple[Rows, dict[str, Any]] | None:
+    """Rows of a stage's history with test scores, and the one that validation chose; None as `price_of`.
+
+    Args:
+        entry: Record of the run.
+        score: Score to price; the task's headline if None. The stage is the last one, or if the score is the same in
+            all its epochs, the stage before that chose it: a filter of pairs does not change which emotions were found.
+    """
+    headline = find_task(entry.task).headline
+    name = score or headline
     if entry.record.protocol.name != "strict" or not_strict(entry.record):
         return None
-    parts = ("validation", WATCHED)
-    rows = [row for row in entry.history if all(name in row.get(part, {}) for part in parts)]
-    if not rows:
+    rows = [row for row in entry.history if name in row.get(WATCHED, {})]
+    metrics = {stage.name: stage.chosen_by.metric for stage in entry.record.stages if stage.chosen_by}
+    stages = list(dict.fromkeys(row.get("stage") for row in rows))
+
+    def of(stage: Any) -> tuple[Rows, dict[str, Any]] | None:
+        own = [row for row in rows if row.get("stage") == stage]  # other stages chose other weights
+        metric = selection_metric(entry.record) if stage == stages[-1] else metrics.get(stage)
+        for by in ((metric or "").removeprefix("val/"), headline):
+            if all(by in row.get("validation", {}) for row in own):
+                # the first in a tie, as the checkpoint callback does
+                return own, max(own, key=lambda row: float(row["validation"][by]))
         return None
-    last = rows[-1].get("stage")
-    rows = [row for row in rows if row.get("stage") == last]  # earlier stages chose other weights
-    metric = (selection_metric(entry.record) or "").removeprefix("val/")
-    by = metric if all(metric in row["validation"] for row in rows) else name
-    return rows, max(
-        rows, key=lambda row: float(row["validation"][by])
-    )  # the first in a tie, as the checkpoint callback does
+
+    found = of(stages[-1]) if stages else None
+    for stage in stages[-2::-1] if score else ():
+        earlier = of(stage)
+        if (
+            found is None
+            or earlier is None
+            or {row[WATCHED][name] for row in found[0]} != {earlier[1][WATCHED][name]}
+        ):
+            break
+        found = earlier
+    return found
 
 
 def price_of(entry: Entry) -> Price | None:

@@ -187,6 +187,44 @@ def test_the_epoch_arm_is_the_price_of_selection(corpus: Path, tmp_path: Path) -
     assert epoch_gain(entry, "pair") == price.gap_tuned
 
 
+def test_emotions_that_a_later_stage_cannot_change_are_priced_where_they_were_chosen(tmp_path: Path) -> None:
+    """Two stages: the first finds clauses and keeps its second epoch, the second filters their pairs."""
+
+    def row(stage: str, epoch: int, validation: dict[str, float], test: dict[str, float]) -> dict[str, Any]:
+        return {"stage": stage, "epoch": epoch, "step": epoch, "validation": validation, "watched_test": test}
+
+    def clauses(f1: float) -> dict[str, float]:
+        return {"emotion_f1": f1, "cause_f1": 0.5, "clause_f1": (f1 + 0.5) / 2}
+
+    first = [row("clauses", e, clauses(v), clauses(t)) for e, (v, t) in enumerate([(0.4, 0.75), (0.6, 0.7)])]
+    kept = {"emotion_f1": 0.7, "cause_f1": 0.5}
+    second = [
+        row("pairs", e, kept | {"pair_f1": v}, kept | {"pair_f1": t})
+        for e, (v, t) in enumerate([(0.5, 0.4), (0.3, 0.42)])
+    ]
+
+    def stage(name: str, metric: str) -> dict[str, Any]:
+        chosen = {"metric": metric, "mode": "max", "documents": "validation part"}
+        return {
+            "name": name,
+            "epochs": 2,
+            "steps": 2,
+            "seconds": 1.0,
+            "trainable_parameters": 1,
+            "chosen_by": chosen,
+        }
+
+    record = raw(history=first + second)
+    record["stages"] = [stage("clauses", "val/clause_f1"), stage("pairs", "val/pair_f1")]
+    (entry,) = find_records([write(tmp_path / "a.json", record)])
+    assert epoch_gain(entry, "pair") == pytest.approx(0.02)
+    assert epoch_gain(entry, "emotion") == pytest.approx(0.05)
+    assert epoch_gain(entry, "cause") == 0.0
+    first[1]["watched_test"]["emotion_f1"] = 0.65  # the second stage has other weights: nothing to price
+    (entry,) = find_records([write(tmp_path / "a.json", record | {"history": first + second})])
+    assert epoch_gain(entry, "emotion") == 0.0
+
+
 def test_over_runs_and_documents(corpus: Path, tmp_path: Path) -> None:
     """Two seeds of one fold: mean and t-interval over seeds; documents pooled, the mean over runs."""
     group = group_of(*(made(tmp_path, corpus, seed) for seed in (1, 2)))
