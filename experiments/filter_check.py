@@ -51,6 +51,11 @@ class Row(NamedTuple):
     gain: statistics.Spread
 
 
+def filters(group: RunGroup) -> bool:
+    """Whether the runs are of a two-stage method with a filter."""
+    return group.method == METHOD and bool(arguments_of(group.first.record).get("filter", True))
+
+
 def unfiltered(prediction: Prediction, window: int | None = None) -> Prediction:
     """The prediction of stage one alone: a pair scores the lower of its two probabilities.
 
@@ -113,11 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("records", type=Path, nargs="+")
     parser.add_argument("--root", type=Path, help="folder of the corpora")
     options = parser.parse_args(arguments)
-    groups = [
-        group
-        for group in group_records(find_records(options.records))
-        if group.method == METHOD and arguments_of(group.first.record).get("filter", True)
-    ]
+    groups = [group for group in group_records(find_records(options.records)) if filters(group)]
     if not groups:
         raise ZooError(
             f"Expected records of {METHOD} with a filter, but {', '.join(map(str, options.records))} has none."

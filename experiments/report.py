@@ -33,7 +33,7 @@ from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
 from ecpe_zoo.results.statistics import fold_means
 from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
 from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, folds_of
-from experiments import position_check, report_facts, report_figures, report_leaks, run
+from experiments import filter_check, position_check, report_facts, report_figures, report_leaks, run
 from experiments import report_tables as tables
 from experiments.report_names import name_of
 from experiments.report_tables import Practice, Row, points, score, with_shared
@@ -114,6 +114,12 @@ def _add(found: dict[str, Practice], row: Row, result: ArmResult) -> None:
         practice.gains[row.name] = with_shared(result.gain, share_tested(row.group.finished))
 
 
+def filters(rows: Sequence[Row], root: Path | None) -> list[filter_check.Row]:
+    """Two-stage methods with their filter and without, those with enough folds for an interval."""
+    groups = ((row.name, row.group) for row in rows if len(row.group.folds) >= tables.FEWEST)
+    return [filter_check.row_of(name, group, root) for name, group in groups if filter_check.filters(group)]
+
+
 class Old(NamedTuple):
     """Release 0.1.0.
 
@@ -156,6 +162,7 @@ class Evidence(NamedTuple):
         rows: Corpus -> rows.
         practices: Corpus of pairs -> practices.
         position: Scores by the offsets of the documents.
+        filters: Two-stage methods on `xia-ding-2019` with their filter and without.
         offsets: Groups of test documents by their offsets.
         turns: Overlap of conversations.
         released: What the released list passes.
@@ -165,6 +172,7 @@ class Evidence(NamedTuple):
     rows: Mapping[str, list[Row]]
     practices: Mapping[str, list[Practice]]
     position: Sequence[position_check.Row]
+    filters: Sequence[filter_check.Row]
     offsets: Mapping[str, report_leaks.Offsets]
     turns: Sequence[report_leaks.Turns]
     released: report_leaks.Listed
@@ -180,6 +188,7 @@ def read(records: Path = RECORDS, root: Path | None = None) -> Evidence:
         rows,
         {corpus: practices(with_folds(rows[corpus]), root) for corpus in PAIRS if corpus in rows},
         position_check.rows_of(chinese, name_of, root),
+        filters(rows[PAIRS[0]], root),
         report_leaks.offset_groups(position_check.tested(chinese, root)),
         report_leaks.turns(root=root),
         report_leaks.released(root),
@@ -221,6 +230,8 @@ def text(found: Evidence) -> str:
         "who": tables.who_table(found.practices[PAIRS[0]]),
         "position": tables.position_table(found.position, share),
         "placed": {row.name: row for row in found.position},
+        "filters": found.filters,
+        "trained": report_facts.trained_vectors(rows[PAIRS[0]], found.old.strict, share),
         "offsets": found.offsets,
         "cost": tables.cost_table(rows),
         "hours": tables.hours(rows),
