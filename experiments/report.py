@@ -231,7 +231,6 @@ def text(found: Evidence) -> str:
         "position": tables.position_table(found.position, share),
         "placed": {row.name: row for row in found.position},
         "filters": found.filters,
-        "trained": report_facts.trained_vectors(rows[PAIRS[0]], found.old.strict, share),
         "offsets": found.offsets,
         "cost": tables.cost_table(rows),
         "hours": tables.hours(rows),

@@ -134,37 +134,6 @@ def printed_list_gain(paper: str = MAIN, method: str = "MGCL") -> float:
     return scores[f"{method} with lexicon"] - scores[method]
 
 
-class Trained(NamedTuple):
-    """Pair F1 of a method that trains its word vectors, minus that of its runs that kept them.
-
-    Args:
-        every: With all of these.
-        sound: Without those that collapsed.
-    """
-
-    every: statistics.Spread
-    sound: statistics.Spread
-
-
-def trained_vectors(rows: Sequence[Row], kept: RunGroup, share: float) -> Trained:
-    """Differences over the folds that both have.
-
-    Args:
-        rows: Rows of the corpus; of the method, the one with most folds trains its vectors.
-        kept: The runs that kept their vectors.
-        share: n_test / n_train of a fold.
-    """
-    ours = max((row for row in rows if row.group.method == kept.method), key=lambda row: len(row.group.folds))
-    trained = statistics.fold_means(ours.group.values())
-
-    def minus(group: RunGroup) -> statistics.Spread:
-        given = statistics.fold_means(group.values())
-        differences = {(fold, 0): trained[fold] - given[fold] for fold in trained.keys() & given.keys()}
-        return with_shared(statistics.over_runs(differences), share)
-
-    return Trained(minus(kept), minus(kept.sound))
-
-
 # --- what could be shown
 
 
