@@ -18,17 +18,7 @@ from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.results.verdict import Components
 from experiments.report_names import ENCODERS, OWN, bare
-from experiments.report_tables import (
-    FEWEST,
-    METHOD,
-    Practice,
-    Row,
-    difference,
-    points,
-    ranges,
-    table,
-    with_shared,
-)
+from experiments.report_tables import FEWEST, METHOD, Practice, Row, difference, points, ranges, table
 
 ROOT = Path(__file__).parent.parent
 TASK, CORPUS = "ecpe", "xia-ding-2019"
