@@ -42,6 +42,7 @@ class Row(NamedTuple):
         kept: Precision, recall and F1 with the filter, at its threshold.
         every: The same without the filter.
         gain: F1 with the filter minus that without; its interval over folds counts in shared training documents.
+        gains: The same of each run, by fold and record.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Row(NamedTuple):
     kept: tuple[float, ...]
     every: tuple[float, ...]
     gain: statistics.Spread
+    gains: Mapping[tuple[int, str], float]
 
 
 def filters(group: RunGroup) -> bool:
@@ -99,8 +101,9 @@ def row_of(name: str, group: RunGroup, root: Path | None = None) -> Row:
             for part in parts
         )
 
-    gain = statistics.over_runs({key: kept[-1] - every[-1] for key, (kept, every) in found.items()})
-    return Row(name, len(group.folds), means(0), means(1), with_shared(gain, share_tested(group.finished)))
+    gains = {key: kept[-1] - every[-1] for key, (kept, every) in found.items()}
+    gain = with_shared(statistics.over_runs(gains), share_tested(group.finished))
+    return Row(name, len(group.folds), means(0), means(1), gain, gains)
 
 
 def main(arguments: list[str] | None = None) -> int:

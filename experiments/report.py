@@ -27,6 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.leaderboard.comparisons import compare_rows
+from ecpe_zoo.leaderboard.published import published
 from ecpe_zoo.leaderboard.tables import percent, signed
 from ecpe_zoo.results.arm_table import ArmResult, group_arms
 from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
@@ -201,6 +202,8 @@ def text(found: Evidence) -> str:
     rows, share = found.rows, found.old.share
     powers = tables.powers(rows)
     gaps = report_facts.printed_gaps()
+    named = {row.name: row for row in rows[PAIRS[0]]}
+    most = named[report_figures.MOST].group
     context = {
         "rows": {corpus: {row.name: row for row in listed} for corpus, listed in rows.items()},
         "scores": {corpus: tables.score_table(listed) for corpus, listed in rows.items()},
@@ -209,6 +212,11 @@ def text(found: Evidence) -> str:
         "truncated": report_facts.truncated(rows),
         "provenance": report_facts.provenance(rows),
         "over_rule": report_facts.over_rule(rows[PAIRS[1]]),
+        "near_rule": report_facts.near_rule(rows[PAIRS[0]]),
+        "printed_filter": report_facts.printed_filter_gain(),
+        "printed_emotions": next(
+            it.f1 for it in published(corpus=PAIRS[0]) if (it.method, it.item) == ("Inter-EC", "emotion")
+        ),
         "verdict_runs": (FOLDS * SEEDS, SPLIT_SEEDS),
         "most_folds": [row.name for row in with_folds(rows[PAIRS[0]]) if len(row.group.folds) >= FOLDS],
         "first_fold": {row.name: fold_means(row.group.values()).get(1) for row in rows[PAIRS[0]]},
@@ -221,7 +229,8 @@ def text(found: Evidence) -> str:
         "released": found.released,
         "power": tables.power_table(powers),
         "powers": powers,
-        "designs": report_facts.designs(found.old.strict),
+        "designs": report_facts.designs(most),
+        "seed_sd": most.sound.spread().seed_sd,
         "fewest_folds": report_facts.fewest_folds(),
         "practices": found.practices,
         "practice_tables": {
@@ -231,6 +240,7 @@ def text(found: Evidence) -> str:
         "position": tables.position_table(found.position, share),
         "placed": {row.name: row for row in found.position},
         "filters": found.filters,
+        "trainings": report_facts.trainings(found.filters, share),
         "offsets": found.offsets,
         "cost": tables.cost_table(rows),
         "hours": tables.hours(rows),
@@ -263,6 +273,8 @@ def text(found: Evidence) -> str:
         "counted": counted,
         "practice": report_facts.practice,
         "spread_factor": report_facts.spread_factor,
+        "item_f1": lambda name, item: tables.item_f1(named[name].group, item),
+        "wider": lambda folds: (1 + folds * share) ** 0.5,
     }
     return filled(environment.get_template("report.md.j2").render(context))
 

@@ -16,13 +16,27 @@ from ecpe_zoo.leaderboard.published import Published, published
 from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import RunGroup
-from ecpe_zoo.results.verdict import Components
-from experiments.report_names import ENCODERS, OWN, bare
-from experiments.report_tables import FEWEST, METHOD, Practice, Row, difference, points, ranges, table
+from ecpe_zoo.results.verdict import Components, Verdict
+from experiments import filter_check
+from experiments.report_names import ENCODERS, OWN, VARIANTS, bare
+from experiments.report_tables import (
+    FEWEST,
+    METHOD,
+    Practice,
+    Row,
+    difference,
+    points,
+    ranges,
+    table,
+    with_shared,
+)
 
 ROOT = Path(__file__).parent.parent
 TASK, CORPUS = "ecpe", "xia-ding-2019"
 """Of the printed scores."""
+
+IN_SAMPLE = VARIANTS["in-sample"]
+"""End of the name of a two-stage method whose filter was trained in sample."""
 
 MAIN = "MGCL (Findings of EMNLP 2024)"
 """The paper whose Table 2 has most methods."""
@@ -49,10 +63,11 @@ def printed_table(rows: Mapping[str, Sequence[Row]]) -> str:
     """What papers print for the methods that have a row here, beside our scores on that corpus."""
     ours: defaultdict[str, list[str]] = defaultdict(list)
     for row in sorted(rows[CORPUS], key=lambda row: -len(row.group.folds)):
-        folds = ranges(row.group.folds)
-        ours[bare(row.name)].append(
-            f"{percent(row.score.mean)} ({row.encoder}; {'folds' if len(row.group.folds) > 1 else 'fold'} {folds})"
-        )
+        folds, several = ranges(row.group.folds), len(row.group.folds) > 1
+        first = statistics.fold_means(row.group.values()).get(1) if several else None
+        alone = f"; fold 1: {percent(first)}" if first is not None else ""
+        where = f"{row.encoder}; {'folds' if several else 'fold'} {folds}"
+        ours[bare(row.name)].append(f"{percent(row.score.mean)} ({where}{alone})")
     lines = []
     for it in published(TASK, CORPUS):
         method = method_of(it.method, rows)
@@ -122,6 +137,43 @@ def printed_list_gain(paper: str = MAIN, method: str = "MGCL") -> float:
     """What a paper prints for a method with the released list, minus without it."""
     scores = {it.method: it.f1 for it in published(TASK, CORPUS) if it.paper == paper}
     return scores[f"{method} with lexicon"] - scores[method]
+
+
+def printed_filter_gain(method: str = "Inter-EC") -> float:
+    """What the table that prints a two-stage method with and without filter has between them."""
+    scores = {it.method: it.f1 for it in published(TASK, CORPUS) if it.paper.startswith("E2EECPE")}
+    return scores[method] - scores[f"{method} w/o filter"]
+
+
+class Training(NamedTuple):
+    """A two-stage method whose filter was trained in two ways.
+
+    Args:
+        name: The method.
+        gap: What the filter adds if trained out of fold, minus what it adds if trained in sample. Both gains are taken
+            within runs, whose stages one differ.
+    """
+
+    name: str
+    gap: statistics.Spread
+
+
+def trainings(found: Sequence[filter_check.Row], share: float) -> list[Training]:
+    """Of the methods of which both are there, over their common folds.
+
+    Args:
+        found: Rows of `filter_check`, named as in the report.
+        share: n_test / n_train of a fold.
+    """
+    by_name = {row.name: statistics.fold_means(row.gains) for row in found}
+    pairs = ((name, gains, by_name.get(name + IN_SAMPLE, {})) for name, gains in by_name.items())
+    gaps = {
+        name: {(fold, 0): gains[fold] - other[fold] for fold in gains.keys() & other.keys()}
+        for name, gains, other in pairs
+    }
+    return [
+        Training(name, with_shared(statistics.over_runs(gap), share)) for name, gap in gaps.items() if gap
+    ]
 
 
 # --- what could be shown
@@ -219,13 +271,13 @@ class LastEpoch(NamedTuple):
 
 
 def last_epochs(rows: Mapping[str, Sequence[Row]]) -> list[LastEpoch]:
-    """How often validation chose the last epoch of those that were allowed."""
+    """How often validation chose the last epoch of those that were allowed, of runs without stages."""
     found: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
     for corpus, listed in rows.items():
         for row in (row for row in listed if not row.group.seedless):
             for record in (entry.record for entry in row.group.finished):
                 most = record.config["trainer"].get("max_epochs")
-                if record.epochs == most and record.epoch is not None:
+                if len(record.stages) <= 1 and record.epochs == most and record.epoch is not None:
                     found[corpus, row.encoder].append(record.epoch + 1 == most)
     return [LastEpoch(*key, len(last), sum(last)) for key, last in found.items()]
 
@@ -238,7 +290,8 @@ class Peers(NamedTuple):
         encoder: Encoder, in words.
         folds: Their folds.
         rows: Methods, the best first; no ablation.
-        shown: Smallest true differences to the best that a t-test over these folds shows, as fractions.
+        shown: Smallest true differences to the best that the printed intervals, which count in shared training
+            documents, show in four of five repetitions, as fractions.
         apart: Methods whose interval of the difference to the best excludes 0.
     """
 
@@ -263,15 +316,27 @@ def peers(rows: Mapping[str, Sequence[Row]]) -> Peers:
     return Peers(
         *key,
         tuple(sorted(best, key=lambda row: -row.score.mean)),
-        tuple(sorted(one.verdict.detectable for one in compared)),
+        tuple(sorted(one.verdict.detectable * wider(one.verdict) for one in compared)),
         sum(it.low > 0 or it.high < 0 for it in gaps),
     )
+
+
+def wider(found: Verdict) -> float:
+    """How much wider an interval is that counts in shared training documents."""
+    return (found.high_shared - found.low_shared) / (found.high - found.low)
 
 
 def over_rule(rows: Sequence[Row]) -> list[statistics.Spread]:
     """All intervals of a row minus the rule."""
     found = [difference(row.to("the rule")) for row in rows]
     return [it for it in found if it is not None and it.low == it.low]
+
+
+def near_rule(rows: Sequence[Row]) -> list[Row]:
+    """Methods whose interval of the difference to the rule holds 0; most folds first."""
+    found = {row.name: difference(row.to("the rule")) for row in rows}
+    held = [row for row in rows if (it := found[row.name]) is not None and it.low <= 0 <= it.high]
+    return sorted(held, key=lambda row: -len(row.group.folds))
 
 
 class Provenance(NamedTuple):

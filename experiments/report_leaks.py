@@ -49,7 +49,7 @@ def leak_table(rows: Mapping[str, Sequence[Row]]) -> str:
         "test",
         "exact twins left out",
         "near-duplicates left out",
-        "test texts of five words or more that training still holds",
+        "test segments of five words or more that training still holds",
     )
     return table(heads, lines)
 

@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ecpe_zoo.leaderboard.comparisons import Against, Why
 from ecpe_zoo.leaderboard.tables import p_value, percent, signed
@@ -157,11 +157,21 @@ def by_encoder(rows: Sequence[Row]) -> dict[str, list[Row]]:
     }
 
 
+def item_f1(group: RunGroup, item: Literal["emotion", "cause"]) -> float:
+    """Mean F1 of emotion clauses or of cause clauses."""
+    metric = f"{group.task}.{item}_f1.v1"
+    values = {(entry.fold, entry.id): entry.record.metrics[metric] for entry in group.finished}
+    return statistics.over_runs(values).over.mean
+
+
 def score_table(rows: Sequence[Row]) -> str:
     """Scores and comparisons of each method, by encoder."""
-    has_rule = any(row.to("the rule") for row in rows)
-    heads = ["", "folds", "runs", "F1"]
-    heads += ["minus the rule, same folds"] * has_rule + ["minus its reference, same folds", "verdict"]
+    has_rule, pairs = any(row.to("the rule") for row in rows), all(row.group.task == "ecpe" for row in rows)
+    heads = ["", "folds", "runs", "F1"] + ["emotion / cause F1"] * pairs
+    heads += ["minus the rule, same folds"] * has_rule + [
+        "minus its reference, same folds",
+        "verdict, or what it lacks",
+    ]
     lines = []
     for encoder, listed in by_encoder(rows).items():
         if encoder:
@@ -170,6 +180,8 @@ def score_table(rows: Sequence[Row]) -> str:
         for row in listed:
             folds = ranges(row.group.folds) if row.group.task == "ecpe" else "official"
             cells = [row.name, folds, str(len(row.group.finished)), score(row.score)]
+            if pairs:
+                cells.append(" / ".join(percent(item_f1(row.group, item)) for item in ("emotion", "cause")))
             cells += [points(difference(row.to("the rule")))] * has_rule
             reference = "reference" if row.name in leaders and not row.to(*METHOD) else ""
             lines.append([*cells, reference or points(difference(row.to(*METHOD))), verdict(row)])
@@ -177,13 +189,12 @@ def score_table(rows: Sequence[Row]) -> str:
 
 
 def verdict(row: Row) -> str:
-    """The verdict on each comparison of a row, once if they are alike."""
+    """The verdict on each comparison of a row, or the runs that it lacks; once if they are alike."""
     said = {}
     for one in row.against:
         found = one.verdict
-        words = (
-            f"none: {found.missing}" if found.missing else f"{p_value(found.holm_p)} (Holm), {found.in_words}"
-        )
+        lacks = found.missing.replace(" more ", " ").replace(" a fold", "")
+        words = lacks or f"{p_value(found.holm_p)} (Holm), {found.in_words}"
         said[one.label] = words
     if len(set(said.values())) <= 1:
         return next(iter(said.values()), "–")
@@ -284,7 +295,7 @@ def who_table(found: Sequence[Practice]) -> str:
 
 
 def position_table(rows: Sequence[position_check.Row], share: float) -> str:
-    """Scores on the documents whose offsets are balanced, and on the others; most folds first."""
+    """Scores on documents whose offsets are balanced, and on the others: rows with an interval, most folds first."""
     heads = ("", "folds", "all", "others", "balanced", "balanced minus others")
     return table(
         heads,
@@ -296,6 +307,7 @@ def position_table(rows: Sequence[position_check.Row], share: float) -> str:
                 points(with_shared(row.gap, share)),
             )
             for row in sorted(rows, key=lambda row: -row.folds)
+            if row.folds >= FEWEST
         ),
     )
 

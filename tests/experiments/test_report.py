@@ -16,7 +16,7 @@ from ecpe_zoo.leaderboard.published import published
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.statistics import corrected_t_test, over_runs
 from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
-from experiments import report, report_facts, report_figures, report_leaks, report_names
+from experiments import filter_check, report, report_facts, report_figures, report_leaks, report_names
 from experiments import report_tables as tables
 from experiments.report_tables import Practice, Row, points, with_shared
 
@@ -59,7 +59,7 @@ def test_sentences_are_those_of_the_records(rows: dict[str, list[Row]], old: rep
     assert f"{runs} runs under the strict protocol" in WORDS
     row = next(row for row in rows["xia-ding-2019"] if row.name == report_figures.MOST)
     assert f"minus the rule: {points(tables.difference(row.to('the rule')))} over 10 folds" in WORDS
-    for design in report_facts.designs(old.strict):
+    for design in report_facts.designs(row.group):
         assert f"show {100 * design.shown:.2f}" in WORDS
     for printed in report_facts.printed_gaps():
         assert f"{printed.method} w/o {printed.without} {100 * printed.points:.2f}" in WORDS
@@ -183,6 +183,34 @@ def test_a_practice_without_a_run_is_a_dash() -> None:
     lines = tables.practice_table(found).splitlines()
     assert lines[0] == "|  | epoch | window of 3 |"
     assert lines[2] == f"| a | – | {points(gain)} |"
+
+
+def test_a_filter_trained_in_two_ways_is_compared_over_common_folds() -> None:
+    gain = over_runs({(1, ""): 0.02}).over
+    gains = ({(1, "a"): 0.02, (2, "a"): 0.03, (3, "a"): 0.0}, {(1, "b"): 0.01, (2, "b"): 0.01, (4, "b"): 0.5})
+    names = ("A", "A, filter trained in sample")
+    found = [filter_check.Row(name, 3, (), (), gain, it) for name, it in zip(names, gains, strict=True)]
+    (made,) = report_facts.trainings(found, 0.1)
+    assert (made.name, made.gap.n) == ("A", 2)
+    assert made.gap.mean == pytest.approx((0.01 + 0.02) / 2)
+    assert report_facts.trainings(found[:1], 0.1) == []
+    assert report_facts.printed_filter_gain() == pytest.approx(0.6013 - 0.5716)
+
+
+def test_clause_scores_are_means_over_folds(rows: dict[str, list[Row]]) -> None:
+    row = next(row for row in rows["xia-ding-2019"] if row.name == report_figures.MOST)
+    by_fold: dict[int, list[float]] = {}
+    for entry in row.group.finished:
+        by_fold.setdefault(entry.fold, []).append(entry.record.metrics["ecpe.emotion_f1.v1"])
+    expected = np.mean([np.mean(values) for values in by_fold.values()])
+    assert tables.item_f1(row.group, "emotion") == pytest.approx(expected)
+
+
+def test_methods_near_the_rule_have_zero_in_their_interval(rows: dict[str, list[Row]]) -> None:
+    near = {row.name for row in report_facts.near_rule(rows["xia-ding-2019"])}
+    for row in rows["xia-ding-2019"]:
+        gap = tables.difference(row.to("the rule"))
+        assert (row.name in near) == (gap is not None and gap.low <= 0 <= gap.high)
 
 
 def test_examples_of_the_docstrings() -> None:
