@@ -230,7 +230,6 @@ def text(found: Evidence) -> str:
         "power": tables.power_table(powers),
         "powers": powers,
         "designs": report_facts.designs(most),
-        "seed_sd": most.sound.spread().seed_sd,
         "fewest_folds": report_facts.fewest_folds(),
         "practices": found.practices,
         "practice_tables": {
