@@ -28,8 +28,9 @@ DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 SIZES = (512, 2048)
 """Rows of the matrices whose products give the machine's rate."""
 
-PATIENCE = 0.25
-"""Seconds of one product after which no larger one is tried: processors without 16-bit instructions need minutes."""
+PATIENCE = 0.1
+"""Seconds of one product after which no larger one is tried: the larger takes 64 times as long, minutes on processors
+without 16-bit instructions."""
 
 
 @dataclass
