@@ -202,8 +202,7 @@ def text(found: Evidence) -> str:
     rows, share = found.rows, found.old.share
     powers = tables.powers(rows)
     gaps = report_facts.printed_gaps()
-    named = {row.name: row for row in rows[PAIRS[0]]}
-    most = named[report_figures.MOST].group
+    most = next(row.group for row in rows[PAIRS[0]] if row.name == report_figures.MOST)
     context = {
         "rows": {corpus: {row.name: row for row in listed} for corpus, listed in rows.items()},
         "scores": {corpus: tables.score_table(listed) for corpus, listed in rows.items()},
@@ -272,7 +271,7 @@ def text(found: Evidence) -> str:
         "counted": counted,
         "practice": report_facts.practice,
         "spread_factor": report_facts.spread_factor,
-        "item_f1": lambda name, item: tables.item_f1(named[name].group, item),
+        "item_f1": tables.item_f1,
         "wider": lambda folds: (1 + folds * share) ** 0.5,
     }
     return filled(environment.get_template("report.md.j2").render(context))

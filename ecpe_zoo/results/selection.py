@@ -89,12 +89,10 @@ def watched_epochs(entry: Entry, score: str | None = None) -> tuple[Rows, dict[s
     found = of(stages[-1]) if stages else None
     for stage in stages[-2::-1] if score else ():
         earlier = of(stage)
-        if (
-            found is None
-            or earlier is None
-            or {row[WATCHED][name] for row in found[0]} != {earlier[1][WATCHED][name]}
-        ):
+        if found is None or earlier is None:
             break
+        if any(row[WATCHED][name] != earlier[1][WATCHED][name] for row in found[0]):
+            break  # the later stage has other scores of its own
         found = earlier
     return found
 

@@ -120,7 +120,7 @@ class DocumentCollator:
         size = int(counts.max())
 
         def table(column: int, fill: int, width: int) -> Tensor:
-            # torch.tensor reads nested lists three times more slowly
+            # torch.tensor reads nested lists six times more slowly
             padded = [row[column] + [fill] * (width - len(row[column])) for row in laid]
             return torch.from_numpy(np.array(padded, dtype=np.int64))
 
