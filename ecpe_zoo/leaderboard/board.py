@@ -99,7 +99,7 @@ def _board(
     for label in dict.fromkeys(label for label, _ in cells):
         own = {protocol: cell for (of, protocol), cell in cells.items() if of == label}
         group = next(iter(own.values())).group
-        printed = reported(task, corpus, group.method) if label == group.method else None
+        printed = reported(task, corpus, label)
         slug = f"{slug_of(f'{task}-{corpus}')}-{slug_of(label)}"
         base = next((bases[label, protocol] for protocol in own if (label, protocol) in bases), "")
         rows.append(BoardRow(label, group.method, slug, own, printed, encoder_of(group.first), base))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ecpe_zoo.leaderboard.papers import about
+from ecpe_zoo.leaderboard.papers import about, parts_of
 from ecpe_zoo.tasks import find_task
 
 NOT_STATED = "not stated"
@@ -106,17 +106,28 @@ def published(task: str | None = None, corpus: str | None = None) -> list[Publis
     ]
 
 
-def reported(task: str, corpus: str, method: str) -> Published | None:
-    """What papers print for a method as its main result without a lexicon, the first such figure of the file.
+def reported(task: str, corpus: str, label: str) -> Published | None:
+    """What papers print for a row as a main result without a lexicon, the first such figure of the file.
+
+    Args:
+        task: Task, as in metric ids.
+        corpus: The zoo's name of it.
+        label: Label of the row. One that changes more than the form of its method has no printed figure.
 
     >>> row = reported("ecpe", "xia-ding-2019", "mgcl")
     >>> row is not None and row.f1
     0.7736
+    >>> row = reported("ecpe", "xia-ding-2019", "two_stage [form=indep]")
+    >>> row is not None and row.f1
+    0.5833
+    >>> reported("ecpe", "xia-ding-2019", "mgcl [ablation=distillation]") is None
+    True
     """
-    known = about(method)
-    name = (known.name if known is not None else method).lower()
+    name, changes = parts_of(label)
+    if changes:
+        return None
     rows = (row for row in published(task, corpus) if row.kind == "main" and row.lexicon == "none")
-    return next((row for row in rows if row.method.lower() == name), None)
+    return next((row for row in rows if row.method.lower() == name.lower()), None)
 
 
 def source_of(row: Published) -> str | None:

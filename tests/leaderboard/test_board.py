@@ -260,6 +260,17 @@ def test_an_ablation_alone_does_not_borrow_it_either(tmp_path: Path) -> None:
     assert (row.label, row.reported) == ("mgcl [multi_instance=false]", None)
 
 
+def test_a_form_with_a_name_of_its_own_has_its_own_figure(tmp_path: Path) -> None:
+    """Indep had none, although it is a row of the printed table."""
+    for form in ("indep", "inter-ec"):
+        record = raw(0.5, method="two_stage", model={"form": form})
+        record["config"]["model"]["class_path"] = "ecpe_zoo.methods.two_stage.TwoStage"
+        write(tmp_path / f"{form}.json", record)
+    board = build_boards(find_records([tmp_path]))[0]
+    printed = {board.titles[row.label]: row.reported and row.reported.f1 for row in board.rows}
+    assert printed == {"Indep": 0.5833, "Inter-EC": 0.6013}
+
+
 def test_a_row_whose_documents_cannot_be_counted_harms_no_other(tmp_path: Path) -> None:
     for name, skill in (("mgcl", 0.9), ("e2eecpe", 0.6), ("rule", 0.4)):
         write_scored(tmp_path / f"{name}.json", skill=skill, method=name)
