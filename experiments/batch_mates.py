@@ -5,8 +5,9 @@
 
 Prints, for each spread, the share of the pairs of units that share a batch in one epoch and share it again in the next,
 the share that a random order would give, and the padding: the share of slots beyond the units' own lengths, in complete
-batches and in the groups of similar length that EACL and MGCL run a batch in. Then the slots that rounded widths add
-(`ecpe_zoo.text.encoders.rounded_width`; transformers alone have them), and the numbers of widths before and after.
+batches and in the groups of similar length that EACL and MGCL run a batch in. Then the slots that rounded widths
+(`ecpe_zoo.text.transformer_encoder.rounded_width`; transformers alone have them) add, and the numbers of widths before
+and after.
 """
 
 from __future__ import annotations
