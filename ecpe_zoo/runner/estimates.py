@@ -17,12 +17,13 @@ START = 15.0  # seconds for imports, the corpus and the closing test
 
 
 class _Cost(NamedTuple):
-    """What an earlier run cost: seconds (on one core if it ran on the CPU), epochs run and planned, encoder size."""
+    """What an earlier run cost: seconds (on one core if it ran on the CPU), epochs run and planned, and its network."""
 
     seconds: float
     epochs: int
     planned: int
-    size: int
+    encoder: tuple[str, str]
+    shape: frozenset[tuple[str, str]]
 
 
 class Estimates:
@@ -43,12 +44,13 @@ class Estimates:
         machine, planned = record.machine, _epochs(record.config) or record.epochs
         accelerated = any(maker in machine.hardware for maker in (" x NVIDIA", " x AMD Instinct"))
         work = machine.seconds * (1 if accelerated else machine.threads)
-        cost = _Cost(work, max(record.epochs, 1), planned, _size(record.config))
+        cost = _Cost(work, max(record.epochs, 1), planned, *_network(record.config))
         self.costs[record.method, record.corpus.id, accelerated].append(cost)
 
     def seconds(self, cell: Cell, threads: int, accelerated: bool) -> float | None:
-        """Estimated duration of a cell, from runs of its method and corpus; None if there are none.
+        """Estimated duration of a cell, from runs of its method and corpus on its encoder; None if there are none.
 
+        Runs with the same settings come first. Other encoders say nothing: an epoch may take fifty times as long.
         If no such run planned as many epochs, the estimate is the time of an epoch, times the planned epochs, times the
         share of planned epochs that earlier runs used before early stopping ended them.
 
@@ -57,11 +59,12 @@ class Estimates:
             threads: Cores that the fit uses.
             accelerated: Whether it runs on an accelerator.
         """
-        costs = self.costs.get((cell.method, cell.corpus, accelerated))
-        if not costs:
+        costs = self.costs.get((cell.method, cell.corpus, accelerated), [])
+        planned, (encoder, shape) = _epochs(cell.config), _network(cell.config)
+        alike = [cost for cost in costs if cost.encoder == encoder]
+        similar = [cost for cost in alike if cost.shape == shape] or alike
+        if not similar:
             return None
-        planned, size = _epochs(cell.config), _size(cell.config)
-        similar = [cost for cost in costs if cost.size == size] or costs
         same = [cost.seconds for cost in similar if cost.planned == planned]
         if same:
             work = median(same)
@@ -100,10 +103,10 @@ def _epochs(config: Mapping[str, Any]) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _size(config: Mapping[str, Any]) -> int:
-    """A hash of the arguments that shape the network: equal for runs whose epochs cost the same."""
+def _network(config: Mapping[str, Any]) -> tuple[tuple[str, str], frozenset[tuple[str, str]]]:
+    """The encoder (name, layers), and the settings that shape the network: epochs of equal ones cost the same."""
     arguments = flat((config.get("model") or {}).get("init_args", {}))
-    shapes = {name: str(value) for name, value in arguments.items() if isinstance(value, int | bool)}
+    shape = {(name, str(value)) for name, value in arguments.items() if isinstance(value, int | bool)}
     # methods of the user's own may take the encoder as a plain text
-    encoder = arguments.get("encoder.name", arguments.get("encoder"))
-    return hash((Path(str(encoder)).name, *sorted(shapes.items())))
+    name = Path(str(arguments.get("encoder.name", arguments.get("encoder")))).name
+    return (name, str(arguments.get("encoder.layers"))), frozenset(shape)

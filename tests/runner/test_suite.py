@@ -228,3 +228,22 @@ def test_the_encoder_of_an_own_method_may_be_a_plain_text(bench: Bench) -> None:
     for name in ("bert", "some/folder/bert", {"name": "bert"}):
         alike = Cell(**vars(cell) | {"config": config(name)})
         assert estimates.seconds(alike, 1, accelerated=False) == pytest.approx(START + record.machine.seconds)
+
+
+def test_another_encoder_says_nothing_of_the_time(bench: Bench) -> None:
+    """MGCL on a transformer was to take four minutes, from runs of its recurrent encoder; it took hours."""
+    cell, record = bench.cell(0), bench.record(0)
+
+    def config(**encoder: object) -> dict[str, Any]:
+        return cell.config | {
+            "model": cell.config["model"] | {"init_args": {"encoder": encoder, "hidden": 8}}
+        }
+
+    estimates = Estimates([])
+    estimates.add(record.model_copy(update={"config": config(name="recurrent")}))
+    for other in (config(name="bert"), config(name="recurrent", layers=2)):
+        assert estimates.seconds(Cell(**vars(cell) | {"config": other}), 1, accelerated=False) is None
+    wider = config(name="recurrent")
+    wider["model"]["init_args"]["hidden"] = 16
+    rough = estimates.seconds(Cell(**vars(cell) | {"config": wider}), 1, accelerated=False)
+    assert rough == pytest.approx(START + record.machine.seconds)
