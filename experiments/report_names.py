@@ -25,18 +25,21 @@ METHODS = {
 VARIANTS = {
     "encoder": " on the encoder",
     "in-sample": ", filter trained in sample",
+    "light": ", light",
     "no-distillation": " w/o cross-grained KD",
     "no-extra-clause": " w/o extra-clause clue",
     "no-position": " w/o position",
     "no-sub-clause": " w/o sub-clause clue",
     "student-only": ", student alone",
+    "student-only-light": ", light, student alone",
     "unfiltered": " w/o filter",
     "window-3": ", window of 3 clauses",
 }
 """Rest of the folder -> what follows the name; as the papers' tables of ablations print it, if they do."""
 
 OWN, RECURRENT = "own network", "recurrent"
-ENCODERS = {OWN: "own network over word vectors", RECURRENT: "BiLSTM over word vectors"}
+ENCODERS = {OWN: "own network", RECURRENT: "BiLSTM"}
+"""Encoder, as records name it -> in words. Both read word vectors."""
 
 
 def name_of(group: RunGroup) -> str:
@@ -63,13 +66,13 @@ def name_in_words(method: str, class_name: str, folder: str) -> str:
 def bare(name: str) -> str:
     """The name without its encoder.
 
-    >>> bare("E2EECPE on the encoder")
-    'E2EECPE'
+    >>> bare("E2EECPE on the encoder"), bare("MM-R, light")
+    ('E2EECPE', 'MM-R')
     """
-    return name.removesuffix(VARIANTS["encoder"])
+    return name.removesuffix(VARIANTS["encoder"]).removesuffix(VARIANTS["light"])
 
 
 def encoder_in_words(group: RunGroup) -> str:
     """The encoder of a group's runs."""
     encoder = encoder_of(group.first)
-    return ENCODERS.get(encoder, encoder)
+    return ENCODERS.get(encoder, encoder.replace(", first ", ", "))

@@ -336,7 +336,8 @@ def cost_table(rows: Mapping[str, Sequence[Row]]) -> str:
                 corpus,
                 encoder,
                 str(len(machines)),
-                f"{median(minutes):.1f} ({min(minutes):.1f} to {max(minutes):.1f})",
+                f"{median(minutes):.1f}"
+                + f" ({min(minutes):.1f} to {max(minutes):.1f})" * (len(minutes) > 1),
                 f"{median(minutes) * needed / 60:.1f}",
                 span([round(machine.parameters / 1e6) for machine in machines]),
                 f"{max(machine.peak_memory_bytes for machine in machines) / 1e9:.1f}",

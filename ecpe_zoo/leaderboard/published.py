@@ -112,7 +112,8 @@ def reported(task: str, corpus: str, label: str) -> Published | None:
     Args:
         task: Task, as in metric ids.
         corpus: The zoo's name of it.
-        label: Label of the row. One that changes more than the form of its method has no printed figure.
+        label: Label of the row. One that changes more than the form of its method, or leaves settings out (`...`), has
+            no printed figure.
 
     >>> row = reported("ecpe", "xia-ding-2019", "mgcl")
     >>> row is not None and row.f1
@@ -124,7 +125,7 @@ def reported(task: str, corpus: str, label: str) -> Published | None:
     True
     """
     name, changes = parts_of(label)
-    if changes:
+    if changes or label.endswith("...]"):
         return None
     rows = (row for row in published(task, corpus) if row.kind == "main" and row.lexicon == "none")
     return next((row for row in rows if row.method.lower() == name.lower()), None)

@@ -17,7 +17,7 @@ from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.csv_table import csv_text
 from ecpe_zoo.leaderboard.findings import finding
 from ecpe_zoo.leaderboard.hub import export
-from ecpe_zoo.leaderboard.published import published, published_file
+from ecpe_zoo.leaderboard.published import published, published_file, reported
 from ecpe_zoo.leaderboard.rows import Board
 from ecpe_zoo.leaderboard.tables import (
     END,
@@ -269,6 +269,12 @@ def test_a_form_with_a_name_of_its_own_has_its_own_figure(tmp_path: Path) -> Non
     board = build_boards(find_records([tmp_path]))[0]
     printed = {board.titles[row.label]: row.reported and row.reported.f1 for row in board.rows}
     assert printed == {"Indep": 0.5833, "Inter-EC": 0.6013}
+
+
+def test_a_label_that_leaves_settings_out_has_no_figure() -> None:
+    """`...` stands for more differences than a label names; the row is not the printed method."""
+    assert reported("ecpe", "xia-ding-2019", "two_stage [form=indep]") is not None
+    assert reported("ecpe", "xia-ding-2019", "two_stage [form=indep, ...]") is None
 
 
 def test_a_row_whose_documents_cannot_be_counted_harms_no_other(tmp_path: Path) -> None:
