@@ -254,32 +254,29 @@ def shown(rows: Mapping[str, Sequence[Row]]) -> Shown:
     return Shown(len(every), len(found), apart, verdicts)
 
 
-class LastEpoch(NamedTuple):
-    """Runs of an encoder on a corpus whose epochs were all trained.
+class LastEpochs(NamedTuple):
+    """Runs whose epochs were all trained.
 
     Args:
-        corpus: Corpus.
-        encoder: Encoder, in words.
-        runs: Runs that used up their epochs.
-        last: Of these, runs whose best epoch was the last: they may not have finished training.
+        runs: Their number.
+        last: Of these, runs whose best epoch was the last.
+        rising: Of all runs, those whose validation score still rose there; see `RunGroup.rising`.
     """
 
-    corpus: str
-    encoder: str
     runs: int
     last: int
+    rising: int
 
 
-def last_epochs(rows: Mapping[str, Sequence[Row]]) -> list[LastEpoch]:
+def last_epochs(rows: Mapping[str, Sequence[Row]]) -> LastEpochs:
     """How often validation chose the last epoch of those that were allowed, of runs without stages."""
-    found: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
-    for corpus, listed in rows.items():
-        for row in (row for row in listed if not row.group.seedless):
-            for record in (entry.record for entry in row.group.finished):
-                most = record.config["trainer"].get("max_epochs")
-                if len(record.stages) <= 1 and record.epochs == most and record.epoch is not None:
-                    found[corpus, row.encoder].append(record.epoch + 1 == most)
-    return [LastEpoch(*key, len(last), sum(last)) for key, last in found.items()]
+    groups = [row.group for listed in rows.values() for row in listed if not row.group.seedless]
+    last = []
+    for record in (entry.record for group in groups for entry in group.finished):
+        most = record.config["trainer"].get("max_epochs")
+        if len(record.stages) <= 1 and record.epochs == most and record.epoch is not None:
+            last.append(record.epoch + 1 == most)
+    return LastEpochs(len(last), sum(last), sum(len(group.rising) for group in groups))
 
 
 class Peers(NamedTuple):

@@ -179,7 +179,8 @@ def score_table(rows: Sequence[Row]) -> str:
         leaders = {one.label for row in listed if (one := row.to(*METHOD))}
         for row in listed:
             folds = ranges(row.group.folds) if row.group.task == "ecpe" else "official"
-            cells = [row.name, folds, str(len(row.group.finished)), score(row.score)]
+            rises = " ↑" * bool(row.group.rising)
+            cells = [row.name, folds, str(len(row.group.finished)), score(row.score) + rises]
             if pairs:
                 cells.append(" / ".join(percent(item_f1(row.group, item)) for item in ("emotion", "cause")))
             cells += [points(difference(row.to("the rule")))] * has_rule

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, percent
 from ecpe_zoo.results.naming import labels
+from ecpe_zoo.results.rising import rising_in_words
 from ecpe_zoo.results.store import RunGroup
 
 
@@ -37,7 +38,10 @@ def show_groups(groups: Sequence[RunGroup], metric: str | None, default_threshol
 
 
 def show_remarks(groups: Iterable[tuple[str, RunGroup]]) -> None:
-    """Print failed and collapsed runs, and test texts that training holds, of groups with their names."""
+    """Print what to look at in groups with their names.
+
+    Failed and collapsed runs, those that ended while they still learned, and test texts that training holds.
+    """
     for name, group in groups:
         said = [f"failed: fold {entry.fold} seed {entry.record.seed}" for entry in group.failed]
         said += [
@@ -47,6 +51,8 @@ def show_remarks(groups: Iterable[tuple[str, RunGroup]]) -> None:
         rest = group.spread(without_collapsed=True) if group.collapsed else None
         if rest is not None:
             said.append(f"mean without collapsed: {percent(rest.over.mean)}")
+        if group.rising:
+            said.append(rising_in_words(group.rising, len(group.finished)))
         if group.overlap is not None and group.overlap.notable:
             said.append(group.overlap.in_words)
         if said:

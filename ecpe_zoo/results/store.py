@@ -21,6 +21,7 @@ from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import arguments_of, declared_method
 from ecpe_zoo.results.record import Overlap, RunRecord, read_record
+from ecpe_zoo.results.rising import STILL_RISING, last_rise
 from ecpe_zoo.tasks import find_task
 
 
@@ -184,6 +185,12 @@ class RunGroup:
     def sound(self) -> RunGroup:
         """The group without its collapsed and failed runs."""
         return replace(self, entries=tuple(run for run in self.finished if run not in self.collapsed))
+
+    @cached_property
+    def rising(self) -> dict[Entry, float]:
+        """Finished runs that ended while they still learned, with their `rising.last_rise`."""
+        rises = {entry: last_rise(entry) for entry in self.finished}
+        return {entry: rise for entry, rise in rises.items() if rise >= STILL_RISING}
 
     @property
     def folds(self) -> tuple[int, ...]:

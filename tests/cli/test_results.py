@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from ecpe_zoo.cli.main import main
-from tests.results.making import raw, write, write_failure, write_scored
-from tests.results.test_selection import history
+from tests.results.making import history, raw, write, write_failure, write_scored
 
 
 @pytest.fixture

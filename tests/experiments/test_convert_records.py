@@ -12,8 +12,7 @@ from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.results.evidence import recompute
 from ecpe_zoo.results.store import find_records
 from experiments import convert_records
-from tests.results.making import write_scored
-from tests.results.test_selection import history
+from tests.results.making import history, write_scored
 
 
 @pytest.mark.parametrize("name", ["a.json", "run/record.json"])

@@ -33,7 +33,7 @@ from ecpe_zoo.leaderboard.tables import (
 )
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
-from tests.results.making import raw, write, write_scored
+from tests.results.making import history, raw, write, write_scored
 
 
 @pytest.fixture
@@ -102,6 +102,16 @@ def test_a_failed_run_is_named(board: Board) -> None:
     assert note == "1 of 1 runs failed (fold 1 seed 1)"
     assert "| Rule | embedded | – | – | failed | no finished run |" in markdown([board])
     assert "- Rule (strict): 1 of 1 runs failed (fold 1 seed 1)." in markdown([board])
+
+
+def test_runs_that_ended_while_they_learned_are_named(tmp_path: Path) -> None:
+    for fold, last in enumerate((0.51, 0.53, 0.6), start=1):
+        write(tmp_path / f"{fold}.json", raw(fold=fold, history=history([(0.5, 0.1), (last, 0.1)])))
+    (cell,) = (row.cells["strict"] for row in build_boards(find_records([tmp_path]))[0].rows)
+    assert cell.remarks == [
+        "validation still rose in the last epoch of 2 of 3 runs, most by 10.0 points (fold 3 seed 1): more epochs may "
+        "score higher"
+    ]
 
 
 def test_a_collapsed_run_is_in_the_mean_and_named(tmp_path: Path) -> None:

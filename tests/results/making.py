@@ -97,6 +97,21 @@ def raw(
     }
 
 
+def history(rows: list[tuple[float, float]], stage: str = "fit") -> list[dict[str, Any]]:
+    """Rows of a stage from (validation, test) of each epoch."""
+    return [
+        {
+            "stage": stage,
+            "epoch": epoch,
+            "step": epoch,
+            "validation": {"pair_f1": validation},
+            "watched_test": {"pair_f1": test},
+            "watched_test_at_tuned": {"pair_f1": test + 0.01},
+        }
+        for epoch, (validation, test) in enumerate(rows)
+    ]
+
+
 def write(path: Path, record: dict[str, Any]) -> Path:
     """Write a record, checked."""
     RunRecord.model_validate(record)

@@ -11,21 +11,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.selection import paper_arm, price_of, prices
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
-from tests.results.making import raw, write
-
-
-def history(rows: list[tuple[float, float]], stage: str = "fit") -> list[dict[str, Any]]:
-    return [
-        {
-            "stage": stage,
-            "epoch": epoch,
-            "step": epoch,
-            "validation": {"pair_f1": validation},
-            "watched_test": {"pair_f1": test},
-            "watched_test_at_tuned": {"pair_f1": test + 0.01},
-        }
-        for epoch, (validation, test) in enumerate(rows)
-    ]
+from tests.results.making import history, raw, write
 
 
 def test_one_run_by_hand(tmp_path: Path) -> None:
