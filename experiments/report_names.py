@@ -25,6 +25,7 @@ METHODS = {
 VARIANTS = {
     "encoder": " on the encoder",
     "in-sample": ", filter trained in sample",
+    "kept-vectors": ", word vectors kept",
     "light": ", light",
     "no-distillation": " w/o cross-grained KD",
     "no-extra-clause": " w/o extra-clause clue",
@@ -32,6 +33,7 @@ VARIANTS = {
     "no-sub-clause": " w/o sub-clause clue",
     "student-only": ", student alone",
     "student-only-light": ", light, student alone",
+    "trained-vectors": ", word vectors trained",
     "unfiltered": " w/o filter",
     "window-3": ", window of 3 clauses",
 }

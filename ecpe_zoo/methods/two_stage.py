@@ -123,6 +123,7 @@ class TwoStage(Method):
     id: ClassVar[str] = "two_stage"
     ablations: ClassVar[frozenset[str]] = frozenset(
         {"form", "filter", "candidates", "add_gold", "own_encoders", "distance", "pairs.position"}
+        | {"encoder.train_vectors"}
     )
 
     def __init__(
