@@ -260,12 +260,10 @@ class LastEpochs(NamedTuple):
     Args:
         runs: Their number.
         last: Of these, runs whose best epoch was the last.
-        rising: Of all runs, those whose validation score still rose there; see `RunGroup.rising`.
     """
 
     runs: int
     last: int
-    rising: int
 
 
 def last_epochs(rows: Mapping[str, Sequence[Row]]) -> LastEpochs:
@@ -276,7 +274,7 @@ def last_epochs(rows: Mapping[str, Sequence[Row]]) -> LastEpochs:
         most = record.config["trainer"].get("max_epochs")
         if len(record.stages) <= 1 and record.epochs == most and record.epoch is not None:
             last.append(record.epoch + 1 == most)
-    return LastEpochs(len(last), sum(last), sum(len(group.rising) for group in groups))
+    return LastEpochs(len(last), sum(last))
 
 
 class Peers(NamedTuple):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from ecpe_zoo.cli.screen import say, show_table
 from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, percent
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.rising import rising_in_words
 from ecpe_zoo.results.store import RunGroup
 
 
@@ -52,7 +51,7 @@ def show_remarks(groups: Iterable[tuple[str, RunGroup]]) -> None:
         if rest is not None:
             said.append(f"mean without collapsed: {percent(rest.over.mean)}")
         if group.rising:
-            said.append(rising_in_words(group.rising, len(group.finished)))
+            said.append(group.rising)
         if group.overlap is not None and group.overlap.notable:
             said.append(group.overlap.in_words)
         if said:

@@ -14,7 +14,6 @@ from ecpe_zoo.leaderboard.papers import About, about, parts_of, title_of
 from ecpe_zoo.leaderboard.published import Published
 from ecpe_zoo.results import choosing, statistics
 from ecpe_zoo.results.entry import Entry
-from ecpe_zoo.results.rising import rising_in_words
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.tasks import find_task
 
@@ -61,7 +60,7 @@ class Cell:
             beside = f"; without: {100 * rest.over.mean:.1f}" if rest is not None else ""
             said.append(f"{len(group.collapsed)} collapsed, in the mean ({_places(group.collapsed)}{beside})")
         if group.rising:
-            said.append(rising_in_words(group.rising, len(group.finished)))
+            said.append(group.rising)
         if group.repeated:
             said.append(f"{group.repeated} runs repeat a fold and seed")
         if group.partial:

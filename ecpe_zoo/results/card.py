@@ -19,7 +19,7 @@ from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import corpus_of, document_counts
 from ecpe_zoo.results.record import TEST_FOLD
 from ecpe_zoo.results.resampling import bootstrap
-from ecpe_zoo.results.rising import STILL_RISING, last_rise, rising_in_words
+from ecpe_zoo.results.rising import last_rise, rising_in_words
 from ecpe_zoo.results.store import each_record
 from ecpe_zoo.tasks import TASKS
 
@@ -258,8 +258,8 @@ def _limits(id: str | None, corpus: Corpus | None, entry: Entry | None) -> str:
             limits.append(
                 "The scores are of filtered predictions (see the lexicon above); annotate has no such filter."
             )
-        if (rise := last_rise(entry)) >= STILL_RISING:
-            limits.append(rising_in_words({entry: rise}, 1).capitalize() + ".")
+        if rising := rising_in_words(last_rise(entry), 1):
+            limits.append(f"{rising.capitalize()}.")
         if entry.partial:
             used = entry.record.corpus
             limits.append(f"Only {used.scored:,} of {counted(used.test, 'test document')} were scored.")

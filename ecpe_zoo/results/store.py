@@ -21,7 +21,7 @@ from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.naming import arguments_of, declared_method
 from ecpe_zoo.results.record import Overlap, RunRecord, read_record
-from ecpe_zoo.results.rising import STILL_RISING, last_rise
+from ecpe_zoo.results.rising import last_rise, rising_in_words
 from ecpe_zoo.tasks import find_task
 
 
@@ -187,10 +187,10 @@ class RunGroup:
         return replace(self, entries=tuple(run for run in self.finished if run not in self.collapsed))
 
     @cached_property
-    def rising(self) -> dict[Entry, float]:
-        """Finished runs that ended while they still learned, with their `rising.last_rise`."""
-        rises = {entry: last_rise(entry) for entry in self.finished}
-        return {entry: rise for entry, rise in rises.items() if rise >= STILL_RISING}
+    def rising(self) -> str:
+        """That its finished runs ended while they still learned, in words; "" if they did not."""
+        rises = [last_rise(entry) for entry in self.finished]
+        return rising_in_words(sum(rises) / max(len(rises), 1), len(rises))
 
     @property
     def folds(self) -> tuple[int, ...]:

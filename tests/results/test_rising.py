@@ -61,9 +61,12 @@ def test_a_run_without_its_file_is_not_said_to_rise(tmp_path: Path) -> None:
     assert rise(tmp_path, {**raw(), "history": None, "schema_version": 4}) == 0
 
 
-def test_a_group_names_the_runs_that_rose_by_two_points(tmp_path: Path) -> None:
-    for fold, last in enumerate((0.51, 0.53, 0.6), start=1):
-        write(tmp_path / f"{fold}.json", raw(fold=fold, history=history([(0.5, 0.1), (last, 0.1)])))
+@pytest.mark.parametrize(("last", "said"), [(0.6, True), (0.53, False)])
+def test_a_group_is_judged_by_the_mean_of_its_runs(tmp_path: Path, last: float, said: bool) -> None:
+    """A single run may rise by chance: few validation documents decide."""
+    for fold, value in enumerate((0.49, 0.51, last), start=1):
+        write(tmp_path / f"{fold}.json", raw(fold=fold, history=history([(0.5, 0.1), (value, 0.1)])))
     (group,) = group_records(find_records([tmp_path]))
-    assert [entry.fold for entry in group.rising] == [2, 3]
-    assert list(group.rising.values()) == pytest.approx([0.03, 0.1])
+    assert group.rising == said * (
+        "validation still rose by 3.7 points in the last epoch (mean of 3 runs): more epochs may score higher"
+    )
