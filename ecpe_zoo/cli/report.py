@@ -13,6 +13,8 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.counts import THREE
 from ecpe_zoo.results.choosing import not_strict
 from ecpe_zoo.results.record import LAST_EPOCH, TEST_FOLD, VALIDATION_PART, RunRecord
+from ecpe_zoo.results.rising import last_rise, rising_in_words
+from ecpe_zoo.results.store import each_record
 from ecpe_zoo.training.recorder import Recorder
 from ecpe_zoo.training.scorer import WATCHED, Scorer, threshold_of
 
@@ -74,6 +76,9 @@ def show_results(
             f"({best['epoch']}), {100 * peak[WATCHED][name]:.2f} at the best test epoch ({peak['epoch']})."
         )
     if isinstance(made_by, Recorder):
+        for entry in each_record([] if made_by.path is None else [made_by.path]):
+            if rising := rising_in_words(last_rise(entry), 1):
+                say(f"NOTE: {rising} (--trainer.max_epochs).")
         say(f"record:      {made_by.path}")
 
 

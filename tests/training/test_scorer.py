@@ -19,11 +19,13 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
-from ecpe_zoo.results.record import read_record
+from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.tasks import ECPE, EMOTIONS, ERC, TASKS, Task
 from ecpe_zoo.training.checkpoints import epoch_metric
+from ecpe_zoo.training.recorder import Recorder
 from ecpe_zoo.training.scorer import Scorer
 from tests.cli.test_training import config, run_folder
+from tests.results.making import history, raw, write
 
 GOLD = {
     "ecpe": Document("d", (Segment("a"), Segment("b")), frozenset({(0, 1), (1, 1)})),
@@ -162,3 +164,12 @@ def test_a_stage_without_pairs_is_scored_by_its_heads(
     assert "mean F1 of emotions and causes" in shown
     assert "test clause_f1 at the default threshold" in shown
     assert "pairs  " not in shown
+    recorder = Recorder({}, 1, scorer)
+    rising = raw(history=history([(0.1, 0.1), (0.4, 0.1)]))
+    recorder.path = write(tmp_path / "record.json", rising)
+    recorder.written = RunRecord.model_validate(rising)
+    show_results(scorer, method, data, recorder)
+    shown = capsys.readouterr().out
+    assert (
+        "NOTE: validation still rose by 30.0 points in the last epoch: more epochs may score higher" in shown
+    )
