@@ -31,7 +31,7 @@ from ecpe_zoo.leaderboard.published import published
 from ecpe_zoo.leaderboard.tables import percent, signed
 from ecpe_zoo.results.arm_table import ArmResult, group_arms
 from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
-from ecpe_zoo.results.statistics import fold_means
+from ecpe_zoo.results.statistics import Spread, fold_means
 from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
 from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, folds_of
 from experiments import filter_check, position_check, report_facts, report_figures, report_leaks, run
@@ -156,10 +156,6 @@ def old_prices(root: Path) -> Old:
     return Old(strict, every, sound, paper, paper_sound)
 
 
-NO_POSITION = f"{report_figures.MOST} w/o position"
-"""The ablation whose scores by position the report gives; those of other ablations have intervals of 30 points."""
-
-
 class Evidence(NamedTuple):
     """All that the report is made of.
 
@@ -188,11 +184,8 @@ def read(records: Path = RECORDS, root: Path | None = None) -> Evidence:
     """Read the records and the corpora."""
     groups = [g for g in group_records(find_records([records])) if OLD not in g.first.path.parts]
     rows = rows_of(groups, root)
-    chinese = [
-        row.group
-        for row in rows[position_check.CORPUS]
-        if row.to("its method") is None or row.name == NO_POSITION
-    ]
+    # ablations have intervals of 30 points there
+    chinese = [row.group for row in rows[position_check.CORPUS] if row.to("its method") is None]
     return Evidence(
         rows,
         {corpus: practices(with_folds(rows[corpus]), root) for corpus in PAIRS if corpus in rows},
@@ -250,6 +243,7 @@ def text(found: Evidence) -> str:
         "offsets": found.offsets,
         "cost": tables.cost_table(rows),
         "hours": tables.hours(rows),
+        "epochs": report_facts.epochs(with_folds(rows[PAIRS[0]])),
         "last_epochs": report_facts.last_epochs(rows),
         "runs": sum(len(row.group.finished) for listed in rows.values() for row in listed),
         "old": found.old,
@@ -273,16 +267,28 @@ def text(found: Evidence) -> str:
         "median": median,
         "shared": lambda it: with_shared(it, share),
         "between": report_facts.between,
-        "difference": tables.difference,
+        "difference": lambda one: given(tables.difference(one)),
     }
     environment.globals |= {
         "counted": counted,
         "practice": report_facts.practice,
         "spread_factor": report_facts.spread_factor,
         "item_f1": tables.item_f1,
+        "between_rows": lambda one, other: tables.between_rows(one, other, share),
         "wider": lambda folds: (1 + folds * share) ** 0.5,
     }
     return filled(environment.get_template("report.md.j2").render(context))
+
+
+def given(it: Spread | None) -> Spread:
+    """What a sentence of the report needs: no dash stands for it.
+
+    Raises:
+        ValueError: It is not there, since rows have no common fold.
+    """
+    if it is None:
+        raise ValueError("A sentence of the report compares rows that have no common fold.")
+    return it
 
 
 def filled(markdown: str) -> str:

@@ -254,6 +254,13 @@ def shown(rows: Mapping[str, Sequence[Row]]) -> Shown:
     return Shown(len(every), len(found), apart, verdicts)
 
 
+def epochs(rows: Iterable[Row]) -> tuple[int, int]:
+    """The fewest and the most epochs of the last stage of runs: as many test scores are there to choose from."""
+    runs = [entry.record for row in rows if not row.group.seedless for entry in row.group.finished]
+    counts = [record.stages[-1].epochs if record.stages else record.epochs for record in runs]
+    return min(counts), max(counts)
+
+
 class LastEpochs(NamedTuple):
     """Runs whose epochs were all trained.
 

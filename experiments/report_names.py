@@ -25,7 +25,7 @@ METHODS = {
 VARIANTS = {
     "encoder": " on the encoder",
     "in-sample": ", filter trained in sample",
-    "kept-vectors": ", word vectors kept",
+    "kept-vectors": ", word vectors frozen",
     "light": ", light",
     "no-distillation": " w/o cross-grained KD",
     "no-extra-clause": " w/o extra-clause clue",

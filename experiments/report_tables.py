@@ -109,6 +109,13 @@ def difference(one: Against | None) -> statistics.Spread | None:
     return statistics.Spread(found.mean, math.nan, low, high, n)
 
 
+def between_rows(one: Row, other: Row, share: float) -> statistics.Spread:
+    """The first row minus the second, on their common folds; see `with_shared`."""
+    first, second = (statistics.fold_means(row.group.values()) for row in (one, other))
+    gaps = {(fold, 0): first[fold] - second[fold] for fold in first.keys() & second.keys()}
+    return with_shared(statistics.over_runs(gaps), share)
+
+
 def ranges(numbers: Iterable[int]) -> str:
     """Numbers in order, neighbours together.
 
@@ -344,5 +351,5 @@ def cost_table(rows: Mapping[str, Sequence[Row]]) -> str:
                 f"{max(machine.peak_memory_bytes for machine in machines) / 1e9:.1f}",
             )
             lines.append(cells)
-    heads = ("corpus", "encoder", "runs", "minutes a run, median (range)", "hours of a method's verdict")
+    heads = ("corpus", "encoder", "runs", "minutes a run, median (range)", "hours for the runs of a verdict")
     return table((*heads, "parameters, M", "peak memory, GB"), lines)

@@ -82,7 +82,7 @@ class Verdict(NamedTuple):
             return "a difference"
         if self.p < level:
             return f"not shown, once corrected for {self.family} comparisons"
-        return "not shown" + "; smaller than these runs can show" * (abs(self.mean) < self.detectable)
+        return f"not shown; 80 % power at {100 * self.detectable:.1f}"
 
     @property
     def counted(self) -> str:

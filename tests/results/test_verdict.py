@@ -125,7 +125,7 @@ def test_holm_counts_only_what_is_tested() -> None:
     assert found["c"].in_words == "no verdict: 2 more seeds"
     many = adjusted({str(i): verdict(0.02) for i in range(4)})["0"]
     assert many.in_words == "not shown, once corrected for 4 comparisons"
-    assert verdict(0.4).in_words == "not shown; smaller than these runs can show"
+    assert verdict(0.4).in_words == "not shown; 80 % power at 20.0"
 
 
 def test_a_plan_from_the_runs_own_variances(tmp_path: Path) -> None:
