@@ -116,8 +116,8 @@ def _add(found: dict[str, Practice], row: Row, result: ArmResult) -> None:
 
 
 def filters(rows: Sequence[Row], root: Path | None) -> list[filter_check.Row]:
-    """Two-stage methods with their filter and without, those with enough folds for an interval."""
-    groups = ((row.name, row.group) for row in rows if len(row.group.folds) >= tables.FEWEST)
+    """Two-stage methods with their filter and without, those with the folds of a verdict."""
+    groups = ((row.name, row.group) for row in rows if len(row.group.folds) >= FOLDS)
     return [filter_check.row_of(name, group, root) for name, group in groups if filter_check.filters(group)]
 
 
@@ -230,7 +230,6 @@ def text(found: Evidence) -> str:
         "power": tables.power_table(powers),
         "powers": powers,
         "designs": report_facts.designs(most),
-        "fewest_folds": report_facts.fewest_folds(),
         "practices": found.practices,
         "practice_tables": {
             corpus: tables.practice_table(listed) for corpus, listed in found.practices.items()

@@ -15,7 +15,7 @@ from ecpe_zoo.leaderboard.tables import percent
 from experiments import position_check
 from experiments.report_tables import Row, span, table
 
-CONVERSATIONS = ("emocontext", "emorynlp", "meld", "ecf", "reccon")
+CONVERSATIONS = ("emorynlp", "meld", "reccon")
 """Corpora of conversations with a training and a test part."""
 
 LISTED = "xia-ding-2019"

@@ -40,8 +40,13 @@ VARIANTS = {
 """Rest of the folder -> what follows the name; as the papers' tables of ablations print it, if they do."""
 
 OWN, RECURRENT = "own network", "recurrent"
-ENCODERS = {OWN: "own network", RECURRENT: "BiLSTM"}
-"""Encoder, as records name it -> in words. Both read word vectors."""
+ENCODERS = {
+    OWN: "own network",
+    RECURRENT: "BiLSTM",
+    "all-MiniLM-L6-v2": "MiniLM",
+    "multilingual-e5-small (4-bit)": "e5-small",
+}
+"""Encoder, as records name it -> in words. The first two read word vectors."""
 
 
 def name_of(group: RunGroup) -> str:
@@ -77,4 +82,5 @@ def bare(name: str) -> str:
 def encoder_in_words(group: RunGroup) -> str:
     """The encoder of a group's runs."""
     encoder = encoder_of(group.first)
-    return ENCODERS.get(encoder, encoder.replace(", first ", ", "))
+    name, *layers = encoder.split(", first ")
+    return ", ".join([ENCODERS.get(name, name), *layers])

@@ -251,10 +251,6 @@ def test_the_best_design_has_the_spread_of_the_seeds_alone(old: report.Old) -> N
         assert design.shown == pytest.approx(statistics.detectable_mean(error, design.folds - 1))
 
 
-def test_the_exact_test_needs_six_folds() -> None:
-    assert report_facts.fewest_folds() == 6
-
-
 def test_shares_of_a_list_are_of_clauses_and_of_gold_emotion_clauses() -> None:
     segments = tuple(Segment(f"clause {n}") for n in range(4))
     documents = [Document("a", segments, pairs=frozenset({(0, 1), (2, 1), (2, 3)}))]
