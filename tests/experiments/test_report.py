@@ -53,7 +53,7 @@ def test_tables_are_those_of_the_records(rows: dict[str, list[Row]]) -> None:
 
 
 def test_sentences_are_those_of_the_records(rows: dict[str, list[Row]], old: report.Old) -> None:
-    for gap in (old.every.gap, old.sound.gap, old.paper.gap, old.paper_sound.gap, old.paper_sound.beyond):
+    for gap in (old.every.gap, old.paper.gap, old.paper_sound.gap, old.paper_sound.beyond):
         assert points(with_shared(gap, old.share)) in WORDS
     runs = sum(len(row.group.finished) for listed in rows.values() for row in listed)
     assert f"{runs} runs under the strict protocol" in WORDS
