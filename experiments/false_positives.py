@@ -26,7 +26,7 @@ import numpy.typing as npt
 from ecpe_zoo.results import resampling, statistics
 from ecpe_zoo.results.evidence import document_counts
 from ecpe_zoo.results.store import RunGroup, find_records, group_records
-from ecpe_zoo.results.verdict import sign_flip
+from ecpe_zoo.results.verdict import FOLDS, sign_flip
 
 Array = npt.NDArray[np.float64]
 
@@ -81,24 +81,27 @@ def p_values(
     return found
 
 
-def correlated(correlation: float, draws: int, seed: int, folds: int = 10) -> dict[str, float]:
-    """Share of true nulls that each test rejects at 5 %, of normal fold differences.
+def correlated(correlation: float, draws: int, seed: int) -> dict[str, float]:
+    """Share of true nulls that each test rejects at 5 %, of normal differences over the folds of a verdict.
 
     Args:
         correlation: Between the differences of any two folds, 0 to 1.
         draws: Number of nulls.
         seed: Of the draws.
-        folds: Folds.
+
+    Returns:
+        Name of the test -> share, 0 to 1.
     """
     random = np.random.default_rng(seed)
-    shared, own = random.standard_normal((draws, 1)), random.standard_normal((draws, folds))
+    shared, own = random.standard_normal((draws, 1)), random.standard_normal((draws, FOLDS))
     differences = math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
-    share = 1 / (folds - 1)  # test over training documents
+    share = 1 / (FOLDS - 1)  # test over training documents
     found = [_over_folds(row.tolist(), share) for row in differences]
     return {name: float(np.mean([p[name] < 0.05 for p in found])) for name in found[0]}
 
 
 def _over_folds(differences: Sequence[float], share: float) -> dict[str, float]:
+    """Name -> p of the tests over fold differences; `share` is n_test / n_train of a fold."""
     plain = statistics.spread(differences)
     t = plain.mean / (plain.sd / math.sqrt(plain.n)) if plain.sd else 0.0
     return {
@@ -129,7 +132,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
     options = parser.parse_args()
     for correlation in options.correlation or ():
-        print(f"10 folds whose normal differences correlate by {correlation}:")
+        print(f"{FOLDS} folds whose normal differences correlate by {correlation}:")
         for name, rate in correlated(correlation, options.draws, options.seed).items():
             error = math.sqrt(rate * (1 - rate) / options.draws)
             print(f"  {name:<28}{100 * rate:6.1f} % ± {100 * error:.1f}")

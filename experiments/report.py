@@ -230,6 +230,7 @@ def text(found: Evidence) -> str:
         "power": tables.power_table(powers),
         "powers": powers,
         "designs": report_facts.designs(most),
+        "fewest_folds": report_facts.fewest_folds(),
         "practices": found.practices,
         "practice_tables": {
             corpus: tables.practice_table(listed) for corpus, listed in found.practices.items()

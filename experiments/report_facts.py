@@ -203,6 +203,11 @@ def designs(
     return [Design(folds, seeds, seed.detectable(folds, seeds)) for folds, seeds in sizes]
 
 
+def fewest_folds() -> int:
+    """Folds from which on the exact sign-flip test can reach p < .05."""
+    return next(k for k in range(1, 20) if 2 * 0.5**k < 1 - statistics.LEVEL)
+
+
 def spread_factor(n: int) -> float:
     """Upper over lower end of the 95 % interval of a standard deviation of so many normal values.
 

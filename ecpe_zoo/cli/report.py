@@ -76,7 +76,8 @@ def show_results(
             f"({best['epoch']}), {100 * peak[WATCHED][name]:.2f} at the best test epoch ({peak['epoch']})."
         )
     if isinstance(made_by, Recorder):
-        for entry in each_record([] if made_by.path is None else [made_by.path]):
+        if made_by.path is not None:
+            (entry,) = each_record([made_by.path])
             if rising := rising_in_words(last_rise(entry), 1):
                 say(f"NOTE: {rising} (--trainer.max_epochs).")
         say(f"record:      {made_by.path}")

@@ -167,8 +167,8 @@ def _over_folds(test: FoldTest) -> str:
 
 NOTES = (
     "F1 in percent: mean ± sample standard deviation over folds (over seeds if there is one fold), and the 95 % "
-    "t-interval, which does not count in that folds share training documents (the pages of rows also give the one "
-    "that does). *Strict*: a validation part of the training documents chooses epoch and threshold. *Paper "
+    "t-interval, which does not count in that folds share training documents (of differences, the pages of rows give "
+    "the one that does too). *Strict*: a validation part of the training documents chooses epoch and threshold. *Paper "
     "protocol*: the test fold chooses the epoch, as in published code. *Reported*: printed in a paper, not "
     "measured here. The three are never ranked together. A row is ranked once it has the runs that a verdict "
     "needs: ten folds with three seeds each, or five seeds if the corpus has one official split; until then it "

@@ -122,8 +122,8 @@ class TwoStage(Method):
 
     id: ClassVar[str] = "two_stage"
     ablations: ClassVar[frozenset[str]] = frozenset(
-        {"form", "filter", "candidates", "add_gold", "own_encoders", "distance", "pairs.position"}
-        | {"encoder.train_vectors"}
+        {"form", "filter", "candidates", "add_gold", "own_encoders", "distance"}
+        | {"encoder.train_vectors", "pairs.position"}
     )
 
     def __init__(

@@ -53,7 +53,7 @@ def test_tables_are_those_of_the_records(rows: dict[str, list[Row]]) -> None:
 
 
 def test_sentences_are_those_of_the_records(rows: dict[str, list[Row]], old: report.Old) -> None:
-    for gap in (old.every.gap, old.paper.gap, old.paper_sound.gap, old.paper_sound.beyond):
+    for gap in (old.every.gap, old.sound.gap, old.paper.gap, old.paper_sound.gap, old.paper_sound.beyond):
         assert points(with_shared(gap, old.share)) in WORDS
     runs = sum(len(row.group.finished) for listed in rows.values() for row in listed)
     assert f"{runs} runs under the strict protocol" in WORDS
@@ -249,6 +249,10 @@ def test_the_best_design_has_the_spread_of_the_seeds_alone(old: report.Old) -> N
     for design in report_facts.designs(old.strict):
         error = math.sqrt(2 * variance / design.seeds / design.folds)
         assert design.shown == pytest.approx(statistics.detectable_mean(error, design.folds - 1))
+
+
+def test_the_exact_test_needs_six_folds() -> None:
+    assert report_facts.fewest_folds() == 6
 
 
 def test_shares_of_a_list_are_of_clauses_and_of_gold_emotion_clauses() -> None:
