@@ -35,11 +35,34 @@ def epoch_metric(corpus: str, task: Task) -> str:
     return find_corpus(corpus).official or task.headline
 
 
-class BestCheckpoint(ModelCheckpoint):
+class _Checkpoint(ModelCheckpoint):
+    """A callback that knows its files again in a folder with another name.
+
+    Lightning compares names of folders, and forgets the best epoch of a resumed run whose folder was moved, or was
+    given relative to the present one.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a state. If the files that it names are in this run's folder, so are its paths."""
+        here = Path(self.dirpath or "")
+        files = [state_dict["best_model_path"], *state_dict.get("best_k_models", ())]
+        if self.dirpath is not None and all((here / Path(file).name).is_file() for file in files if file):
+            state_dict = _paths_below(state_dict, str(state_dict.get("dirpath")), str(here))
+        super().load_state_dict(state_dict)
+
+
+def _paths_below(value: Any, before: str, now: str) -> Any:
+    """A state with the folder `now` in place of `before`."""
+    if isinstance(value, dict):
+        return {_paths_below(key, before, now): _paths_below(one, before, now) for key, one in value.items()}
+    return now + value.removeprefix(before) if isinstance(value, str) and value.startswith(before) else value
+
+
+class BestCheckpoint(_Checkpoint):
     """The callback of the `checkpoint` option. Its file is the one that a run tests, whatever others are saved."""
 
 
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(_Checkpoint):
     """The state at the end of every epoch, from which a killed run resumes."""
 
     def __init__(self, folder: Path | None = None) -> None:

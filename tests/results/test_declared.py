@@ -7,13 +7,16 @@ import itertools
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+import ecpe_zoo.methods
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.declared import declared
 from ecpe_zoo.options import EncoderSettings, Options, flat
+from ecpe_zoo.methods.two_stage import STAGE_TWO
 from tests.methods.contract import CONTRACT
 
 SLOW = ("torch", "lightning", "transformers", "torch_geometric", "scipy.stats", "pandas", "matplotlib")
@@ -55,6 +58,53 @@ def test_the_data_module_too() -> None:
     found = declared("ecpe_zoo.data.module.EmotionDataModule")
     assert found is not None
     assert found.defaults == defaults_of(EmotionDataModule)
+
+
+BORROWED = """
+from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.two_stage import STAGE_TWO
+
+class Borrowed(Method):
+    ablations = {ablations}
+
+    def __init__(self, filter: bool = {default}):
+        super().__init__()
+
+    @classmethod
+    def idle(cls, options):
+        return {idle} if options.get("filter") is False else frozenset()
+"""
+
+
+@pytest.mark.parametrize(
+    "borrowed",
+    [
+        {"idle": "STAGE_TWO"},
+        {"idle": "cls.ablations"},
+        {"ablations": "STAGE_TWO"},
+        {"default": "bool(STAGE_TWO)"},
+    ],
+)
+def test_a_method_may_declare_by_imported_names(
+    borrowed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`results show` ended with a traceback; ablations by an imported name were lost."""
+    package = tmp_path / "ecpe_zoo"
+    source = BORROWED.format(
+        **{"ablations": "frozenset()", "default": "True", "idle": "frozenset()"} | borrowed
+    )
+    name = f"borrowed_{next(iter(borrowed))}_{len(source)}"
+    (package / "methods").mkdir(parents=True)
+    (package / "methods" / f"{name}.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr("ecpe_zoo.declared.PACKAGE", package)
+    monkeypatch.setattr(ecpe_zoo.methods, "__path__", [*ecpe_zoo.methods.__path__, str(package / "methods")])
+    found = declared(f"ecpe_zoo.methods.{name}.Borrowed")
+    assert found is not None
+    assert found.defaults == {"filter": True}
+    assert found.ablations == (STAGE_TWO if "ablations" in borrowed else frozenset())
+    expected = STAGE_TWO if borrowed.get("idle") == "STAGE_TWO" else frozenset()
+    assert found.idle({"filter": False}) == expected
+    assert found.idle({}) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,13 @@ def test_mistakes_in_python(tmp_path: Path) -> None:
 
 
 class Breaks(Callback):
-    """Ends a run in its second stage."""
+    """Ends a run in the second epoch of a stage."""
+
+    def __init__(self, stage: str = "anchors") -> None:
+        self.stage = stage
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch == 1 and pl_module.stage == "anchors":
+        if trainer.current_epoch == 1 and pl_module.stage == self.stage:
             raise KeyError("broken")
 
 
@@ -195,3 +199,30 @@ def test_a_broken_run_resumes_from_python(command: Path, tmp_path: Path) -> None
     assert_same_weights(last, command / "checkpoints" / "last.ckpt")
     assert fitted.record is not None
     assert fitted.record.metrics == read_record(command / "record.json").metrics
+
+
+@pytest.mark.parametrize("folder", ["runs", "moved"])
+def test_a_resumed_run_remembers_its_best_epoch(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder was given relative to the present one, or has another name since. The best epoch is the first."""
+    monkeypatch.chdir(tmp_path)
+    options: dict[str, Any] = {
+        "model": {"hidden": 16, "filters": 8},
+        "seed": 0,
+        "checkpoint": {"monitor": "train/loss", "mode": "max"},
+        "test": False,
+    }
+    trainer = TRAINER | {"default_root_dir": "runs", "max_epochs": 3}
+    path = ROOT / "configs" / "e2eecpe.yaml"
+    with pytest.raises(KeyError, match="broken"):
+        ecpe_zoo.fit(path, DATA_ECPE, trainer=trainer | {"callbacks": [Breaks("fit")]}, **options)
+    Path("runs").rename(folder)
+    (last,) = Path(folder).rglob("last.ckpt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = ecpe_zoo.fit(path, DATA_ECPE, trainer=trainer, ckpt_path=last, **options)
+    assert fitted.folder.resolve() == last.parents[1].resolve()
+    assert sorted(file.name[:13] for file in last.parent.iterdir()) == ["best-epoch000", "last.ckpt"]
+    assert fitted.checkpoint is not None
+    assert fitted.checkpoint.name.startswith("best-epoch000")
