@@ -15,8 +15,8 @@ import pytest
 import ecpe_zoo.methods
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.declared import declared
-from ecpe_zoo.options import EncoderSettings, Options, flat
 from ecpe_zoo.methods.two_stage import STAGE_TWO
+from ecpe_zoo.options import EncoderSettings, Options, flat
 from tests.methods.contract import CONTRACT
 
 SLOW = ("torch", "lightning", "transformers", "torch_geometric", "scipy.stats", "pandas", "matplotlib")
