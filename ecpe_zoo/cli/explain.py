@@ -110,12 +110,15 @@ def explain(
             found = _explained(Explainer(annotator, not no_gradients), source, on_error)
         write = _lines(stack, json)
         pages = None if html is None else Pages(html, overwrite)
+        explanation = None
         for explanation in found:
             write(explanation.line() + "\n")
             if pages is not None:
                 pages.add(explanation)
             if json is None and html is None:
                 say(*lines_of(explanation, most))
+        if explanation is None:
+            say("0 texts", to=Console(stderr=True, highlight=False))
         if pages is not None:
             say(f"{pages.finish()}: {len(pages.made):,} pages", to=Console(stderr=True, highlight=False))
     return 0

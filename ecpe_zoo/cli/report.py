@@ -12,6 +12,7 @@ from ecpe_zoo.escaping import visible
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.metrics.counts import THREE
 from ecpe_zoo.results.choosing import not_strict
+from ecpe_zoo.results.limits import limited
 from ecpe_zoo.results.record import LAST_EPOCH, TEST_FOLD, VALIDATION_PART, RunRecord
 from ecpe_zoo.results.rising import last_rise, rising_in_words
 from ecpe_zoo.results.store import each_record
@@ -63,6 +64,12 @@ def show_results(
     if record is not None and (reason := not_strict(record)):
         among = " among strict results" * (record.protocol.name == "strict")
         say(f"NOTE: not ranked{among}: {reason}.")
+    if record is not None and (unread := limited(record)):
+        say(f"NOTE: {unread}: boards do not rank this run.")
+    if record is not None and record.status == "collapsed":
+        say(
+            "NOTE: the run collapsed: it finds nothing, or one class alone. Its record and all tables say so."
+        )
     if record is not None and (overlap := record.corpus.overlap) is not None and overlap.notable:
         say(f"NOTE: {overlap.in_words}.")
     watched = [row for row in scorer.history if WATCHED in row and row["stage"] == method.stage]

@@ -39,7 +39,7 @@ def show_groups(groups: Sequence[RunGroup], metric: str | None, default_threshol
 def show_remarks(groups: Iterable[tuple[str, RunGroup]]) -> None:
     """Print what to look at in groups with their names.
 
-    Failed and collapsed runs, those that ended while they still learned, and test texts that training holds.
+    Failed and collapsed runs, `RunGroup.remarks`, and test texts that training holds.
     """
     for name, group in groups:
         said = [f"failed: fold {entry.fold} seed {entry.record.seed}" for entry in group.failed]
@@ -50,8 +50,7 @@ def show_remarks(groups: Iterable[tuple[str, RunGroup]]) -> None:
         rest = group.spread(without_collapsed=True) if group.collapsed else None
         if rest is not None:
             said.append(f"mean without collapsed: {percent(rest.over.mean)}")
-        if group.rising:
-            said.append(group.rising)
+        said += group.remarks
         if group.overlap is not None and group.overlap.notable:
             said.append(group.overlap.in_words)
         if said:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.training.checkpoints import metric_of
+from ecpe_zoo.training.config_lines import place
 from ecpe_zoo.training.mistakes import one_line
 from ecpe_zoo.training.options import (
     SEED,
@@ -36,6 +38,9 @@ ENDED_BY_SIGTERM = 143
 class Parser(LightningArgumentParser):
     """Lightning's parser, with errors of one line."""
 
+    typed: Sequence[str] = ()
+    """Arguments that it parses; `ZooCLI` sets them."""
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Leave with the reason and the way out."""
         if not self.exit_on_error:
@@ -43,7 +48,8 @@ class Parser(LightningArgumentParser):
         parser = getattr(ex, "subcommand_parser", None) or self
         prog = parser.prog.replace(" [options]", "")
         reason = one_line(message, parser._option_string_actions)
-        print(f"{prog}: error: {reason} See {prog} --help.", file=sys.stderr)
+        where = place(reason, self.typed)
+        print(f"{prog}: error: {where}{reason} See {prog} --help.", file=sys.stderr)
         sys.exit(2)
 
 
@@ -100,6 +106,8 @@ class ZooCLI(LightningCLI):
         """Parse, without Lightning's warning about arguments that do not come from `sys.argv`."""
         assert isinstance(args, list)
         self.typed = spelled(args)  # what the user typed wins over a checkpoint
+        for one in (parser, self._parser(self._command)):
+            one.typed = self.typed
         try:
             self.config = parser.parse_args(self.typed)
         except UnicodeDecodeError as error:

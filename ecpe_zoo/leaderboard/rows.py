@@ -59,8 +59,7 @@ class Cell:
             rest = self.without_collapsed
             beside = f"; without: {100 * rest.over.mean:.1f}" if rest is not None else ""
             said.append(f"{len(group.collapsed)} collapsed, in the mean ({_places(group.collapsed)}{beside})")
-        if group.rising:
-            said.append(group.rising)
+        said += group.remarks
         if group.repeated:
             said.append(f"{group.repeated} runs repeat a fold and seed")
         if group.partial:

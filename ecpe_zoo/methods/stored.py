@@ -63,6 +63,7 @@ def check_weights(own: Mapping[str, Any], stored: Mapping[str, Any], strict: boo
             [f"{len(foreign)} are not the method's ({visible(first_few(foreign, 3))})"] if foreign else []
         )
         raise ZooError(
-            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. It is "
-            "damaged or comes from another version of the method."
+            f"Expected a checkpoint with the {len(own)} weights of the method, but {' and '.join(words)}. An option "
+            "given on the command line may change them: leave it out. If there is none, the file is damaged or comes "
+            "from another version of the method."
         )

@@ -17,6 +17,7 @@ from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.escaping import markdown_escaped, visible
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.evidence import corpus_of, document_counts
+from ecpe_zoo.results.limits import limited
 from ecpe_zoo.results.record import TEST_FOLD
 from ecpe_zoo.results.resampling import bootstrap
 from ecpe_zoo.results.rising import last_rise, rising_in_words
@@ -260,6 +261,8 @@ def _limits(id: str | None, corpus: Corpus | None, entry: Entry | None) -> str:
             )
         if rising := rising_in_words(last_rise(entry), 1):
             limits.append(f"{rising.capitalize()}.")
+        if unread := limited(entry.record):
+            limits.append(f"{unread.capitalize()}.")
         if entry.partial:
             used = entry.record.corpus
             limits.append(f"Only {used.scored:,} of {counted(used.test, 'test document')} were scored.")

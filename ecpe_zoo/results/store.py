@@ -13,12 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.escaping import visible, without_folder
 from ecpe_zoo.options import EMBEDDED, RECURRENT, WORDS
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.choosing import chosen_on, not_strict
 from ecpe_zoo.results.entry import Entry
+from ecpe_zoo.results.limits import limited
 from ecpe_zoo.results.naming import arguments_of, declared_method
 from ecpe_zoo.results.record import Overlap, RunRecord, read_record
 from ecpe_zoo.results.rising import last_rise, rising_in_words
@@ -149,6 +150,8 @@ class RunGroup:
         variant: Hash of what decides a result, without seed and fold.
         entries: Its records, by fold and seed.
         content: Corpus files (name, sha256) that are others than those of most records on this corpus.
+        again: Records left out of `entries` because they have the fold, the seed and all metrics of another one: a run
+            that was repeated, or whose finished fit was resumed, has drawn nothing new.
     """
 
     task: str
@@ -158,6 +161,7 @@ class RunGroup:
     variant: str
     entries: tuple[Entry, ...]
     content: Files = ()
+    again: int = 0
 
     @property
     def first(self) -> Entry:
@@ -225,9 +229,14 @@ class RunGroup:
         return tuple((entry, reason) for entry, reason in found if reason)
 
     @property
+    def limited(self) -> str:
+        """What its finished runs did not read in training or validation, in words; see `limits.limited`."""
+        return "; ".join(sorted({reason for entry in self.finished if (reason := limited(entry.record))}))
+
+    @property
     def comparable(self) -> bool:
-        """Whether its scores may be ranked with others: the same test documents, chosen as its protocol says."""
-        return not self.partial and not self.content and not self.not_strict
+        """Whether its scores may be ranked: all documents were read, and chosen as its protocol says."""
+        return not (self.partial or self.limited or self.content or self.not_strict)
 
     @property
     def overlap(self) -> Overlap | None:
@@ -254,6 +263,13 @@ class RunGroup:
     def repeated(self) -> int:
         """Runs beyond the first of a fold and seed: the same cell, run again or by another commit."""
         return len(self.finished) - len({(entry.fold, entry.record.seed) for entry in self.finished})
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What any table says of the group beside its numbers: epochs too few, repetitions, documents not read."""
+        again = f"{counted(self.again, 'more record')} of the same runs left out" if self.again else ""
+        unread = f"{self.limited}: not ranked" if self.limited else ""
+        return tuple(filter(None, (self.rising, again, unread)))
 
     def values(
         self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
@@ -301,10 +317,19 @@ def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
         other = sorted((name, sha) for name, sha in corpus.files.items() if usual[corpus.id, name] != sha)
         key = (task, corpus.id, record.protocol.name, record.method, entry.variant)
         gathered[key, tuple(other)].append(entry)
-    return [
-        RunGroup(*key, tuple(sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))), content)
-        for (key, content), runs in sorted(gathered.items())
-    ]
+    groups = []
+    for (key, content), runs in sorted(gathered.items()):
+        listed = sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))
+        once = tuple({_outcome(run): run for run in reversed(listed)}.values())[::-1]
+        groups.append(RunGroup(*key, once, content, len(listed) - len(once)))
+    return groups
+
+
+def _outcome(entry: Entry) -> Hashable:
+    """What a repetition of the same run has in common with it; failed runs have nothing in common."""
+    record = entry.record
+    metrics = (*sorted(record.metrics.items()), None, *sorted(record.metrics_default.items()))
+    return (entry.fold, record.seed, metrics) if entry.finished else entry.id
 
 
 def _usual_files(entries: Iterable[Entry]) -> dict[tuple[str, str], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ecpe_zoo.configs import shipped
 from ecpe_zoo.errors import ZooError, did_you_mean, one_sentence
 from ecpe_zoo.methods.loading import arguments_of
 
@@ -51,17 +52,34 @@ def one_line(message: str, options: Iterable[str]) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     text = re.sub(r"Expected an? typing\.Literal\[([^]]*)\]\.?", r"expected one of \1,", text)
     text = re.sub(r"[.,]? Got value: |,? Given value: ", ", but got ", text)
+    text = re.sub(r'in "<(?:unicode|byte) string>", ', "in ", text)
     if keys:
         text = f"argument --{'.'.join(keys)}: {text[:1].lower()}{text[1:]}"
-    return one_sentence(text, options)
+    if text.startswith("Unexpected config:"):
+        nothing = " it is empty" if text.endswith(":") else ""
+        return f"{text}{nothing}. Expected options by section, as `ecpe-zoo configs show mgcl` prints them."
+    return one_sentence(text, options) + _like_class(message)
+
+
+def _like_class(message: str) -> str:
+    """A suggestion after a class path that does not exist; "" if the message is about something else."""
+    given = re.search(
+        r"given class_path '([\w.]+)':\s+(?:module .* has no attribute|No module named)|import path string: ([\w.]+)",
+        message,
+    )
+    known = {config.class_path for config in shipped().values()} if given else ()
+    return did_you_mean(given[1] or given[2], sorted(known)) if given else ""
 
 
 def _unknown(message: str) -> str:
     """The argument that a method does not have; "" if the message is about something else."""
     if grouped := re.search(r"Group '([\w.]+)' does not accept (?:option|nested key) '([\w.]+)'", message):
         return f"{grouped[1]}.{grouped[2].removeprefix(grouped[1] + '.')}"
-    found = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
-    return next(filter(None, found.groups()), "") if found else ""
+    if ungrouped := re.search(r"Option '([\w.]+)' is not accepted", message):
+        groups = re.findall(r'Parser key "([\w.]+)":', message)[1:]  # below the method's own key
+        return ".".join([*groups, ungrouped[1]])
+    found = re.search(r"unrecognized arguments: --([\w.]+)", message)
+    return found[1] if found else ""
 
 
 def _arguments(class_path: str) -> list[str]:

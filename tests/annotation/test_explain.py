@@ -372,6 +372,12 @@ def test_mistakes_are_one_line(
     assert error.count("\n") == 1
 
 
+def test_an_empty_input_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.jsonl").touch()
+    assert main(["explain", "--from", str(tmp_path / "in.jsonl")]) == 0
+    assert "0 texts" in capsys.readouterr().err
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ZooError, match="to be a folder"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -101,3 +102,55 @@ def test_configs_of_any_content_are_refused_in_one_line(
     (tmp_path / "c.yaml").write_bytes(text)
     with pytest.raises(ZooError, match=message):
         resolve(["--config", str(tmp_path / "c.yaml")])
+
+
+PLACES: list[tuple[str, str]] = [
+    (
+        "model: {M}\ndate: {batch_size: 4}\n",
+        r"c.yaml:2: unrecognized arguments: --date.batch_size. Did you mean --data.b",
+    ),
+    (
+        "model: {M}\ntrainer:\n  max_epoch: 4\n",
+        "c.yaml:3: unrecognized arguments: --trainer.max_epoch. Did you mean",
+    ),
+    (
+        "model:\n  class_path: {M}\n  init_args:\n    hiden: 4\n",
+        "c.yaml:4: unrecognized arguments: --model.hiden. Did you",
+    ),
+    (
+        "model:\n  class_path: {M}\n  init_args: {hidden: big}\n",
+        "c.yaml:3: argument --model.hidden: expected an int",
+    ),
+    (
+        "model:\n  class_path: {M}\n  init_args:\n    encoder:\n      siz: 4\n",
+        "c.yaml:5: unrecognized arguments: --model.encoder.siz. Did you mean --model.encoder.size",
+    ),
+    (
+        "model:\n  class_path: {M}\n  init_args:\n    lr: x\n",
+        "c.yaml:4: argument --model.optimiser.lr: expected a float",
+    ),
+    ("seed_everything: 0\nmodel:\n  class_path: {M}X\n", "c.yaml:3: argument --model: .*Did you mean {M}?"),
+    ("model: e2ecpe\n", "c.yaml:1: argument --model: .*Did you mean {M}?"),
+    ("model: [\n", "c.yaml: Problems parsing config: .* line 2"),
+    ("", "c.yaml: Unexpected config: it is empty. Expected options by section, as `ecpe-zoo configs show"),
+    ("some text", "c.yaml: Unexpected config: some text. Expected options by section"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), PLACES)
+def test_a_mistake_in_a_config_has_its_file_and_line(
+    resolve: Callable[..., object], tmp_path: Path, text: str, message: str
+) -> None:
+    own, other = tmp_path / "c.yaml", tmp_path / "other.yaml"
+    own.write_text(text.replace("{M}", "ecpe_zoo.methods.e2eecpe.E2EECPE"), encoding="utf-8")
+    other.write_text("seed_everything: 1\n", encoding="utf-8")
+    expected = message.replace("{M}", "ecpe_zoo.methods.e2eecpe.E2EECPE").replace("?", r"\?")
+    with pytest.raises(ZooError, match=f"^{re.escape(str(tmp_path))}/{expected}"):
+        resolve(["--config", str(own), f"--config={other}"])
+
+
+def test_a_mistake_on_the_command_line_has_no_file(resolve: Callable[..., object], tmp_path: Path) -> None:
+    own = tmp_path / "c.yaml"
+    own.write_text("model: ecpe_zoo.methods.e2eecpe.E2EECPE\ndata:\n  batch_size: 4\n", encoding="utf-8")
+    with pytest.raises(ZooError, match=r"^argument --data.batch_size: expected an int, but got x"):
+        resolve(["--config", str(own), "--data.batch_size", "x"])

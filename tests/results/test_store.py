@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ecpe_zoo.cli.main import main
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import encoder_of, find_failures, find_records, group_records
 from tests.conftest import ROOT
@@ -77,7 +80,7 @@ def test_a_default_argument_or_a_null_option_makes_no_variant(tmp_path: Path) ->
 
 def test_arguments_without_effect_and_names_of_files_part_nothing(tmp_path: Path) -> None:
     def eqn(name: str, inputs: dict[str, str] | None = None, **arguments: object) -> None:
-        record = raw(method="eqn", task="emotions", inputs=inputs or {})
+        record = raw(method="eqn", task="emotions", inputs=inputs or {}, seed=ord(name))
         record["config"]["model"] = {"class_path": "ecpe_zoo.methods.eqn.EQN", "init_args": arguments}
         write(tmp_path / f"{name}.json", record)
 
@@ -222,6 +225,57 @@ def test_a_repeated_cell_is_counted_as_such(tmp_path: Path) -> None:
     write(tmp_path / "b.json", again)
     (group,) = group_records(find_records([tmp_path]))
     assert (group.repeated, len(group.values())) == (1, 2)
+
+
+def test_a_run_that_drew_nothing_new_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else two fits of one seed would have a spread of 0, and an interval without width."""
+    for number, (commit, seed, f1) in enumerate((("e", 1, 0.5), ("f", 1, 0.5), ("e", 2, 0.5), ("e", 3, 0.6))):
+        record = raw(f1, seed=seed)
+        record["code"]["commit"] = commit * 40
+        write(tmp_path / f"{number}.json", record)
+    (group,) = group_records(find_records([tmp_path]))
+    assert (group.again, group.repeated) == (1, 0)
+    assert [run.record.seed for run in group.entries] == [1, 2, 3]
+    assert group.entries[0].id == min(find_records([tmp_path])[:2], key=lambda run: run.id).id
+    assert main(["results", "show", str(tmp_path)]) == 0
+    assert "mgcl: 1 more record of the same runs left out" in capsys.readouterr().out
+    for number in (4, 5):
+        write(tmp_path / f"{number}.json", raw(None, status="failed") | {"steps": number})
+    (group,) = group_records(find_records([tmp_path]))
+    assert len(group.failed) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"limit_train_batches": 5},
+            "trained on a part of the documents (limit_train_batches 5): not ranked",
+        ),
+        (
+            {"limit_train_batches": 1},
+            "trained on a part of the documents (limit_train_batches 1): not ranked",
+        ),
+        (
+            {"limit_val_batches": 0.5},
+            "validated on a part of the documents (limit_val_batches 0.5): not ranked",
+        ),
+        ({"overfit_batches": 2}, "trained and validated on a few batches (overfit_batches 2): not ranked"),
+        ({"limit_train_batches": 1.0, "limit_val_batches": None, "overfit_batches": 0.0}, ""),
+    ],
+)
+def test_runs_that_read_a_part_say_so(
+    options: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "a.json", raw(trainer=options))
+    (group,) = group_records(find_records([tmp_path]))
+    assert group.comparable == (not said)
+    assert main(["results", "show", str(tmp_path)]) == 0
+    assert said in capsys.readouterr().out
+    boards = build_boards(find_records([tmp_path]), resamples=100)
+    assert [said] * bool(said) == [
+        note for row in boards[0].rows for note in row.cells["strict"].remarks if "ranked" in note
+    ]
 
 
 def test_split_versions_are_never_one_group(tmp_path: Path) -> None:

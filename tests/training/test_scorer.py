@@ -173,3 +173,11 @@ def test_a_stage_without_pairs_is_scored_by_its_heads(
     assert (
         "NOTE: validation still rose by 30.0 points in the last epoch: more epochs may score higher" in shown
     )
+    assert "collapsed" not in shown
+    recorder.written = RunRecord.model_validate(
+        raw(0.0, status="collapsed", trainer={"limit_train_batches": 5})
+    )
+    show_results(scorer, method, data, recorder)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "NOTE: the run collapsed: it finds nothing, or one class alone" in shown
+    assert "NOTE: trained on a part of the documents (limit_train_batches 5): boards do not rank" in shown

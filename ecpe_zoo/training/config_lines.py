@@ -1,0 +1,83 @@
+"""The file and line of a config that a parser's message is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+OPTION = re.compile(r"(?:unrecognized arguments: |argument )--([\w.]*\w)")
+"""Begins a message about one option."""
+
+WHOLE = re.compile(r"Unexpected config|Problems parsing config|expected options by section")
+"""Begins a message about a config as a whole."""
+
+
+def place(reason: str, args: Sequence[str]) -> str:
+    """`FILE:LINE: ` for the option of a message, if a config file gives it; `FILE: ` for a message about a whole file.
+
+    Args:
+        reason: Message about a command line, in one line.
+        args: That command line. What it says itself has no place in a file.
+
+    Returns:
+        The place; "" if the message is about no config file.
+    """
+    files = [file for file in _configs(args) if file.is_file()]
+    if WHOLE.match(reason):
+        return next((f"{file}: " for file in files if not isinstance(_content(file), yaml.MappingNode)), "")
+    found = OPTION.match(reason)
+    if found is None or found[1] in {_option(argument) for argument in args}:
+        return ""
+    names = found[1].split(".")
+    for file in reversed(files):  # the last one wins
+        content = _content(file)
+        if content is not None and (line := _line(content, names) or _line(content, [names[0], names[-1]])):
+            return f"{file}:{line}: "
+    return ""
+
+
+def _configs(args: Sequence[str]) -> Iterator[Path]:
+    """Values of `--config` and `-c`: files, or YAML."""
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        option, sign, value = argument.partition("=")
+        if option in ("--config", "-c"):
+            text = value if sign else following
+            if "\n" not in text and "{" not in text:
+                yield Path(text)
+
+
+def _option(argument: str) -> str:
+    """The name of an option as messages give it: `--model.init_args.lr=1` -> `model.lr`."""
+    return argument.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
+
+
+def _content(file: Path) -> yaml.Node | None:
+    """A file's YAML with line numbers; None if there is none, or it cannot be read."""
+    try:
+        return yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, RecursionError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+
+
+def _line(content: yaml.Node, names: Sequence[str]) -> int | None:
+    """The line, from 1, of the key that names an option; of a class path for the method itself."""
+    if not isinstance(content, yaml.MappingNode):
+        return None
+    for key, value in content.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        own = key.value.split(".")
+        if own == ["init_args"]:
+            found = _line(value, names)
+        elif own != list(names[: len(own)]):
+            continue
+        elif len(own) < len(names):
+            found = _line(value, names[len(own) :])
+        else:
+            found = _line(value, ["class_path"]) or key.start_mark.line + 1
+        if found is not None:
+            return found
+    return None
