@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import warnings
@@ -11,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecpe_zoo.cli import training
+from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.methods.loading import method_class
 
 
 class Resolver(training.ZooCLI):
-    """Parses arguments of fit as fit does; builds and runs nothing.
+    """Parses arguments of fit as fit does, and lets method and data module check their options; runs nothing.
 
     Its parser is built once, which takes longer than parsing.
     """
@@ -44,8 +45,10 @@ class Resolver(training.ZooCLI):
             message = printed.getvalue().rpartition("error: ")[2].strip().splitlines()
             raise ZooError("\n".join(message[:12]) or "Expected arguments that fit takes.") from error
         config: dict[str, Any] = json.loads(dumped)["fit"]
-        module, _, name = config["model"]["class_path"].rpartition(".")
-        return getattr(importlib.import_module(module), name).id, config
+        method = method_class(config["model"]["class_path"])
+        method(**(config["model"].get("init_args") or {}))  # networks are built later
+        EmotionDataModule(**config["data"])
+        return method.id, config
 
     def _set_seed(self) -> None:
         """Not here: this process trains nothing, and children read the seed from their arguments."""

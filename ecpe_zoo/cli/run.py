@@ -111,7 +111,7 @@ def run(
 
     import torch
 
-    from ecpe_zoo.runner.cells import expand, select
+    from ecpe_zoo.runner.cells import expand
     from ecpe_zoo.runner.estimates import Estimates
     from ecpe_zoo.runner.scheduler import Scheduler
     from ecpe_zoo.runner.screen import LiveScreen, PlainScreen
@@ -119,7 +119,7 @@ def run(
     from ecpe_zoo.runner.suite import read_suite
 
     plan = read_suite(suite)
-    cells = select(expand(plan, suite, dict(map(_pair, set)), Resolver(), small), only)
+    cells = expand(plan, suite, dict(map(_pair, set)), Resolver(), small, only)
     name = (plan.results or plan.name) + ("-small" if small else "")
     store = Store(results or Path("results") / name)
     if store.root.exists() and not store.root.is_dir():

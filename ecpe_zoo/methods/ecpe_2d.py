@@ -264,9 +264,6 @@ class ECPE2D(EncodedPairMethod):
         self.form, self.interaction, self.layers = form, interaction, layers
         self.hidden, self.size, self.dropout, self.threshold = hidden, size, dropout, threshold
         self.detach_link, self.detach_states = detach_link, detach_states
-
-    def make_heads(self, size: int) -> Heads:
-        """See `EncodedPairMethod.make_heads`."""
         for name, value, choices in (
             ("a form", self.form, get_args(Form)),
             ("an interaction", self.interaction, get_args(Interaction)),
@@ -279,6 +276,9 @@ class ECPE2D(EncodedPairMethod):
             raise ZooError(
                 "Expected --model.pairs.window with --model.interaction windowed, 3 in the paper, but got none."
             )
+
+    def make_heads(self, size: int) -> Heads:
+        """See `EncodedPairMethod.make_heads`."""
         link, first = FORMS[self.form]
         context = ClauseTransformer(size, 2 * self.hidden) if self.form == "bert" else None
         branches = TwoBranch(size, self.hidden, link, first, self.detach_link, self.dropout, context=context)

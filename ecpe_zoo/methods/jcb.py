@@ -245,12 +245,12 @@ class JCB(EncodedPairMethod):
         self.alignment, self.guidance, self.threshold = alignment, guidance, threshold
         self.asymmetry, self.asymmetry_form = asymmetry, asymmetry_form
         self.contrastive, self.margin = contrastive, margin
-
-    def make_heads(self, size: int) -> Heads:
-        """See `EncodedPairMethod.make_heads`."""
         at_least("--model.asymmetry", self.asymmetry, 0)
         at_least("--model.contrastive", self.contrastive, 0)
         at_least("--model.margin", self.margin, 0)
+
+    def make_heads(self, size: int) -> Heads:
+        """See `EncodedPairMethod.make_heads`."""
         graph = PairGraph(
             size,
             self.layers,

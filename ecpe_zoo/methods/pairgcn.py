@@ -189,10 +189,10 @@ class PairGCN(EncodedPairMethod):
         self.hidden, self.link, self.layers = hidden, link, layers
         self.normalise_last, self.signed = normalise_last, signed
         self.dropout, self.threshold = dropout, threshold
+        at_least("--model.layers", self.layers, 0)
 
     def make_heads(self, size: int) -> Heads:
         """See `EncodedPairMethod.make_heads`."""
-        at_least("--model.layers", self.layers, 0)
         branches = TwoBranch(size, self.hidden, self.link, dropout=self.dropout, heads=False)
         signed = self.signed if self.pair_settings.position else None
         return Heads(branches, self.hidden, self.layers, self.normalise_last, signed, self.dropout)

@@ -318,10 +318,10 @@ def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
         key = (task, corpus.id, record.protocol.name, record.method, entry.variant)
         gathered[key, tuple(other)].append(entry)
     groups = []
-    for (key, content), runs in sorted(gathered.items()):
+    for (group, content), runs in sorted(gathered.items()):
         listed = sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))
         once = tuple({_outcome(run): run for run in reversed(listed)}.values())[::-1]
-        groups.append(RunGroup(*key, once, content, len(listed) - len(once)))
+        groups.append(RunGroup(*group, once, content, len(listed) - len(once)))
     return groups
 
 

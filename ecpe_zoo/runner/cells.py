@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,12 @@ class Cell(RunName):
 
 
 def expand(
-    suite: Suite, path: Path, given: Mapping[str, str], resolve: Resolver, small: bool = False
+    suite: Suite,
+    path: Path,
+    given: Mapping[str, str],
+    resolve: Resolver,
+    small: bool = False,
+    only: Sequence[str] = (),
 ) -> list[Cell]:
     """The cells of a suite, in its order.
 
@@ -75,6 +80,7 @@ def expand(
         given: Values of variables, by name (`--set`).
         resolve: Resolves a config without training; see `Resolver`.
         small: Whether to take the small form.
+        only: Patterns of the cells to take, whose files alone have to be there; see `select`.
 
     Raises:
         ZooError: A variable, a config, an option or a corpus file is missing or wrong, or two cells have one name.
@@ -84,6 +90,7 @@ def expand(
     variables = _variables(suite, path, given)
     last = suite.small if small and suite.small is not None else Shared()
     cells: dict[str, Cell] = {}
+    places: dict[str, str] = {}
     for number, entry in enumerate(suite.cells):
         where = f"{path}: cells.{number}"
         configs = _configs(entry.config, path, where)
@@ -103,14 +110,14 @@ def expand(
                 raise ZooError(f"{where} ({config.name}): {error}") from error
             for axes in combinations:
                 # the axes are plain values that nothing else depends on: parsing each would take minutes
-                cell = _cell(entry, method, (*head, *_arguments(axes)), _with_axes(resolved, axes), where)
+                cell = _cell(entry, method, (*head, *_arguments(axes)), _with_axes(resolved, axes))
                 if cell.key in cells:
                     raise ZooError(
                         f"{where}: expected cells with different names, but got {cell.key!r} twice: give one "
                         "entry another 'variant'."
                     )
-                cells[cell.key] = cell
-    return list(cells.values())
+                cells[cell.key], places[cell.key] = cell, where
+    return [_with_files(cell, places[cell.key]) for cell in select(list(cells.values()), only)]
 
 
 def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
@@ -231,17 +238,8 @@ def _with_axes(config: dict[str, Any], axes: Mapping[str, str | int]) -> dict[st
     return config | top | {"data": config["data"] | data}
 
 
-def _cell(
-    entry: SuiteEntry, method: str, arguments: tuple[str, ...], config: dict[str, Any], where: str
-) -> Cell:
-    data, root = config["data"], config["data"].get("root")
-    try:
-        folder = Path(root) if root else None
-        files = corpus_files(data["corpus"], folder, data["fold"])
-        inputs = input_hashes(config.get("model", {}).get("init_args", {}))
-        inputs |= lexicon_files(data.get("lexicon", "none"), data["corpus"], folder)
-    except ZooError as error:
-        raise ZooError(f"{where}: {error}") from error
+def _cell(entry: SuiteEntry, method: str, arguments: tuple[str, ...], config: dict[str, Any]) -> Cell:
+    data = config["data"]
     return Cell(
         method=method,
         variant=entry.variant or "",
@@ -252,6 +250,17 @@ def _cell(
         arguments=arguments,
         config=config,
         config_hash=config_hash(config),
-        files=files,
-        inputs=inputs,
     )
+
+
+def _with_files(cell: Cell, where: str) -> Cell:
+    """The cell with the hashes of the files that it reads."""
+    data, root = cell.config["data"], cell.config["data"].get("root")
+    try:
+        folder = Path(root) if root else None
+        files = corpus_files(data["corpus"], folder, data["fold"])
+        inputs = input_hashes(cell.config.get("model", {}).get("init_args", {}))
+        inputs |= lexicon_files(data.get("lexicon", "none"), data["corpus"], folder)
+    except ZooError as error:
+        raise ZooError(f"{where}: {error}") from error
+    return replace(cell, files=files, inputs=inputs)

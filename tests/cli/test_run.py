@@ -17,6 +17,7 @@ import pytest
 
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.cli.resolver import Resolver
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.results.record import read_record
 from ecpe_zoo.runner import cells as cells_module
 from ecpe_zoo.runner.cells import expand
@@ -201,3 +202,22 @@ def test_the_comparison_of_ci_has_every_config(resolver: Resolver) -> None:
     found = expand(read_suite(path), path, {}, resolver)
     assert len(found) == len(list((ROOT / "configs").glob("*.yaml")))
     assert all(cell.config["trainer"]["accelerator"] == "cpu" for cell in found)
+
+
+@pytest.mark.parametrize(
+    ("config", "option"),
+    [
+        ("pairgcn", "model.layers"),
+        ("jcb", "model.margin"),
+        ("ecpe_2d", "model.size"),
+        ("rankcp", "model.pairs.window"),
+    ],
+)
+def test_a_dry_run_checks_what_methods_check(
+    config: str, option: str, resolver: Resolver, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.yaml"
+    cell = {"config": config, "overrides": {option: -1}}
+    path.write_text(json.dumps({"name": "s", "cells": [cell]}), encoding="utf-8")
+    with pytest.raises(ZooError, match=rf"cells\.0 \({config}\.yaml\): Expected --{option} to be at least"):
+        expand(read_suite(path), path, {}, resolver)
