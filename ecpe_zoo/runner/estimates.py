@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ecpe_zoo.options import flat
+from ecpe_zoo.results import origin
 from ecpe_zoo.results.record import RunRecord
 from ecpe_zoo.results.store import each_record
 from ecpe_zoo.runner.cells import Cell
@@ -17,13 +18,15 @@ START = 15.0  # seconds for imports, the corpus and the closing test
 
 
 class _Cost(NamedTuple):
-    """What an earlier run cost: seconds (on one core if it ran on the CPU), epochs run and planned, and its network."""
+    """What an earlier run cost: seconds (on one core if it ran on the CPU), epochs run and planned, network, machine."""
 
     seconds: float
     epochs: int
     planned: int
     encoder: tuple[str, str]
     shape: frozenset[tuple[str, str]]
+    precision: str
+    hardware: str
 
 
 class Estimates:
@@ -31,9 +34,11 @@ class Estimates:
 
     Args:
         folders: Folders with records; unreadable records are skipped.
+        hardware: Machine that the cells will run on, as records name it; this one by default.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], hardware: str | None = None) -> None:
+        self.hardware = origin.hardware() if hardware is None else hardware
         self.costs: dict[tuple[str, str, bool], list[_Cost]] = defaultdict(list)
         known = each_record((folder for folder in folders if folder.is_dir()), skip_unreadable=True)
         for record in {entry.id: entry.record for entry in known}.values():
@@ -44,13 +49,15 @@ class Estimates:
         machine, planned = record.machine, _epochs(record.config) or record.epochs
         accelerated = any(maker in machine.hardware for maker in (" x NVIDIA", " x AMD Instinct"))
         work = machine.seconds * (1 if accelerated else machine.threads)
-        cost = _Cost(work, max(record.epochs, 1), planned, *_network(record.config))
+        network, precision = _network(record.config), _precision(machine.precision)
+        cost = _Cost(work, max(record.epochs, 1), planned, *network, precision, machine.hardware)
         self.costs[record.method, record.corpus.id, accelerated].append(cost)
 
     def seconds(self, cell: Cell, threads: int, accelerated: bool) -> float | None:
         """Estimated duration of a cell, from runs of its method and corpus on its encoder; None if there are none.
 
-        Runs with the same settings come first. Other encoders say nothing: an epoch may take fifty times as long.
+        Runs on such a machine come first, then those with the same settings. Other encoders and precisions say nothing:
+        an epoch may take fifty times as long.
         If no such run planned as many epochs, the estimate is the time of an epoch, times the planned epochs, times the
         share of planned epochs that earlier runs used before early stopping ended them.
 
@@ -61,7 +68,9 @@ class Estimates:
         """
         costs = self.costs.get((cell.method, cell.corpus, accelerated), [])
         planned, (encoder, shape) = _epochs(cell.config), _network(cell.config)
-        alike = [cost for cost in costs if cost.encoder == encoder]
+        precision = _precision((cell.config.get("trainer") or {}).get("precision"))
+        alike = [cost for cost in costs if (cost.encoder, cost.precision) == (encoder, precision)]
+        alike = [cost for cost in alike if cost.hardware == self.hardware] or alike
         similar = [cost for cost in alike if cost.shape == shape] or alike
         if not similar:
             return None
@@ -101,6 +110,12 @@ def clock(seconds: float) -> str:
 def _epochs(config: Mapping[str, Any]) -> int:
     value = (config.get("trainer") or {}).get("max_epochs")
     return value if isinstance(value, int) else 0
+
+
+def _precision(given: object) -> str:
+    """A precision of Lightning under one name: `32-true` also for null and 32."""
+    name = "32" if given is None else str(given)
+    return {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}.get(name, name)
 
 
 def _network(config: Mapping[str, Any]) -> tuple[tuple[str, str], frozenset[tuple[str, str]]]:

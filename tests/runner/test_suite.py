@@ -230,6 +230,29 @@ def test_the_encoder_of_an_own_method_may_be_a_plain_text(bench: Bench) -> None:
         assert estimates.seconds(alike, 1, accelerated=False) == pytest.approx(START + record.machine.seconds)
 
 
+def test_times_are_those_of_the_same_precision_and_if_possible_machine(bench: Bench) -> None:
+    """bf16 takes two hundred times as long where the processor lacks it, and a third where it has it."""
+    cell, record = bench.cell(0), bench.record(0)
+    estimates = Estimates([], hardware="2 x Here")
+    for precision, hardware, seconds in (
+        ("32-true", "2 x There", 10.0),
+        ("32-true", "2 x Here", 20.0),
+        ("bf16-mixed", "2 x There", 30.0),
+    ):
+        changed = {"precision": precision, "hardware": hardware, "seconds": seconds}
+        estimates.add(record.model_copy(update={"machine": record.machine.model_copy(update=changed)}))
+
+    def seconds_in(precision: object) -> float | None:
+        trainer = cell.config["trainer"] | {"precision": precision}
+        return estimates.seconds(
+            Cell(**vars(cell) | {"config": cell.config | {"trainer": trainer}}), 1, accelerated=False
+        )
+
+    assert seconds_in(None) == seconds_in("32-true") == seconds_in(32) == START + 20
+    assert seconds_in("bf16") == seconds_in("bf16-mixed") == START + 30
+    assert seconds_in("16-mixed") is None
+
+
 def test_another_encoder_says_nothing_of_the_time(bench: Bench) -> None:
     """MGCL on a transformer was to take four minutes, from runs of its recurrent encoder; it took hours."""
     cell, record = bench.cell(0), bench.record(0)
