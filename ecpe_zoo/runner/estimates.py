@@ -18,7 +18,7 @@ START = 15.0  # seconds for imports, the corpus and the closing test
 
 
 class _Cost(NamedTuple):
-    """What an earlier run cost: seconds (on one core if it ran on the CPU), epochs run and planned, network, machine."""
+    """Cost of an earlier run: seconds (on one core if it ran on the CPU), epochs run and planned, network and machine."""
 
     seconds: float
     epochs: int
