@@ -18,7 +18,7 @@ START = 15.0  # seconds for imports, the corpus and the closing test
 
 
 class _Cost(NamedTuple):
-    """Cost of an earlier run: seconds (on one core if it ran on the CPU), epochs run and planned, network and machine."""
+    """Cost of an earlier run: seconds (of one core if it ran on the CPU), epochs run and planned, network, machine."""
 
     seconds: float
     epochs: int
