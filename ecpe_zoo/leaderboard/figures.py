@@ -72,6 +72,7 @@ def board_forest(board: Board, with_folds: bool = False, style: str = "") -> str
             if cell is not None and cell.spread is not None:
                 kind = "" if protocol == "strict" else f", {TITLES[protocol].lower()}"
                 name = f"{board.titles[row.label]}{kind}: {tables.percent(cell.spread.over.mean)}, {tables.runs(cell)}"
+                name += ", still rising" * bool(cell.group.rising)
                 mean, _, low, high, _ = cell.spread.over
                 folds = [100 * value for value in _averaged(cell.group)] if with_folds else []
                 hollow = cell.rank is None

@@ -357,11 +357,13 @@ def share_tested(entries: Iterable[Entry]) -> float:
 
 
 def encoder_of(entry: Entry) -> str:
-    """The encoder that a run used, in words; "own network" for a method that takes none.
+    """The encoder that a run used, in words; "own network" for a method that takes none, "none" for one without weights.
 
     A pretrained encoder without its upper layers is another one: `multilingual-e5-small, first 6 layers`.
     """
     arguments, method = arguments_of(entry.record), declared_method(entry.record)
+    if method is not None and method.seedless:
+        return "none"
     if method is not None and "encoder.name" in method.idle(arguments):
         return "own network"
     name = without_folder(str(arguments.get("encoder.name") or arguments.get("encoder") or "own network"))

@@ -22,7 +22,7 @@ from ecpe_zoo.leaderboard.figures import write_board_picture
 from ecpe_zoo.leaderboard.page import build_page
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
-from tests.results.making import raw, write, write_scored
+from tests.results.making import history, raw, write, write_scored
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -208,6 +208,19 @@ def test_a_board_is_drawn_into_a_file_of_its_own(tmp_path: Path) -> None:
     before = path.read_bytes()
     write_board_picture(boards, "ecpe-xia-ding-2019", path)
     assert path.read_bytes() == before
+
+
+def test_a_picture_says_which_rows_were_still_rising(tmp_path: Path) -> None:
+    for seed, last in ((1, 0.6), (2, 0.7)):
+        rises = history([(0.5, 0.5), (last, 0.5)])
+        write(tmp_path / "r" / f"{seed}.json", raw(0.5, seed=seed, history=rises))
+        write(tmp_path / "r" / f"b{seed}.json", raw(0.4, seed=seed, method="e2eecpe", history=rises[:1]))
+    boards = build_boards(find_records([tmp_path / "r"]), resamples=200)
+    write_board_picture(boards, "xia-ding-2019", tmp_path / "board.svg")
+    text = (tmp_path / "board.svg").read_text(encoding="utf-8")
+    assert "mgcl: 50.0, 1 fold × 2 seeds, still rising" in text
+    assert "e2eecpe: 40.0, 1 fold × 2 seeds, still" not in text
+    assert "e2eecpe: 40.0, 1 fold × 2 seeds" in text
 
 
 def test_a_picture_is_of_one_board_with_a_run(tmp_path: Path) -> None:

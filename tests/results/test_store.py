@@ -349,6 +349,13 @@ def test_a_network_over_words_has_no_encoder(tmp_path: Path) -> None:
     assert "model.encoder.name" not in entries["words"].settings
 
 
+def test_a_rule_has_no_network(tmp_path: Path) -> None:
+    record = raw(method="rule")
+    record["config"]["model"] = {"class_path": "ecpe_zoo.methods.rule.Rule", "init_args": {}}
+    write(tmp_path / "a.json", record)
+    assert encoder_of(find_records([tmp_path])[0]) == "none"
+
+
 @pytest.mark.parametrize(
     ("encoder", "named"),
     [
