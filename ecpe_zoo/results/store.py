@@ -357,7 +357,7 @@ def share_tested(entries: Iterable[Entry]) -> float:
 
 
 def encoder_of(entry: Entry) -> str:
-    """The encoder that a run used, in words; "own network" for a method that takes none, "none" for one without weights.
+    """The encoder that a run used, in words; "own network" for a method that takes none, "none" for a rule.
 
     A pretrained encoder without its upper layers is another one: `multilingual-e5-small, first 6 layers`.
     """

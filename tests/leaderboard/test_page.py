@@ -218,9 +218,9 @@ def test_a_picture_says_which_rows_were_still_rising(tmp_path: Path) -> None:
     boards = build_boards(find_records([tmp_path / "r"]), resamples=200)
     write_board_picture(boards, "xia-ding-2019", tmp_path / "board.svg")
     text = (tmp_path / "board.svg").read_text(encoding="utf-8")
-    assert "mgcl: 50.0, 1 fold × 2 seeds, still rising" in text
-    assert "e2eecpe: 40.0, 1 fold × 2 seeds, still" not in text
-    assert "e2eecpe: 40.0, 1 fold × 2 seeds" in text
+    assert "MGCL: 50.0, 1 fold × 2 seeds, still rising; " in text
+    assert "E2EECPE: 40.0, 1 fold × 2 seeds, still" not in text
+    assert "E2EECPE: 40.0, 1 fold × 2 seeds; " in text
 
 
 def test_a_picture_is_of_one_board_with_a_run(tmp_path: Path) -> None:
