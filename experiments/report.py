@@ -57,7 +57,7 @@ RESAMPLES = 1000
 def rows_of(
     groups: Iterable[RunGroup], root: Path | None = None, documents: bool = True
 ) -> dict[str, list[Row]]:
-    """Rows by corpus, the corpus with most rows first, the best row first.
+    """Rows by corpus, the best row first; first the corpora of pairs, then the one with most rows.
 
     Args:
         groups: Runs.
@@ -75,7 +75,10 @@ def rows_of(
                 )
             named[name] = group
     found = {}
-    for corpus, named in sorted(by_corpus.items(), key=lambda item: -len(item[1])):
+    for corpus in sorted(
+        by_corpus, key=lambda name: (*(name != pairs for pairs in PAIRS), -len(by_corpus[name]))
+    ):
+        named = by_corpus[corpus]
         countable = frozenset(named) if documents and folds_of(named.values()) == 1 else frozenset()
         against = compare_rows(named, countable, None, root, RESAMPLES)
         made = []
@@ -89,12 +92,15 @@ def rows_of(
 
 
 def with_folds(rows: Sequence[Row]) -> list[Row]:
-    """Methods, not their ablations, on enough folds for an interval; in the order of the table of scores."""
+    """Methods, not their ablations, on enough folds for an interval; in the order of the table of scores.
+
+    None that ended while validation still rose: they say nothing of what choosing the epoch is worth.
+    """
     return [
         row
         for listed in tables.by_encoder(rows).values()
         for row in listed
-        if len(row.group.folds) >= tables.FEWEST and row.to("its method") is None
+        if len(row.group.folds) >= tables.FEWEST and row.to("its method") is None and not row.group.rising
     ]
 
 
@@ -203,7 +209,8 @@ def text(found: Evidence) -> str:
     rows, share = found.rows, found.old.share
     powers = tables.powers(rows)
     gaps = report_facts.printed_gaps()
-    most = next(row.group for row in rows[PAIRS[0]] if row.name == report_figures.MOST)
+    chinese = {row.name: row for row in rows[PAIRS[0]]}
+    most = chinese[report_figures.MOST].group
     context = {
         "rows": {corpus: {row.name: row for row in listed} for corpus, listed in rows.items()},
         "scores": {corpus: tables.score_table(listed) for corpus, listed in rows.items()},
@@ -243,6 +250,7 @@ def text(found: Evidence) -> str:
         "offsets": found.offsets,
         "cost": tables.cost_table(rows),
         "hours": tables.hours(rows),
+        "dearer": report_facts.dearer(chinese[report_figures.MOST], chinese["Inter-CE"], share),
         "epochs": report_facts.epochs(with_folds(rows[PAIRS[0]])),
         "last_epochs": report_facts.last_epochs(rows),
         "runs": sum(len(row.group.finished) for listed in rows.values() for row in listed),

@@ -15,6 +15,7 @@ import yaml
 from ecpe_zoo.leaderboard.published import Published, published
 from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results import statistics
+from ecpe_zoo.results.arms import epoch_gain
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.results.verdict import Components, Verdict
 from experiments import filter_check
@@ -24,6 +25,7 @@ from experiments.report_tables import (
     METHOD,
     Practice,
     Row,
+    between_rows,
     difference,
     points,
     ranges,
@@ -259,6 +261,16 @@ def epochs(rows: Iterable[Row]) -> tuple[int, int]:
     runs = [entry.record for row in rows if not row.group.seedless for entry in row.group.finished]
     counts = [record.stages[-1].epochs if record.stages else record.epochs for record in runs]
     return min(counts), max(counts)
+
+
+def dearer(one: Row, other: Row, share: float) -> statistics.Spread:
+    """How much more choosing the epoch on the test fold adds to the first row than to the second, on their folds."""
+
+    def prices(group: RunGroup) -> dict[tuple[int, str], float]:
+        gains = {(run.fold, run.id): epoch_gain(run, "pair") for run in group.finished}
+        return {run: gain for run, gain in gains.items() if gain is not None}
+
+    return between_rows(one, other, share, prices)
 
 
 class LastEpochs(NamedTuple):

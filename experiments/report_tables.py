@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ecpe_zoo.leaderboard.comparisons import Against, Why
 from ecpe_zoo.leaderboard.tables import p_value, percent, signed
@@ -109,9 +109,21 @@ def difference(one: Against | None) -> statistics.Spread | None:
     return statistics.Spread(found.mean, math.nan, low, high, n)
 
 
-def between_rows(one: Row, other: Row, share: float) -> statistics.Spread:
-    """The first row minus the second, on their common folds; see `with_shared`."""
-    first, second = (statistics.fold_means(row.group.values()) for row in (one, other))
+def between_rows(
+    one: Row,
+    other: Row,
+    share: float,
+    of: Callable[[RunGroup], Mapping[tuple[int, Any], float]] = RunGroup.values,
+) -> statistics.Spread:
+    """The first row minus the second, on their common folds; see `with_shared`.
+
+    Args:
+        one: First row.
+        other: Second row.
+        share: Test documents over training documents.
+        of: What is compared, by (fold, run); F1 by default.
+    """
+    first, second = (statistics.fold_means(of(row.group)) for row in (one, other))
     gaps = {(fold, 0): first[fold] - second[fold] for fold in first.keys() & second.keys()}
     return with_shared(statistics.over_runs(gaps), share)
 
@@ -189,7 +201,7 @@ def score_table(rows: Sequence[Row]) -> str:
             rises = " ↑" * bool(row.group.rising)
             cells = [row.name, folds, str(len(row.group.finished)), score(row.score) + rises]
             if pairs:
-                cells.append(" / ".join(percent(item_f1(row.group, item)) for item in ("emotion", "cause")))
+                cells.append("/".join(percent(item_f1(row.group, item)) for item in ("emotion", "cause")))
             cells += [points(difference(row.to("the rule")))] * has_rule
             reference = "reference" if row.name in leaders and not row.to(*METHOD) else ""
             lines.append([*cells, reference or points(difference(row.to(*METHOD))), verdict(row)])
