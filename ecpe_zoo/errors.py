@@ -61,9 +61,9 @@ def at_least(option: str, value: float | None, least: float) -> None:
     """Check an option; None means that it was not given.
 
     Raises:
-        ZooError: The value is below `least`.
+        ZooError: The value is below `least`, or no number.
     """
-    if value is not None and value < least:
+    if value is not None and not value >= least:  # NaN neither
         raise ZooError(f"Expected {option} to be at least {least}, but got {value}.")
 
 

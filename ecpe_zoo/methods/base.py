@@ -21,7 +21,8 @@ from ecpe_zoo.methods.labels import labels_of
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.stored import check_weights, fitting
 from ecpe_zoo.methods.traces import Traceable
-from ecpe_zoo.options import Options, optional_group
+from ecpe_zoo.options import Options, flat, optional_group
+from ecpe_zoo.ranges import check_ranges
 from ecpe_zoo.tasks import ECPE, Task
 from ecpe_zoo.text.encoders import Vocabulary
 from ecpe_zoo.text.profile import Profile, TokenCounter, profile_of, token_counter
@@ -87,6 +88,8 @@ class Method(Traceable, LightningModule):
                 self.hparams[name] = asdict(default.of(self.hparams[name], default))
             elif (group := optional_group(parameter.annotation, default)) and self.hparams[name] is not None:
                 self.hparams[name] = asdict(group.of(self.hparams[name]))
+        if type(self).__module__.startswith("ecpe_zoo.methods."):  # others may mean something else by a name
+            check_ranges(flat(self.hparams))
         self._hparams_initial = copy.deepcopy(self._hparams)
         self.vocabulary: Vocabulary | None = None
         self.facts: dict[str, Any] = {}  # plain values that `build` needs in addition to the hyper-parameters

@@ -211,6 +211,9 @@ def test_the_comparison_of_ci_has_every_config(resolver: Resolver) -> None:
         ("jcb", "model.margin"),
         ("ecpe_2d", "model.size"),
         ("rankcp", "model.pairs.window"),
+        ("e2eecpe", "model.hidden"),
+        ("mgcl", "model.optimiser.lr"),
+        ("two_stage", "model.encoder.vector_size"),
     ],
 )
 def test_a_dry_run_checks_what_methods_check(

@@ -14,9 +14,12 @@ import torch
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.base import Method
+from ecpe_zoo.methods.e2eecpe import E2EECPE
 from ecpe_zoo.methods.ecpe import EncodedPairMethod
 from ecpe_zoo.methods.loading import arguments_of
+from ecpe_zoo.methods.mgcl import MGCL
 from ecpe_zoo.tasks import ECPE
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, VARIANTS, WITHOUT_LEARNING, decisions
@@ -224,3 +227,26 @@ def with_other_gold(documents: list[Document]) -> list[Document]:
         )
         for document in documents
     ]
+
+
+RANGES = [
+    ("hidden", 0, "--model.hidden to be at least 1, but got 0"),
+    ("optimiser", {"lr": -1e-3}, "--model.optimiser.lr to be at least 0, but got -0.001"),
+    ("optimiser", {"lr": float("nan")}, "--model.optimiser.lr to be at least 0, but got nan"),
+    ("optimiser", {"weight_decay": -1.0}, "--model.optimiser.weight_decay to be at least 0"),
+    ("dropout", 1.5, r"--model.dropout from 0 to 1, but got 1.5"),
+    ("dropout", float("nan"), r"--model.dropout from 0 to 1, but got nan"),
+    ("encoder", {"name": "embedded", "heads": -1}, "--model.encoder.heads to be at least 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), RANGES)
+def test_values_out_of_range_are_refused(name: str, value: Any, message: str) -> None:
+    """A negative rate trained away from the labels without a word; a negative width ended inside of torch."""
+    with pytest.raises(ZooError, match=f"Expected {message}"):
+        E2EECPE(**{name: value})
+
+
+def test_temperatures_are_above_zero() -> None:
+    with pytest.raises(ZooError, match=r"--model.temperature to be above 0, but got 0"):
+        MGCL(temperature=0.0)
