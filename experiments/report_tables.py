@@ -261,11 +261,18 @@ def powers(rows: Mapping[str, Sequence[Row]]) -> list[Power]:
 
 def power_table(found: Sequence[Power]) -> str:
     """What the comparisons could have shown, in points."""
-    heads = ("difference", "corpus", "over", "measured", "these runs show", "ten folds × three seeds show")
+    heads = ("difference", "corpus", "folds", "measured", "these runs show", "ten folds × three seeds show")
     return table(
         heads,
         (
-            (it.name, it.corpus, it.over, points(it.measured), percent(it.now), percent(it.then))
+            (
+                it.name,
+                it.corpus,
+                it.over.removesuffix(" folds"),
+                points(it.measured),
+                percent(it.now),
+                percent(it.then),
+            )
             for it in found
         ),
     )
@@ -356,8 +363,7 @@ def cost_table(rows: Mapping[str, Sequence[Row]]) -> str:
                 corpus,
                 encoder,
                 str(len(machines)),
-                f"{median(minutes):.1f}"
-                + f" ({min(minutes):.1f} to {max(minutes):.1f})" * (len(minutes) > 1),
+                f"{median(minutes):.1f}" + f" ({min(minutes):.1f}–{max(minutes):.1f})" * (len(minutes) > 1),
                 f"{median(minutes) * needed / 60:.1f}",
                 span([round(machine.parameters / 1e6) for machine in machines]),
                 f"{max(machine.peak_memory_bytes for machine in machines) / 1e9:.1f}",
