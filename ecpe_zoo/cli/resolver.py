@@ -12,7 +12,7 @@ from typing import Any
 from ecpe_zoo.cli import training
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.methods.loading import method_class
+from ecpe_zoo.methods.loading import is_own, method_class
 
 
 class Resolver(training.ZooCLI):
@@ -46,7 +46,8 @@ class Resolver(training.ZooCLI):
             raise ZooError("\n".join(message[:12]) or "Expected arguments that fit takes.") from error
         config: dict[str, Any] = json.loads(dumped)["fit"]
         method = method_class(config["model"]["class_path"])
-        method(**(config["model"].get("init_args") or {}))  # networks are built later
+        if is_own(config["model"]["class_path"]):  # others may take objects, which are plain values here
+            method(**(config["model"].get("init_args") or {}))  # networks are built later
         EmotionDataModule(**config["data"])
         return method.id, config
 
