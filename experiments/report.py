@@ -94,7 +94,7 @@ def rows_of(
 def with_folds(rows: Sequence[Row]) -> list[Row]:
     """Methods, not their ablations, on enough folds for an interval; in the order of the table of scores.
 
-    None that ended while validation still rose: they say nothing of what choosing the epoch is worth.
+    Rows that ended while validation still rose are left out: they say nothing of what choosing the epoch is worth.
     """
     return [
         row

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecpe_zoo.cli import training
-from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.methods.loading import is_own, method_class
 
 
 class Resolver(training.ZooCLI):
-    """Parses arguments of fit as fit does, and lets method and data module check their options; runs nothing.
+    """Parses arguments of fit as fit does, and lets methods of this package check their options; runs nothing.
 
     Its parser is built once, which takes longer than parsing.
     """
@@ -48,7 +47,6 @@ class Resolver(training.ZooCLI):
         method = method_class(config["model"]["class_path"])
         if is_own(config["model"]["class_path"]):  # others may take objects, which are plain values here
             method(**(config["model"].get("init_args") or {}))  # networks are built later
-        EmotionDataModule(**config["data"])
         return method.id, config
 
     def _set_seed(self) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from ecpe_zoo.results.record import RunRecord
 
 PARTS = {
-    "overfit_batches": (0.0, "trained and validated on a few batches"),
+    "overfit_batches": (0.0, "validated on its training batches"),
     "limit_train_batches": (1.0, "trained on a part of the documents"),
     "limit_val_batches": (1.0, "validated on a part of the documents"),
 }
 """Option of the trainer -> the value that leaves nothing out, and what others do."""
+
+NONE = {"limit_train_batches": "trained on no document", "limit_val_batches": "validated on no document"}
+"""What 0 does."""
 
 
 def limited(record: RunRecord) -> str:
@@ -26,5 +29,5 @@ def limited(record: RunRecord) -> str:
         value = options.get(name)
         # 1 is a batch, 1.0 are all of them
         if value is not None and (value != whole or (isinstance(value, int) and value != 0)):
-            found.append(f"{words} ({name} {value})")
+            found.append(f"{words if value else NONE.get(name, words)} ({name} {value})")
     return "; ".join(found)

@@ -266,8 +266,11 @@ class RunGroup:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What any table says of the group beside its numbers: epochs too few, repetitions, documents not read."""
-        again = f"{counted(self.again, 'more record')} of the same runs left out" if self.again else ""
+        """What any table says of the group beside its numbers: too few epochs, repetitions, documents not read."""
+        repeat = "repeats" if self.again == 1 else "repeat"
+        again = f"{counted(self.again, 'record')} left out: {repeat} fold, seed and scores of another" * bool(
+            self.again
+        )
         unread = f"{self.limited}: not ranked" if self.limited else ""
         return tuple(filter(None, (self.rising, again, unread)))
 
@@ -320,9 +323,18 @@ def group_records(entries: Sequence[Entry]) -> list[RunGroup]:
     groups = []
     for (group, content), runs in sorted(gathered.items()):
         listed = sorted(runs, key=lambda run: (run.fold, run.record.seed, run.id))
-        once = tuple({_outcome(run): run for run in reversed(listed)}.values())[::-1]
+        alike: defaultdict[Hashable, list[Entry]] = defaultdict(list)
+        for run in listed:
+            alike[_outcome(run)].append(run)
+        once = tuple(runs[0] if len(runs) == 1 else min(runs, key=_lacks) for runs in alike.values())
         groups.append(RunGroup(*group, once, content, len(listed) - len(once)))
     return groups
+
+
+def _lacks(entry: Entry) -> tuple[bool, bool]:
+    """What a record lacks that a repetition of it may have: the test scores of every epoch, its history."""
+    rows = entry.shown_history
+    return not any("watched_test" in row for row in rows), not rows
 
 
 def _outcome(entry: Entry) -> Hashable:

@@ -36,7 +36,7 @@ def epoch_metric(corpus: str, task: Task) -> str:
 
 
 class _Checkpoint(ModelCheckpoint):
-    """A callback that knows its files again in a folder with another name.
+    """A callback that recognises its files in a moved or renamed folder.
 
     Lightning compares names of folders, and forgets the best epoch of a resumed run whose folder was moved, or was
     given relative to the present one.
@@ -46,9 +46,15 @@ class _Checkpoint(ModelCheckpoint):
         """Take up a state. If the files that it names are in this run's folder, so are its paths."""
         here = Path(self.dirpath or "")
         files = [state_dict["best_model_path"], *state_dict.get("best_k_models", ())]
-        if self.dirpath is not None and all((here / Path(file).name).is_file() for file in files if file):
+        if self.dirpath is not None and all(_moved(Path(file), here) for file in files if file):
             state_dict = _paths_below(state_dict, str(state_dict.get("dirpath")), str(here))
         super().load_state_dict(state_dict)
+
+
+def _moved(file: Path, here: Path) -> bool:
+    """Whether a file is in a folder under its name, and not also where it was: that would be another run's file."""
+    now = here / file.name
+    return now.is_file() and (not file.exists() or file.samefile(now))
 
 
 def _paths_below(value: Any, before: str, now: str) -> Any:

@@ -11,7 +11,7 @@ import yaml
 OPTION = re.compile(r"(?:unrecognized arguments: |argument )--([\w.]*\w)")
 """Begins a message about one option."""
 
-WHOLE = re.compile(r"Unexpected config|Problems parsing config|expected options by section")
+WHOLE = re.compile(r"Unexpected config|Problems parsing config")
 """Begins a message about a config as a whole."""
 
 
@@ -27,26 +27,34 @@ def place(reason: str, args: Sequence[str]) -> str:
     """
     files = [file for file in _configs(args) if file.is_file()]
     if WHOLE.match(reason):
-        return next((f"{file}: " for file in files if not isinstance(_content(file), yaml.MappingNode)), "")
+        wrong = [file for file in files if not isinstance(_content(file), yaml.MappingNode)]
+        return f"{(wrong or files)[0]}: " if wrong or len(files) == 1 else ""
     found = OPTION.match(reason)
-    if found is None or found[1] in {_option(argument) for argument in args}:
+    if found is None or len(files) < len(
+        list(_configs(args))
+    ):  # YAML on the command line may be what is wrong
         return ""
     names = found[1].split(".")
-    for file in reversed(files):  # the last one wins
-        content = _content(file)
-        if content is not None and (line := _line(content, names) or _line(content, [names[0], names[-1]])):
-            return f"{file}:{line}: "
+    if {_option(argument) for argument in args} & {
+        ".".join(names[:end]) for end in range(1, len(names) + 1)
+    } - {"model"}:
+        return ""  # typed, as `--data.fold` or in `--data {...}`
+    contents = [(file, content) for file in reversed(files) if (content := _content(file)) is not None]
+    # the whole name first; `lr` is the old name of `optimiser.lr`
+    for name in (names, [names[0], names[-1]]):
+        for file, content in contents:  # the last one wins
+            if line := _line(content, name):
+                return f"{file}:{line}: "
     return ""
 
 
 def _configs(args: Sequence[str]) -> Iterator[Path]:
-    """Values of `--config` and `-c`: files, or YAML."""
+    """Values of `--config` and `-c`: files, or YAML, which is no file."""
     for argument, following in zip(args, [*args[1:], ""], strict=True):
         option, sign, value = argument.partition("=")
         if option in ("--config", "-c"):
             text = value if sign else following
-            if "\n" not in text and "{" not in text:
-                yield Path(text)
+            yield Path() if re.search(r"[\n{]", text) else Path(text)
 
 
 def _option(argument: str) -> str:
@@ -66,7 +74,7 @@ def _line(content: yaml.Node, names: Sequence[str]) -> int | None:
     """The line, from 1, of the key that names an option; of a class path for the method itself."""
     if not isinstance(content, yaml.MappingNode):
         return None
-    for key, value in content.value:
+    for key, value in reversed(content.value):  # of a key given twice the last one counts
         if not isinstance(key, yaml.ScalarNode):
             continue
         own = key.value.split(".")

@@ -56,7 +56,7 @@ def one_line(message: str, options: Iterable[str]) -> str:
     if keys:
         text = f"argument --{'.'.join(keys)}: {text[:1].lower()}{text[1:]}"
     if text.startswith("Unexpected config:"):
-        nothing = " it is empty" if text.endswith(":") else ""
+        nothing = " it is empty" if text == "Unexpected config:" else ""
         return f"{text}{nothing}. Expected options by section, as `ecpe-zoo configs show mgcl` prints them."
     return one_sentence(text, options) + _like_class(message)
 

@@ -196,7 +196,7 @@ def test_a_mistake_in_a_config_too(
 def test_suites_take_short_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Cells that are not asked for need no corpus file."""
+    """Cells that are not selected need no corpus file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ECPE_ZOO_DATA", str(tmp_path))
     Path("s.yaml").write_text(

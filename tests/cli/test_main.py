@@ -162,7 +162,7 @@ def test_lists_and_repeated_options_and_texts_arrive_as_they_are_typed(
     got = {}
 
     def expand(
-        suite: object, path: Path, given: dict[str, str], resolver: object, small: bool
+        suite: object, path: Path, given: dict[str, str], resolver: object, small: bool, only: object
     ) -> list[object]:
         got.update(given)
         return []

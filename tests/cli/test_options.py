@@ -132,6 +132,8 @@ PLACES: list[tuple[str, str]] = [
     ("seed_everything: 0\nmodel:\n  class_path: {M}X\n", "c.yaml:3: argument --model: .*Did you mean {M}?"),
     ("model: e2ecpe\n", "c.yaml:1: argument --model: .*Did you mean {M}?"),
     ("model: [\n", "c.yaml: Problems parsing config: .* line 2"),
+    ("seed_everything: !!int x\n", "c.yaml: Problems parsing config: values that cannot be read"),
+    ("model:", "c.yaml: Unexpected config: model:. Expected options by section"),
     ("", "c.yaml: Unexpected config: it is empty. Expected options by section, as `ecpe-zoo configs show"),
     ("some text", "c.yaml: Unexpected config: some text. Expected options by section"),
 ]
@@ -141,12 +143,22 @@ PLACES: list[tuple[str, str]] = [
 def test_a_mistake_in_a_config_has_its_file_and_line(
     resolve: Callable[..., object], tmp_path: Path, text: str, message: str
 ) -> None:
-    own, other = tmp_path / "c.yaml", tmp_path / "other.yaml"
+    own = tmp_path / "c.yaml"
     own.write_text(text.replace("{M}", "ecpe_zoo.methods.e2eecpe.E2EECPE"), encoding="utf-8")
-    other.write_text("seed_everything: 1\n", encoding="utf-8")
     expected = message.replace("{M}", "ecpe_zoo.methods.e2eecpe.E2EECPE").replace("?", r"\?")
     with pytest.raises(ZooError, match=f"^{re.escape(str(tmp_path))}/{expected}"):
-        resolve(["--config", str(own), f"--config={other}"])
+        resolve(["--config", str(own)])
+
+
+def test_of_a_key_given_twice_the_last_line_counts(resolve: Callable[..., object], tmp_path: Path) -> None:
+    own, other = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    own.write_text("data:\n  batch_size: 4\n  fold: 1\n  batch_size: x\n", encoding="utf-8")
+    with pytest.raises(ZooError, match=rf"^{re.escape(str(own))}:4: argument --data.batch_size"):
+        resolve(["--config", str(own), "--model", "ecpe_2d"])
+    own.write_text("model:\n  init_args:\n    encoder:\n      size: x\n", encoding="utf-8")
+    other.write_text("model:\n  init_args:\n    size: 4\n", encoding="utf-8")  # an option of its own
+    with pytest.raises(ZooError, match=rf"^{re.escape(str(own))}:4: argument --model.encoder.size"):
+        resolve(["--model", "ecpe_2d", "--config", str(own), "--config", str(other)])
 
 
 def test_a_mistake_on_the_command_line_has_no_file(resolve: Callable[..., object], tmp_path: Path) -> None:
@@ -154,3 +166,7 @@ def test_a_mistake_on_the_command_line_has_no_file(resolve: Callable[..., object
     own.write_text("model: ecpe_zoo.methods.e2eecpe.E2EECPE\ndata:\n  batch_size: 4\n", encoding="utf-8")
     with pytest.raises(ZooError, match=r"^argument --data.batch_size: expected an int, but got x"):
         resolve(["--config", str(own), "--data.batch_size", "x"])
+    for option in ("--data", "--config"):
+        value = "{batch_size: x}" if option == "--data" else "{data: {batch_size: x}}"
+        with pytest.raises(ZooError, match=r"^argument --data"):
+            resolve(["--config", str(own), option, value])

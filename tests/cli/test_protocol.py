@@ -16,7 +16,7 @@ from ecpe_zoo.results.record import RunRecord, read_record
 from ecpe_zoo.results.store import find_records
 from tests.cli.test_training import config, run_folder
 
-SMALL = ["--trainer.max_epochs", "3", "--trainer.limit_train_batches", "3", "--model.threshold", "0.1"]
+SMALL = ["--trainer.max_epochs", "3", "--data.batch_size", "64", "--model.threshold", "0.1"]
 WORST = {"monitor": "val/pair_f1", "mode": "min", "filename": "worst-{epoch}"}
 
 

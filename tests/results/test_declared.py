@@ -81,6 +81,7 @@ class Borrowed(Method):
     [
         {"idle": "STAGE_TWO"},
         {"idle": "cls.ablations"},
+        {"idle": "super().idle(options)"},
         {"ablations": "STAGE_TWO"},
         {"default": "bool(STAGE_TWO)"},
     ],

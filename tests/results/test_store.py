@@ -14,7 +14,7 @@ from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import encoder_of, find_failures, find_records, group_records
 from tests.conftest import ROOT
-from tests.results.making import raw, write, write_failure
+from tests.results.making import history, raw, write, write_failure
 
 
 def test_both_layouts_are_found_once_and_other_json_is_passed_over(tmp_path: Path) -> None:
@@ -238,16 +238,27 @@ def test_a_run_that_drew_nothing_new_counts_once(tmp_path: Path, capsys: pytest.
     assert [run.record.seed for run in group.entries] == [1, 2, 3]
     assert group.entries[0].id == min(find_records([tmp_path])[:2], key=lambda run: run.id).id
     assert main(["results", "show", str(tmp_path)]) == 0
-    assert "mgcl: 1 more record of the same runs left out" in capsys.readouterr().out
+    assert "mgcl: 1 record left out: repeats fold, seed and scores of another" in capsys.readouterr().out
     for number in (4, 5):
         write(tmp_path / f"{number}.json", raw(None, status="failed") | {"steps": number})
     (group,) = group_records(find_records([tmp_path]))
     assert len(group.failed) == 2
 
 
+def test_of_a_repeated_run_the_record_with_test_scores_of_every_epoch_is_kept(tmp_path: Path) -> None:
+    """Else a hash decided whether the group has prices."""
+    for number in range(6):
+        record = raw(0.5, history=history([(0.5, 0.5)] if number == 3 else []))
+        record["code"]["commit"] = f"{number}" * 40
+        write(tmp_path / f"{number}.json", record)
+    (group,) = group_records(find_records([tmp_path]))
+    assert (group.again, group.first.path.name) == (5, "3.json")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"limit_val_batches": 0}, "validated on no document (limit_val_batches 0): not ranked"),
         (
             {"limit_train_batches": 5},
             "trained on a part of the documents (limit_train_batches 5): not ranked",
@@ -260,7 +271,7 @@ def test_a_run_that_drew_nothing_new_counts_once(tmp_path: Path, capsys: pytest.
             {"limit_val_batches": 0.5},
             "validated on a part of the documents (limit_val_batches 0.5): not ranked",
         ),
-        ({"overfit_batches": 2}, "trained and validated on a few batches (overfit_batches 2): not ranked"),
+        ({"overfit_batches": 2}, "validated on its training batches (overfit_batches 2): not ranked"),
         ({"limit_train_batches": 1.0, "limit_val_batches": None, "overfit_batches": 0.0}, ""),
     ],
 )

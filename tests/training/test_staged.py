@@ -20,6 +20,7 @@ from ecpe_zoo.methods.loading import read_checkpoint
 from ecpe_zoo.methods.rule import Rule
 from ecpe_zoo.methods.stages import Stage
 from ecpe_zoo.results.record import RunRecord, read_record
+from ecpe_zoo.training.checkpoints import BestCheckpoint
 from ecpe_zoo.training.fitting import Fitted
 from tests.cli.test_training import QUIET, assert_same_weights, config, run_folder
 from tests.conftest import ROOT
@@ -226,3 +227,19 @@ def test_a_resumed_run_remembers_its_best_epoch(
     assert sorted(file.name[:13] for file in last.parent.iterdir()) == ["best-epoch000", "last.ckpt"]
     assert fitted.checkpoint is not None
     assert fitted.checkpoint.name.startswith("best-epoch000")
+
+
+def test_files_of_another_run_are_not_taken_for_moved_ones(tmp_path: Path) -> None:
+    """Several runs may share `--checkpoint.dirpath`; then both files are there."""
+    state = {"best_model_score": torch.tensor(0.5), "best_k_models": {}}
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "best.ckpt").touch()
+    stored = state | {"dirpath": str(tmp_path / "a"), "best_model_path": str(tmp_path / "a" / "best.ckpt")}
+    callback = BestCheckpoint(dirpath=tmp_path / "b")
+    with pytest.warns(UserWarning, match="dirpath has changed"):
+        callback.load_state_dict(stored)
+    assert callback.best_model_path == stored["best_model_path"]
+    (tmp_path / "a" / "best.ckpt").unlink()  # moved
+    callback.load_state_dict(stored)
+    assert callback.best_model_path == str(tmp_path / "b" / "best.ckpt")
