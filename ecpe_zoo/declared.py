@@ -80,11 +80,7 @@ def _read(found: ast.ClassDef, known: dict[str, Any], imported: Callable[[], Dec
     def idle(given: Mapping[str, Any]) -> frozenset[str]:
         try:
             return frozenset(own(None, given))
-        except (
-            AttributeError,
-            NameError,
-            RuntimeError,
-        ):  # an imported name, or something of the class, as super()
+        except (AttributeError, NameError, RuntimeError):  # an imported name, the class or super()
             return imported().idle(given)
 
     return Declared(defaults, values.get("ablations", frozenset()), idle, values.get("seedless", False))

@@ -1,4 +1,4 @@
-"""Ranges of the options that many methods have, by the last part of their names.
+"""Ranges of the options of methods, by the last part of their names.
 
 A negative learning rate trains away from the labels and says nothing; a negative width ends deep inside of torch.
 """
@@ -11,17 +11,25 @@ from typing import Any
 from ecpe_zoo.errors import ZooError, at_least
 
 COUNTS = (
-    "filters", "folds", "heads", "hidden", "max_tokens", "node", "size", "token_slots", "vector_size", "word_width",
+    "filters", "heads", "hidden", "max_tokens", "node", "pair_epochs", "size", "token_slots", "vector_size",
+    "word_width",
 )  # fmt: skip
 """At least 1."""
 
 AMOUNTS = (
-    "adapt_epochs", "adapt_lr", "angle_weight", "ask_more", "beta", "ce_weight", "context", "encoder_lr", "lr",
-    "smoothing", "weight_decay",
+    "adapt_epochs", "adapt_lr", "angle_weight", "ask_more", "asymmetry", "beta", "ce_weight", "context", "contrastive",
+    "encoder_lr", "layers", "lr", "margin", "negatives", "smoothing", "weight_decay",
 )  # fmt: skip
 """At least 0."""
 
-SHARES = ("clue_confidence", "consistency_warmup", "dropout", "random_masking")
+SHARES = (
+    "ask_above",
+    "clue_confidence",
+    "consistency_warmup",
+    "dropout",
+    "position_factor",
+    "random_masking",
+)
 """From 0 to 1."""
 
 TEMPERATURES = ("temperature", "confidence_temperature", "consistency_temperature")

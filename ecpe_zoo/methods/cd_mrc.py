@@ -43,7 +43,7 @@ from typing import Any, ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.errors import unknown_choice
 from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Ask, Combine, pairs_both_ways
 from ecpe_zoo.layers.optimisation import make_optimiser
 from ecpe_zoo.layers.pooling import LinearPool
@@ -130,8 +130,6 @@ class CDMRC(ReaderMethod):
         self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         if combine not in get_args(Combine):
             raise unknown_choice("--model.combine", combine, get_args(Combine))
-        if not 0 <= ask_above <= 1:
-            raise ZooError(f"Expected --model.ask_above from 0 to 1, but got {ask_above}.")
         self.hidden, self.dropout = hidden, dropout
         self.negatives, self.mark_asked, self.reduction = negatives, mark_asked, "mean"
         self.ask_above, self.combine = ask_above, combine

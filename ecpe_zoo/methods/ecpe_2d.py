@@ -42,7 +42,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import ZooError, at_least, unknown_choice
+from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet, RelativePosition
 from ecpe_zoo.layers.segment_encoder import Encoded
 from ecpe_zoo.layers.two_branch import First, Link, TwoBranch
@@ -270,8 +270,6 @@ class ECPE2D(EncodedPairMethod):
         ):
             if value not in choices:
                 raise unknown_choice(name, value, choices)
-        at_least("--model.layers", self.layers, 0)
-        at_least("--model.size", self.size, 1)
         if self.interaction == "windowed" and self.pair_settings.window is None:
             raise ZooError(
                 "Expected --model.pairs.window with --model.interaction windowed, 3 in the paper, but got none."

@@ -43,7 +43,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import at_least
 from ecpe_zoo.layers.pair_set import PairSet
 from ecpe_zoo.layers.relational_mean import PairGraph, wide
 from ecpe_zoo.layers.segment_encoder import Encoded
@@ -245,9 +244,6 @@ class JCB(EncodedPairMethod):
         self.alignment, self.guidance, self.threshold = alignment, guidance, threshold
         self.asymmetry, self.asymmetry_form = asymmetry, asymmetry_form
         self.contrastive, self.margin = contrastive, margin
-        at_least("--model.asymmetry", self.asymmetry, 0)
-        at_least("--model.contrastive", self.contrastive, 0)
-        at_least("--model.margin", self.margin, 0)
 
     def make_heads(self, size: int) -> Heads:
         """See `EncodedPairMethod.make_heads`."""

@@ -154,8 +154,6 @@ class MMR(TurnsMethod):
         self.clause_settings = ClauseSettings.of(self.hparams.clause_encoder)
         self.optimiser = OptimiserSettings.of(self.hparams.optimiser)
         at_least("--model.window", window, 0)
-        if not 0 <= position_factor <= 1:
-            raise ZooError(f"Expected --model.position_factor from 0 to 1, but got {position_factor}.")
         near = self.clause_settings.kind in ("gcn", "gat") and self.clause_settings.edges == "near"
         if near and not question_node:
             raise ZooError(

@@ -37,7 +37,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecpe_zoo.errors import at_least
 from ecpe_zoo.layers.pair_set import PairLinear, PairSet
 from ecpe_zoo.layers.segment_encoder import Encoded
 from ecpe_zoo.layers.two_branch import TwoBranch
@@ -189,7 +188,6 @@ class PairGCN(EncodedPairMethod):
         self.hidden, self.link, self.layers = hidden, link, layers
         self.normalise_last, self.signed = normalise_last, signed
         self.dropout, self.threshold = dropout, threshold
-        at_least("--model.layers", self.layers, 0)
 
     def make_heads(self, size: int) -> Heads:
         """See `EncodedPairMethod.make_heads`."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.errors import ZooError, at_least
+from ecpe_zoo.errors import ZooError
 from ecpe_zoo.layers.multi_turn import ADOPTED, Answers, Ask, Rethink, pairs_in_turns
 from ecpe_zoo.layers.reductions import Reduction, mean_over_questions
 from ecpe_zoo.layers.rows import ChunkedRows
@@ -74,7 +74,6 @@ class ReaderMethod(Method):
     def make_reader_parts(self, from_checkpoint: bool) -> TokenEncoder:
         """The token encoder; also creates the row builder."""
         assert self.vocabulary is not None
-        at_least("--model.negatives", self.negatives, 0)
         encoder = make_encoder(self.settings, self.vocabulary, from_checkpoint)
         self.builder = QueryBuilder(encoder.tokenizer, encoder.max_tokens, self.mark_asked)
         return encoder

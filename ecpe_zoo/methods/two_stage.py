@@ -50,7 +50,7 @@ from torch import Tensor, nn
 
 from ecpe_zoo.corpora.document import Document, Pair
 from ecpe_zoo.data.predictions import Prediction
-from ecpe_zoo.errors import ZooError, at_least, unknown_choice
+from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.layers.decoding import top_pairs
 from ecpe_zoo.layers.losses import masked_bce
 from ecpe_zoo.layers.optimisation import make_optimiser
@@ -156,7 +156,6 @@ class TwoStage(Method):
             raise ZooError(
                 f"Expected --model.folds of at least 2, but got {folds}. For one, use --model.candidates in-sample."
             )
-        at_least("--model.pair_epochs", pair_epochs, 1)
         self.settings = EncoderSettings.of(self.hparams.encoder)
         self.reading = ReadingSettings.of(self.hparams.reading)
         self.pair_settings = PairSettings.of(self.hparams.pairs)

@@ -34,11 +34,10 @@ class Estimates:
 
     Args:
         folders: Folders with records; unreadable records are skipped.
-        hardware: Machine that the cells will run on, as records name it; this one by default.
     """
 
-    def __init__(self, folders: Iterable[Path], hardware: str | None = None) -> None:
-        self.hardware = origin.hardware() if hardware is None else hardware
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.hardware = _kind(origin.hardware())
         self.costs: dict[tuple[str, str, bool], list[_Cost]] = defaultdict(list)
         known = each_record((folder for folder in folders if folder.is_dir()), skip_unreadable=True)
         for record in {entry.id: entry.record for entry in known}.values():
@@ -50,14 +49,14 @@ class Estimates:
         accelerated = any(maker in machine.hardware for maker in (" x NVIDIA", " x AMD Instinct"))
         work = machine.seconds * (1 if accelerated else machine.threads)
         network, precision = _network(record.config), _precision(machine.precision)
-        cost = _Cost(work, max(record.epochs, 1), planned, *network, precision, machine.hardware)
+        cost = _Cost(work, max(record.epochs, 1), planned, *network, precision, _kind(machine.hardware))
         self.costs[record.method, record.corpus.id, accelerated].append(cost)
 
     def seconds(self, cell: Cell, threads: int, accelerated: bool) -> float | None:
         """Estimated duration of a cell, from runs of its method and corpus on its encoder; None if there are none.
 
-        Runs on such a machine come first, then those with the same settings. Other encoders and precisions say nothing:
-        an epoch may take fifty times as long.
+        Runs on such a processor come first, then those with the same settings. Other encoders and precisions say
+        nothing: an epoch may take fifty times as long.
         If no such run planned as many epochs, the estimate is the time of an epoch, times the planned epochs, times the
         share of planned epochs that earlier runs used before early stopping ended them.
 
@@ -110,6 +109,15 @@ def clock(seconds: float) -> str:
 def _epochs(config: Mapping[str, Any]) -> int:
     value = (config.get("trainer") or {}).get("max_epochs")
     return value if isinstance(value, int) else 0
+
+
+def _kind(hardware: str) -> str:
+    """The processor or accelerator, without the number of them: a cell may see one of eight.
+
+    >>> _kind("8 x NVIDIA H100")
+    'NVIDIA H100'
+    """
+    return hardware.partition(" x ")[2]
 
 
 def _precision(given: object) -> str:

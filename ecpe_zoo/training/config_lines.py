@@ -25,20 +25,18 @@ def place(reason: str, args: Sequence[str]) -> str:
     Returns:
         The place; "" if the message is about no config file.
     """
-    files = [file for file in _configs(args) if file.is_file()]
+    configs = list(_configs(args))
+    files = [file for file in configs if file.is_file()]
     if WHOLE.match(reason):
         wrong = [file for file in files if not isinstance(_content(file), yaml.MappingNode)]
         return f"{(wrong or files)[0]}: " if wrong or len(files) == 1 else ""
     found = OPTION.match(reason)
-    if found is None or len(files) < len(
-        list(_configs(args))
-    ):  # YAML on the command line may be what is wrong
+    if found is None or len(files) < len(configs):  # YAML on the command line may be what is wrong
         return ""
     names = found[1].split(".")
-    if {_option(argument) for argument in args} & {
-        ".".join(names[:end]) for end in range(1, len(names) + 1)
-    } - {"model"}:
-        return ""  # typed, as `--data.fold` or in `--data {...}`
+    groups = {".".join(names[:end]) for end in range(1, len(names) + 1)} - {"model"}
+    if groups & {_option(argument) for argument in args}:  # typed, as `--data.fold` or in `--data {...}`
+        return ""
     contents = [(file, content) for file in reversed(files) if (content := _content(file)) is not None]
     # the whole name first; `lr` is the old name of `optimiser.lr`
     for name in (names, [names[0], names[-1]]):
