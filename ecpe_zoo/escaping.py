@@ -17,8 +17,9 @@ NAME = "letters and digits of any script, blanks and _ . - + ( ) , inside, 100 a
 LONGEST_NAME = 100
 
 _INSIDE = frozenset(" _.-+(),")
-_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that make a terminal or browser display others in a different order."""
+_HIDDEN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line and paragraph separators, lone surrogates, and direction marks, which make a terminal or
+browser display others in a different order."""
 
 
 def is_name(text: object) -> bool:
@@ -47,13 +48,9 @@ def is_class_path(text: object) -> bool:
     return len(parts) > 1 and all(part.isidentifier() for part in parts)
 
 
-def _hidden(mark: str) -> bool:
-    return mark in _DIRECTIONS or unicodedata.category(mark) in ("Cc", "Cs", "Zl", "Zp")
-
-
 def has_hidden(text: str) -> bool:
     """Whether a text has characters that `visible` writes as escapes."""
-    return any(map(_hidden, text))
+    return _HIDDEN.search(text) is not None
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -66,11 +63,8 @@ def visible(text: str, keep: str = "") -> str:
     >>> print(visible("a\x1b[2Jb\n"))
     a\x1b[2Jb\n
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        mark.encode("unicode_escape").decode() if _hidden(mark) and mark not in keep else mark
-        for mark in text
+    return _HIDDEN.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
     )
 
 

@@ -33,6 +33,7 @@ LAYERS = (
     "runner",
     "annotation",
     "cli",
+    "__main__",
 )
 """Rooms in the order of their imports; a module that stands below its room is named before it."""
 

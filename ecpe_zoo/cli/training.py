@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jsonargparse import Namespace
 from lightning import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
@@ -109,18 +110,21 @@ class ZooCLI(LightningCLI):
         for one in (parser, self._parser(self._command)):
             one.typed = self.typed
         try:
-            self.config = parser.parse_args(self.typed)
+            self.config = self._parsed(parser)
         except UnicodeDecodeError as error:
             found = f"the byte 0x{error.object[error.start]:02x}"
             raise ZooError(
                 f"Expected a config file in UTF-8, but got {found}. Save the file as UTF-8."
             ) from None
         command = self.config.subcommand
-        settle(self.config[command], command)
+        settle(self.config[command], command, self.typed)
         if command != "fit" and not self.config[command].ckpt_path:
             raise ZooError(
                 f"Expected --ckpt_path FILE for {command!r}, but got none: train with 'fit' first."
             )
+
+    def _parsed(self, parser: LightningArgumentParser) -> Namespace:
+        return parser.parse_args(self.typed)
 
     def _parse_ckpt_path(self) -> None:
         """Put a checkpoint's hyper-parameters over the config's, but under what the user typed."""

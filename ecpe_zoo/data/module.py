@@ -18,7 +18,7 @@ from ecpe_zoo.corpora.splits import Partition, partition
 from ecpe_zoo.data.gold_view import GoldView, Truncation
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
-from ecpe_zoo.errors import ZooError, first_few
+from ecpe_zoo.errors import ZooError, at_least, first_few
 from ecpe_zoo.tasks import Task
 
 Split = Literal["train", "validation", "test"]
@@ -76,6 +76,9 @@ class EmotionDataModule(LightningDataModule):
             RANKCP, MM-R and CD-MRC, which contains the gold emotion clauses: never ranked.
         truncation: `lengths` truncates documents that are too long for the encoder by length alone; `gold` keeps
             their first gold pair in view, as RANKCP, MM-R and CD-MRC do: never ranked.
+
+    Raises:
+        ZooError: A number is out of its range.
     """
 
     def __init__(
@@ -99,6 +102,20 @@ class EmotionDataModule(LightningDataModule):
         truncation: Truncation = "lengths",
     ) -> None:
         super().__init__()
+        limits = {
+            "batch_size": batch_size,
+            "batch_tokens": batch_tokens,
+            "eval_batch_size": eval_batch_size,
+            "eval_batch_tokens": eval_batch_tokens,
+        }
+        for name, limit in limits.items():
+            at_least(f"--data.{name}", limit, 1)
+        at_least("--data.batch_spread", batch_spread, 0)
+        at_least("--data.num_workers", num_workers, 0)
+        if not 0 < validation_share < 1:
+            raise ZooError(
+                f"Expected --data.validation_share above 0 and below 1, but got {validation_share}."
+            )
         self.corpus, self.root, self.fold, self.protocol = corpus, root, fold, protocol
         self.validation_share, self.split_seed = validation_share, split_seed
         self.split_version: Literal[1, 2] = split_version

@@ -47,13 +47,13 @@ def _names(record: RunRecord) -> Iterator[tuple[str, str]]:
     for stage in record.stages:
         yield "stages.name", stage.name
     for field in ("metrics", "metrics_default"):
-        for id in getattr(record, field):
-            yield f"the task in {field}", id.split(".", 1)[0]
+        for task in dict.fromkeys(id.split(".", 1)[0] for id in getattr(record, field)):
+            yield f"the task in {field}", task
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, str | float]]:
     """Every text and number of a part, including names of fields."""
-    if isinstance(value, str | int | float):
+    if isinstance(value, (str, int, float)):  # a union of types takes longer
         yield place, value
     elif isinstance(value, Mapping):
         for name, inner in value.items():

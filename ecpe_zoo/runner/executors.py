@@ -17,7 +17,7 @@ from typing import Protocol
 
 import torch
 
-COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo.cli.main", "fit")  # -P: no modules from the working folder
+COMMAND = (sys.executable, "-P", "-m", "ecpe_zoo", "fit")  # -P: no modules from the working folder
 STOP_AFTER = 15.0  # seconds between SIGTERM and SIGKILL
 
 

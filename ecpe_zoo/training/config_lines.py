@@ -25,15 +25,20 @@ def place(reason: str, args: Sequence[str]) -> str:
     Returns:
         The place; "" if the message is about no config file.
     """
-    configs = list(_configs(args))
-    files = [file for file in configs if file.is_file()]
     if WHOLE.match(reason):
+        files = [file for file in _configs(args) if file.is_file()]
         wrong = [file for file in files if not isinstance(_content(file), yaml.MappingNode)]
         return f"{(wrong or files)[0]}: " if wrong or len(files) == 1 else ""
     found = OPTION.match(reason)
-    if found is None or len(files) < len(configs):  # YAML on the command line may be what is wrong
+    return given_at(found[1], args) if found else ""
+
+
+def given_at(option: str, args: Sequence[str]) -> str:
+    """`FILE:LINE: ` for an option such as `data.fold`, if a config file gives it and the command line does not."""
+    files = list(_configs(args))
+    if not all(file.is_file() for file in files):  # YAML on the command line may be what is wrong
         return ""
-    names = found[1].split(".")
+    names = option.split(".")
     groups = {".".join(names[:end]) for end in range(1, len(names) + 1)} - {"model"}
     if groups & {_option(argument) for argument in args}:  # typed, as `--data.fold` or in `--data {...}`
         return ""

@@ -24,6 +24,7 @@ from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import arguments_of, method_class, read_checkpoint
 from ecpe_zoo.options import first_of, flat, nested, place_of
 from ecpe_zoo.training.checkpoints import BestCheckpoint, epoch_metric, refuse_test_fold
+from ecpe_zoo.training.config_lines import given_at
 from ecpe_zoo.training.scorer import Scorer
 from ecpe_zoo.training.stopping import PatientStopping
 
@@ -49,6 +50,9 @@ UNBUILT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeErr
 
 SEED = 0
 """Of a run that is given none."""
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that numpy takes."""
 
 TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,  # ours is rank-aware, and evaluation never repeats a document
@@ -113,19 +117,31 @@ def parse(options: Mapping[str, Any]) -> tuple[LightningArgumentParser, Namespac
         raise ZooError(str(error)) from error
 
 
-def settle(config: Namespace, command: str) -> None:
+def settle(config: Namespace, command: str, typed: Sequence[str] = ()) -> None:
     """Put the metric that chooses the epoch for `auto`, a seed for `false` and a batch size for none.
 
     The saved config then names them.
 
+    Args:
+        config: Options of the command; changed in place.
+        command: Training command.
+        typed: Its arguments, by which messages name file and line.
+
     Raises:
-        ZooError: A section has no options, or `fit` would choose or stop by test documents under `strict`.
+        ZooError: A section has no options, the seed is none of a generator, or `fit` would choose or stop by test
+            documents under `strict`.
     """
     for name in ("trainer", "data", "scorer", "checkpoint", "early_stopping"):
         if not isinstance(config[name], Namespace):
             raise ZooError(
-                f"Expected options by name in the section {name!r} of the config, but got {config[name]!r}."
+                f"{given_at(name, typed)}Expected options by name in the section {name!r} of the config, but got "
+                f"{config[name]!r}."
             )
+    if not 0 <= config.seed_everything <= MAX_SEED:
+        raise ZooError(
+            f"{given_at('seed_everything', typed)}Expected --seed_everything from 0 to {MAX_SEED}, but got "
+            f"{config.seed_everything}."
+        )
     if config.data.corpus is None:
         raise ZooError("Expected --data.corpus NAME, but got none. See `ecpe-zoo data list` for the names.")
     if config.seed_everything is False:

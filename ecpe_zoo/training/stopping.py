@@ -7,7 +7,7 @@ from typing import Any, Literal
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
-from ecpe_zoo.errors import unknown_choice
+from ecpe_zoo.errors import at_least, unknown_choice
 from ecpe_zoo.training.checkpoints import epoch_metric
 from ecpe_zoo.training.scorer import zoo_parts
 
@@ -28,7 +28,7 @@ class PatientStopping(EarlyStopping):
         **options: Options of Lightning's `EarlyStopping`.
 
     Raises:
-        ZooError: `counts_from` is neither.
+        ZooError: `counts_from` is neither, or the patience is below 0.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class PatientStopping(EarlyStopping):
     ) -> None:
         if counts_from not in COUNTS_FROM:
             raise unknown_choice("counts_from", counts_from, COUNTS_FROM)
+        at_least("--early_stopping.patience", options.get("patience"), 0)
         super().__init__(monitor, **options)
         self.counts_from = counts_from
         self.counting = counts_from == "first-epoch"

@@ -13,5 +13,5 @@ if [ "$gpus" -lt 1 ]; then gpus=1; fi
 
 exec "$bin/torchrun" --nnodes "$nodes" --nproc-per-node "$gpus" --node-rank "${RANK_OF_NODE:-0}" \
   --master-addr "${HEAD:-127.0.0.1}" --master-port "${PORT:-29400}" \
-  -m ecpe_zoo.cli.main fit "$@" \
+  -m ecpe_zoo fit "$@" \
   --trainer.num_nodes "$nodes" --trainer.devices "$gpus" --trainer.strategy ddp --trainer.enable_progress_bar false

@@ -184,7 +184,7 @@ def test_a_closed_pipe_a_full_disk_and_an_ascii_console_are_no_tracebacks(tmp_pa
     shown = [
         sys.executable,
         "-m",
-        "ecpe_zoo.cli.main",
+        "ecpe_zoo",
         "results",
         "show",
         str(ROOT / "experiments" / "golden" / "mgcl"),

@@ -136,6 +136,11 @@ PLACES: list[tuple[str, str]] = [
     ("model:", "c.yaml: Unexpected config: model:. Expected options by section"),
     ("", "c.yaml: Unexpected config: it is empty. Expected options by section, as `ecpe-zoo configs show"),
     ("some text", "c.yaml: Unexpected config: some text. Expected options by section"),
+    ("model: {M}\ndata:\n", "c.yaml:2: Expected options by name in the section 'data'"),
+    (
+        "model: {M}\nseed_everything: -1\n",
+        "c.yaml:2: Expected --seed_everything from 0 to 4294967295, but got -1",
+    ),
 ]
 
 
@@ -159,6 +164,14 @@ def test_of_a_key_given_twice_the_last_line_counts(resolve: Callable[..., object
     other.write_text("model:\n  init_args:\n    size: 4\n", encoding="utf-8")  # an option of its own
     with pytest.raises(ZooError, match=rf"^{re.escape(str(own))}:4: argument --model.encoder.size"):
         resolve(["--model", "ecpe_2d", "--config", str(own), "--config", str(other)])
+
+
+def test_an_option_out_of_its_range_is_refused_before_a_run(resolve: Callable[..., object]) -> None:
+    """As in the dry run of a suite, which resolves all of its cells."""
+    with pytest.raises(ZooError, match=r"^Expected --data\.batch_size to be at least 1, but got 0\.$"):
+        resolve([*E2EECPE, "--data.batch_size=0"])
+    with pytest.raises(ZooError, match=r"^Expected --seed_everything from 0 to 4294967295, but got -1\.$"):
+        resolve([*E2EECPE, "--seed_everything=-1"])
 
 
 def test_a_mistake_on_the_command_line_has_no_file(resolve: Callable[..., object], tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
     path = suite(tmp_path, defaults={"matrix": {"seeds": 4}}, small={"overrides": learns})
     command = ["run", path, "--small", "--results", str(tmp_path / "broken")]
     runner = subprocess.Popen(
-        [sys.executable, "-m", "ecpe_zoo.cli.main", *command],
+        [sys.executable, "-m", "ecpe_zoo", *command],
         cwd=ROOT,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},

@@ -62,7 +62,7 @@ def in_process(*arguments: str) -> subprocess.Popen[str]:
     """Start the command in a process of its own: a distributed run executes its command line again."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "ecpe_zoo.cli.main", *arguments],
+        [sys.executable, "-m", "ecpe_zoo", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -6,6 +6,8 @@ import csv
 import io
 import re
 import subprocess
+import sys
+import unicodedata
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ecpe_zoo.cli.main import main
+from ecpe_zoo.escaping import has_hidden, visible
 from ecpe_zoo.leaderboard.board import build_boards
 from ecpe_zoo.leaderboard.figures import write_board_picture
 from ecpe_zoo.leaderboard.method_page import command
@@ -111,6 +114,16 @@ def test_it_is_text_in_every_output(
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", shown)
     if "[bold red]" in text:
         assert "[bold red]a[/b]" in shown
+
+
+def test_hidden_characters_are_those_of_these_unicode_categories() -> None:
+    directions = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    marks = list(map(chr, range(sys.maxunicode + 1)))
+    expected = {
+        mark for mark in marks if mark in directions or unicodedata.category(mark) in ("Cc", "Cs", "Zl", "Zp")
+    }
+    assert {mark for mark in marks if has_hidden(mark)} == expected
+    assert all(visible(mark) == mark.encode("unicode_escape").decode() for mark in expected)
 
 
 def test_the_command_to_copy_runs_nothing_else(hostile: tuple[str, Path]) -> None:

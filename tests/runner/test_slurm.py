@@ -64,5 +64,5 @@ def test_a_suite_on_slurm_shares_its_folder(bin: Path) -> None:
 def test_torchrun_starts_a_process_for_each_gpu(bin: Path) -> None:
     printed = run("torchrun.sh", bin, "--config", "c.yaml", NODES="2", RANK_OF_NODE="1", HEAD="h", GPUS="3")
     assert printed.startswith("torchrun --nnodes 2 --nproc-per-node 3 --node-rank 1 --master-addr h")
-    assert "-m ecpe_zoo.cli.main fit --config c.yaml --trainer.num_nodes 2 --trainer.devices 3" in printed
+    assert "-m ecpe_zoo fit --config c.yaml --trainer.num_nodes 2 --trainer.devices 3" in printed
     assert "--nproc-per-node 1 " in run("torchrun.sh", bin)  # without a GPU driver

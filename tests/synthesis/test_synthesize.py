@@ -419,7 +419,7 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
         arguments = command(server, tmp_path / "killed")
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(
-            [sys.executable, "-m", "ecpe_zoo.cli.main", *arguments],
+            [sys.executable, "-m", "ecpe_zoo", *arguments],
             env=environment,
             stderr=subprocess.DEVNULL,
         )

@@ -84,6 +84,11 @@ def test_counts_from_the_first_epoch_where_asked_for() -> None:
         stopping(counts_from="never")
 
 
+def test_patience_is_not_negative() -> None:
+    with pytest.raises(ZooError, match=r"--early_stopping\.patience to be at least 0, but got -1"):
+        stopping(-1)
+
+
 def test_the_headline_is_that_of_the_zoos_data() -> None:
     trainer = cast(Trainer, SimpleNamespace(datamodule=None, callback_metrics={}))
     with pytest.raises(ZooError, match="Expected a trainer that runs an EmotionDataModule"):
