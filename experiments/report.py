@@ -31,6 +31,7 @@ from ecpe_zoo.leaderboard.published import published
 from ecpe_zoo.leaderboard.tables import percent, signed
 from ecpe_zoo.results.arm_table import ArmResult, group_arms
 from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
+from ecpe_zoo.results.significance import RESAMPLES
 from ecpe_zoo.results.statistics import Spread, fold_means
 from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_tested
 from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, folds_of
@@ -49,9 +50,6 @@ PAIRS = ("xia-ding-2019", "ntcir-ecpe-en")
 """Corpora of emotion-cause pairs on which practices are measured."""
 
 fill = partial(wrapped, width=120, break_long_words=False, break_on_hyphens=False)
-
-RESAMPLES = 1000
-"""Draws over the test documents of a corpus with one split: their error is a part of its intervals."""
 
 
 def rows_of(
@@ -80,7 +78,7 @@ def rows_of(
     ):
         named = by_corpus[corpus]
         countable = frozenset(named) if documents and folds_of(named.values()) == 1 else frozenset()
-        against = compare_rows(named, countable, None, root, RESAMPLES)
+        against = compare_rows(named, countable, None, root, RESAMPLES)  # as many draws as the board's
         made = []
         for name, group in named.items():
             spread = group.spread()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -24,6 +22,7 @@ from ecpe_zoo.runner.cells import expand
 from ecpe_zoo.runner.suite import read_suite
 from tests.conftest import ROOT
 from tests.methods.contract import CONTRACT
+from tests.processes import zoo
 
 SUITES = sorted((ROOT / "experiments" / "suites").glob("*.yaml"))
 CELLS = ("e2eecpe", "eacl", "mm_r", "rule", "two_stage")
@@ -90,24 +89,17 @@ def test_a_run_that_was_interrupted_goes_on_and_gives_the_same_record(
     learns = {"trainer.max_epochs": 4, "model.dropout": 0, "model.optimiser.lr": 0.01}
     path = suite(tmp_path, defaults={"matrix": {"seeds": 4}}, small={"overrides": learns})
     command = ["run", path, "--small", "--results", str(tmp_path / "broken")]
-    runner = subprocess.Popen(
-        [sys.executable, "-m", "ecpe_zoo", *command],
-        cwd=ROOT,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # a shell's background job, as these tests may be, ignores it, and its children do too
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    runner = zoo(tmp_path / "log.txt", *command)
     deadline = time.monotonic() + 240
     while not list((tmp_path / "broken").rglob("last.ckpt")):
-        assert runner.poll() is None, runner.communicate()[0]
+        assert runner.is_alive(), (tmp_path / "log.txt").read_text(encoding="utf-8")
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    runner.send_signal(signal.SIGINT)
-    output, _ = runner.communicate(timeout=60)
-    assert runner.returncode == 130, output
+    assert runner.pid is not None
+    os.kill(runner.pid, signal.SIGINT)
+    runner.join(60)
+    output = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert runner.exitcode == 130, output
     assert "The same command resumes from here" in output
     assert not list((tmp_path / "broken").rglob("lock"))
     assert main([*command, "--dry-run"]) == 0

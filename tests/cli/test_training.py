@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
-import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +26,7 @@ from ecpe_zoo.results.record import read_record
 from ecpe_zoo.results.store import find_records
 from tests.conftest import ROOT
 from tests.methods.contract import BUNDLED, CONTRACT, decisions
+from tests.processes import ended, forked, zoo
 
 STORED = 1.2e-4
 """Files hold scores rounded up to four decimals; beyond that, batch-mates move the last digits."""
@@ -56,37 +53,6 @@ def config(id: str, folder: Path, *options: str) -> list[str]:
 def run_folder(folder: Path) -> Path:
     """The newest run below a folder."""
     return max(folder.glob("*/*/version_*"), key=lambda path: path.stat().st_mtime_ns)
-
-
-def in_process(*arguments: str) -> subprocess.Popen[str]:
-    """Start the command in a process of its own: a distributed run executes its command line again."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ecpe_zoo", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-    )
-
-
-FORKS = multiprocessing.get_context("forkserver")
-"""Starts processes that need not import torch again."""
-FORKS.set_forkserver_preload(["tests.cli.test_training", "ecpe_zoo.cli.training"])
-
-
-def forked(log: Path, *arguments: str) -> BaseProcess:
-    """Start the command in a process of its own, at once; what it prints goes to a file."""
-    process = FORKS.Process(target=_logged, args=(log, arguments), daemon=True)
-    process.start()
-    return process
-
-
-def _logged(log: Path, arguments: tuple[str, ...]) -> None:
-    torch.set_num_threads(1)
-    with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-        sys.exit(main(list(arguments)))
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -244,39 +210,46 @@ def test_two_processes_train_and_score_like_one(tmp_path: Path) -> None:
 @pytest.mark.distributed
 def test_the_command_starts_its_second_process(tmp_path: Path) -> None:
     options = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_epochs", "1"]
-    process = in_process("fit", *config("e2eecpe", tmp_path, *options))
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
+    process = subprocess.run(  # not forked: it executes its command line again
+        [sys.executable, "-m", "ecpe_zoo", "fit", *config("e2eecpe", tmp_path, *options)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        timeout=240,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
     assert read_record(run_folder(tmp_path) / "record.json").machine.world_size == 2
 
 
 def both_processes(commands: list[list[str]], folder: Path) -> None:
     """Run commands in two processes that start as a launcher such as torchrun starts them."""
-    path = folder / "commands.json"
-    path.write_text(json.dumps(commands), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
+    where = {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    logs = [folder / f"rank{rank}.log" for rank in (0, 1)]
     started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.cli.two_processes", str(path)],
-            env=os.environ
-            | {"OMP_NUM_THREADS": "1", "LOCAL_RANK": rank, "NODE_RANK": "0", "WORLD_SIZE": "2"}
-            | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-        )
-        for rank in ("0", "1")
+        forked(log, one_after_another, commands, environment=where | {"LOCAL_RANK": str(rank)})
+        for rank, log in enumerate(logs)
     ]
-    outputs = []
     try:
-        outputs = [process.communicate(timeout=420)[0] for process in started]
+        for process, log in zip(started, logs, strict=True):
+            ended(process, log, 420)
     finally:
         for process in started:
             process.kill()
-    assert [process.returncode for process in started] == [0, 0], outputs[0][-4000:] + outputs[1][-4000:]
+
+
+def one_after_another(commands: list[list[str]]) -> int:
+    """Run commands up to the first that fails; its number is said, and its exit status returned."""
+    for number, arguments in enumerate(commands):
+        if status := main(arguments):
+            print(f"command {number} failed: {arguments}", file=sys.stderr)
+            return status
+    return 0
 
 
 def test_a_run_killed_in_each_stage_resumes_as_if_it_had_not_been(
@@ -289,7 +262,7 @@ def test_a_run_killed_in_each_stage_resumes_as_if_it_had_not_been(
     id, whole = fitted
     fit = ["fit", *config(id, tmp_path, *SHORT, "--test", "false")]
     for stage in (stage.name for stage in CONTRACT[id][0]().stages()):
-        killed = forked(tmp_path / f"{stage}.log", *fit)
+        killed = zoo(tmp_path / f"{stage}.log", *fit)
         deadline = time.monotonic() + 240
         last: Path | None = None
         seen = 0.0
@@ -500,9 +473,8 @@ def test_one_validation_batch_is_one_and_not_all(tmp_path: Path) -> None:
     ]
     # in its own process, as a user runs it: whether jsonargparse reads 1 as an int or as a float depends on which
     # union of the two was imported first
-    process = in_process("fit", *config("e2eecpe", tmp_path, "--trainer.max_epochs", "1", *limits))
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
+    fit = ["fit", *config("e2eecpe", tmp_path, "--trainer.max_epochs", "1", *limits)]
+    ended(zoo(tmp_path / "log.txt", *fit), tmp_path / "log.txt")
     assert read_record(run_folder(tmp_path) / "record.json").corpus.scored == 5
 
 
@@ -544,14 +516,15 @@ def test_a_fast_development_run(tmp_path: Path) -> None:
         assert main(["fit", *config(id, tmp_path / id, "--trainer.fast_dev_run", "true")]) == 0
 
 
-def test_wandb_offline_files_are_written_beside_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
+def test_wandb_offline_files_are_written_beside_the_log(tmp_path: Path) -> None:
     small = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--test", "false"]
-    process = in_process("fit", *config("e2eecpe", tmp_path, *small))
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
+    fit = zoo(
+        tmp_path / "log.txt",
+        "fit",
+        *config("e2eecpe", tmp_path, *small),
+        environment={"WANDB_MODE": "offline"},
+    )
+    ended(fit, tmp_path / "log.txt")
     assert (run_folder(tmp_path) / "metrics.csv").is_file()
     assert list(tmp_path.rglob("*.wandb"))
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,6 +19,7 @@ from ecpe_zoo.synthesis.journal import Journal
 from ecpe_zoo.synthesis.prompting import PROMPT_FOLDER
 from ecpe_zoo.synthesis.taxonomy import EMOTIONS
 from tests.conftest import ROOT
+from tests.processes import zoo
 from tests.synthesis.teacher import Teacher, digest, some_words, teacher, write_narratives
 
 SUBSETS = ("orig", "corig", "crewr")
@@ -417,20 +414,15 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
         total = server.answered.total()
     with teacher(sloppy=True, hold_after=120) as server:
         arguments = command(server, tmp_path / "killed")
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ecpe_zoo", *arguments],
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        )
+        process = zoo(tmp_path / "log.txt", *arguments)
         deadline = time.monotonic() + 60
         # each of the eight threads waits for a question that came after an answer was stored
         while server.held < 8:
-            assert process.poll() is None
+            assert process.is_alive()
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         assert not (tmp_path / "killed" / "summary.json").exists()
         with Journal(tmp_path / "killed" / "journal.sqlite") as journal:
             assert journal.answers == 120
