@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,3 +98,19 @@ def file_sha256(path: Path | str) -> str:
     """SHA-256 of a file's content."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_apart(written: Iterable[Path], *sources: Path | None) -> None:
+    """Check that files to be written replace nothing that is read.
+
+    Raises:
+        ZooError: They would.
+    """
+    there = [path for path in written if path.exists()]
+    for source in (source for source in sources if source is not None and source.is_file()):
+        for path in there:
+            if path.samefile(source):
+                raise ZooError(
+                    f"Expected an output that replaces nothing that is read, but {path} is read here. Write to another "
+                    "file."
+                )

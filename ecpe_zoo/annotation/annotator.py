@@ -279,6 +279,24 @@ def choose_device(name: Device) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def check_texts(texts: Sequence[str | Document]) -> None:
+    """Check that these are texts: a text is a sequence too, of characters, and a table one of columns.
+
+    Raises:
+        ZooError: They are not.
+    """
+    if isinstance(texts, str | Mapping | Document) or hasattr(texts, "columns"):
+        raise ZooError(
+            f"Expected a list of texts or Documents, but got one {type(texts).__name__}. Give [text], or the list of "
+            "texts in it."
+        )
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str | Document):
+            raise ZooError(
+                f"Expected texts or Documents, but item {number} is {text!r:.60}. Replace missing texts by ''."
+            )
+
+
 def annotate_texts(
     checkpoint: Path | str | Method, texts: Sequence[str | Document], options: Options | None = None
 ) -> list[Row]:
@@ -293,11 +311,12 @@ def annotate_texts(
         A row for each text, in order: plain values, as `ecpe-zoo annotate` writes them.
 
     Raises:
-        ZooError: The checkpoint cannot be read, or the options do not fit it.
+        ZooError: The checkpoint cannot be read, the options do not fit it, or something is no text.
 
     Warns:
         UserWarning: the texts are unlike those that the method was trained on.
     """
+    check_texts(texts)
     method = checkpoint if isinstance(checkpoint, Method) else load_method(checkpoint)
     annotator = Annotator(method, options)
     prepared = annotator.prepare([entry_of(number, text) for number, text in enumerate(texts, start=1)])

@@ -18,6 +18,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import io
 import json
 import sys
 import zlib
@@ -28,7 +29,14 @@ from typing import Any, BinaryIO, Literal, get_args
 
 from ecpe_zoo.annotation.entries import Entry, Segment, columns_of, entry_of, of_text, sound
 from ecpe_zoo.corpora.readers.json_text import Cursor, Item
-from ecpe_zoo.corpora.readers.lines import UTF8, check_encoding, decoded, shown, unpacked_name
+from ecpe_zoo.corpora.readers.lines import (
+    UTF8,
+    check_encoding,
+    cut_at_line_feeds,
+    decoded,
+    shown,
+    unpacked_name,
+)
 from ecpe_zoo.corpora.readers.rows import Line, by_column, table_records
 from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
 
@@ -63,7 +71,7 @@ class Source:
         text_column: Column or field of the texts in CSV, TSV, JSON and JSONL.
         delimiter: Character between fields; by default a comma in CSV and a tab in TSV.
         header: Names of all columns of a table without a header.
-        encoding: Encoding of the text; each of its lines has to end with the byte 0x0A.
+        encoding: Encoding of the text.
 
     Raises:
         ZooError: No such file, an unknown kind, or options that do not fit it.
@@ -84,11 +92,8 @@ class Source:
         if len(delimiter) > 1 or (delimiter and delimiter in '"\r\n'):
             raise ZooError(f"Expected --delimiter to be one character, but got {delimiter!r}.")
         check_encoding(encoding)
-        if "\n".encode(encoding) != b"\n" and codecs.lookup(encoding).name != "utf-8":
-            raise ZooError(
-                f"Expected an --encoding with lines that end with the byte 0x0A, but got {encoding!r}."
-            )
         self.delimiter, self.header, self.encoding = delimiter, list(header), encoding
+        self._bytes = encoding  # of the lines that are read
         self.path = path
         self.name = "<stdin>" if path is None else str(path)
         self.text_column = text_column
@@ -97,6 +102,8 @@ class Source:
         self.position = 0
         """Bytes read."""
         self._file = self._open()
+        if not cut_at_line_feeds(encoding) and codecs.lookup(encoding).name != "utf-8":
+            self._file, self._bytes = _Recoded(self._file, encoding), UTF8  # type: ignore[assignment]
         self._hash = hashlib.blake2b(digest_size=16)
         self._line = 0
         self._held: list[bytes] = []  # lines that were looked at, not yet read
@@ -192,12 +199,12 @@ class Source:
                 continue
             raw = raw.removeprefix(_BOM if self._line == 1 else b"").removesuffix(b"\n").removesuffix(b"\r")
             try:
-                text = decoded(self.name, self._line, raw, self.encoding)
+                text = decoded(self.name, self._line, raw, self._bytes)
                 if (nul := raw.find(0)) >= 0:  # UTF-16 without its mark looks like this
                     found, hint = f"a NUL byte at column {nul + 1}", "Save the file as UTF-8."
                     raise self._error(self._line, "UTF-8 text", found, hint)
             except CorpusError as error:
-                yield raw.decode(self.encoding, errors="replace"), error
+                yield raw.decode(self._bytes, errors="replace"), error
             else:
                 yield text, None
 
@@ -205,6 +212,9 @@ class Source:
         """The next line, or the beginning of one that is too long."""
         try:
             return self._file.readline(LONGEST_LINE)
+        except UnicodeError as error:
+            found = f"bytes that are none ({getattr(error, 'reason', error)})"
+            raise self._error(self._line + 1, f"{self.encoding} text", found, "Name its --encoding") from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self._error(
                 self._line + 1, "a complete gzip file, as its name ends in .gz", str(error)
@@ -286,8 +296,8 @@ class Source:
         if not isinstance(value, Mapping):
             raise self._error(line, _FORMS, _json(value))
         id = value.get("id", line)
-        if isinstance(id, bool) or not isinstance(id, str | int):
-            raise self._error(line, 'a text or a whole number as "id"', _json(id))
+        if isinstance(id, bool) or not isinstance(id, str | int | float):
+            raise self._error(line, 'a text or a number as "id"', _json(id))
         if "segments" in value:
             return self._segments(line, sound(str(id)), value["segments"])
         text = value.get(self.text_column)
@@ -306,14 +316,32 @@ class Source:
             match fields.get("text"), fields.get("speaker"), fields.get("judged", True):
                 case str(text), None | "", bool(judged):
                     read.append((sound(text), None, judged))
-                case str(text), str(speaker), bool(judged):
-                    read.append((sound(text), sound(speaker), judged))
+                case str(text), str() | int() | float() as speaker, bool(judged) if not isinstance(
+                    speaker, bool
+                ):
+                    read.append((sound(text), sound(str(speaker)), judged))
                 case _:
                     expected = (
-                        f'segment {place} to be {{"text", "speaker"?, "judged"?}} (texts; true or false)'
+                        f'segment {place} to be {{"text", "speaker"?, "judged"?}} (a text, a name or number, true or '
+                        "false)"
                     )
                     raise self._error(line, expected, _json(item))
         return Entry(self._number, line, id, *columns_of(read), whole=False)
+
+
+class _Recoded:
+    """Lines of a file in UTF-8; in UTF-16 a byte 0x0A need not be the end of one."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._text = io.TextIOWrapper(file, encoding=encoding, newline="\n")
+
+    def readline(self, most: int) -> bytes:
+        """The next line, or the beginning of a longer one."""
+        return self._text.readline(most).encode("utf-8", "surrogatepass")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._text.close()
 
 
 def _json(value: Any) -> str:

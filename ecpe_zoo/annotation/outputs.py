@@ -72,15 +72,31 @@ class Writer(Protocol):
 
 
 def form_of(path: Path | None, form: str | None = None) -> Form:
-    """The form of the output: as given, else CSV or TSV by the suffix, else JSONL.
+    """The form of the output: as given, else by the suffix; JSONL without one.
 
     Raises:
-        ZooError: An unknown form.
+        ZooError: An unknown form, or a suffix of another one.
     """
     if form is not None and form not in FORMS:
         raise unknown_choice("the form of the output", form, FORMS)
     suffix = path.suffix.lower().lstrip(".") if path is not None else ""
-    return next((known for known in FORMS if known == (form or suffix)), "jsonl")
+    form = form or _SUFFIXES.get(suffix, suffix)
+    found = next((known for known in FORMS if known == form), None)
+    if found is None:
+        raise ZooError(
+            f"Expected an --output whose name ends in .jsonl, .csv or .tsv, but got {path}. Rename it, or name "
+            "the form of the rows with --output-format."
+        )
+    return found
+
+
+_SUFFIXES = {"": "jsonl", "ndjson": "jsonl"}
+
+
+def files_of(output: Path) -> tuple[Path, ...]:
+    """The files that a run for this output writes; see the module."""
+    ends = ("", ".part", ".part.journal", ".rejected.jsonl", ".rejected.jsonl.part")
+    return tuple(output.with_name(output.name + end) for end in ends)
 
 
 def encoded(rows: Sequence[Row], answers: Answers, form: Form) -> bytes:
@@ -93,15 +109,18 @@ def encoded(rows: Sequence[Row], answers: Answers, form: Form) -> bytes:
 def table(rows: Sequence[Sequence[str | int | float]], form: Form) -> bytes:
     r"""Rows as CSV, or as TSV, which has no quoting: tabs and line ends in texts become spaces.
 
-    >>> table([["a,b", 1.5]], "csv"), table([["a\tb", 1.5]], "tsv")
-    (b'"a,b",1.5\n', b'a b\t1.5\n')
+    >>> table([["a,b", "c\rd", 1.5]], "csv"), table([["a\tb", 1.5]], "tsv")
+    (b'"a,b","c\rd",1.5\n', b'a b\t1.5\n')
     """
     if form == "tsv":
         cells = ([" ".join(str(cell).splitlines()).replace("\t", " ") for cell in row] for row in rows)
         return "".join("\t".join(row) + "\n" for row in cells).encode()
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    lines = []
+    for row in rows:
+        text = io.StringIO()
+        csv.writer(text).writerow(row)  # its own end of a row makes it quote both characters of it
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines).encode()
 
 
 def rejected_lines(entries: Sequence[Entry]) -> bytes:
@@ -157,10 +176,7 @@ class File:
 
     def __init__(self, path: Path, answers: Answers, form: Form, identity: Identity, overwrite: bool) -> None:
         self.path, self.answers, self.form = path, answers, form
-        self.part = path.with_name(f"{path.name}.part")
-        self.journal = path.with_name(f"{path.name}.part.journal")
-        self.rejected = path.with_name(f"{path.name}.rejected.jsonl")
-        self.rejected_part = path.with_name(f"{path.name}.rejected.jsonl.part")
+        _, self.part, self.journal, self.rejected, self.rejected_part = files_of(path)
         if path.exists() and not overwrite and not self.journal.exists():
             raise self._there()
         try:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
+from ecpe_zoo.files import check_apart
 
 STANDARD = "-"
 PAUSE = 30.0
@@ -84,7 +85,7 @@ def annotate(
     from ecpe_zoo import annotation
     from ecpe_zoo.annotation import run
     from ecpe_zoo.annotation.inputs import Source
-    from ecpe_zoo.annotation.outputs import File, StandardOutput, Writer, form_of
+    from ecpe_zoo.annotation.outputs import File, StandardOutput, Writer, files_of, form_of
     from ecpe_zoo.memory import keep_few_kernels
     from ecpe_zoo.methods.exported import local
     from ecpe_zoo.methods.loading import load_method
@@ -93,14 +94,18 @@ def annotate(
     keep_few_kernels()
     options = annotation.Options(threshold, top, scores == "all", language, batch_tokens, precision, device)
     checkpoint = local(ckpt_path)
-    annotator = annotation.Annotator(load_method(checkpoint, model), options)
     place_in = None if input == STANDARD else Path(input)
-    source = Source(place_in, format, text, delimiter=delimiter, header=header, encoding=encoding)
-    say(*run.describe(annotator, ckpt_path, source), to=console)
     place = None if output == STANDARD else Path(output)
     form = form_of(place, output_format)
-    writer: Writer = StandardOutput(annotator.answers, form)
     if place is not None:
+        check_apart(files_of(place), place_in, checkpoint)
+    annotator = annotation.Annotator(load_method(checkpoint, model), options)
+    source = Source(place_in, format, text, delimiter=delimiter, header=header, encoding=encoding)
+    say(*run.describe(annotator, ckpt_path, source), to=console)
+    writer: Writer
+    if place is None:
+        writer = StandardOutput(annotator.answers, form)
+    else:
         identity = run.identity_of(annotator, checkpoint, source, form, window)
         writer = File(place, annotator.answers, form, identity, overwrite)
     done = writer.state.records

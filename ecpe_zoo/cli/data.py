@@ -123,7 +123,7 @@ def check(
         for state in states:
             if state.problem:
                 say(f"{state.path}: {state.problem}{' (optional)' if state.optional else ''}")
-        if any(state.problem == "missing" for state in wrong):
+        if any((state.problem or "").startswith("missing") for state in wrong):
             broken = True
             say(_how_to_get(corpus, root))
             continue

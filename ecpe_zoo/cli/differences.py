@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, percent, tests, w
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.significance import MethodComparison, compare, compare_sound, pooled_score
 from ecpe_zoo.results.store import RunGroup
-from ecpe_zoo.results.verdict import components, folds_of, seeds_for
+from ecpe_zoo.results.verdict import (
+    SEEDS,
+    SPLIT_SEEDS,
+    components,
+    decides,
+    fewest,
+    folds_of,
+    split_components,
+)
 
 
 def show_difference(
@@ -46,32 +55,46 @@ def show_difference(
     return result
 
 
-PLANNED_FOLDS, PLANNED_SEEDS = (3, 5, 10), (1, 3, 5, 10)
+PLANNED_SEEDS = (3, 5, 10, 20)
 
 
-def show_plan(first: RunGroup, second: RunGroup, effect: float) -> None:
-    """Print which differences could be shown with how many folds and seeds; see `verdict.components`.
+def show_plan(first: RunGroup, second: RunGroup, effect: float, root: Path | None) -> None:
+    """Print which differences a verdict could show with how many seeds; see `verdict`.
 
     Args:
         first: One method.
         second: The other.
         effect: Difference to be shown, as a fraction.
+        root: Folder of the corpora, whose test documents count where a corpus has one official split.
 
     Raises:
-        ZooError: fewer than two common folds.
+        ZooError: Methods of different corpora or protocols, too few runs for a spread, or folds that allow no verdict.
     """
+    for name in ("corpus", "protocol"):
+        here, there = getattr(first, name), getattr(second, name)
+        if here != there:
+            raise ZooError(f"Expected two methods of one {name}, but got {here!r} and {there!r}.")
+    names = labels([first, second])
+    say(f"{first.corpus}, {first.protocol}: {names[id(first)]} minus {names[id(second)]}")
+    if folds_of((first, second)) > 1:
+        _plan_folds(first, second, effect)
+    else:
+        _plan_split(first, second, effect, root)
+
+
+def _plan_folds(first: RunGroup, second: RunGroup, effect: float) -> None:
+    folds = folds_of((first, second))
+    if not decides(folds):
+        raise ZooError(
+            f"Expected a corpus on which a verdict is possible, but {first.corpus} has {folds} folds: the exact test "
+            "over them cannot reach p < .05, whatever the number of seeds."
+        )
     try:
         found = components(first, second)
     except ValueError as error:
         raise ZooError(f"{error} A plan needs the spread of the difference from fold to fold.") from error
-    corpus_folds = folds_of((first, second))
-    planned = [folds for folds in PLANNED_FOLDS if folds <= corpus_folds]
-    rows = [
-        (str(folds), *(percent(found.detectable(folds, seeds)) for seeds in PLANNED_SEEDS))
-        for folds in planned
-    ]
-    heads = (">folds", *(f">{counted(seeds, 'seed')}" for seeds in PLANNED_SEEDS))
-    show_table("Smallest true difference shown in four of five repetitions, in points", heads, rows)
+    where = f"on {folds} folds"
+    _show_detectable(lambda seeds: found.detectable(folds, seeds), effect, SEEDS, where)
     say(
         f"Spread of the difference: sd {percent(found.fold, 2)} from fold to fold, sd {percent(found.seeds[0], 2)} and "
         f"{percent(found.seeds[1], 2)} from seed to seed."
@@ -81,17 +104,35 @@ def show_plan(first: RunGroup, second: RunGroup, effect: float) -> None:
             f"No fold of {' and '.join(found.assumed)} has two seeds: their spread is not known and was taken as the "
             "other method's, or as 0. The folds' own spread then holds it, and more seeds would help more than shown."
         )
-    seeds = seeds_for(found, effect, corpus_folds)
-    if seeds is not None:
-        say(
-            f"{100 * effect:g} points: {corpus_folds} folds with {counted(seeds, 'seed')} each for both methods."
-        )
-        return
-    limit = percent(found.detectable(corpus_folds, 1000))
+
+
+def _plan_split(first: RunGroup, second: RunGroup, effect: float, root: Path | None) -> None:
+    error = compare(first, second, root).bootstrap.error
+    try:
+        found = split_components(first, second, error)
+    except ValueError as problem:
+        raise ZooError(f"{problem} A plan needs the spread of the difference from seed to seed.") from problem
+    _show_detectable(found.detectable, effect, SPLIT_SEEDS, "on one official split")
     say(
-        f"{100 * effect:g} points: no number of seeds shows it on {corpus_folds} folds, since the difference varies "
-        f"from fold to fold. With any number of seeds {limit} points is the smallest."
+        f"Spread of the difference: sd {percent(found.seeds, 2)} from seed to seed, standard error "
+        f"{percent(found.documents, 2)} over the test documents, which more seeds do not reduce."
     )
+
+
+def _show_detectable(detectable: Callable[[int], float], effect: float, least: int, where: str) -> None:
+    """Print differences by number of seeds, and the number for the difference that was asked for."""
+    planned = [seeds for seeds in PLANNED_SEEDS if seeds >= least]
+    heads = tuple(f">{counted(seeds, 'seed')}" for seeds in planned)
+    rows = [tuple(percent(detectable(seeds)) for seeds in planned)]
+    show_table(f"Smallest true difference shown in four of five repetitions {where}, in points", heads, rows)
+    seeds = fewest(detectable, effect, least)
+    asked = f"{100 * effect:g} points"
+    if seeds is not None:
+        always = f", the fewest of any verdict {where}" if seeds == least else f" {where}"
+        say(f"{asked}: {counted(seeds, 'seed')} of both methods{always}.")
+    else:
+        limit = percent(detectable(1000))
+        say(f"{asked}: no number of seeds shows it {where}. With any number {limit} points is the smallest.")
 
 
 def as_dict(result: MethodComparison) -> dict[str, Any]:

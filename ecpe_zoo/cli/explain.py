@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ecpe_zoo.cli.screen import say
 from ecpe_zoo.errors import ZooError
-from ecpe_zoo.files import replaced_when_complete
+from ecpe_zoo.files import check_apart, replaced_when_complete
 
 if TYPE_CHECKING:
     from ecpe_zoo.annotation.explain import Explainer
@@ -85,6 +85,8 @@ def explain(
         raise ZooError("Expected --ckpt_path and --input, or --from alone. Give the one or the other.")
     if json not in (None, STANDARD) and Path(json).exists() and not overwrite:
         raise ZooError(f"Expected {json} not to exist, but it does. Give another --json, or --overwrite.")
+    if json not in (None, STANDARD):
+        check_apart([Path(json)], *(Path(given) for given in (input, from_, ckpt_path) if given is not None))
     from ecpe_zoo.annotation.explanation_page import Pages
     from ecpe_zoo.annotation.explanation_text import lines_of
     from ecpe_zoo.annotation.explanations import read_explanations

@@ -39,6 +39,7 @@ experiments:
 
 records:
   results show | diff | selection | arms           spread, tests, what choosing on test and other practices add
+  results plan | count                             runs that a difference needs; counts, so that boards need no corpus
   results recompute | schema                       metrics again from saved scores; the form of a record
   leaderboard build | push | export                tables and web page; W&B; Hugging Face
 

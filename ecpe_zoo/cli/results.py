@@ -133,8 +133,9 @@ def plan(
     records: Sequence[Path] = (),
     protocol: Literal["strict", "paper"] = "strict",
     corpus: str | None = None,
+    root: Path | None = None,
 ) -> int:
-    """Say how many folds and seeds would show a difference, from the spread of the runs that are there.
+    """Say how many seeds would show a difference by the rule of verdicts, from the spread of the runs that are there.
 
     Args:
         first: A record, or a folder with the records of one method; with --records a label from `results show`,
@@ -143,7 +144,8 @@ def plan(
         effect: True difference to be shown in four of five repetitions, in points.
         records: Records among which FIRST and SECOND are labels.
         protocol: Protocol of the records.
-        corpus: Corpus of the records; needed if they hold more than one.
+        corpus: Corpus of the records; needed if both methods have records of more than one.
+        root: Folder with a folder for each corpus; ECPE_ZOO_DATA if not given, else the user's cache.
     """
     from ecpe_zoo.cli.differences import show_plan
 
@@ -153,7 +155,7 @@ def plan(
         _one_group(records or [Path(name)], name, protocol, corpus, name if records else None)
         for name in (first, second)
     )
-    show_plan(one, two, effect / 100)
+    show_plan(one, two, effect / 100, root)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ecpe_zoo.cli.screen import say, show_table
+from ecpe_zoo.errors import ZooError, did_you_mean, first_few
 from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, percent
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import RunGroup
@@ -17,8 +18,18 @@ def show_groups(groups: Sequence[RunGroup], metric: str | None, default_threshol
         groups: The runs.
         metric: Metric instead of the headline.
         default_threshold: Whether scores are those at the default threshold.
+
+    Raises:
+        ZooError: No run has the metric.
     """
     names = labels(groups)
+    if metric is not None and not any(group.values(metric, default=default_threshold) for group in groups):
+        known = {id.split(".")[1] for group in groups for run in group.finished for id in run.record.metrics}
+        overall = [name for name in sorted(known) if not name.startswith("class_")]
+        raise ZooError(
+            f"Expected --metric to be one that a run has ({first_few(overall, 12)}), but got {metric!r}."
+            f"{did_you_mean(metric, sorted(known))}"
+        )
     shown = (metric or "headline F1") + (" at the default threshold" if default_threshold else "")
     columns = ("method", ">folds", ">seeds", ">runs", ">mean ± sd", ">95 % interval", ">sd of\nseeds")
     for corpus, protocol in sorted({(group.corpus, group.protocol) for group in groups}):

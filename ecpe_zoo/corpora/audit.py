@@ -22,7 +22,7 @@ from ecpe_zoo.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file that a corpus should have; its problem is "missing", or how it differs from the pinned one."""
+    """A file that a corpus should have; its problem begins with "missing", or is how it differs from the pinned one."""
 
     path: Path
     optional: bool
@@ -137,12 +137,17 @@ def file_states(corpus: Corpus, root: Path | None = None) -> list[FileState]:
     folder = corpus.folder(root)
     if corpus.own:
         paths = [folder / name for name in corpus.needed()]
-        return [FileState(path, False, None if path.is_file() else "missing") for path in paths]
+        return [FileState(path, False, None if path.is_file() else _absent(path)) for path in paths]
     states = []
     for file in corpus.files:
         path = folder / file.name
-        states.append(FileState(path, file.optional, difference(path, file) if path.is_file() else "missing"))
+        problem = difference(path, file) if path.is_file() else _absent(path)
+        states.append(FileState(path, file.optional, problem))
     return states
+
+
+def _absent(path: Path) -> str:
+    return "missing: a folder is in its place" if path.is_dir() else "missing"
 
 
 def token_length(document: Document) -> int:

@@ -190,7 +190,8 @@ def corpus_files(name: str, root: Path | None = None, fold: int = 1) -> dict[str
 def _missing(corpus: Corpus, folder: Path, missing: list[str]) -> ZooError:
     listed = first_few(missing, 4)
     elsewhere = (
-        f"if they are in DIR/{corpus.stored or corpus.id}, say `--data.root DIR` or set {ROOT_VARIABLE}=DIR"
+        f"if they are in DIR/{corpus.stored or corpus.id}, set {ROOT_VARIABLE}=DIR, or say `--data.root DIR` in "
+        "a run and `--root DIR` elsewhere"
     )
     if corpus.bundled:
         found = "but the package is incomplete. Install ecpe-zoo again."

@@ -150,6 +150,11 @@ def partition(
     rule: SplitVersion = version if loaded.validation is None else 1
     train, twins, near = _without(loaded.train, loaded.test, rule)
     if loaded.validation is None:
+        if len(train) < 2:
+            raise ZooError(
+                f"Expected at least two training documents, one of them for validation, but got {len(train)}. Add "
+                "some, or name a file of validation documents in the description."
+            )
         wanted = max(1, round(validation_share * len(train)))
         if version == 1:
             held_out = _held_out_in_order(train, wanted, split_seed)

@@ -11,7 +11,9 @@ import inspect
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 
@@ -50,6 +52,12 @@ def read_checkpoint(path: Path | str, *, finite: bool = True) -> dict[str, Any]:
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make the unpickler fail in any way
         reason = visible((str(error).splitlines() or [type(error).__name__])[0])
+        if not is_zipfile(path):
+            reason = (
+                "it is no archive of torch. Give best-*.ckpt or last.ckpt of a run, or a folder of export."
+            )
+        elif isinstance(error, UnpicklingError):  # torch's own words suggest what would run the file's code
+            reason = "it holds more than plain values and weights, and nothing in it is executed."
         raise ZooError(f"{path}: expected a complete checkpoint, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "ecpe_zoo" not in checkpoint:
         raise ZooError(f"{path}: expected a checkpoint of ecpe-zoo, but got one of another program.")

@@ -208,7 +208,7 @@ def corrected_t_test(differences: Sequence[float], test_share: float, level: flo
     t = plain.mean / error
     half = t_quantile(freedom, level) * error
     p = t_test_p(t, freedom)
-    small = 1 - 3 / (4 * freedom - 1)  # Hedges' correction
+    small = 1 - 3 / (4 * freedom - 1) if freedom > 1 else math.nan  # Hedges' correction, 0 for one degree
     detectable = detectable_mean(error, freedom, level)
     return FoldTest(
         plain.mean,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -48,14 +49,11 @@ def each_record(paths: Iterable[Path], skip_unreadable: bool = False) -> Iterato
             if any(part.startswith(".") for part in file.relative_to(path).parts):
                 continue
             content: Any = None
-            try:
+            likely = file.name == "record.json" or file.with_suffix(".npz").exists()
+            with suppress(OSError, ValueError, RecursionError):
                 content = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError, RecursionError):
-                likely = file.name == "record.json" or file.with_suffix(".npz").exists()
-            else:
-                likely = (
-                    isinstance(content, dict) and {"schema_version", "method", "metrics"} <= content.keys()
-                )
+                if isinstance(content, dict):
+                    likely = likely or {"schema_version", "method", "metrics"} <= content.keys()
             if likely or path.is_file():
                 try:
                     entry = Entry(file, read_record(file), _record_id(file, content))
@@ -80,12 +78,17 @@ def find_records(paths: Iterable[Path]) -> list[Entry]:
     """All records in files and folder trees, sorted by path; a record that is in two places counts once.
 
     Raises:
-        ZooError: see `each_record`; or no record at all.
+        ZooError: see `each_record`; no record at all; or two that say they are one, with different metrics.
     """
     listed = list(paths)
     found: dict[str, Entry] = {}
     for entry in each_record(listed):
-        found.setdefault(entry.id, entry)
+        known = found.setdefault(entry.id, entry)
+        if known.record.metrics != entry.record.metrics:
+            raise ZooError(
+                f"{entry.path}: expected the metrics of {known.path}, since both say that they were converted from one "
+                "record, but got others. Keep the one that `ecpe-zoo results recompute` confirms."
+            )
     if not found:
         raise ZooError(
             f"Expected records in {', '.join(map(str, listed))}, but found none. A fit writes record.json into its "

@@ -16,7 +16,7 @@ With fewer runs there is no verdict, and the row says what is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -170,7 +170,7 @@ def _over_folds(first: RunGroup, second: RunGroup, folds_of_corpus: int) -> Verd
 
 def _missing_folds(groups: Sequence[RunGroup], folds: Sequence[int], folds_of_corpus: int) -> str:
     needed = min(FOLDS, folds_of_corpus)
-    if 2 * 0.5**needed >= 1 - statistics.LEVEL:
+    if not decides(needed):
         return f"the exact test over {needed} folds cannot reach p < .05"
     said = [counted(needed - len(folds), "more fold")] if len(folds) < needed else []
     drawn = [group for group in groups if not group.seedless]
@@ -207,12 +207,7 @@ def missing_runs(group: RunGroup, folds_of_corpus: int) -> str:
 
 def _over_seeds(first: RunGroup, second: RunGroup, document_error: float) -> Verdict:
     """Mean over common seeds; variance s^2/S over seeds plus that over documents, Satterthwaite's freedom."""
-    one, two = _by_seed(first), _by_seed(second)
-    if first.seedless or second.seedless:  # one run counts for every seed
-        fixed, other = (one, two) if first.seedless else (two, one)
-        value = float(np.mean(list(fixed.values())))
-        fixed.clear()
-        fixed.update(dict.fromkeys(other, value))
+    one, two = _paired_by_seed(first, second)
     seeds = sorted(set(one) & set(two))
     more = SPLIT_SEEDS - len(seeds)
     missing = counted(more, "more seed") if more > 0 else ""
@@ -223,15 +218,31 @@ def _over_seeds(first: RunGroup, second: RunGroup, document_error: float) -> Ver
     if len(seeds) < 2:
         mean = differences[0] if seeds else float(np.mean(list(one.values())) - np.mean(list(two.values())))
         return _unknown("seed", differences, mean, missing)
-    mean, variance = float(np.mean(differences)), float(np.var(differences, ddof=1)) / len(seeds)
-    total = variance + document_error**2
-    error = math.sqrt(total)
-    freedom = (len(seeds) - 1) * (total / variance) ** 2 if variance > 0 else 1e6
+    mean = float(np.mean(differences))
+    error, freedom = _both_errors(float(np.std(differences, ddof=1)), len(seeds), document_error)
     half = statistics.t_quantile(freedom) * error
     p = statistics.t_test_p(mean / error, freedom) if error > 0 else float(mean == 0)
     detectable = statistics.detectable_mean(error, freedom)
     low, high = mean - half, mean + half
     return Verdict("seed", differences, mean, low, high, low, high, p, detectable, missing, p)
+
+
+def _paired_by_seed(first: RunGroup, second: RunGroup) -> tuple[dict[int, float], dict[int, float]]:
+    """Scores by seed; the one run of a method without seeds counts for every seed of the other."""
+    one, two = _by_seed(first), _by_seed(second)
+    if first.seedless or second.seedless:
+        fixed, other = (one, two) if first.seedless else (two, one)
+        value = float(np.mean(list(fixed.values())))
+        fixed.clear()
+        fixed.update(dict.fromkeys(other, value))
+    return one, two
+
+
+def _both_errors(sd: float, seeds: int, document_error: float) -> tuple[float, float]:
+    """Standard error of a mean over seeds that counts in the test documents, and its degrees of freedom."""
+    variance = sd**2 / seeds
+    total = variance + document_error**2
+    return math.sqrt(total), (seeds - 1) * (total / variance) ** 2 if variance > 0 else 1e6
 
 
 def _by_seed(group: RunGroup) -> dict[int, float]:
@@ -291,9 +302,48 @@ def components(first: RunGroup, second: RunGroup) -> Components:
     return Components(math.sqrt(max(0.0, total - sum(repeated))), (seeds[0], seeds[1]), assumed)
 
 
-def seeds_for(found: Components, effect: float, folds: int, most: int = 1000) -> int | None:
+class SplitComponents(NamedTuple):
+    """What the difference of two methods varies by on one official split, as standard deviations (fractions).
+
+    Args:
+        seeds: Standard deviation of the difference from seed to seed.
+        documents: Its standard error over the test documents, which no number of seeds reduces.
+    """
+
+    seeds: float
+    documents: float
+
+    def detectable(self, seeds: int) -> float:
+        """Smallest true difference that so many seeds show in four of five repetitions; see `detectable_mean`."""
+        return statistics.detectable_mean(*_both_errors(self.seeds, seeds, self.documents))
+
+
+def split_components(first: RunGroup, second: RunGroup, document_error: float) -> SplitComponents:
+    """What the difference varies by, from the runs of both.
+
+    Raises:
+        ValueError: fewer than two common seeds.
+    """
+    one, two = _paired_by_seed(first, second)
+    differences = [one[seed] - two[seed] for seed in one if seed in two]
+    if len(differences) < 2:
+        raise ValueError(f"Expected two common seeds, but got {len(differences)}.")
+    return SplitComponents(float(np.std(differences, ddof=1)), document_error)
+
+
+def seeds_for(found: Components, effect: float, folds: int, most: int = 1000, least: int = 1) -> int | None:
     """Fewest seeds a fold that show a true difference of this size in four of five repetitions; None if none do."""
-    return next((seeds for seeds in range(1, most + 1) if found.detectable(folds, seeds) <= effect), None)
+    return fewest(lambda seeds: found.detectable(folds, seeds), effect, least, most)
+
+
+def fewest(detectable: Callable[[int], float], effect: float, least: int, most: int = 1000) -> int | None:
+    """Fewest seeds, from `least` on, with which a difference of this size is detectable; None if there are none."""
+    return next((seeds for seeds in range(least, most + 1) if detectable(seeds) <= effect), None)
+
+
+def decides(folds: int) -> bool:
+    """Whether the exact test over so many folds can reach significance."""
+    return 2 * 0.5**folds < 1 - statistics.LEVEL
 
 
 def adjusted(verdicts: Mapping[Key, Verdict]) -> dict[Key, Verdict]:

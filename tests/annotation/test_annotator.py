@@ -6,6 +6,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,22 @@ def test_chinese_that_is_cut_or_spaced_needs_no_jieba(id: str, monkeypatch: pyte
     assert running is not None
     assert word in running.segments[0].text.split()
     words._jieba.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("sad", "a list of texts or Documents, but got one str"),
+        ({"text": "sad"}, "but got one dict"),
+        (SimpleNamespace(columns=["text"]), "but got one SimpleNamespace"),
+        (["sad", None], "item 2 is None"),
+        (["sad", float("nan")], "item 2 is nan.*Replace missing texts by ''"),
+        ([["a", "b"]], "item 1 is .*'a', 'b'"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(texts: Any, message: str) -> None:
+    with pytest.raises(ZooError, match=message):
+        annotate_texts(built("emo_pillars"), texts)
 
 
 def test_texts_unlike_those_of_training_are_warned_of() -> None:

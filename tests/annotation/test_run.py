@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import multiprocessing
+import re
 import signal
 import time
 import tracemalloc
@@ -21,12 +22,13 @@ from ecpe_zoo.annotation import inputs
 from ecpe_zoo.annotation.annotator import Annotator, Options, Prepared
 from ecpe_zoo.annotation.answers import Row
 from ecpe_zoo.annotation.inputs import Entry, Kind, Source
-from ecpe_zoo.annotation.outputs import FORMS, File, Form
+from ecpe_zoo.annotation.outputs import FORMS, File, Form, files_of, form_of
 from ecpe_zoo.annotation.run import annotate
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import CorpusError, ZooError
+from ecpe_zoo.files import check_apart
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.tasks import EMOTIONS
 from tests.annotation.making import built, save
@@ -121,7 +123,7 @@ def test_tables_have_a_column_of_texts_and_perhaps_ids(tmp_path: Path) -> None:
         ("jsonl", b"[1]\n", 1, '"text" or "segments"'),
         ("jsonl", b'{"body": "a"}\n', 1, "--text"),
         ("jsonl", b'{"text": 3}\n', 1, 'a text as "text"'),
-        ("jsonl", b'{"id": [], "text": "a"}\n', 1, "whole number"),
+        ("jsonl", b'{"id": [], "text": "a"}\n', 1, 'a text or a number as "id"'),
         ("jsonl", b'{"segments": "a"}\n', 1, "a list"),
         ("jsonl", b'{"segments": [{"text": "a"}, {"text": 1}]}\n', 1, "segment 2"),
         ("jsonl", b'{"segments": [{"text": "a", "judged": 1}]}\n', 1, "true or false"),
@@ -217,7 +219,6 @@ def test_a_json_list(tmp_path: Path) -> None:
         ),
         ("a.csv", b"a\n", {"delimiter": ";;"}, "one character"),
         ("a.csv", b"a\n", {"header": ["body"]}, "--header to name the column 'text'"),
-        ("a.csv", b"a\n", {"encoding": "utf-16"}, "lines that end with the byte 0x0A"),
         ("a.csv", b"a\n", {"encoding": "x-none"}, "an encoding that Python knows"),
         ("a.txt.gz", b"a\n", {}, "a complete gzip file"),
         ("a.txt.gz", gzip.compress(b"a\n" * 99, mtime=0)[:-9], {}, "a complete gzip file"),
@@ -228,6 +229,38 @@ def test_options_and_files_that_do_not_fit(
 ) -> None:
     with pytest.raises(ZooError, match=message):
         source(tmp_path / name, content, **options)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_lines_of_wide_encodings(tmp_path: Path, encoding: str) -> None:
+    """In UTF-16 the byte 0x0A need not be the end of a line: U+0A0A has it twice."""
+    content = 'id,text\n1,"he won,\r\nshe \u0a0a"\n2,他\n'.encode(encoding)
+    found = list(source(tmp_path / "a.csv", content, encoding=encoding))
+    assert [(entry.id, entry.texts) for entry in found] == [("1", ("he won,\nshe \u0a0a",)), ("2", ("他",))]
+    with pytest.raises(CorpusError, match=r"b\.txt:\d: expected utf-16 text"):
+        source(tmp_path / "b.txt", "a\n".encode("utf-16") + b"\x00", encoding="utf-16")
+
+
+def test_a_wide_table_without_its_encoding_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="it looks like utf-16"):
+        list(source(tmp_path / "a.csv", 'text\n"a"\n'.encode("utf-16")))
+
+
+def test_a_table_with_other_line_ends_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"carriage return .*Save the file with line ends of LF"):
+        list(source(tmp_path / "a.csv", b"text\ra\rb\r"))
+
+
+def test_numbers_as_ids_and_speakers(tmp_path: Path) -> None:
+    segments = [{"text": "hi", "speaker": 1}, {"text": "ho", "speaker": 2.0}]
+    rows = json.dumps({"id": 4.0, "text": "a"}) + "\n" + json.dumps({"id": 5, "segments": segments})
+    first, second = entries(tmp_path / "a.jsonl", rows)
+    assert (first.id, second.id, second.speakers) == ("4.0", "5", ("1", "2.0"))
+    with pytest.raises(CorpusError, match="a name or number"):
+        raise (
+            entries(tmp_path / "a.jsonl", '{"segments": [{"text": "a", "speaker": true}]}')[0].problem
+            or ValueError
+        )
 
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
@@ -407,6 +440,49 @@ def test_tables_have_a_row_a_segment(tmp_path: Path) -> None:
     assert first[:4] == ["2", "1", "", "a,b"]
     assert first[4:] == ["fear", "4.2857", "false", "0"]
     assert second[4:] == ["fear; joy", "8.5714; 6.0", "true", "0"]
+
+
+def test_a_carriage_return_in_a_text_breaks_no_row(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": "a\rb", "text": "first\rsecond"}) + "\n")
+    out = tmp_path / "out.csv"
+    worker = annotator()
+    annotate(worker, Source(tmp_path / "in.jsonl"), File(out, worker.answers, "csv", {}, False), window=1)
+    _, row = csv.reader(io.StringIO(out.read_bytes().decode(), newline=""))
+    assert (row[0], row[3]) == ("a\rb", "first\rsecond")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "form"),
+    [
+        ("a", None, "jsonl"),
+        ("a.ndjson", None, "jsonl"),
+        ("a.CSV", None, "csv"),
+        ("a.json", "tsv", "tsv"),
+        ("a.csv.gz", "csv", "csv"),
+    ],
+)
+def test_the_form_is_as_given_or_by_the_name(name: str, given: str | None, form: str) -> None:
+    assert form_of(Path(name), given) == form
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.json", "a.parquet", "a.txt"])
+def test_a_name_that_promises_another_form_is_refused(name: str) -> None:
+    with pytest.raises(
+        ZooError, match=rf"in \.jsonl, \.csv or \.tsv, but got {re.escape(name)}\. .*--output-format"
+    ):
+        form_of(Path(name))
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in.txt.rejected.jsonl", "in.txt.part"])
+def test_an_output_replaces_nothing_that_is_read(tmp_path: Path, name: str) -> None:
+    read = tmp_path / name
+    read.write_text("he won\n")
+    (tmp_path / "link").symlink_to(read)
+    for given in (read, tmp_path / "link"):
+        with pytest.raises(ZooError, match=f"{re.escape(name)} is read here"):
+            check_apart(files_of(tmp_path / "in.txt"), given)
+    check_apart(files_of(tmp_path / "in.txt"), None, tmp_path / "no.txt", tmp_path)
+    check_apart(files_of(tmp_path / "other.txt"), read)
 
 
 # --- a real kill

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ecpe_zoo.cli.main import main
@@ -184,3 +185,42 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         main(["results", command, "--help"])
     assert caught.value.code == 0
     assert "usage: ecpe-zoo results" in capsys.readouterr().out
+
+
+def test_a_plan_keeps_to_the_rule_of_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    for method, shift in (("mgcl", 0.0), ("e2eecpe", 0.03)):
+        for fold in range(1, 4):
+            for seed in (1, 2):
+                score = 0.5 + shift + float(random.normal(0, 0.01))
+                write(
+                    tmp_path / f"{method}{fold}{seed}.json", raw(score, fold=fold, seed=seed, method=method)
+                )
+    records = ["--records", str(tmp_path)]
+    assert main(["results", "plan", "e2eecpe", "mgcl", "--effect", "20", *records]) == 0
+    shown = capsys.readouterr().out
+    assert "xia-ding-2019, strict: e2eecpe minus mgcl" in shown
+    assert "20 points: 3 seeds of both methods, the fewest of any verdict on 10 folds." in shown
+    assert main(["results", "plan", "e2eecpe", "mgcl", "--effect", "0.001", *records]) == 0
+    assert "no number of seeds shows it on 10 folds" in capsys.readouterr().out
+
+
+def test_a_plan_on_one_split_is_of_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for method, skill in (("eqn", 0.9), ("emo_pillars", 0.5)):
+        for seed in (1, 2, 3):
+            write_scored(
+                tmp_path / f"{method}{seed}.json", skill=skill, seed=seed, method=method, task="emotions"
+            )
+    plan = ["results", "plan", "eqn", "emo_pillars", "--records", str(tmp_path)]
+    assert main([*plan, "--effect", "60"]) == 0
+    shown = capsys.readouterr().out
+    assert "bundled-emotions, strict: eqn minus emo_pillars" in shown
+    assert "60 points: 5 seeds of both methods, the fewest of any verdict on one official split." in shown
+    assert "over the test documents, which more seeds do not reduce" in shown
+
+
+def test_an_unknown_metric_is_named(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "show", str(records), "--metric", "pair_f2"]) == 1
+    error = capsys.readouterr().err
+    assert "--metric to be one that a run has (" in error
+    assert "Did you mean pair_f1?" in error

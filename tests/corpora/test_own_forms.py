@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,52 @@ def test_a_json_list_of_rows(tmp_path: Path) -> None:
     assert read_table(path, format, "skip").counts == {"skipped_documents": 2}
     with pytest.raises(CorpusError, match="`\\[` before a list of rows"):
         emotions(put(tmp_path, "b.json", '{"data": []}'))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_a_field_that_no_object_has_is_named(tmp_path: Path, kind: str) -> None:
+    rows = [{"text": "A", "feeling": "joy"}, {"text": "B", "feeling": "anger"}]
+    content = json.dumps(rows) if kind == "json" else "".join(json.dumps(row) + "\n" for row in rows)
+    path = put(tmp_path, f"a.{kind}", content)
+    wrongs: tuple[tuple[str, dict[str, Any]], ...]
+    wrongs = (("said", {"text": "said"}), ("whom", {"speaker": "whom", "conversation": "text"}))
+    for name, wrong in wrongs:
+        format = TableFormat(**({"label": "feeling", "labels": LABELS} | wrong))
+        message = rf"a\.{kind}:1: expected a field '{name}', but got text, feeling\. .*`format`"
+        for on_error in ("raise", "skip"):
+            with pytest.raises(CorpusError, match=message):
+                read_table(path, format, on_error)  # type: ignore[arg-type]
+    some = put(tmp_path, f"b.{kind}", content.replace('"text": "B", ', ""))  # an object may lack one
+    assert read_table(some, TableFormat(label="feeling", labels=LABELS)).counts["empty_documents"] == 1
+
+
+def test_a_table_with_carriage_returns_or_in_utf_16_says_so(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.csv", "text,label\rA,joy\r")
+    with pytest.raises(
+        CorpusError, match=r"a\.csv:1: .*carriage return .*Save the file with line ends of LF"
+    ):
+        emotions(path)
+    path.write_bytes('text,label\n"A",joy\n'.encode("utf-16"))
+    with pytest.raises(CorpusError, match=r"a\.csv:1: .*it looks like utf-16"):
+        emotions(path)
+
+
+@pytest.mark.parametrize("scale", [0, 5])
+@pytest.mark.parametrize("gap", ["", "NaN"])
+def test_an_empty_cell_among_labels_says_what_to_write(tmp_path: Path, scale: float, gap: str) -> None:
+    path = put(tmp_path, "a.csv", f"text,joy,anger\nA,1,{gap}\n")
+    format = TableFormat(columns=("joy", "anger"), labels=("joy", "anger"), scale=scale)
+    with pytest.raises(CorpusError, match=r"a\.csv:2: .* in column anger, but got .*Write 0 where the label"):
+        read_table(path, format)
+
+
+def test_one_training_document_is_too_few() -> None:
+    whole = load_corpus("bundled-ecpe")
+    loaded = replace(whole, train=whole.train[:1], validation=None)
+    with pytest.raises(
+        ZooError, match="at least two training documents, one of them for validation, but got 1"
+    ):
+        partition(loaded)
 
 
 # --- labels

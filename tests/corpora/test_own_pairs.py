@@ -122,7 +122,8 @@ def test_emotions_that_are_learned_too(tmp_path: Path) -> None:
         ({"segments": [{"text": " "}]}, "text as `text` of segment 1 of document b", "' '", ""),
         ({"segments": [{"text": 3}]}, "text as `text`", "3", ""),
         ({"segments": [{"text": ["a", 3]}]}, "text as `text`", "['a', 3]", ""),
-        ({"segments": [{"text": "A", "speaker": 3}]}, "a name as `speaker` of segment 1", "3", ""),
+        ({"segments": [{"text": "A", "speaker": [3]}]}, "a number as `speaker` of segment 1", "[3]", ""),
+        ({"segments": [{"text": "A", "speaker": True}]}, "a number as `speaker` of segment 1", "True", ""),
         ({"segments": [{"text": "A", "emotions": "joy"}]}, "a list of texts as `emotions`", "'joy'", ""),
         (
             {"segments": [{"text": "A", "emotions": ["rage"]}]},

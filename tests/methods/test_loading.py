@@ -129,6 +129,10 @@ def test_damaged_files_are_one_line(sound: dict[str, Any], tmp_path: Path) -> No
     ):
         path.write_bytes(content)
         refused(path)
+        assert "weights_only" not in refused(path)
+        assert "but it cannot be read: it is no archive of torch" in refused(path) or content[:2] == b"PK"
+    torch.save({"a": Path("b")}, path)
+    assert "holds more than plain values and weights, and nothing in it is executed" in refused(path)
     path.unlink()
     refused(path)
     path.mkdir()

@@ -44,9 +44,26 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"a\.json: expected a result record"):
         find_records([tmp_path])
     (tmp_path / "a.json").unlink()
+    (tmp_path / "a.json").write_text(json.dumps({name: x for name, x in raw().items() if name != "metrics"}))
+    with pytest.raises(
+        ZooError, match=r"a\.json: expected a result record, but got: metrics: Field required"
+    ):
+        find_records([tmp_path])
+    (tmp_path / "a.json").unlink()
+    (tmp_path / "record.json").write_text("{}")
+    with pytest.raises(ZooError, match=r"record\.json: expected a result record"):
+        find_records([tmp_path])
     newer = raw() | {"schema_version": 9}
     (tmp_path / "record.json").write_text(json.dumps(newer))
     with pytest.raises(ZooError, match="expected a result record"):
+        find_records([tmp_path])
+
+
+def test_two_records_that_say_they_are_one_have_to_agree(tmp_path: Path) -> None:
+    for name, f1 in (("a", 0.5), ("b", 0.5), ("c", 0.6)):
+        write(tmp_path / f"{name}.json", raw(f1) | {"converted_from": "0" * 64})
+    assert len(find_records([tmp_path / "a.json", tmp_path / "b.json"])) == 1
+    with pytest.raises(ZooError, match=r"c\.json: expected the metrics of .*a\.json, since both say"):
         find_records([tmp_path])
 
 

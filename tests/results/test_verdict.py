@@ -12,8 +12,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import RunGroup, find_records, group_records
-from ecpe_zoo.results.verdict import Verdict, adjusted, components, folds_of, judge, seeds_for, sign_flip
+from ecpe_zoo.results.verdict import (
+    Verdict,
+    adjusted,
+    components,
+    folds_of,
+    judge,
+    seeds_for,
+    sign_flip,
+    split_components,
+)
 from tests.results.making import raw, write
 
 RULE = {"class_path": "ecpe_zoo.methods.rule.Rule", "init_args": {}}
@@ -146,5 +156,20 @@ def test_a_plan_from_the_runs_own_variances(tmp_path: Path) -> None:
     enough = seeds_for(found, found.detectable(10, 4), 10)
     assert enough == 4
     assert seeds_for(found._replace(fold=0.5), 0.01, 10) is None
+    assert seeds_for(found, 0.5, 10, least=3) == 3  # the fewest of a verdict
     with pytest.raises(ValueError, match="two common folds"):
         components(group(tmp_path / "x", [[0.5]]), two)
+
+
+def test_a_plan_on_one_split_counts_in_the_test_documents(tmp_path: Path) -> None:
+    one = group(tmp_path, [[0.5, 0.52, 0.55, 0.51]], "eqn", corpus="goemotions", task="emotions")
+    two = group(tmp_path, [[0.49, 0.5, 0.5, 0.52]], "eacl", corpus="goemotions", task="emotions")
+    found = split_components(one, two, 0.004)
+    differences = np.array([0.01, 0.02, 0.05, -0.01])
+    assert found.seeds == pytest.approx(differences.std(ddof=1))
+    assert found.documents == 0.004
+    assert judge(one, two, 1, 0.004).detectable == pytest.approx(found.detectable(4))
+    many = found.detectable(100_000)  # what more seeds cannot reduce
+    assert many == pytest.approx(statistics.detectable_mean(0.004, 1e6), rel=1e-3)
+    with pytest.raises(ValueError, match="two common seeds"):
+        split_components(one, group(tmp_path / "x", [[0.5]], corpus="goemotions", task="emotions"), 0.0)

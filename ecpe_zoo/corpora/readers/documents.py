@@ -72,7 +72,7 @@ class DocumentReader:
     def _document(self, item: Item, counts: Counter[str]) -> Document:
         value = item.mapping("a document: an object with `id`, `segments` and `pairs`")
         name = value.get("id")
-        if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
+        if isinstance(name, bool) or not isinstance(name, str | int | float) or not str(name).strip():
             raise item.error("a name or a number as `id` of the document", shown(repr(name)))
         name = str(name).strip()
         given = value.get("segments")
@@ -93,8 +93,10 @@ class DocumentReader:
         if not text.strip():
             raise item.error(f"text as `text` of {where}", shown(repr(given)))
         counts["mended_texts"] += wrong > 0
+        if isinstance(speaker, int | float) and not isinstance(speaker, bool):
+            speaker = str(speaker)
         if speaker is not None and not (isinstance(speaker, str) and speaker.strip()):
-            raise item.error(f"a name as `speaker` of {where}", shown(repr(speaker)))
+            raise item.error(f"a name or a number as `speaker` of {where}", shown(repr(speaker)))
         emotions = None if self.unlabelled else self._emotions(item, where)
         annotated = emotions is not None and (bool(emotions) or not self.single)
         return Segment(

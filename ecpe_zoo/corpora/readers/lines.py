@@ -140,7 +140,7 @@ class Lines:
     def __init__(self, path: Path, encoding: str = UTF8) -> None:
         self.path = path
         content = file_bytes(path)
-        if not _cut_at_line_feeds(encoding):  # UTF-16, for one
+        if not cut_at_line_feeds(encoding):  # UTF-16, for one
             content, encoding = _as_utf8(path, content, encoding), UTF8
         self.encoding = encoding
         raw = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
@@ -209,7 +209,7 @@ def check_encoding(name: str) -> None:
         raise ZooError(f"Expected an encoding that Python knows, such as {examples}, but got {name!r}.")
 
 
-def _cut_at_line_feeds(encoding: str) -> bool:
+def cut_at_line_feeds(encoding: str) -> bool:
     """Whether each byte 0x0A is the end of a line."""
     return "\n".encode(encoding) == b"\n"
 

@@ -191,6 +191,12 @@ def table_records(
             except StopIteration:
                 return
             except csv.Error as error:
+                if wrong:  # bytes that are no text, of which csv makes a mistake of its own
+                    raise wrong[min(wrong)] from None
+                if "new-line character" in str(error):
+                    found = "a carriage return inside of a field without quotes"
+                    hint = "Save the file with line ends of LF or CR LF"
+                    raise CorpusError(path, start, "rows that end with a line feed", found, hint) from None
                 expected = "fields whose double quotes end, a quote inside of them doubled"
                 raise CorpusError(path, start, expected, f"a row that breaks off ({error})") from None
             bad = [wrong.pop(line) for line in range(start, table.line_num + 1) if line in wrong]

@@ -237,10 +237,8 @@ def read_table(path: Path, format: TableFormat, on_error: OnError = "raise", nam
 
 def _rows(path: Path, format: TableFormat) -> Iterator[Row]:
     kind = _kind(path, format)
-    if kind == "jsonl":
-        return line_rows(Lines(path, format.encoding), partial(_line_fields, format=format))
-    if kind == "json":
-        return _listed_rows(path, format)
+    if kind in ("jsonl", "json"):
+        return _object_rows(path, format, kind)
     if kind not in KINDS:
         raise unknown_choice(f"the kind of {path.name} (or `kind` in its format)", kind, KINDS)
     return table_rows(
@@ -263,25 +261,44 @@ def _quoted(path: Path, format: TableFormat) -> bool:
     return _kind(path, format) == "csv" if format.quoted is None else format.quoted
 
 
-def _listed_rows(path: Path, format: TableFormat) -> Iterator[Row]:
+def _object_rows(path: Path, format: TableFormat, kind: str) -> Iterator[Row]:
+    """JSON objects as rows.
+
+    Raises:
+        CorpusError: None of them has one of the columns.
+    """
+    names: dict[str, int] = {}  # of all objects, with the first line that has them
+    if kind == "jsonl":
+        read = partial(_line_fields, format=format, names=names)
+        yield from line_rows(Lines(path, format.encoding), read)
+    else:
+        yield from _listed_rows(path, format, names)
+    if names and (lost := [name for name in format.needed if name not in names]):
+        hint = "Give the fields' names in `format` of the description"
+        raise CorpusError(path, min(names.values()), f"a field {lost[0]!r}", ", ".join(names), hint)
+
+
+def _listed_rows(path: Path, format: TableFormat, names: dict[str, int]) -> Iterator[Row]:
     """The objects of a JSON list as rows."""
     cursor = Cursor.of(path, format.encoding)
     for number, item in enumerate(cursor.listed("a list of rows", "a row"), start=1):
         try:
-            found: Mapping[str, str] | CorpusError = _json_fields(item, format)
+            found: Mapping[str, str] | CorpusError = _json_fields(item, format, names)
         except CorpusError as error:
             found = error
         yield Row(path, item.line, found, number)
     cursor.end("row")
 
 
-def _line_fields(lines: Lines, index: int, format: TableFormat) -> dict[str, str]:
-    return _json_fields(json_line(lines, index), format)
+def _line_fields(lines: Lines, index: int, format: TableFormat, names: dict[str, int]) -> dict[str, str]:
+    return _json_fields(json_line(lines, index), format, names)
 
 
-def _json_fields(item: Item, format: TableFormat) -> dict[str, str]:
-    """The fields of a JSON object; what it does not have is an empty field."""
+def _json_fields(item: Item, format: TableFormat, names: dict[str, int]) -> dict[str, str]:
+    """The fields of a JSON object, whose names are noted; what it does not have is an empty field."""
     value = item.mapping("a row: an object with a field for each column")
+    for name in value:
+        names.setdefault(name, item.line)
     return {name: _field(item, name, value.get(name), format) for name in format.needed}
 
 
