@@ -71,6 +71,9 @@ class Writer(Protocol):
         """Close files; an unfinished run can be resumed."""
 
 
+_SUFFIXES = {"": "jsonl", "ndjson": "jsonl"}
+
+
 def form_of(path: Path | None, form: str | None = None) -> Form:
     """The form of the output: as given, else by the suffix; JSONL without one.
 
@@ -88,9 +91,6 @@ def form_of(path: Path | None, form: str | None = None) -> Form:
             "the form of the rows with --output-format."
         )
     return found
-
-
-_SUFFIXES = {"": "jsonl", "ndjson": "jsonl"}
 
 
 def files_of(output: Path) -> tuple[Path, ...]:
