@@ -104,6 +104,7 @@ class Source:
         self._file = self._open()
         if not cut_at_line_feeds(encoding) and codecs.lookup(encoding).name != "utf-8":
             self._file, self._bytes = _Recoded(self._file, encoding), UTF8  # type: ignore[assignment]
+            self.size = None  # positions are in UTF-8
         self._hash = hashlib.blake2b(digest_size=16)
         self._line = 0
         self._held: list[bytes] = []  # lines that were looked at, not yet read
@@ -214,7 +215,9 @@ class Source:
             return self._file.readline(LONGEST_LINE)
         except UnicodeError as error:
             found = f"bytes that are none ({getattr(error, 'reason', error)})"
-            raise self._error(self._line + 1, f"{self.encoding} text", found, "Name its --encoding") from None
+            raise self._error(
+                self._line + 1, f"{self.encoding} text", found, "Name another --encoding"
+            ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self._error(
                 self._line + 1, "a complete gzip file, as its name ends in .gz", str(error)

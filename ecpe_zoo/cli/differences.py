@@ -12,7 +12,13 @@ from ecpe_zoo.cli.spreads import show_remarks
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.leaderboard.tables import interval, mean_and_sd, percent, tests, without_collapsed
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.significance import MethodComparison, compare, compare_sound, pooled_score
+from ecpe_zoo.results.significance import (
+    MethodComparison,
+    check_comparable,
+    compare,
+    compare_sound,
+    pooled_score,
+)
 from ecpe_zoo.results.store import RunGroup
 from ecpe_zoo.results.verdict import (
     SEEDS,
@@ -70,10 +76,7 @@ def show_plan(first: RunGroup, second: RunGroup, effect: float, root: Path | Non
     Raises:
         ZooError: Methods of different corpora or protocols, too few runs for a spread, or folds that allow no verdict.
     """
-    for name in ("corpus", "protocol"):
-        here, there = getattr(first, name), getattr(second, name)
-        if here != there:
-            raise ZooError(f"Expected two methods of one {name}, but got {here!r} and {there!r}.")
+    check_comparable(first, second)
     names = labels([first, second])
     say(f"{first.corpus}, {first.protocol}: {names[id(first)]} minus {names[id(second)]}")
     if folds_of((first, second)) > 1:

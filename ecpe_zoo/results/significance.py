@@ -107,6 +107,20 @@ def pooled_score(group: RunGroup, root: Path | None = None) -> float:
     return float(resampling.f1_of(counts.sum(axis=1), find_task(group.task).average).mean())
 
 
+def check_comparable(first: RunGroup, second: RunGroup) -> None:
+    """Check that two groups are of one task, corpus and protocol.
+
+    Raises:
+        ZooError: They are not.
+    """
+    for name in ("task", "corpus", "protocol"):
+        one, two = getattr(first, name), getattr(second, name)
+        if one != two:
+            raise ZooError(
+                f"Expected two methods of one {name}, but got {one!r} and {two!r}: such numbers are not compared."
+            )
+
+
 def compare(
     first: RunGroup, second: RunGroup, root: Path | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> MethodComparison:
@@ -123,12 +137,7 @@ def compare(
         ZooError: groups of different corpora, tasks or protocols, or without a common fold; see also
             `document_counts`.
     """
-    for name in ("task", "corpus", "protocol"):
-        one, two = getattr(first, name), getattr(second, name)
-        if one != two:
-            raise ZooError(
-                f"Expected two methods of one {name}, but got {one!r} and {two!r}: such numbers are not compared."
-            )
+    check_comparable(first, second)
     folds = tuple(sorted(set(first.folds) & set(second.folds)))
     if not folds:
         raise ZooError(

@@ -31,7 +31,7 @@ from ecpe_zoo.corpora.readers.lines import (
     unpacked_name,
 )
 from ecpe_zoo.corpora.readers.rows import Row, line_rows, single_rows, table_rows
-from ecpe_zoo.errors import CorpusError, ZooError, unknown_choice
+from ecpe_zoo.errors import CorpusError, ZooError, first_few, unknown_choice
 from ecpe_zoo.settings import words
 
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
@@ -275,7 +275,7 @@ def _object_rows(path: Path, format: TableFormat, kind: str) -> Iterator[Row]:
         yield from _listed_rows(path, format, names)
     if names and (lost := [name for name in format.needed if name not in names]):
         hint = "Give the fields' names in `format` of the description"
-        raise CorpusError(path, min(names.values()), f"a field {lost[0]!r}", ", ".join(names), hint)
+        raise CorpusError(path, min(names.values()), f"a field {lost[0]!r}", first_few(list(names)), hint)
 
 
 def _listed_rows(path: Path, format: TableFormat, names: dict[str, int]) -> Iterator[Row]:
