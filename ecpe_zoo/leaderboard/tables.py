@@ -145,7 +145,8 @@ def tests(verdict: Verdict, documents: MethodComparison | None) -> Iterator[tupl
         return
     drawn, folds, won = documents.bootstrap, documents.fold_test, documents.won
     if not math.isnan(folds.p):
-        effect = f"corrected resampled t-test, Hedges' g {folds.effect:+.2f}"
+        effect = "" if math.isnan(folds.effect) else f", Hedges' g {folds.effect:+.2f}"
+        effect = f"corrected resampled t-test{effect}"
         yield "  with shared training documents", "", between(folds.low, folds.high), p(folds.p), effect
     points, error = signed(drawn.difference), f"standard error {percent(drawn.error, 2)}"
     name = f"these weights, {documents.documents} documents: paired bootstrap"

@@ -159,7 +159,8 @@ class FoldTest(NamedTuple):
         high: Upper end of the interval.
         t: The statistic.
         p: Two-sided p-value.
-        effect: Mean over standard deviation of the fold differences, with Hedges' correction for few folds.
+        effect: Mean over standard deviation of the fold differences, with Hedges' correction for few folds; nan for two
+            folds, where it would be 0.
         folds: Number of folds.
         detectable: The smallest true difference that such folds would show in four of five repetitions:
             the power of the t-test, from the spread over folds and over the seeds in their means.

@@ -103,6 +103,9 @@ def test_corrected_t_test_by_its_formula(differences: list[float], share: float)
 
 def test_corrected_t_test_at_its_edges() -> None:
     assert math.isnan(statistics.corrected_t_test([0.1], 0.1).p)
+    two = statistics.corrected_t_test([0.1, 0.2], 0.1)  # Hedges' correction would make any effect 0
+    assert math.isnan(two.effect)
+    assert 0 < two.p < 1
     assert statistics.corrected_t_test([0.0, 0.0], 0.1).p == 1
     assert statistics.corrected_t_test([0.1, 0.1], 0.1).p == 0
     with pytest.raises(ValueError, match="positive"):
