@@ -39,7 +39,9 @@ def one_line(message: str, options: Iterable[str]) -> str:
     message = re.sub(
         r"Subcommand '\w+' does not accept option '([\w.]+)'", r"unrecognized arguments: --\1", message
     )
-    if "arguments are required: fit.model" in message or re.search(r"are required: \w+\.model\b", message):
+    if not method and "unrecognized arguments" not in message and (unknown := _unknown(message)):
+        message = f"unrecognized arguments: --{unknown}"  # of the parser of one command
+    if re.search(r"are required: (?:\w+\.)?model\b", message):
         return "expected a method, but got none: give --config NAME (see `ecpe-zoo configs list`)."
     lines = (
         re.sub(r"^- (?!Expected a <class 'NoneType'>)", "", line.strip()) for line in message.splitlines()
