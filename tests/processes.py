@@ -18,9 +18,8 @@ import torch
 from ecpe_zoo.cli.main import main
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["ecpe_zoo.cli.training", "tests.processes"]
-)  # training first, as in the command
+# training first, as in the command
+FORKS.set_forkserver_preload(["ecpe_zoo.cli.training", "tests.processes"])
 
 
 def forked(

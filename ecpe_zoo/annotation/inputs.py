@@ -316,13 +316,14 @@ class Source:
         read: list[Segment] = []
         for place, item in enumerate(listed, start=1):
             fields = {"text": item} if isinstance(item, str) else item if isinstance(item, Mapping) else {}
-            match fields.get("text"), fields.get("speaker"), fields.get("judged", True):
+            speaker = fields.get("speaker")
+            if isinstance(speaker, int | float) and not isinstance(speaker, bool):
+                speaker = str(speaker)
+            match fields.get("text"), speaker, fields.get("judged", True):
                 case str(text), None | "", bool(judged):
                     read.append((sound(text), None, judged))
-                case str(text), str() | int() | float() as speaker, bool(judged) if not isinstance(
-                    speaker, bool
-                ):
-                    read.append((sound(text), sound(str(speaker)), judged))
+                case str(text), str(name), bool(judged):
+                    read.append((sound(text), sound(name), judged))
                 case _:
                     expected = (
                         f'segment {place} to be {{"text", "speaker"?, "judged"?}} (a text, a name or number, true or '

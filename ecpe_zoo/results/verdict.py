@@ -331,13 +331,15 @@ def split_components(first: RunGroup, second: RunGroup, document_error: float) -
     return SplitComponents(float(np.std(differences, ddof=1)), document_error)
 
 
-def seeds_for(found: Components, effect: float, folds: int, most: int = 1000, least: int = 1) -> int | None:
-    """Fewest seeds a fold that show a true difference of this size in four of five repetitions; None if none do."""
-    return fewest(lambda seeds: found.detectable(folds, seeds), effect, least, most)
-
-
 def fewest(detectable: Callable[[int], float], effect: float, least: int, most: int = 1000) -> int | None:
-    """Fewest seeds, from `least` on, with which a difference of this size is detectable; None if there are none."""
+    """Fewest seeds that show a true difference of this size in four of five repetitions; None if none do.
+
+    Args:
+        detectable: Smallest such difference by number of seeds, as a fraction.
+        effect: The difference, as a fraction.
+        least: Seeds that a verdict needs.
+        most: Seeds to try at most.
+    """
     return next((seeds for seeds in range(least, most + 1) if detectable(seeds) <= effect), None)
 
 

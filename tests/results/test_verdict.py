@@ -18,9 +18,9 @@ from ecpe_zoo.results.verdict import (
     Verdict,
     adjusted,
     components,
+    fewest,
     folds_of,
     judge,
-    seeds_for,
     sign_flip,
     split_components,
 )
@@ -153,10 +153,9 @@ def test_a_plan_from_the_runs_own_variances(tmp_path: Path) -> None:
         found.error(10, 3) == pytest.approx(np.std(differences, ddof=1) / math.sqrt(10), rel=1e-6)
         or not found.fold
     )
-    enough = seeds_for(found, found.detectable(10, 4), 10)
-    assert enough == 4
-    assert seeds_for(found._replace(fold=0.5), 0.01, 10) is None
-    assert seeds_for(found, 0.5, 10, least=3) == 3  # the fewest of a verdict
+    assert fewest(lambda seeds: found.detectable(10, seeds), found.detectable(10, 4), 1) == 4
+    assert fewest(lambda seeds: found._replace(fold=0.5).detectable(10, seeds), 0.01, 1) is None
+    assert fewest(lambda seeds: found.detectable(10, seeds), 0.5, 3) == 3  # the fewest of a verdict
     with pytest.raises(ValueError, match="two common folds"):
         components(group(tmp_path / "x", [[0.5]]), two)
 

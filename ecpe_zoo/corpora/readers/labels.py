@@ -220,11 +220,10 @@ def _in_columns(row: Row, format: TableFormat) -> Labels:
 
 
 def _number(row: Row, label: str, field: str, scale: float) -> float:
+    gap = "Write 0 where the label does not apply" if field.lower() in ("", "nan") else ""
     if not scale:
         if (value := truth(field)) is None:
-            hint = "If the numbers are strengths, give the greatest as scale"
-            if not field or field.lower() == "nan":
-                hint = "Write 0 where the label does not apply"
+            hint = gap or "If the numbers are strengths, give the greatest as scale"
             raise row.error(f"0 or 1 in column {label}", shown(field), hint)
         return value
     try:
@@ -232,6 +231,5 @@ def _number(row: Row, label: str, field: str, scale: float) -> float:
     except ValueError:
         strength = float("nan")
     if not (isfinite(strength) and 0 <= strength <= scale):
-        hint = "" if field and field.lower() != "nan" else "Write 0 where the label does not apply"
-        raise row.error(f"a number from 0 to {scale:g} in column {label}", shown(field), hint)
+        raise row.error(f"a number from 0 to {scale:g} in column {label}", shown(field), gap)
     return strength
