@@ -18,6 +18,7 @@ from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
 from ecpe_zoo.methods.labels import labels_of
+from ecpe_zoo.methods.means import Means
 from ecpe_zoo.methods.stages import FIT, Between, Stage
 from ecpe_zoo.methods.stored import check_weights, fitting
 from ecpe_zoo.methods.traces import Traceable
@@ -96,6 +97,7 @@ class Method(Traceable, LightningModule):
         self.built = False
         self.fresh = False  # weights are new, not yet changed by training or a checkpoint
         self.profile: Profile | None = None  # of the training texts; older checkpoints have none
+        self.means = Means()  # of this epoch, logged at its end
         self._stage: str | None = None
         self.tuned_threshold: Tensor
         self.register_buffer("tuned_threshold", torch.tensor(float("nan")))
@@ -214,18 +216,20 @@ class Method(Traceable, LightningModule):
     # --- what every method inherits
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Sum and log the losses."""
+        """Sum the losses, and count them for the means of the epoch."""
         losses = self.losses(batch)
         total = torch.stack(list(losses.values())).sum()
-        shared: dict[str, Any] = {
-            "on_step": False,
-            "on_epoch": True,
-            "batch_size": len(batch.ids),
-            "sync_dist": True,
-        }
-        for name, value in {**losses, "loss": total}.items():
-            self.log(f"train/{name}", value.detach(), prog_bar=name == "loss", **shared)
+        self.means.add({**losses, "loss": total}, len(batch.ids))
         return total
+
+    def on_train_start(self) -> None:
+        """Forget the batches of a training that was interrupted."""
+        self.means.clear()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of the epoch, `train/loss` and each loss by its name."""
+        for name, mean, weight in self.means.pop():
+            self.log(f"train/{name}", mean, prog_bar=name == "loss", batch_size=weight, sync_dist=True)
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
         """Predict; the scorer gathers the predictions."""

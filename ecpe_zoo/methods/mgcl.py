@@ -267,10 +267,7 @@ class MGCL(TurnsMethod):
     ) -> Tensor:
         """A divergence (R, N), reduced and weighted; the weight is logged as `train/<name>_weight`."""
         weight *= temperature**2 if self.temperature_squared else 1.0
-        if self._trainer is not None:
-            self.log(
-                f"train/{name}_weight", weight, on_step=False, on_epoch=True, batch_size=len(rows.queries)
-            )
+        self.means.add({f"{name}_weight": divergence.new_tensor(weight)}, len(rows.queries))
         return self.reduce(divergence, rows) * weight
 
     @torch.no_grad()
@@ -288,16 +285,8 @@ class MGCL(TurnsMethod):
         tokens, chosen = corrupt(
             rows.tokens, clues, own, self.random_masking, mask_id, self.plain_ids, self.random_replacement
         )
-        if self._trainer is not None:
-            for name, masked in (("masked_share", chosen), ("clue_share", clues)):
-                self.log(
-                    f"train/{name}",
-                    masked.sum() / own.sum(),
-                    on_step=False,
-                    on_epoch=True,
-                    batch_size=len(rows.queries),
-                    sync_dist=True,
-                )
+        shares = {"masked_share": chosen.sum() / own.sum(), "clue_share": clues.sum() / own.sum()}
+        self.means.add(shares, len(rows.queries))
         return tokens
 
     def _consistency_weight(self) -> float:

@@ -26,6 +26,7 @@ MUTED = (
     ".*does not have many workers.*",
     ".*custom batch sampler.*",  # ours does what the warning asks for
     ".*number of training batches.*",
+    r".*`self\.log\('(val|test|test_default|watched_test)/.*sync_dist=True.*",  # scored from all processes' predictions
 )
 
 SCORING = (".*The dirpath has changed from.*",)  # the checkpoint's run is not continued
