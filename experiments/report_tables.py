@@ -37,8 +37,7 @@ def with_shared(it: statistics.RunSpread, share: float) -> statistics.Spread:
         return over._replace(low=math.nan, high=math.nan)
     if it.unit != "folds":
         return over
-    half = statistics.t_quantile(over.n - 1) * over.sd * math.sqrt(1 / over.n + share)
-    return over._replace(low=over.mean - half, high=over.mean + half)
+    return over.with_shared(share)
 
 
 class Row(NamedTuple):

@@ -12,9 +12,10 @@ from ecpe_zoo.results.arm_table import ArmResult, GroupArms
 
 NOTE = (
     "Points of F1 added to the strict score of the same run, of pairs if the practice names nothing else. Interval: "
-    "mean ± t(k-1) sd / sqrt(k) over folds (means over seeds), or over seeds if there is one fold. Over documents: "
-    "bootstrap of the pooled test documents, with weights and choices held fixed. Thresholds are those of the run, "
-    "unless the practice chooses its own. What is the maximum of something on the test fold cannot be negative."
+    "mean ± t(k-1) sd sqrt(1/k + n_test/n_train) over folds (means over seeds), which share training documents, or "
+    "mean ± t(k-1) sd / sqrt(k) over seeds if there is one fold. Over documents: bootstrap of the pooled test "
+    "documents, with weights and choices held fixed. Thresholds are those of the run, unless the practice chooses "
+    "its own. What is the maximum of something on the test fold cannot be negative."
 )
 
 

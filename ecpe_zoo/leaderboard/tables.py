@@ -104,7 +104,8 @@ def difference(one: Against, board: Board, wanting: str = "") -> str:
         wanting: What the row says that it needs: not repeated.
     """
     verdict = one.verdict
-    bounds = "" if math.isnan(verdict.low) else f" [{signed(verdict.low)}, {signed(verdict.high)}]"
+    low, high = verdict.low_shared, verdict.high_shared
+    bounds = "" if math.isnan(low) else f" [{signed(low)}, {signed(high)}]"
     p = "" if verdict.missing else f"{p_value(verdict.holm_p)}, "
     said = "no verdict yet" if verdict.missing and verdict.missing == wanting else verdict.in_words
     other = board.titles.get(one.label, one.label)
@@ -167,17 +168,17 @@ def _over_folds(test: FoldTest) -> str:
 
 
 NOTES = (
-    "F1 in percent: mean ± sample standard deviation over folds (over seeds if there is one fold), and the 95 % "
-    "t-interval, which does not count in that folds share training documents (of differences, the pages of rows give "
-    "the one that does too). *Strict*: a validation part of the training documents chooses epoch and threshold. *Paper "
-    "protocol*: the test fold chooses the epoch, as in published code. *Reported*: printed in a paper, not "
-    "measured here. The three are never ranked together. A row is ranked once it has the runs that a verdict "
-    "needs: ten folds with three seeds each, or five seeds if the corpus has one official split; until then it "
-    "says what is missing. Each method is compared with the best method of its encoder and with the rule without "
+    "F1 in percent: mean ± sample standard deviation over folds (over seeds if there is one fold). Brackets are 95 "
+    "% t-intervals; over folds they count in that folds share training documents (the pages of rows also give those "
+    "of differences that do not). *Strict*: a validation part of the training documents chooses epoch and "
+    "threshold. *Paper protocol*: the test fold chooses the epoch, as in published code. *Reported*: printed in a "
+    "paper, not measured here. The three are never ranked together. A row is ranked once it has the runs that a "
+    "verdict needs: ten folds with three seeds each, or five seeds if the corpus has one official split; until then "
+    "it says what is missing. Each method is compared with the best method of its encoder and with the rule without "
     "training, each ablation with its method. The verdict is an exact sign-flip test of the fold differences, "
     "collapsed runs as they scored; p is Holm-adjusted within protocol and board. *These weights*: the paired "
-    "bootstrap over documents, which holds the trained weights fixed and cannot say what other seeds or folds "
-    "would give."
+    "bootstrap over documents, which holds the trained weights fixed and cannot say what other seeds or folds would "
+    "give."
 )
 
 

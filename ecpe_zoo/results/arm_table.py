@@ -13,7 +13,7 @@ from ecpe_zoo.results import statistics
 from ecpe_zoo.results.arms import ARMS, Arm, Array, RunArms, run_arms
 from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.resampling import Bootstrap, paired_bootstrap
-from ecpe_zoo.results.store import RunGroup
+from ecpe_zoo.results.store import RunGroup, share_tested
 from ecpe_zoo.tasks import ECPE
 
 TRAINED = {"data.lexicon": "RANKCP, MM-R, CD-MRC", "data.truncation": "RANKCP, MM-R, CD-MRC"}
@@ -76,19 +76,20 @@ def group_arms(
     if group.task != ECPE.id or group.protocol != "strict" or not group.finished or not group.comparable:
         return None
     runs = tuple(run_arms(entry, root) for entry in group.finished)
-    results = [_over(arm, runs, group.collapsed, resamples, seed) for arm in ARMS]
+    share = share_tested(group.finished)
+    results = [_over(arm, runs, group.collapsed, share, resamples, seed) for arm in ARMS]
     for other in others:
         if (arm := trained_arm(group, other)) is not None:
             found = _between(group, other)
-            results.append(ArmResult(arm, statistics.over_runs(found) if found else None))
+            results.append(ArmResult(arm, statistics.over_runs(found, share) if found else None))
     strict = {(run.entry.fold, run.entry.id): run.strict for run in runs}
-    return GroupArms(group, runs, statistics.over_runs(strict), tuple(results))
+    return GroupArms(group, runs, statistics.over_runs(strict, share), tuple(results))
 
 
 def _over(
-    arm: Arm, runs: Sequence[RunArms], collapsed: Sequence[Entry], resamples: int, seed: int
+    arm: Arm, runs: Sequence[RunArms], collapsed: Sequence[Entry], share: float, resamples: int, seed: int
 ) -> ArmResult:
-    """An arm over runs."""
+    """An arm over runs; share: n_test / n_train."""
     having = [run for run in runs if arm.id in run.gains]
     missing = tuple(dict.fromkeys(run.missing[arm.id] for run in runs if arm.id in run.missing))
     if not having:
@@ -96,7 +97,7 @@ def _over(
 
     def spread(some: Iterable[RunArms]) -> statistics.RunSpread | None:
         gains: dict[tuple[int, Hashable], float] = {(r.entry.fold, r.entry.id): r.gains[arm.id] for r in some}
-        return statistics.over_runs(gains) if gains else None
+        return statistics.over_runs(gains, share) if gains else None
 
     drawn = None
     if resamples and all(arm.id in run.counts for run in having):

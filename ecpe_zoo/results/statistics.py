@@ -47,6 +47,19 @@ class Spread(NamedTuple):
     high: float
     n: int
 
+    def with_shared(self, test_share: float, level: float = LEVEL) -> Spread:
+        """The same with the interval of `corrected_t_test`, over folds that share training documents.
+
+        Args:
+            test_share: n_test / n_train; 0 for values that are independent.
+            level: Coverage of the interval, in (0, 1).
+
+        >>> [round(x, 3) for x in spread([0.5, 0.6, 0.7]).with_shared(1 / 9)[:4]]
+        [0.6, 0.1, 0.313, 0.887]
+        """
+        half = t_quantile(self.n - 1, level) * self.sd * math.sqrt(1 / self.n + test_share)
+        return self._replace(low=self.mean - half, high=self.mean + half)
+
 
 def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
     """Mean, sample standard deviation and t-interval: mean +- t(n - 1) sd / sqrt(n).
@@ -64,9 +77,7 @@ def spread(values: Sequence[float], level: float = LEVEL) -> Spread:
     mean = float(data.mean())
     if len(data) == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
-    sd = float(data.std(ddof=1))
-    half = t_quantile(len(data) - 1, level) * sd / math.sqrt(len(data))
-    return Spread(mean, sd, mean - half, mean + half, len(data))
+    return Spread(mean, float(data.std(ddof=1)), math.nan, math.nan, len(data)).with_shared(0.0, level)
 
 
 def t_quantile(freedom: float, level: float = LEVEL) -> float:
@@ -103,8 +114,12 @@ class RunSpread(NamedTuple):
     runs: int
 
 
-def over_runs(values: Mapping[tuple[int, Any], float]) -> RunSpread:
+def over_runs(values: Mapping[tuple[int, Any], float], test_share: float = 0.0) -> RunSpread:
     """Spread of runs keyed by (fold, anything that tells runs of a fold apart).
+
+    Args:
+        values: The runs.
+        test_share: n_test / n_train, which widens an interval over folds; see `Spread.with_shared`.
 
     >>> result = over_runs({(1, 776): 0.5, (1, 1): 0.6, (2, 776): 0.7})
     >>> result.unit, round(result.over.mean, 4), round(result.seed_sd, 4), result.runs
@@ -115,7 +130,8 @@ def over_runs(values: Mapping[tuple[int, Any], float]) -> RunSpread:
     freedom = sum(df for _, df in squares)
     seed_sd = math.sqrt(sum(v * df for v, df in squares) / freedom) if freedom else math.nan
     if len(folds) > 1:
-        return RunSpread("folds", spread(list(fold_means(values).values())), seed_sd, len(values))
+        over = spread(list(fold_means(values).values())).with_shared(test_share)
+        return RunSpread("folds", over, seed_sd, len(values))
     runs = next(iter(folds.values()), [])
     return RunSpread("seeds" if len(runs) > 1 else "one run", spread(runs), seed_sd, len(values))
 

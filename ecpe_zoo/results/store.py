@@ -304,9 +304,12 @@ class RunGroup:
     def spread(
         self, metric: str | None = None, without_collapsed: bool = False, default: bool = False
     ) -> statistics.RunSpread | None:
-        """Spread of a metric over the finished runs; see `values`. None if no run has it."""
+        """Spread of a metric over the finished runs; see `values`. None if no run has it.
+
+        The interval over folds counts in that they share training documents.
+        """
         values = self.values(metric, without_collapsed, default)
-        return statistics.over_runs(values) if values else None
+        return statistics.over_runs(values, share_tested(self.finished)) if values else None
 
 
 def group_records(entries: Sequence[Entry]) -> list[RunGroup]:

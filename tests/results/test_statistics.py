@@ -85,6 +85,17 @@ def test_the_unit_is_the_fold_where_there_are_several() -> None:
     assert (one.unit, one.over) == ("seeds", statistics.spread([0.5, 0.7]))
 
 
+def test_an_interval_over_folds_counts_in_what_they_share() -> None:
+    values = {(fold, "a"): value for fold, value in enumerate([0.5, 0.58, 0.43, 0.61])}
+    shared, alone = (statistics.over_runs(values, share).over for share in (1 / 9, 0.0))
+    tested = statistics.corrected_t_test(list(values.values()), 1 / 9)
+    assert (shared.low, shared.high) == pytest.approx((tested.low, tested.high))
+    assert (shared.mean, shared.sd) == (alone.mean, alone.sd)
+    assert (shared.high - shared.low) / (alone.high - alone.low) == pytest.approx(math.sqrt(1 + 4 / 9))
+    seeds = {(1, name): value for (_, name), value in values.items()}
+    assert statistics.over_runs(seeds, 1 / 9) == statistics.over_runs(seeds)  # seeds share all of them
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(-0.2, 0.2), min_size=2, max_size=10), st.floats(0.05, 0.5))
 def test_corrected_t_test_by_its_formula(differences: list[float], share: float) -> None:

@@ -11,8 +11,10 @@ import pytest
 from ecpe_zoo.cli.main import main
 from ecpe_zoo.errors import ZooError
 from ecpe_zoo.leaderboard.board import build_boards
+from ecpe_zoo.leaderboard.tables import markdown, percent, signed
 from ecpe_zoo.results.naming import labels
-from ecpe_zoo.results.store import encoder_of, find_failures, find_records, group_records
+from ecpe_zoo.results.statistics import corrected_t_test
+from ecpe_zoo.results.store import encoder_of, find_failures, find_records, group_records, share_tested
 from tests.conftest import ROOT
 from tests.results.making import history, raw, write, write_failure
 
@@ -233,6 +235,30 @@ def test_failed_and_collapsed_runs_stay_visible(tmp_path: Path) -> None:
     assert rest is not None
     assert everything.over.mean == pytest.approx((0.5 + 0.52 + 0.2 + 0.0 + 0.5) / 5)
     assert rest.over.mean == pytest.approx(0.51)
+
+
+def test_intervals_of_rows_and_differences_count_in_shared_training_documents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The board printed narrower ones than the report and named no difference between them."""
+    scores = {"mgcl": (0.5, 0.58, 0.43), "e2eecpe": (0.41, 0.44, 0.4)}
+    for method, values in scores.items():
+        for fold, f1 in enumerate(values, start=1):
+            write(tmp_path / f"{method}{fold}.json", raw(f1, fold=fold, method=method))
+    groups = {group.method: group for group in group_records(find_records([tmp_path]))}
+    spread = groups["mgcl"].spread()
+    assert spread is not None
+    share = share_tested(groups["mgcl"].finished)
+    assert share > 0
+    row = corrected_t_test(scores["mgcl"], share)
+    assert (spread.over.low, spread.over.high) == pytest.approx((row.low, row.high))
+    gap = corrected_t_test([one - two for one, two in zip(*scores.values(), strict=True)], share)
+    board, *_ = build_boards(find_records([tmp_path]), resamples=200)
+    text = markdown([board])
+    assert f"[{percent(row.low)}, {percent(row.high)}]" in text
+    assert f"{signed(-gap.mean)} [{signed(-gap.high)}, {signed(-gap.low)}] against MGCL" in text
+    assert main(["results", "show", str(tmp_path)]) == 0
+    assert f"[{percent(row.low)}, {percent(row.high)}]" in capsys.readouterr().out
 
 
 def test_a_repeated_cell_is_counted_as_such(tmp_path: Path) -> None:
