@@ -220,8 +220,9 @@ def _combinations(matrix: Matrix, folder: Path, where: str) -> list[dict[str, st
                 raise ZooError(
                     f"{where}.matrix.folds: expected folds from 1 to {last} of {corpus!r}, but got {max(matrix.folds)}."
                 )
-        axes = (matrix.protocols or (None,), folds, matrix.seeds or (None,))
-        for protocol, fold, seed in itertools.product(*axes):
+        # all folds of a seed before the next one: a suite that is interrupted has comparable rows early
+        axes = (matrix.protocols or (None,), matrix.seeds or (None,), folds)
+        for protocol, seed, fold in itertools.product(*axes):
             data = {"data.corpus": corpus, "data.protocol": protocol, "data.fold": fold}
             named = {**data, "seed_everything": seed}
             combinations.append({name: value for name, value in named.items() if value is not None})

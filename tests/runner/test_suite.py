@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,13 @@ def test_a_suite_expands_to_all_combinations(tmp_path: Path) -> None:
     )
     assert "--model.beta=0.7" in found[4].arguments
     assert found[0].files.keys() == {"zh_train.txt", "en_train.txt", "zh_test.txt", "en_test.txt"}
+
+
+def test_a_seed_has_all_its_folds_before_the_next(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
+    real_data("ntcir-ecpe-en")
+    matrix = "{corpora: ntcir-ecpe-en, protocols: strict, folds: 1-3, seeds: 0-1}"
+    found = cells(written(tmp_path, f"name: x\ncells: [{{config: a.yaml, matrix: {matrix}}}]\n"))
+    assert [(cell.seed, cell.fold) for cell in found] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
 
 
 def test_the_small_form_comes_last_and_needs_no_variable_that_it_replaces(tmp_path: Path) -> None:
