@@ -16,7 +16,7 @@ from rich.console import Console
 
 from ecpe_zoo.cli.functions import Repeated
 from ecpe_zoo.cli.screen import say, show_table
-from ecpe_zoo.errors import ZooError
+from ecpe_zoo.errors import ZooError, counted
 
 if TYPE_CHECKING:
     from ecpe_zoo.runner.cells import Cell
@@ -201,7 +201,7 @@ def _show_plan(
         rows.append((cell.key, WORDS.get(state.kind, state.kind), shown, state.detail))
     show_table(f"{title}: {len(cells)} cells, records in {store.root}", ("cell", "", ">time", ""), rows)
     known = [time for time in times if time is not None]
-    line = f"{len(times)} of {len(cells)} cells to run, {threads} threads each, {fits.jobs or 1} at once"
+    line = f"{len(times)} of {len(cells)} cells to run, {counted(threads, 'thread')} each, {fits.jobs or 1} at once"
     if known:
         line += f"; about {clock(makespan(known, fits.jobs or 1))}, from earlier records"
     if len(known) < len(times):
