@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
@@ -260,21 +261,15 @@ def powers(rows: Mapping[str, Sequence[Row]]) -> list[Power]:
 
 def power_table(found: Sequence[Power]) -> str:
     """What the comparisons could have shown, in points."""
-    heads = ("difference", "corpus", "folds", "measured", "these runs show", "ten folds × three seeds show")
-    return table(
-        heads,
-        (
-            (
-                it.name,
-                it.corpus,
-                it.over.removesuffix(" folds"),
-                points(it.measured),
-                percent(it.now),
-                percent(it.then),
-            )
-            for it in found
-        ),
-    )
+    heads = ("difference", "folds", "measured", "these runs show", "ten folds × three seeds show")
+    lines: list[tuple[str, ...]] = []
+    for corpus, powers in groupby(found, key=lambda it: it.corpus):
+        lines.append((f"*{corpus}*", "", "", "", ""))
+        lines += [
+            (it.name, it.over.removesuffix(" folds"), points(it.measured), percent(it.now), percent(it.then))
+            for it in powers
+        ]
+    return table(heads, lines)
 
 
 def full_titles(found: Iterable[Practice]) -> Iterator[tuple[str, Practice]]:
