@@ -21,12 +21,11 @@ METHOD_NOTE = (
     "Spread is over folds, each the mean of its seeds. Runs decide whether two methods differ: with ten folds and "
     "three seeds each, the exact sign-flip test of the fold differences; on a corpus with one official split, five "
     "seeds and a t-test whose variance is that over seeds plus that over documents. With fewer runs there is no "
-    "verdict. Intervals over folds count in that folds share training documents (Nadeau and Bengio); beside the "
-    "test of a difference stands also the one that takes folds as independent. Rows named \u201cthese weights\u201d "
-    f"are tests over documents: {RESAMPLES:,} paired bootstrap draws and as many random swaps of the outputs. The "
-    "smallest difference that the runs could show has 80 % power at 5 %. A run has collapsed if it scores 0, has "
-    "learned one class only, or scores below half of its method's median; it stays in the mean, and the mean "
-    "without it is given too."
+    "verdict. Intervals over folds count in that folds share training documents (Nadeau and Bengio); those of a "
+    "difference are given without and with it. Rows named \u201cthese weights\u201d are tests over documents: "
+    f"{RESAMPLES:,} paired bootstrap draws and as many random swaps of the outputs. The smallest difference that the "
+    "runs could show has 80 % power at 5 %. A run has collapsed if it scores 0, has learned one class only, or "
+    "scores below half of its method's median; it stays in the mean, and the mean without it is given too."
 )
 
 
