@@ -7,6 +7,7 @@ All intervals are 95 % t-intervals. Over folds they count in that folds share tr
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -189,7 +190,7 @@ def score_table(rows: Sequence[Row]) -> str:
     heads = ["", "folds", "runs", "F1"] + ["emotion / cause F1"] * pairs
     heads += ["minus the rule, same folds"] * has_rule + [
         "minus its reference, same folds",
-        "verdict, or what it lacks",
+        "verdict, or the folds and seeds that it lacks",
     ]
     lines = []
     for encoder, listed in by_encoder(rows).items():
@@ -213,12 +214,22 @@ def verdict(row: Row) -> str:
     said = {}
     for one in row.against:
         found = one.verdict
-        lacks = found.missing.replace(" more ", " ").replace(" a fold", "")
-        words = lacks or f"{p_value(found.holm_p)} (Holm), {found.in_words}"
-        said[one.label] = words
+        said[one.label] = lacks(found.missing) or f"{p_value(found.holm_p)} (Holm), {found.in_words}"
     if len(set(said.values())) <= 1:
         return next(iter(said.values()), "–")
     return "; ".join(f"{label}: {words}" for label, words in said.items())
+
+
+def lacks(missing: str) -> str:
+    """What a verdict needs beyond the runs, as folds and seeds: `7, 2`; in words if it is anything else.
+
+    >>> lacks("7 more folds, 2 more seeds a fold for one of them"), lacks("2 more seeds a fold"), lacks("4 more seeds")
+    ('7, 2 for one', '0, 2', '4 more seeds')
+    """
+    counts = re.fullmatch(
+        r"(?:(\d+) more folds?)?(?:, )?(?:(\d+) more seeds? a fold)?( for \w+)?(?: of them)?", missing
+    )
+    return f"{counts[1] or 0}, {counts[2] or 0}{counts[3] or ''}" if missing and counts else missing
 
 
 class Power(NamedTuple):
