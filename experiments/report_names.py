@@ -27,6 +27,7 @@ VARIANTS = {
     "in-sample": ", filter trained in sample",
     "kept-vectors": ", word vectors frozen",
     "light": ", light",
+    "encoder-light": " on the encoder, light",
     "no-distillation": " w/o cross-grained KD",
     "no-extra-clause": " w/o extra-clause clue",
     "no-position": " w/o position",
@@ -73,10 +74,10 @@ def name_in_words(method: str, class_name: str, folder: str) -> str:
 def bare(name: str) -> str:
     """The name without its encoder.
 
-    >>> bare("E2EECPE on the encoder"), bare("MM-R, light")
-    ('E2EECPE', 'MM-R')
+    >>> bare("E2EECPE on the encoder"), bare("MM-R, light"), bare("E2EECPE on the encoder, light")
+    ('E2EECPE', 'MM-R', 'E2EECPE')
     """
-    return name.removesuffix(VARIANTS["encoder"]).removesuffix(VARIANTS["light"])
+    return name.removesuffix(VARIANTS["light"]).removesuffix(VARIANTS["encoder"])
 
 
 def encoder_in_words(group: RunGroup) -> str:
