@@ -53,6 +53,16 @@ def has_hidden(text: str) -> bool:
     return _HIDDEN.search(text) is not None
 
 
+def is_blank(text: str) -> bool:
+    r"""Whether a text shows nothing: spaces, and format characters such as a zero-width space.
+
+        >>> [is_blank(text) for text in ("", "
+    ", "​﻿", "a", "​a")]
+        [True, True, True, False, False]
+    """
+    return all(mark.isspace() or unicodedata.category(mark) == "Cf" for mark in text)
+
+
 def visible(text: str, keep: str = "") -> str:
     r"""A text with control characters, lone surrogates and direction marks escaped like `\x1b`.
 

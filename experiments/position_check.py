@@ -1,4 +1,4 @@
-"""What position alone is worth: pair F1 on the test documents whose cause offsets are balanced, and on the others.
+"""What is found where: pair F1 on test documents whose cause offsets are balanced and on the others, recall by offset.
 
 xia-ding-balanced (UECA-Prompt) is a part of xia-ding-2019 whose offsets between emotion and cause are near uniform.
 Each of its documents is in the test part of one fold of xia-ding-2019, and the records of that fold were trained
@@ -22,7 +22,7 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.corpora.registry import load_corpus
 from ecpe_zoo.data.predictions import Prediction, read_predictions
 from ecpe_zoo.leaderboard.tables import percent, signed
-from ecpe_zoo.metrics.pairs import score_pairs
+from ecpe_zoo.metrics.pairs import predicted_pairs, score_pairs
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.naming import labels
 from ecpe_zoo.results.store import RunGroup, find_records, group_records
@@ -30,22 +30,30 @@ from ecpe_zoo.results.store import RunGroup, find_records, group_records
 CORPUS, BALANCED = "xia-ding-2019", "xia-ding-balanced"
 
 
+NEAR = (-1, 0)
+"""Offsets, cause minus emotion, of most gold pairs: the clause before, and the emotion clause itself."""
+
+
 class Scores(NamedTuple):
-    """Pair F1 of a run, as fractions.
+    """Pair F1 and recall of a run, as fractions.
 
     Args:
         balanced: On the test documents that the balanced corpus has.
         others: On the rest.
         every: On all.
+        near: Recall of gold pairs at the offsets `NEAR`.
+        far: Recall of those at other offsets.
     """
 
     balanced: float
     others: float
     every: float
+    near: float
+    far: float
 
 
 class Row(NamedTuple):
-    """Pair F1 of a group of runs, mean over folds, as fractions.
+    """Pair F1 and recall of a group of runs, mean over folds, as fractions.
 
     Args:
         name: Name of the group.
@@ -53,6 +61,8 @@ class Row(NamedTuple):
         balanced: See `Scores`.
         others: See `Scores`.
         every: See `Scores`.
+        near: See `Scores`.
+        far: See `Scores`.
         gap: Spread of `balanced` minus `others`.
     """
 
@@ -61,6 +71,8 @@ class Row(NamedTuple):
     balanced: float
     others: float
     every: float
+    near: float
+    far: float
     gap: statistics.RunSpread
 
 
@@ -81,14 +93,20 @@ def split_scores(
     texts: frozenset[str],
     threshold: float,
 ) -> Scores:
-    """Score the predictions of one test part on the documents with these texts, on the others, and on all."""
+    """Score the predictions of one test part: documents with these texts, the others, all, and pairs by offset."""
     inside = {id for id, document in documents.items() if text_of(document) in texts}
     groups = (inside, documents.keys() - inside, documents.keys())
     found = []
     for ids in groups:
         chosen = [prediction for prediction in predictions if prediction.id in ids]
         found.append(score_pairs(chosen, {id: documents[id] for id in ids}, threshold)["pair_f1"])
-    return Scores(*found)
+    kinds: dict[bool, list[bool]] = {True: [], False: []}
+    for prediction in predictions:
+        pairs = predicted_pairs(prediction, threshold)
+        for emotion, cause in documents[prediction.id].pairs or ():
+            kinds[cause - emotion in NEAR].append((emotion, cause) in pairs)
+    near, far = (sum(found) / len(found) if found else math.nan for found in kinds.values())
+    return Scores(*found, near, far)
 
 
 def offsets(documents: Sequence[Document]) -> Counter[int]:
@@ -116,7 +134,7 @@ def main() -> None:
         (
             row.name,
             row.folds,
-            *map(percent, (row.every, row.others, row.balanced)),
+            *map(percent, (row.every, row.others, row.balanced, row.near, row.far)),
             signed(row.gap.over.mean),
             "–"
             if math.isnan(row.gap.over.low)
@@ -124,8 +142,22 @@ def main() -> None:
         )
         for row in rows_of(groups, lambda group: names[id(group)], options.root)
     ]
-    heads = ("method", ">folds", ">all", ">others", ">balanced", ">difference", ">interval")
-    show_table("Pair F1 in percent, mean over folds", heads, rows)
+    heads = (
+        "method",
+        ">folds",
+        ">all",
+        ">others",
+        ">balanced",
+        ">recall\nnear",
+        ">recall\nfar",
+        ">difference",
+        ">interval",
+    )
+    show_table(
+        "Pair F1 in percent, mean over folds; near: cause in the emotion clause or the one before",
+        heads,
+        rows,
+    )
 
 
 def tests_of(groups: Sequence[RunGroup], root: Path | None) -> dict[int, dict[str, Document]]:
@@ -166,7 +198,7 @@ def _row(
         return statistics.over_runs({key: scores[part] for key, scores in found.items()}).over.mean
 
     gap = statistics.over_runs({key: s.balanced - s.others for key, s in found.items()})
-    return Row(name, len(group.folds), over(0), over(1), over(2), gap)
+    return Row(name, len(group.folds), *(over(part) for part in range(len(Scores._fields))), gap)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ one in `report_names.py`.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +29,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ecpe_zoo.errors import ZooError, counted
 from ecpe_zoo.leaderboard.comparisons import compare_rows
 from ecpe_zoo.leaderboard.published import published
-from ecpe_zoo.leaderboard.tables import percent, signed
+from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results.arm_table import ArmResult, group_arms
+from ecpe_zoo.results.naming import arguments_of
 from ecpe_zoo.results.selection import PaperArm, Prices, paper_arm, prices
 from ecpe_zoo.results.significance import RESAMPLES
 from ecpe_zoo.results.statistics import Spread, fold_means
@@ -37,7 +39,7 @@ from ecpe_zoo.results.store import RunGroup, find_records, group_records, share_
 from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, folds_of
 from experiments import filter_check, position_check, report_facts, report_figures, report_leaks, run
 from experiments import report_tables as tables
-from experiments.report_names import name_of
+from experiments.report_names import bare, name_of
 from experiments.report_tables import Practice, Row, points, score, with_shared
 
 HERE = Path(__file__).parent
@@ -103,12 +105,17 @@ def with_folds(rows: Sequence[Row]) -> list[Row]:
 
 
 def practices(rows: Sequence[Row], root: Path | None) -> list[Practice]:
-    """All practices over the methods of a corpus; those that need a missing file of the corpus are left out."""
+    """All practices over the methods of a corpus; those that need a missing file of the corpus are left out.
+
+    A method that was trained in a window has no gain of a window.
+    """
     found: dict[str, Practice] = {}
     for row in rows:
         arms = group_arms(row.group, root=root, resamples=0)
+        inside = arguments_of(row.group.first.record).get("pairs.window")
         for result in arms.results if arms is not None else ():
-            _add(found, row, result)
+            if inside is None or result.arm.id != f"window-{inside}":
+                _add(found, row, result)
     return [practice for practice in found.values() if practice.gains]
 
 
@@ -172,6 +179,8 @@ class Evidence(NamedTuple):
         turns: Overlap of conversations.
         released: What the released list passes.
         old: Release 0.1.0.
+        unfinished: What the released list adds to methods on three folds of `xia-ding-2019` or more whose training
+            ended while validation still rose, one method each.
     """
 
     rows: Mapping[str, list[Row]]
@@ -182,6 +191,7 @@ class Evidence(NamedTuple):
     turns: Sequence[report_leaks.Turns]
     released: report_leaks.Listed
     old: Old
+    unfinished: Sequence[Practice]
 
 
 def read(records: Path = RECORDS, root: Path | None = None) -> Evidence:
@@ -199,6 +209,11 @@ def read(records: Path = RECORDS, root: Path | None = None) -> Evidence:
         report_leaks.turns(root=root),
         report_leaks.released(root),
         old_prices(records),
+        [
+            report_facts.practice(practices([row], root), "rankcp_file")
+            for row in rows[PAIRS[0]]
+            if row.group.rising and len(row.group.folds) >= tables.FEWEST and row.to("its method") is None
+        ],
     )
 
 
@@ -207,8 +222,9 @@ def text(found: Evidence) -> str:
     rows, share = found.rows, found.old.share
     powers = tables.powers(rows)
     gaps = report_facts.printed_gaps()
-    chinese = {row.name: row for row in rows[PAIRS[0]]}
+    chinese, english = ({row.name: row for row in rows[corpus]} for corpus in PAIRS)
     most = chinese[report_figures.MOST].group
+    ten_folds = [row for row in with_folds(rows[PAIRS[0]]) if len(row.group.folds) >= FOLDS]
     context = {
         "rows": {corpus: {row.name: row for row in listed} for corpus, listed in rows.items()},
         "scores": {corpus: tables.score_table(listed) for corpus, listed in rows.items()},
@@ -223,11 +239,16 @@ def text(found: Evidence) -> str:
             it.f1 for it in published(corpus=PAIRS[0]) if (it.method, it.item) == ("Inter-EC", "emotion")
         ),
         "verdict_runs": (FOLDS * SEEDS, SPLIT_SEEDS),
-        "most_folds": [row.name for row in with_folds(rows[PAIRS[0]]) if len(row.group.folds) >= FOLDS],
+        "most_folds": [row.name for row in ten_folds],
+        "same_order": report_facts.same_order(
+            report_facts.practice(found.practices[PAIRS[0]], "epoch"), ten_folds
+        ),
         "first_fold": {row.name: fold_means(row.group.values()).get(1) for row in rows[PAIRS[0]]},
         "printed": report_facts.printed_table(rows),
         "neighbours": report_facts.neighbours(),
+        "listed_light": found.unfinished,
         "list_gain": report_facts.printed_list_gain(),
+        "window_gains": report_facts.printed_window_gains(),
         "gaps": gaps,
         "leaks": report_leaks.leak_table(rows),
         "turns": report_leaks.turn_table(found.turns),
@@ -243,12 +264,21 @@ def text(found: Evidence) -> str:
         "who": tables.who_table(found.practices[PAIRS[0]]),
         "position": tables.position_table(found.position, share),
         "placed": {row.name: row for row in found.position},
+        "two_stage_far": [row.far for row in found.position if row.name in ("Indep", "Inter-CE", "Inter-EC")],
+        "near_share": report_leaks.near_share(found.offsets),
+        "without_position": None
+        if (row := english.get("E2EECPE w/o position")) is None
+        else row.to("its method"),
+        "printed_most": next(
+            it.f1
+            for it in published("ecpe", PAIRS[0])
+            if it.method == report_figures.MOST and it.kind == "main"
+        ),
         "filters": found.filters,
         "trainings": report_facts.trainings(found.filters, share),
         "offsets": found.offsets,
         "cost": tables.cost_table(rows),
         "hours": tables.hours(rows),
-        "dearer": report_facts.dearer(chinese[report_figures.MOST], chinese["Inter-CE"], share),
         "epochs": report_facts.epochs(with_folds(rows[PAIRS[0]])),
         "last_epochs": report_facts.last_epochs(rows),
         "runs": sum(len(row.group.finished) for listed in rows.values() for row in listed),
@@ -270,6 +300,7 @@ def text(found: Evidence) -> str:
         "score": score,
         "percent": percent,
         "signed": signed,
+        "p": p_value,
         "median": median,
         "shared": lambda it: with_shared(it, share),
         "between": report_facts.between,
@@ -282,6 +313,8 @@ def text(found: Evidence) -> str:
         "item_f1": tables.item_f1,
         "between_rows": lambda one, other: tables.between_rows(one, other, share),
         "wider": lambda folds: (1 + folds * share) ** 0.5,
+        "floor": math.floor,
+        "bare": bare,
     }
     return filled(environment.get_template("report.md.j2").render(context))
 

@@ -15,9 +15,8 @@ import yaml
 from ecpe_zoo.leaderboard.published import Published, published
 from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results import statistics
-from ecpe_zoo.results.arms import epoch_gain
-from ecpe_zoo.results.store import RunGroup
-from ecpe_zoo.results.verdict import Components, Verdict
+from ecpe_zoo.results.store import RunGroup, share_tested
+from ecpe_zoo.results.verdict import Components
 from experiments import filter_check
 from experiments.report_names import ENCODERS, OWN, VARIANTS, bare
 from experiments.report_tables import (
@@ -25,7 +24,6 @@ from experiments.report_tables import (
     METHOD,
     Practice,
     Row,
-    between_rows,
     difference,
     points,
     ranges,
@@ -69,7 +67,8 @@ def printed_table(rows: Mapping[str, Sequence[Row]]) -> str:
         first = statistics.fold_means(row.group.values()).get(1) if several else None
         alone = f"; fold 1: {percent(first)}" if first is not None else ""
         where = f"{row.encoder}; {'folds' if several else 'fold'} {folds}"
-        ours[bare(row.name)].append(f"{percent(row.score.mean)} ({where}{alone})")
+        rises = " ↑" * bool(row.group.rising)
+        ours[bare(row.name)].append(f"{percent(row.score.mean)}{rises} ({where}{alone})")
     lines = []
     for it in published(TASK, CORPUS):
         method = method_of(it.method, rows)
@@ -107,11 +106,13 @@ class Gap(NamedTuple):
         method: The method, as printed.
         without: What is left out.
         points: Its printed F1 minus that without, as a fraction.
+        paper: The paper that prints it.
     """
 
     method: str
     without: str
     points: float
+    paper: str
 
 
 def printed_gaps() -> list[Gap]:
@@ -121,7 +122,7 @@ def printed_gaps() -> list[Gap]:
     for it in scores.values():
         method, _, part = it.method.partition(" w/o ")
         if it.kind == "ablation" and part and method in scores:
-            found.append(Gap(method, part, round(scores[method].f1 - it.f1, 4)))
+            found.append(Gap(method, part, round(scores[method].f1 - it.f1, 4), it.paper))
     return sorted(found, key=lambda gap: -gap.points)
 
 
@@ -139,6 +140,13 @@ def printed_list_gain(paper: str = MAIN, method: str = "MGCL") -> float:
     """What a paper prints for a method with the released list, minus without it."""
     scores = {it.method: it.f1 for it in published(TASK, CORPUS) if it.paper == paper}
     return scores[f"{method} with lexicon"] - scores[method]
+
+
+def printed_window_gains() -> list[float]:
+    """What JCB's paper prints for methods in a window of three clauses, minus without a window; the least first."""
+    scores = {it.method: it.f1 for it in published(TASK, CORPUS)}
+    ends = ", no window"
+    return sorted(scores[name.removesuffix(ends)] - f1 for name, f1 in scores.items() if name.endswith(ends))
 
 
 def printed_filter_gain() -> float:
@@ -263,14 +271,11 @@ def epochs(rows: Iterable[Row]) -> tuple[int, int]:
     return min(counts), max(counts)
 
 
-def dearer(one: Row, other: Row, share: float) -> statistics.Spread:
-    """How much more choosing the epoch on the test fold adds to the first row than to the second, on their folds."""
-
-    def prices(group: RunGroup) -> dict[tuple[int, str], float]:
-        gains = {(run.fold, run.id): epoch_gain(run, "pair") for run in group.finished}
-        return {run: gain for run, gain in gains.items() if gain is not None}
-
-    return between_rows(one, other, share, prices)
+def same_order(found: Practice, rows: Iterable[Row]) -> bool:
+    """Whether what a practice adds leaves these rows in the order of their strict scores."""
+    listed = sorted((row for row in rows if row.name in found.gains), key=lambda row: -row.score.mean)
+    after = [row.score.mean + found.gains[row.name].mean for row in listed]
+    return after == sorted(after, reverse=True)
 
 
 class LastEpochs(NamedTuple):
@@ -296,6 +301,44 @@ def last_epochs(rows: Mapping[str, Sequence[Row]]) -> LastEpochs:
     return LastEpochs(len(last), sum(last))
 
 
+class Pooled(NamedTuple):
+    """Several methods on the same folds, with one spread for all: each score is a method's part, a fold's, and noise.
+
+    Args:
+        sd: Spread of the noise, as a fraction.
+        f: F of the null that all methods are equal.
+        degrees: Its degrees of freedom, of the methods and of the noise.
+        p: Its p-value.
+        half: Half the width of Tukey's simultaneous 95 % intervals for all differences, as a fraction.
+    """
+
+    sd: float
+    f: float
+    degrees: tuple[int, int]
+    p: float
+    half: float
+
+
+def pooled(scores: np.ndarray[tuple[int, int], np.dtype[np.float64]], share: float) -> Pooled:
+    """Analysis of variance without interaction; the variance of a mean counts in shared training documents.
+
+    Args:
+        scores: Scores (methods, folds) as fractions.
+        share: n_test / n_train of a fold.
+    """
+    from scipy import stats
+
+    methods, folds = scores.shape
+    degrees = methods - 1, (methods - 1) * (folds - 1)
+    means = scores.mean(axis=1)
+    noise = scores - means[:, None] - scores.mean(axis=0) + scores.mean()
+    variance = float((noise**2).sum()) / degrees[1]
+    error = variance * (1 / folds + share)  # of a method's mean
+    f = float(means.var(ddof=1)) / error
+    half = float(stats.studentized_range.ppf(statistics.LEVEL, methods, degrees[1])) * error**0.5
+    return Pooled(variance**0.5, f, degrees, float(stats.f.sf(f, *degrees)), half)
+
+
 class Peers(NamedTuple):
     """Methods that share corpus, encoder and folds.
 
@@ -304,40 +347,38 @@ class Peers(NamedTuple):
         encoder: Encoder, in words.
         folds: Their folds.
         rows: Methods, the best first; no ablation.
-        shown: Smallest true differences to the best that the printed intervals, which count in shared training
-            documents, show in four of five repetitions, as fractions.
-        apart: Methods whose interval of the difference to the best excludes 0.
+        pooled: What can be said of all of them together.
     """
 
     corpus: str
     encoder: str
     folds: str
     rows: tuple[Row, ...]
-    shown: tuple[float, ...]
-    apart: int
+    pooled: Pooled
+
+    @property
+    def apart(self) -> tuple[Row, ...]:
+        """Methods that the simultaneous intervals separate from the best."""
+        best = self.rows[0].score.mean
+        return tuple(row for row in self.rows if best - row.score.mean > self.pooled.half)
 
 
-def peers(rows: Mapping[str, Sequence[Row]]) -> Peers:
-    """The largest such set of methods that have an interval."""
+def peers(rows: Mapping[str, Sequence[Row]]) -> list[Peers]:
+    """Such sets of at least three methods with an interval, the largest first."""
     found: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for corpus, listed in rows.items():
         for row in listed:
-            if len(row.group.folds) >= FEWEST and not row.group.seedless and row.to("its method") is None:
+            usual = not row.group.seedless and row.group.task == TASK and row.to("its method") is None
+            if usual and len(row.group.folds) >= FEWEST:
                 found[corpus, row.encoder, ranges(row.group.folds)].append(row)
-    key, best = max(found.items(), key=lambda item: len(item[1]))
-    compared = [one for row in best if (one := row.to("the best of its encoder")) is not None]
-    gaps = [it for one in compared if (it := difference(one)) is not None]
-    return Peers(
-        *key,
-        tuple(sorted(best, key=lambda row: -row.score.mean)),
-        tuple(sorted(one.verdict.detectable * wider(one.verdict) for one in compared)),
-        sum(it.low > 0 or it.high < 0 for it in gaps),
-    )
-
-
-def wider(found: Verdict) -> float:
-    """How much wider an interval is that counts in shared training documents."""
-    return (found.high_shared - found.low_shared) / (found.high - found.low)
+    made = []
+    for key, some in found.items():
+        if len(some) >= FEWEST:
+            best = sorted(some, key=lambda row: -row.score.mean)
+            by_fold = [statistics.fold_means(row.group.values()) for row in best]
+            scores = np.array([[of[fold] for fold in sorted(of)] for of in by_fold])
+            made.append(Peers(*key, tuple(best), pooled(scores, share_tested(best[0].group.finished))))
+    return sorted(made, key=lambda it: (-len(it.rows), it.corpus, it.encoder))
 
 
 def over_rule(rows: Sequence[Row]) -> list[statistics.Spread]:

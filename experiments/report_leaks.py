@@ -143,3 +143,9 @@ def offset_groups(tested: Mapping[str, Sequence[Document]]) -> dict[str, Offsets
         total = counts.total()
         found[name] = Offsets(len(documents), total, counts[-1] / total, counts[0] / total)
     return found
+
+
+def near_share(found: Mapping[str, Offsets]) -> float:
+    """Share of all pairs whose cause is in the emotion clause or the one before."""
+    near = sum(it.pairs * (it.before + it.same) for it in found.values())
+    return near / sum(it.pairs for it in found.values())

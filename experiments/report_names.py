@@ -28,6 +28,7 @@ VARIANTS = {
     "kept-vectors": ", word vectors frozen",
     "light": ", light",
     "encoder-light": " on the encoder, light",
+    "no-auxiliary": " w/o auxiliary",
     "no-distillation": " w/o cross-grained KD",
     "no-extra-clause": " w/o extra-clause clue",
     "no-position": " w/o position",

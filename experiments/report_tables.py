@@ -18,7 +18,7 @@ from ecpe_zoo.leaderboard.comparisons import Against, Why
 from ecpe_zoo.leaderboard.tables import p_value, percent, signed
 from ecpe_zoo.results import statistics
 from ecpe_zoo.results.store import RunGroup
-from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS, components
+from ecpe_zoo.results.verdict import FOLDS, SEEDS, SPLIT_SEEDS
 from experiments import position_check
 from experiments.report_names import encoder_in_words
 
@@ -187,7 +187,7 @@ def item_f1(group: RunGroup, item: Literal["emotion", "cause"]) -> float:
 def score_table(rows: Sequence[Row]) -> str:
     """Scores and comparisons of each method, by encoder."""
     has_rule, pairs = any(row.to("the rule") for row in rows), all(row.group.task == "ecpe" for row in rows)
-    heads = ["", "folds", "runs", "F1"] + ["emotion / cause F1"] * pairs
+    heads = ["", "folds×seeds" if pairs else "seeds", "F1"] + ["emotion / cause F1"] * pairs
     heads += ["minus the rule, same folds"] * has_rule + [
         "minus its reference, same folds",
         "verdict, or the folds and seeds that it lacks",
@@ -198,15 +198,26 @@ def score_table(rows: Sequence[Row]) -> str:
             lines.append([f"*{encoder}*", *[""] * (len(heads) - 1)])
         leaders = {one.label for row in listed if (one := row.to(*METHOD))}
         for row in listed:
-            folds = ranges(row.group.folds) if row.group.task == "ecpe" else "official"
             rises = " ↑" * bool(row.group.rising)
-            cells = [row.name, folds, str(len(row.group.finished)), score(row.score) + rises]
+            cells = [row.name, folds_and_seeds(row.group), score(row.score) + rises]
             if pairs:
                 cells.append("/".join(percent(item_f1(row.group, item)) for item in ("emotion", "cause")))
             cells += [points(difference(row.to("the rule")))] * has_rule
             reference = "reference" if row.name in leaders and not row.to(*METHOD) else ""
             lines.append([*cells, reference or points(difference(row.to(*METHOD))), verdict(row)])
     return table(heads, lines)
+
+
+def folds_and_seeds(group: RunGroup) -> str:
+    """`1–10×3`; the number of runs if folds have different numbers of seeds, or that of seeds if there is one split."""
+    runs, folds = len(group.finished), len(group.folds)
+    if group.task != "ecpe":
+        return str(runs)
+    return (
+        f"{ranges(group.folds)}×{runs // folds}"
+        if runs % folds == 0
+        else f"{ranges(group.folds)} ({runs} runs)"
+    )
 
 
 def verdict(row: Row) -> str:
@@ -239,47 +250,36 @@ class Power(NamedTuple):
         corpus: Corpus.
         name: The difference.
         over: What it is taken over, in words.
-        measured: What was measured.
         now: Smallest true difference that a t-test over as many folds shows in four of five repetitions.
-        then: The same of ten folds with three seeds; nan for a corpus without folds.
     """
 
     corpus: str
     name: str
     over: str
-    measured: statistics.Spread
     now: float
-    then: float
 
 
 def powers(rows: Mapping[str, Sequence[Row]]) -> list[Power]:
     """Of all comparisons of a row with its method or with the best of its encoder that have an interval."""
     found = []
     for corpus, listed in rows.items():
-        groups = {row.name: row.group for row in listed}
         for row in (row for some in by_encoder(listed).values() for row in some):
             one = row.to(*METHOD)
             measured = difference(one)
             if one is None or measured is None or math.isnan(measured.low):
                 continue
-            then = math.nan
-            if one.verdict.unit == "fold":
-                then = components(row.group, groups[one.label]).detectable(FOLDS, SEEDS)
             name = f"{row.name} − {one.label}"
-            found.append(Power(corpus, name, one.verdict.counted, measured, one.verdict.detectable, then))
+            found.append(Power(corpus, name, one.verdict.counted, one.verdict.detectable))
     return found
 
 
 def power_table(found: Sequence[Power]) -> str:
     """What the comparisons could have shown, in points."""
-    heads = ("difference", "folds", "measured", "these runs show", "ten folds × three seeds show")
+    heads = ("difference", "folds", "these runs show")
     lines: list[tuple[str, ...]] = []
     for corpus, powers in groupby(found, key=lambda it: it.corpus):
-        lines.append((f"*{corpus}*", "", "", "", ""))
-        lines += [
-            (it.name, it.over.removesuffix(" folds"), points(it.measured), percent(it.now), percent(it.then))
-            for it in powers
-        ]
+        lines.append((f"*{corpus}*", "", ""))
+        lines += [(it.name, it.over.removesuffix(" folds"), percent(it.now)) for it in powers]
     return table(heads, lines)
 
 
@@ -328,7 +328,7 @@ def who_table(found: Sequence[Practice]) -> str:
 
 def position_table(rows: Sequence[position_check.Row], share: float) -> str:
     """Scores on documents whose offsets are balanced, and on the others: rows with an interval, most folds first."""
-    heads = ("", "folds", "all", "others", "balanced", "balanced minus others")
+    heads = ("", "folds", "all", "others", "balanced", "balanced minus others", "recall near", "recall far")
     return table(
         heads,
         (
@@ -337,6 +337,8 @@ def position_table(rows: Sequence[position_check.Row], share: float) -> str:
                 str(row.folds),
                 *(percent(value) for value in (row.every, row.others, row.balanced)),
                 points(with_shared(row.gap, share)),
+                percent(row.near),
+                percent(row.far),
             )
             for row in sorted(rows, key=lambda row: -row.folds)
             if row.folds >= FEWEST

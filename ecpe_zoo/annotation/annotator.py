@@ -20,6 +20,7 @@ from ecpe_zoo.corpora.document import Document, Language, Segment, document_from
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.data.sampler import LikeLengthBatchSampler
 from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.escaping import is_blank
 from ecpe_zoo.methods.base import Method
 from ecpe_zoo.methods.loading import load_method
 from ecpe_zoo.methods.traces import gradient_times_input
@@ -221,6 +222,7 @@ class Annotator:
         if entry.whole and not self.method.task.labelled:
             clauses = cut_clauses(entry.texts[0], language)
             shown, read = [clause.text for clause in clauses], [clause.bare for clause in clauses]
+        read = ["" if is_blank(text) else text for text in read]
         places = [index for index, text in enumerate(read) if text]
         if not places:
             return _Read(shown, [], None)

@@ -17,6 +17,7 @@ from ecpe_zoo.corpora.document import Document
 from ecpe_zoo.data.module import EmotionDataModule
 from ecpe_zoo.data.predictions import Prediction
 from ecpe_zoo.errors import ZooError, unknown_choice
+from ecpe_zoo.escaping import NAME, is_name
 from ecpe_zoo.methods.labels import labels_of
 from ecpe_zoo.methods.means import Means
 from ecpe_zoo.methods.stages import FIT, Between, Stage
@@ -53,6 +54,21 @@ class Collator(Protocol):
         """Build the batch; outside training, the documents have no gold."""
 
 
+def _check_class(method: type[Method]) -> None:
+    """Refuse what would end a run when it writes its results.
+
+    Raises:
+        ZooError: No id, one that cannot name a folder, or an ablation that is no argument.
+    """
+    id = getattr(method, "id", None)
+    if not is_name(id):
+        raise ZooError(f"Expected {method.__name__} to have an `id`, a name ({NAME}), but got {id!r}.")
+    arguments = inspect.signature(method).parameters
+    for ablation in sorted(vars(method).get("ablations", ())):  # a base may have other arguments
+        if ablation.partition(".")[0] not in arguments:
+            raise unknown_choice(f"`ablations` of {method.__name__} among its arguments", ablation, arguments)
+
+
 class Method(Traceable, LightningModule):
     """Base of all methods.
 
@@ -81,12 +97,15 @@ class Method(Traceable, LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
+        _check_class(type(self))
         self.save_hyperparameters()  # the arguments of the subclass: Lightning walks up the frames
         # as plain values, since checkpoints load without executing anything
         for name, parameter in inspect.signature(type(self)).parameters.items():
             default = parameter.default
             if isinstance(default, Options):
                 self.hparams[name] = asdict(default.of(self.hparams[name], default))
+            elif isinstance(self.hparams[name], Options):  # an argument without a default
+                self.hparams[name] = asdict(self.hparams[name])
             elif (group := optional_group(parameter.annotation, default)) and self.hparams[name] is not None:
                 self.hparams[name] = asdict(group.of(self.hparams[name]))
         if type(self).__module__.startswith("ecpe_zoo.methods."):  # others may mean something else by a name
@@ -228,8 +247,21 @@ class Method(Traceable, LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch, `train/loss` and each loss by its name."""
+        finite = True
         for name, mean, weight in self.means.pop():
             self.log(f"train/{name}", mean, prog_bar=name == "loss", batch_size=weight, sync_dist=True)
+            finite = finite and bool(mean.isfinite())
+        if not finite:  # a loss alone may overflow in 16 bits: its step is skipped
+            self._check_finite()
+
+    def _check_finite(self) -> None:
+        broken = [name for name, value in self.named_parameters() if not value.isfinite().all()]
+        if broken:
+            raise ZooError(
+                f"Expected finite weights after epoch {self.current_epoch + 1}, but {len(broken)} tensors hold NaN or "
+                f"inf, {broken[0]!r} first. Find the operation with --trainer.detect_anomaly true, or lower the "
+                "learning rate."
+            )
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> list[Prediction]:
         """Predict; the scorer gathers the predictions."""

@@ -126,7 +126,7 @@ class EncodedPairMethod(Method):
     """Base of the methods that encode the clauses of a document and score emotions, causes and candidate pairs.
 
     A method provides `make_heads`, `score`, and whatever its losses need beyond the cross-entropies of its heads. Its
-    `__init__` calls `take_settings`.
+    arguments `encoder`, `reading`, `pairs` and `optimiser` are read here.
 
     Attributes:
         heads: Everything after the encoder. Its `pair_head`, a linear layer with one output, computes the pair logits.
@@ -139,8 +139,8 @@ class EncodedPairMethod(Method):
     encoder: SegmentEncoder
     heads: nn.Module
 
-    def take_settings(self) -> None:
-        """Read the groups of options that these methods share."""
+    def __init__(self) -> None:
+        super().__init__()
         self.settings = EncoderSettings.of(self.hparams.encoder)
         self.reading = ReadingSettings.of(self.hparams.reading)
         self.pair_settings = PairSettings.of(self.hparams.pairs)
@@ -150,11 +150,13 @@ class EncodedPairMethod(Method):
 
     def make_heads(self, size: int) -> nn.Module:
         """The network over clause vectors of this size."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"Expected {type(self).__name__} to have `make_heads`; see `methods/rankcp.py`."
+        )
 
     def score(self, encoded: Encoded, mask: Tensor, pairs: PairSet) -> PairLogits:
         """Logits of the clauses and of the candidate pairs; mask (B, N)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"Expected {type(self).__name__} to have `score`; see `methods/rankcp.py`.")
 
     def further_losses(self, logits: PairLogits, batch: DocumentRows) -> dict[str, Tensor]:
         """Losses other than the cross-entropies, by name."""
@@ -234,9 +236,27 @@ class EncodedPairMethod(Method):
         return head.bias
 
     def forward(self, batch: DocumentRows) -> PairLogits:
-        """Logits of a batch."""
+        """Logits of a batch.
+
+        Raises:
+            TypeError: `score` returned anything else, or logits of other shapes.
+        """
         pairs = PairSet.build(batch.segment_mask, self.pair_settings.window)
-        return self.score(self.encoder(batch), batch.segment_mask, pairs)
+        found = self.score(self.encoder(batch), batch.segment_mask, pairs)
+        self._check(found, len(pairs.document), tuple(batch.segment_mask.shape))
+        return found
+
+    def _check(self, found: object, candidates: int, clauses: tuple[int, ...]) -> None:
+        said = f"Expected `score` of {type(self).__name__} to return"
+        if not isinstance(found, PairLogits):
+            raise TypeError(f"{said} `PairLogits`, but got {type(found).__name__}.")
+        for name, values, shape in (
+            ("pair", found.pair, (candidates,)),
+            ("emotion", found.emotion, clauses),
+            ("cause", found.cause, clauses),
+        ):
+            if values is not None and tuple(values.shape) != shape:
+                raise TypeError(f"{said} {name} logits of shape {shape}, but got {tuple(values.shape)}.")
 
     def losses(self, batch: DocumentRows) -> dict[str, Tensor]:
         """Binary cross-entropy of pairs, emotion clauses and cause clauses, each a mean over the batch."""

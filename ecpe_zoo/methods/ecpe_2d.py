@@ -260,7 +260,6 @@ class ECPE2D(EncodedPairMethod):
         optimiser: OptimiserSettings = OptimiserSettings(2e-3, 2e-5),
     ) -> None:
         super().__init__()
-        self.take_settings()
         self.form, self.interaction, self.layers = form, interaction, layers
         self.hidden, self.size, self.dropout, self.threshold = hidden, size, dropout, threshold
         self.detach_link, self.detach_states = detach_link, detach_states

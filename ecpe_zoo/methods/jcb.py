@@ -239,7 +239,6 @@ class JCB(EncodedPairMethod):
         optimiser: OptimiserSettings = OptimiserSettings(2e-5),
     ) -> None:
         super().__init__()
-        self.take_settings()
         self.layers, self.joint_mean, self.activation, self.dropout = layers, joint_mean, activation, dropout
         self.alignment, self.guidance, self.threshold = alignment, guidance, threshold
         self.asymmetry, self.asymmetry_form = asymmetry, asymmetry_form

@@ -160,8 +160,14 @@ def method_class(class_path: str) -> type[Method]:
     module, _, name = class_path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
+    except SyntaxError as error:
+        where = f"{error.filename}:{error.lineno}"
+        raise ZooError(f"{where}: expected Python, but got: {error.msg}.") from error
     except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: a relative path
-        raise ZooError(f"Expected the class path of a method, but got {class_path!r}: {error}") from error
+        raise ZooError(
+            f"Expected the class path of a method, but got {class_path!r}: {error}. Install a module of your own, or "
+            "put its folder into PYTHONPATH."
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ZooError(f"Expected the class path of a method, but {class_path!r} is not a method.")
     return found

@@ -184,7 +184,6 @@ class PairGCN(EncodedPairMethod):
         optimiser: OptimiserSettings = OptimiserSettings(1e-3, 2e-5),
     ) -> None:
         super().__init__()
-        self.take_settings()
         self.hidden, self.link, self.layers = hidden, link, layers
         self.normalise_last, self.signed = normalise_last, signed
         self.dropout, self.threshold = dropout, threshold

@@ -113,7 +113,6 @@ class PBJE(EncodedPairMethod):
         optimiser: OptimiserSettings = OptimiserSettings(2e-5, weight_decay=1e-5),
     ) -> None:
         super().__init__()
-        self.take_settings()
         self.layers, self.edges = layers, Edges(clause_edges, pair_edges, document_edges)
         self.dropout, self.threshold = dropout, threshold
 

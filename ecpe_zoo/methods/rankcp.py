@@ -124,7 +124,6 @@ class RANKCP(EncodedPairMethod):
         optimiser: OptimiserSettings = OptimiserSettings(1e-5),
     ) -> None:
         super().__init__()
-        self.take_settings()
         self.clause_settings = ClauseSettings.of(self.hparams.clause_encoder)
         self.smooth, self.ranking, self.threshold = smooth, ranking, threshold
 

@@ -117,7 +117,6 @@ class TransECPE(EncodedPairMethod):
         super().__init__()
         if norm not in get_args(Norm):
             raise unknown_choice("--model.norm", norm, get_args(Norm))
-        self.take_settings()
         self.reversal, self.threshold = reversal, threshold
 
     def make_heads(self, size: int) -> Parser:

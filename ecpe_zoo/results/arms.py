@@ -1,7 +1,8 @@
 """What each practice of published code adds to an honest score, from kept test scores and watched epochs.
 
 Nothing is trained: a strict run of emotion-cause pairs is scored again as each practice would score it, and the
-difference is taken within the run. Practices that choose by the maximum of something on the test fold (epoch,
+difference is taken within the run. Epochs are compared at the default threshold; all else starts from the score at
+the threshold that validation tuned. Practices that choose by the maximum of something on the test fold (epoch,
 threshold, each task at its own epoch) cannot lower a score; the others can.
 """
 
@@ -204,17 +205,19 @@ def run_arms(entry: Entry, root: Path | None = None) -> RunArms:
 
 
 def epoch_gain(entry: Entry, item: Item) -> float | None:
-    """Best test F1 of any epoch minus that of the chosen one, each at its tuned threshold if it was kept."""
+    """Best test F1 of any epoch minus that of the chosen one, both at the default threshold.
+
+    Validation compared the epochs there, and published code does. At tuned thresholds a part of the difference would
+    be that validation chose by another score.
+    """
     name = f"{item}_f1"
     watched = watched_epochs(entry, None if item == "pair" else name)
     if watched is None:
         return None
     rows, chosen = watched
-    tuned = f"{WATCHED}_at_tuned"
-    part = tuned if all(tuned in row for row in rows) else WATCHED
-    if not all(name in row[part] for row in rows):
+    if not all(name in row[WATCHED] for row in rows):
         return None
-    return float(max(row[part][name] for row in rows) - chosen[part][name])
+    return float(max(row[WATCHED][name] for row in rows) - chosen[WATCHED][name])
 
 
 def _rescored(

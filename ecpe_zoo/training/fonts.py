@@ -14,6 +14,9 @@ from ecpe_zoo.escaping import visible
 USUAL = "DejaVu Sans"
 """The font that comes with matplotlib: Latin, Greek, Cyrillic, but no Chinese."""
 
+LONGEST_SHOWN = 40
+"""Letters of a label in a picture; the CSV beside it has all of them."""
+
 PLAIN = {"parse_math": False}
 """For texts of the user: a dollar sign begins no formula."""
 
@@ -43,8 +46,8 @@ class Names(NamedTuple):
 
 
 def readable(names: Sequence[str]) -> Names:
-    """How to show label names."""
-    plain = [visible(name) for name in names]
+    """How to show label names; those of more than `LONGEST_SHOWN` letters are cut."""
+    plain = [shortened(visible(name)) for name in names]
     wanted = frozenset("".join(plain))
     missing = frozenset(wanted - _characters_of(USUAL))
     families = (USUAL, *_families_with(missing)) if missing else (USUAL,)
@@ -56,6 +59,15 @@ def readable(names: Sequence[str]) -> Names:
     # matplotlib leaves names out of a legend that begin with an underscore
     shown = [f" {name}" if name.startswith("_") else name for name in shown]
     return Names(tuple(shown), families, tuple(name for name, gone in zip(plain, lost, strict=True) if gone))
+
+
+def shortened(text: str) -> str:
+    """The beginning of a long text: a picture grows with the square of its longest label.
+
+    >>> shortened("joy"), len(shortened("a" * 5000)), shortened("a" * 5000)[-2:]
+    ('joy', 40, 'a…')
+    """
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def width(text: str) -> float:

@@ -320,11 +320,27 @@ _load_yaml = get_loader("yaml")
 
 
 def _load(text: str) -> Any:
-    """Values in YAML; those that cannot be built (`!!int x`, the 99th of a month) are errors of the text too."""
+    """Values in YAML; those that cannot be built (`!!int x`, the 99th of a month) are errors of the text too.
+
+    So are values inside themselves, through an alias of an anchor around it: the parser would never end.
+    """
     try:
-        return grouped(_load_yaml(text))
+        value = _load_yaml(text)
+        if _holds_itself(value, ()):
+            raise yaml.YAMLError("a value inside itself: an alias stands within what its anchor names")
+        return grouped(value)
     except UNBUILT as error:
         raise yaml.YAMLError(f"values that cannot be read ({type(error).__name__}: {error})") from None
+
+
+def _holds_itself(value: Any, around: tuple[int, ...]) -> bool:
+    """Whether a list or mapping contains one of those around it, by `id`."""
+    if not isinstance(value, dict | list):
+        return False
+    if id(value) in around:
+        return True
+    inside = value.values() if isinstance(value, dict) else value
+    return any(_holds_itself(one, (*around, id(value))) for one in inside)
 
 
 set_loader("yaml", _load, (yaml.YAMLError,))

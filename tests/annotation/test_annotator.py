@@ -102,6 +102,7 @@ def test_running_text_has_its_clauses_cut_and_its_words_apart() -> None:
         "他 收到 了 一份 礼物",
         "他 很 高兴",
     ]
+    assert Annotator(method)._read(entry_of(1, "\u200b \ufeff\u200b")).document is None  # nothing to see
     segmented = Annotator(method)._read(entry_of(1, "他 收到 了 一 份 礼物 ， 他 很 高兴"))
     assert segmented.document is not None
     assert [s.text for s in segmented.document.segments] == ["他 收到 了 一 份 礼物", "他 很 高兴"]

@@ -133,6 +133,11 @@ PLACES: list[tuple[str, str]] = [
     ("model: e2ecpe\n", "c.yaml:1: argument --model: .*Did you mean {M}?"),
     ("model: [\n", "c.yaml: Problems parsing config: .* line 2"),
     ("seed_everything: !!int x\n", "c.yaml: Problems parsing config: values that cannot be read"),
+    ("&a\nmodel: {M}\nextra: *a\n", "c.yaml: Problems parsing config: a value inside itself"),
+    (
+        "model:\n  class_path: {M}\n  init_args: {hidden: &h [*h]}\n",
+        "c.yaml: Problems parsing config: a value inside itself",
+    ),
     ("model:", "c.yaml: Unexpected config: model:. Expected options by section"),
     ("", "c.yaml: Unexpected config: it is empty. Expected options by section, as `ecpe-zoo configs show"),
     ("some text", "c.yaml: Unexpected config: some text. Expected options by section"),

@@ -29,3 +29,13 @@ def test_documents_are_split_by_their_text() -> None:
 
 def test_offsets_are_cause_minus_emotion() -> None:
     assert offsets([document("a", (1, 0), (1, 1)), document("b", (2, 1))]) == {-1: 2, 0: 1}
+
+
+def test_recall_is_told_by_offset() -> None:
+    documents = {d.id: d for d in (document("a", (1, 0), (1, 1)), document("b", (2, 0), (0, 1)))}
+    scores = np.zeros((3, 3), dtype=np.float32)
+    scores[1, 0] = scores[2, 0] = 0.9
+    predictions = [Prediction(id, {"pair": scores}) for id in documents]
+    found = split_scores(predictions, documents, frozenset({text_of(documents["a"])}), 0.5)
+    assert found.near == pytest.approx(1 / 2)  # of (1, 0) and (1, 1)
+    assert found.far == pytest.approx(1 / 2)  # of (2, 0) and (0, 1)

@@ -238,6 +238,78 @@ def test_printed_gaps_are_differences_of_printed_rows() -> None:
     assert min(report_facts.neighbours()) == pytest.approx(0.7737 - 0.7736)
 
 
+def test_printed_windows_and_papers() -> None:
+    expected = [0.7637 - 0.7466, 0.7737 - 0.7509, 0.7360 - 0.6549]
+    assert report_facts.printed_window_gains() == pytest.approx(expected)
+    gaps = report_facts.printed_gaps()
+    assert len(gaps) == 14
+    assert len({gap.paper for gap in gaps}) == 3
+    assert {gap.without: gap.points for gap in gaps if gap.method == "JCB"}[
+        "boundary adjusting"
+    ] == pytest.approx(0.0118)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.13])
+def test_methods_on_common_folds_are_compared_together(share: float) -> None:
+    """A two-way analysis of variance without interaction, written out."""
+    scores = np.array([[0.50, 0.55, 0.53], [0.48, 0.51, 0.52], [0.47, 0.54, 0.50], [0.42, 0.47, 0.44]])
+    methods, folds = scores.shape
+    grand = sum(map(sum, scores.tolist())) / scores.size
+    of_method = [sum(row) / folds for row in scores.tolist()]
+    of_fold = [sum(column) / methods for column in scores.T.tolist()]
+    noise = sum(
+        (scores[m, k] - of_method[m] - of_fold[k] + grand) ** 2 for m in range(methods) for k in range(folds)
+    ) / ((methods - 1) * (folds - 1))
+    between = sum((mean - grand) ** 2 for mean in of_method) / (methods - 1)
+    found = report_facts.pooled(scores, share)
+    assert found.degrees == (3, 6)
+    assert found.sd == pytest.approx(noise**0.5)
+    assert found.f == pytest.approx(between / (noise * (1 / folds + share)))
+    q = 4.896  # of tables: 5 %, four means, six degrees of freedom
+    assert found.half == pytest.approx(q * (noise * (1 / folds + share)) ** 0.5, rel=1e-3)
+    assert 0 < found.p < 0.05
+
+
+def test_peers_are_separated_by_the_simultaneous_intervals(rows: dict[str, list[Row]]) -> None:
+    for found in report_facts.peers(rows):
+        best, *others = found.rows
+        gaps = {row.name: best.score.mean - row.score.mean for row in others}
+        assert {row.name for row in found.apart} == {
+            name for name, gap in gaps.items() if gap > found.pooled.half
+        }
+        assert len({row.group.corpus for row in found.rows}) == len({row.encoder for row in found.rows}) == 1
+
+
+def test_an_order_is_kept_or_not(rows: dict[str, list[Row]]) -> None:
+    best, second = sorted(rows["xia-ding-2019"], key=lambda row: -row.score.mean)[:2]
+    some = statistics.Spread(0.01, 0.0, 0.0, 0.0, 3)
+    ahead = some._replace(mean=0.02 + best.score.mean - second.score.mean)
+    assert report_facts.same_order(
+        Practice("epoch", "", "", {best.name: some, second.name: some}), [second, best]
+    )
+    assert not report_facts.same_order(
+        Practice("epoch", "", "", {best.name: some, second.name: ahead}), [best, second]
+    )
+
+
+def test_near_pairs_are_counted_over_all_groups() -> None:
+    groups = {"a": report_leaks.Offsets(9, 10, 0.5, 0.3), "b": report_leaks.Offsets(9, 30, 0.6, 0.2)}
+    assert report_leaks.near_share(groups) == pytest.approx((8 + 24) / 40)
+
+
+def test_a_method_trained_in_a_window_has_no_gain_of_it(
+    groups: list[RunGroup], real_data: Callable[[str], Path]
+) -> None:
+    root = real_data("ntcir-ecpe-en")
+    group = next(
+        g for g in groups if g.first.path.parent.name == "rankcp-light" and g.corpus == "ntcir-ecpe-en"
+    )
+    (row,) = report.rows_of([group], documents=False)["ntcir-ecpe-en"]
+    found = {practice.id for practice in report.practices([row], root)}
+    assert "window-3" not in found
+    assert {"window-2", "window-3-gold"} <= found
+
+
 def test_the_best_design_has_the_spread_of_the_seeds_alone(old: report.Old) -> None:
     sound = old.strict.sound
     squares = [

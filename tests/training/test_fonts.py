@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecpe_zoo.training import fonts
-from ecpe_zoo.training.fonts import USUAL, readable
+from ecpe_zoo.training.fonts import LONGEST_SHOWN, USUAL, readable
 from ecpe_zoo.training.pictures import draw_views
 from ecpe_zoo.views import Confusion, Heatmap, Points, View
 
@@ -43,6 +43,12 @@ def test_names_that_no_font_has_are_numbered(monkeypatch: pytest.MonkeyPatch) ->
     assert found.numbered == ("悲伤",)
     assert "悲伤" in found.note
     fonts._families_with.cache_clear()
+
+
+def test_long_names_are_cut() -> None:
+    """Pictures of names of 1,500 letters took minutes: their area grows with the square of the longest."""
+    shown = readable(["a" * 5000, "b" * LONGEST_SHOWN]).shown
+    assert shown == ("a" * (LONGEST_SHOWN - 1) + "…", "b" * LONGEST_SHOWN)
 
 
 def test_pictures_of_any_names_draw_without_warnings(
