@@ -106,7 +106,8 @@ def split_scores(
         for emotion, cause in documents[prediction.id].pairs or ():
             kinds[cause - emotion in NEAR].append((emotion, cause) in pairs)
     near, far = (sum(found) / len(found) if found else math.nan for found in kinds.values())
-    return Scores(*found, near, far)
+    balanced, others, every = found
+    return Scores(balanced, others, every, near, far)
 
 
 def offsets(documents: Sequence[Document]) -> Counter[int]:
@@ -198,7 +199,8 @@ def _row(
         return statistics.over_runs({key: scores[part] for key, scores in found.items()}).over.mean
 
     gap = statistics.over_runs({key: s.balanced - s.others for key, s in found.items()})
-    return Row(name, len(group.folds), *(over(part) for part in range(len(Scores._fields))), gap)
+    balanced, others, every, near, far = (over(part) for part in range(len(Scores._fields)))
+    return Row(name, len(group.folds), balanced, others, every, near, far, gap)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from ecpe_zoo.methods.loading import load_method, method_class
 from ecpe_zoo.options import EncoderSettings, OptimiserSettings, PairSettings, ReadingSettings
 from tests.cli.test_training import QUIET, run_folder
 
-SMALL = {"name": "embedded", "size": 16, "heads": 2, "layers": 1}
+SMALL: dict[str, Any] = {"name": "embedded", "size": 16, "heads": 2, "layers": 1}
 
 
 class Heads(nn.Module):
