@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ecpe_zoo.corpora.lexicon import FILES as LEXICON_FILES
-from ecpe_zoo.declared import Declared, declared
+from ecpe_zoo.declared import PACKAGE, Declared, declared
 from ecpe_zoo.escaping import visible, without_folder
 from ecpe_zoo.options import flat
 from ecpe_zoo.results.identity import decisive
@@ -51,7 +51,8 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
     Null options and arguments at their default are left out, so that a record from before an argument was added is
     grouped with those from after it, unless it behaved otherwise than today's default (`_BEFORE`). A file that an
     argument names is represented by its content: `model.vectors` -> sha256; other files that were read are
-    `inputs.NAME` -> sha256.
+    `inputs.NAME` -> sha256. A class of somebody else's that has the id of a method of this package is
+    `model.class_path`: it is not that method.
     """
     method, arguments = declared_method(record), arguments_of(record)
     default: Mapping[str, Any] = {} if method is None else method.defaults
@@ -62,6 +63,13 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         for name, value in arguments.items()
         if name not in idle and (name not in default or default[name] != value)
     }
+    class_path = str((record.config.get("model") or {}).get("class_path", ""))
+    if (
+        class_path
+        and not class_path.startswith("ecpe_zoo.")
+        and (PACKAGE / "methods" / f"{record.method}.py").is_file()
+    ):
+        found["model.class_path"] = class_path
     data = declared("ecpe_zoo.data.module.EmotionDataModule")
     assert data is not None
     # only of sections that the config has: a run without early stopping has none of its options
@@ -117,7 +125,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
     A label names, where they are not at the method's default:
 
     - the arguments that make another method of it (`Method.ablations`), always;
-    - the lexicon and the truncation, always;
+    - the lexicon and the truncation, and a class that borrows the id of a method of this package, always;
     - arguments and files that differ between the method's groups on one corpus;
     - practice (data, trainer, early stopping) that differs between the method's groups of one protocol, on all of them,
       and not between protocols: the strict and the paper run of one method share a label.
@@ -198,7 +206,9 @@ def _arguments(group: RunGroup, names: Sequence[str]) -> tuple[list[str], dict[s
     settings = group.first.settings
     for name, value in sorted(settings.items(), key=lambda item: (item[0].startswith("inputs."), item[0])):
         argument = name.removeprefix("model.")
-        if name.startswith("inputs."):
+        if name == "model.class_path":
+            always.append(f"class_path={value}")
+        elif name.startswith("inputs."):
             if name in names and name.removeprefix("inputs.") not in LEXICON_FILES:
                 others[name] = f"{name}={value[:8]}"
         elif name.startswith("model.") and (name in names or argument in ablations):

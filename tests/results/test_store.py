@@ -214,6 +214,20 @@ def test_a_mean_is_of_one_definition(tmp_path: Path) -> None:
     assert spread.over.mean == pytest.approx(0.55)
 
 
+def test_a_class_that_borrows_the_id_of_a_method_is_not_that_method(tmp_path: Path) -> None:
+    borrowed = raw(0.4, seed=1)
+    borrowed["config"]["model"]["class_path"] = "mine.MGCL"
+    other = raw(0.6, seed=1, method="own")
+    other["config"]["model"]["class_path"] = "mine.Own"
+    for name, record in {"a": raw(0.5), "b": borrowed, "c": other}.items():
+        write(tmp_path / f"{name}.json", record)
+    assert set(labels(group_records(find_records([tmp_path]))).values()) == {
+        "mgcl [encoder.name=embedded]",
+        "mgcl [class_path=mine.MGCL, encoder=embedded]",
+        "own",
+    }
+
+
 def test_a_class_path_of_somebody_else_is_not_imported(tmp_path: Path) -> None:
     record = raw()
     record["config"]["model"]["class_path"] = "antigravity.Anything"
