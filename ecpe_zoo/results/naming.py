@@ -169,7 +169,7 @@ def labels(groups: Sequence[RunGroup]) -> dict[int, str]:
     return found
 
 
-MOST_NAMED = 4
+MOST_NAMED = 3
 """Maximum number of differing settings that all labels of a method name."""
 
 
