@@ -348,7 +348,7 @@ def test_printed_figures_are_folded_and_never_ranked(site: Path) -> None:
     assert board.index("<figure") > board.index("</table>")  # the table is first
     scores = [float(score) for score in re.findall(r'data-label="Printed"><span><strong>([\d.]+)', printed)]
     assert scores == sorted(scores, reverse=True)
-    assert len(scores) == 34
+    assert len(scores) == 43
     assert printed.count("holds gold labels") == 4
     assert "data-kind" not in printed
     alone = text[text.index('id="erc-iemocap"') :].split("</section>")[0]
