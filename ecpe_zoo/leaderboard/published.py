@@ -59,6 +59,11 @@ class Published(BaseModel):
         return self.selection.split(";")[0].split(" (")[0]
 
     @property
+    def holds_gold(self) -> bool:
+        """Whether a filter with gold labels is known to have been used."""
+        return self.lexicon not in ("none", NOT_STATED)
+
+    @property
     def practice(self) -> str:
         """How the figure was made, in few words.
 
@@ -75,7 +80,9 @@ class Published(BaseModel):
             )
         else:
             words.append(self.selection)
-        if self.lexicon != "none":
+        if self.lexicon == NOT_STATED:
+            words.append("lexicon not stated")
+        elif self.holds_gold:
             words.append("lexicon with gold labels")
         return ", ".join(words)
 
