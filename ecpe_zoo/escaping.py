@@ -56,9 +56,8 @@ def has_hidden(text: str) -> bool:
 def is_blank(text: str) -> bool:
     r"""Whether a text shows nothing: spaces, and format characters such as a zero-width space.
 
-        >>> [is_blank(text) for text in ("", "
-    ", "​﻿", "a", "​a")]
-        [True, True, True, False, False]
+    >>> [is_blank(text) for text in ("", " \n", "\u200b\ufeff", "a", "\u200ba")]
+    [True, True, True, False, False]
     """
     return all(mark.isspace() or unicodedata.category(mark) == "Cf" for mark in text)
 

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ecpe_zoo.escaping import is_blank
-
 Language = Literal["zh", "en"]
 Pair = tuple[int, int]
 
@@ -81,7 +79,7 @@ class Document:
         if not self.segments:
             raise ValueError(f"document {self.id}: expected at least one segment, but got none")
         for index, segment in enumerate(self.segments):
-            if is_blank(segment.text):
+            if not segment.text.strip():
                 raise ValueError(f"document {self.id}: expected text in segment {index}, but it is empty")
         for emotion, cause in self.pairs or ():
             if not (0 <= emotion < len(self.segments) and 0 <= cause < len(self.segments)):
