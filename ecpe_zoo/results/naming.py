@@ -36,8 +36,12 @@ _BEFORE = {"data.split_version": 1, "data.batch_spread": 0.0, "early_stopping.co
 
 def declared_method(record: RunRecord) -> Declared | None:
     """What the record's method declares; None if it is not in this package (any more)."""
-    class_path = str((record.config.get("model") or {}).get("class_path", ""))
+    class_path = _class_path(record)
     return declared(class_path) if class_path.startswith("ecpe_zoo.methods.") else None
+
+
+def _class_path(record: RunRecord) -> str:
+    return str((record.config.get("model") or {}).get("class_path", ""))
 
 
 def arguments_of(record: RunRecord) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
         for name, value in arguments.items()
         if name not in idle and (name not in default or default[name] != value)
     }
-    class_path = str((record.config.get("model") or {}).get("class_path", ""))
+    class_path = _class_path(record)
     if (
         class_path
         and not class_path.startswith("ecpe_zoo.")

@@ -326,21 +326,29 @@ def _load(text: str) -> Any:
     """
     try:
         value = _load_yaml(text)
-        if _holds_itself(value, ()):
+        if _holds_itself(value, frozenset(), set()):
             raise yaml.YAMLError("a value inside itself: an alias stands within what its anchor names")
         return grouped(value)
     except UNBUILT as error:
         raise yaml.YAMLError(f"values that cannot be read ({type(error).__name__}: {error})") from None
 
 
-def _holds_itself(value: Any, around: tuple[int, ...]) -> bool:
-    """Whether a list or mapping contains one of those around it, by `id`."""
-    if not isinstance(value, dict | list):
+def _holds_itself(value: Any, around: frozenset[int], done: set[int]) -> bool:
+    """Whether a list or mapping contains one of those around it.
+
+    Args:
+        value: Any value.
+        around: Ids of the lists and mappings around it.
+        done: Ids of those that were searched: one that many aliases name is searched once.
+    """
+    if not isinstance(value, dict | list) or id(value) in done:
         return False
     if id(value) in around:
         return True
     inside = value.values() if isinstance(value, dict) else value
-    return any(_holds_itself(one, (*around, id(value))) for one in inside)
+    found = any(_holds_itself(one, around | {id(value)}, done) for one in inside)
+    done.add(id(value))
+    return found
 
 
 set_loader("yaml", _load, (yaml.YAMLError,))

@@ -18,7 +18,7 @@ from ecpe_zoo.results.entry import Entry
 from ecpe_zoo.results.identity import config_hash
 from ecpe_zoo.results.naming import settings_of
 from ecpe_zoo.results.store import encoder_of
-from ecpe_zoo.training.options import grouped, spelled
+from ecpe_zoo.training.options import _holds_itself, grouped, spelled
 from tests.cli.test_training import QUIET, run_folder
 from tests.conftest import ROOT
 
@@ -197,3 +197,13 @@ def test_python_gives_word_vectors_to_a_method_without_an_encoder(tmp_path: Path
     small = {"vectors": str(vectors), "hidden": 8, "filters": 4, "node": 4}
     fitted = ecpe_zoo.fit(ROOT / "configs" / "e2eecpe.yaml", model=small, trainer=trainer, test=False)
     assert fitted.method.hparams["vectors"] == str(vectors)
+
+
+def test_values_that_many_aliases_name_are_searched_once() -> None:
+    """Each level names the one below twice: 2 ** 60 paths."""
+    value: list[Any] = []
+    for _ in range(60):
+        value = [value, value]
+    assert not _holds_itself(value, frozenset(), set())
+    value[0] = {"inside": [value]}
+    assert _holds_itself(value, frozenset(), set())
